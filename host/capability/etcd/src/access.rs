@@ -1,0 +1,228 @@
+//! The calls that can be granted, each checked when it is made.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use drydock_core::Fault;
+use drydock_core::plugin::{EtcdCall, Request};
+
+use crate::alarm::{self, Alarm};
+use crate::config::EtcdConfig;
+use crate::connect::Connections;
+use crate::fault;
+use crate::snapshot::SnapshotStream;
+
+/// A cluster and what may be asked of it. Clones and narrowed ones share connections.
+#[derive(Clone)]
+pub struct EtcdAccess {
+    connections: Arc<Connections>,
+    calls: BTreeSet<EtcdCall>,
+}
+
+/// A member as the member list has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub id: u64,
+    /// Empty until the member has started for the first time.
+    pub name: String,
+    pub client_urls: Vec<String>,
+    pub learner: bool,
+}
+
+/// A member's own view. Sizes in bytes; `leader` is 0 when there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberStatus {
+    pub cluster_id: u64,
+    pub member_id: u64,
+    pub leader: u64,
+    pub raft_term: u64,
+    pub raft_index: u64,
+    pub raft_applied_index: u64,
+    pub revision: i64,
+    pub db_size: u64,
+    pub db_size_in_use: u64,
+    pub version: String,
+    pub learner: bool,
+    pub alarms: Vec<Alarm>,
+    pub errors: Vec<String>,
+}
+
+/// A member's hash of its key-value store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashKv {
+    pub hash: u32,
+    pub compact_revision: i64,
+    /// 0 from servers before 3.6.
+    pub hash_revision: i64,
+    /// The member's current revision when it answered.
+    pub revision: i64,
+}
+
+impl EtcdAccess {
+    /// Access to the cluster of `config` for these calls.
+    #[must_use]
+    pub fn new(config: EtcdConfig, calls: Vec<EtcdCall>) -> Self {
+        Self {
+            connections: Arc::new(Connections::new(config)),
+            calls: calls.into_iter().collect(),
+        }
+    }
+
+    /// The same cluster, for those of `calls` that this access has too.
+    #[must_use]
+    pub fn narrowed(&self, calls: &[EtcdCall]) -> Self {
+        let wanted: BTreeSet<_> = calls.iter().copied().collect();
+        Self {
+            connections: Arc::clone(&self.connections),
+            calls: self.calls.intersection(&wanted).copied().collect(),
+        }
+    }
+
+    /// The configured endpoints, in the order of the file.
+    #[must_use]
+    pub fn endpoints(&self) -> &[String] {
+        &self.connections.config.endpoints
+    }
+
+    /// The member list as this endpoint knows it; answered without quorum.
+    ///
+    /// # Errors
+    /// `not-granted`, `unknown-endpoint`, or what the way there came to.
+    pub async fn member_list(&self, endpoint: &str) -> Result<Vec<Member>, Fault> {
+        self.require(EtcdCall::MemberList)?;
+        let mut client = self.connections.client(endpoint).await?;
+        let answer = self.answer(endpoint, "list the members at", client.member_list());
+        Ok(answer.await?.members().iter().map(member).collect())
+    }
+
+    /// The member's own view; answered without quorum.
+    ///
+    /// # Errors
+    /// `not-granted`, `unknown-endpoint`, or what the way there came to.
+    pub async fn status(&self, endpoint: &str) -> Result<MemberStatus, Fault> {
+        self.require(EtcdCall::Status)?;
+        self.status_unchecked(endpoint).await
+    }
+
+    /// The member's hash of its key-value store at `revision`; 0 asks for the newest.
+    /// Answered without quorum.
+    ///
+    /// # Errors
+    /// `not-granted`, `unknown-endpoint`, `compacted`, `future-revision`, or what the way
+    /// there came to.
+    pub async fn hash_kv(&self, endpoint: &str, revision: i64) -> Result<HashKv, Fault> {
+        self.require(EtcdCall::HashKv)?;
+        let mut client = self.connections.client(endpoint).await?;
+        let answer = self.answer(endpoint, "hash the keys at", client.hash_kv(revision));
+        let answer = answer.await?;
+        Ok(HashKv {
+            hash: answer.hash(),
+            compact_revision: answer.compact_version(),
+            hash_revision: answer.hash_revision(),
+            revision: answer
+                .header()
+                .map_or(0, etcd_client::ResponseHeader::revision),
+        })
+    }
+
+    /// Opens the member's snapshot stream. Works without quorum.
+    ///
+    /// # Errors
+    /// `not-granted`, `unknown-endpoint`, or what the way there came to.
+    pub async fn snapshot(&self, endpoint: &str) -> Result<SnapshotStream, Fault> {
+        self.require(EtcdCall::Snapshot)?;
+        // The stream itself does not say which member it comes from.
+        let status = self.status_unchecked(endpoint).await?;
+        let mut client = self.connections.client(endpoint).await?;
+        let opened = self.answer(endpoint, "open a snapshot at", client.snapshot());
+        let idle = self.connections.config.timeouts.stream_idle;
+        Ok(SnapshotStream::new(
+            opened.await?,
+            endpoint,
+            status.member_id,
+            idle,
+        ))
+    }
+
+    async fn status_unchecked(&self, endpoint: &str) -> Result<MemberStatus, Fault> {
+        let mut client = self.connections.client(endpoint).await?;
+        let answer = self.answer(endpoint, "read the status of", client.status());
+        Ok(status(&answer.await?))
+    }
+
+    fn require(&self, call: EtcdCall) -> Result<(), Fault> {
+        if self.calls.contains(&call) {
+            return Ok(());
+        }
+        let request = request(call);
+        Err(Fault::denied(
+            "not-granted",
+            format!(
+                "the plugin is not granted {request}: add `{}` under `grants:` of its PluginGrant",
+                request.grant_line()
+            ),
+        ))
+    }
+
+    /// Waits for an answer within the time limit.
+    async fn answer<T>(
+        &self,
+        endpoint: &str,
+        act: &str,
+        call: impl Future<Output = Result<T, etcd_client::Error>>,
+    ) -> Result<T, Fault> {
+        let limit = self.connections.config.timeouts.request;
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer.map_err(|error| fault::of(&error, endpoint, act)),
+            Err(_) => Err(fault::slow(endpoint, act, limit)),
+        }
+    }
+}
+
+impl fmt::Debug for EtcdAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EtcdAccess")
+            .field("config", &self.connections.config)
+            .field("calls", &self.calls)
+            .finish()
+    }
+}
+
+fn request(call: EtcdCall) -> Request {
+    match call {
+        EtcdCall::MemberList => Request::EtcdMemberList,
+        EtcdCall::Status => Request::EtcdStatus,
+        EtcdCall::Snapshot => Request::EtcdSnapshot,
+        EtcdCall::HashKv => Request::EtcdHashKv,
+    }
+}
+
+fn member(member: &etcd_client::Member) -> Member {
+    Member {
+        id: member.id(),
+        name: member.name().to_owned(),
+        client_urls: member.client_urls().to_vec(),
+        learner: member.is_learner(),
+    }
+}
+
+fn status(answer: &etcd_client::StatusResponse) -> MemberStatus {
+    let header = answer.header();
+    MemberStatus {
+        cluster_id: header.map_or(0, etcd_client::ResponseHeader::cluster_id),
+        member_id: header.map_or(0, etcd_client::ResponseHeader::member_id),
+        leader: answer.leader(),
+        raft_term: answer.raft_term(),
+        raft_index: answer.raft_index(),
+        raft_applied_index: answer.raft_applied_index(),
+        revision: header.map_or(0, etcd_client::ResponseHeader::revision),
+        db_size: u64::try_from(answer.db_size()).unwrap_or(0),
+        db_size_in_use: u64::try_from(answer.raft_used_db_size()).unwrap_or(0),
+        version: answer.version().to_owned(),
+        learner: answer.is_learner(),
+        alarms: alarm::among(answer.errors()),
+        errors: answer.errors().to_vec(),
+    }
+}

@@ -1,0 +1,108 @@
+//! One client for each endpoint, made when it is first needed. A client of several
+//! endpoints would answer from any of them; here the caller says which member to ask.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use drydock_core::Fault;
+use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+
+use crate::config::EtcdConfig;
+use crate::fault;
+
+/// The cluster's configuration and its clients.
+pub(crate) struct Connections {
+    pub config: EtcdConfig,
+    clients: Mutex<HashMap<String, Client>>,
+}
+
+impl Connections {
+    pub fn new(config: EtcdConfig) -> Self {
+        Self {
+            config,
+            clients: Mutex::default(),
+        }
+    }
+
+    /// The client for `endpoint`, which must be a configured one. Connects only when a
+    /// user has to log in; otherwise the first call does.
+    pub async fn client(&self, endpoint: &str) -> Result<Client, Fault> {
+        self.require_configured(endpoint)?;
+        if let Some(client) = self.lock().get(endpoint) {
+            return Ok(client.clone());
+        }
+        let client = self.connect(endpoint).await?;
+        self.lock().insert(endpoint.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    async fn connect(&self, endpoint: &str) -> Result<Client, Fault> {
+        let options = self.options(endpoint)?;
+        let connecting = Client::connect([endpoint], Some(options));
+        match tokio::time::timeout(self.config.timeouts.request, connecting).await {
+            Ok(connected) => connected.map_err(|error| fault::of(&error, endpoint, "connect to")),
+            Err(_) => Err(fault::slow_login(endpoint, self.config.timeouts.request)),
+        }
+    }
+
+    fn options(&self, endpoint: &str) -> Result<ConnectOptions, Fault> {
+        let config = &self.config;
+        let mut options = ConnectOptions::new().with_connect_timeout(config.timeouts.connect);
+        if endpoint.starts_with("https://") {
+            options = options.with_tls(self.tls(endpoint)?);
+        }
+        if let (Some(user), Some(password)) = (&config.username, &config.password) {
+            options = options.with_user(user, password);
+        }
+        Ok(options)
+    }
+
+    fn tls(&self, endpoint: &str) -> Result<TlsOptions, Fault> {
+        let bad = |what: &str, mend: &str| fault::bad_files(endpoint, what, mend);
+        let config = &self.config;
+        let Some(ca) = &config.ca else {
+            return Err(bad("no certificate authority is configured", "set `ca:`"));
+        };
+        if !holds(ca, "CERTIFICATE-----") {
+            return Err(bad("`ca:` holds no PEM certificate", "give it one"));
+        }
+        let tls = TlsOptions::new().ca_certificate(Certificate::from_pem(ca));
+        match (&config.certificate, &config.key) {
+            (None, None) => Ok(tls),
+            (Some(certificate), Some(_)) if !holds(certificate, "CERTIFICATE-----") => Err(bad(
+                "`certificate:` holds no PEM certificate",
+                "give it one",
+            )),
+            (Some(_), Some(key)) if !holds(key, "PRIVATE KEY-----") => {
+                Err(bad("`key:` holds no PEM private key", "give it one"))
+            }
+            (Some(certificate), Some(key)) => {
+                Ok(tls.identity(Identity::from_pem(certificate, key)))
+            }
+            (Some(_), None) => Err(bad("`certificate:` is set without `key:`", "set both")),
+            (None, Some(_)) => Err(bad("`key:` is set without `certificate:`", "set both")),
+        }
+    }
+
+    fn require_configured(&self, endpoint: &str) -> Result<(), Fault> {
+        if self.config.endpoints.iter().any(|known| known == endpoint) {
+            return Ok(());
+        }
+        let shown: String = endpoint.chars().take(200).collect();
+        Err(Fault::denied(
+            "unknown-endpoint",
+            format!(
+                "{shown:?} is not an endpoint of this cluster: add it to `etcd: {{endpoints: [...]}}` of the Cluster document, if it shall be one"
+            ),
+        ))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Client>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn holds(pem: &[u8], marker: &str) -> bool {
+    pem.windows(marker.len())
+        .any(|window| window == marker.as_bytes())
+}

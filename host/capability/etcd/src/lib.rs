@@ -1,0 +1,33 @@
+//! What Drydock and its plugins can ask of an etcd cluster: status, member list, hash of
+//! the key-value store, and the snapshot stream. Reading only; nothing here changes a
+//! cluster. This is the only crate that knows an etcd client.
+//!
+//! It refuses to know what a snapshot contains and which member is the best to take it
+//! from: that is decided by a plugin, and the bytes are judged elsewhere.
+//!
+//! A call names one configured endpoint and is answered by the member there: each
+//! endpoint has a client of its own, made when it is first needed. Answers come back as
+//! plain values, errors as a `Fault` whose code tells a wrong CA from a refused
+//! connection from something that is no etcd at all.
+//!
+//! **Invariant:** no call reaches an endpoint that the cluster's configuration does not
+//! name, and no call is made that was not granted.
+//!
+//! **Invariant:** every call has a time limit, and a stream that stays silent ends.
+//!
+//! **Invariant:** no call needs quorum, except the log-in with a user name, which etcd
+//! itself sends through raft.
+//!
+//! A crash leaves nothing: there is no state beyond open connections.
+
+mod access;
+mod alarm;
+mod config;
+mod connect;
+mod fault;
+mod snapshot;
+
+pub use access::{EtcdAccess, HashKv, Member, MemberStatus};
+pub use alarm::Alarm;
+pub use config::{EtcdConfig, Timeouts};
+pub use snapshot::{Chunk, SnapshotStream};

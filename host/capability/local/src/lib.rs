@@ -1,0 +1,35 @@
+//! The powers over this node's own bytes that a plugin can be granted: folders, slices
+//! of an artifact, outputs of a backup, and the plain spool that an output goes into.
+//!
+//! The crate knows neither wasmtime nor etcd nor what an artifact contains. It refuses
+//! to know where a plugin's words come from: every path, name, offset and length that
+//! it is handed is checked here, whoever handed it over.
+//!
+//! Bytes pass through in two directions. A backup step's bytes come in through
+//! [`Output`], go over a bounded queue to one worker that owns the daemon's
+//! [`OutputSink`], and end in spool, checker and sealer. A store step's bytes leave as a
+//! [`Slice`] of something that implements `ReadAt`, and are written by [`Folder`] without
+//! the plugin ever holding them; what is read back goes into a [`Sink`].
+//!
+//! **Invariant:** no path leaves its granted folder: every open goes through `openat2`
+//! beneath the folder's own descriptor, without symbolic links.
+//!
+//! **Invariant:** an output of which any byte was lost can only be discarded.
+//!
+//! **Invariant:** nothing is written through a read grant.
+//!
+//! A crash leaves: in a granted folder, files that were written and not yet synced, in
+//! any state, under the names that the plugin chose; of a plain spool, nothing, since it
+//! has no name.
+
+pub mod artifact;
+pub mod files;
+pub mod spool;
+
+pub use artifact::{Output, OutputOpener, OutputSink, Outputs, Sink, Slice};
+pub use files::{Folder, FolderGrants};
+pub use spool::{PlainSpool, SpoolError};
+
+/// Most bytes that one call moves between a plugin and the host: large enough that the
+/// cost of a call vanishes, small enough that a hundred calls at once fit into memory.
+pub const CALL_BYTES_MAX: usize = 1024 * 1024;

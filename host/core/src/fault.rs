@@ -1,0 +1,116 @@
+//! Errors and findings as data: what crosses the plugin contract and what the
+//! journal keeps.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What the engine does about an error. The words are those of `wit/types.wit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorClass {
+    Permanent,
+    Transient,
+    Throttled,
+    Denied,
+    Cancelled,
+    Indeterminate,
+    Other,
+}
+
+impl ErrorClass {
+    /// Whether trying again may help without anybody changing something.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::Transient | Self::Throttled | Self::Indeterminate
+        )
+    }
+}
+
+/// An error as data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    pub class: ErrorClass,
+    /// A short stable word in kebab-case; `wit/types.wit` lists them.
+    pub code: String,
+    /// One sentence: what, where, how to mend it. Never a secret.
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<(String, String)>,
+}
+
+impl Fault {
+    #[must_use]
+    pub fn new(class: ErrorClass, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            code: code.to_owned(),
+            message: message.into(),
+            details: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn permanent(code: &str, message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::Permanent, code, message)
+    }
+
+    #[must_use]
+    pub fn transient(code: &str, message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::Transient, code, message)
+    }
+
+    #[must_use]
+    pub fn denied(code: &str, message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::Denied, code, message)
+    }
+
+    #[must_use]
+    pub fn with_detail(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.details.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    #[must_use]
+    pub fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+}
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    Note,
+    Warning,
+    Failure,
+}
+
+/// One thing that a step found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    pub level: Level,
+    pub code: String,
+    pub message: String,
+}
+
+impl Finding {
+    #[must_use]
+    pub fn new(level: Level, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            level,
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// What a verify step says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub pass: bool,
+    pub findings: Vec<Finding>,
+}

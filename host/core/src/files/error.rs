@@ -1,0 +1,69 @@
+//! Where a document is wrong, as one sentence for the operator who wrote it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest distance between a word that was written and the word that is suggested
+/// for it, as a share of a perfect match: further away a suggestion only misleads.
+const LIKENESS_MIN: f64 = 0.72;
+
+/// A place in a file, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    pub line: u64,
+    pub column: u64,
+}
+
+/// What is wrong with a document. `Display` gives `file:line:column: sentence`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{file}:{at}: {message}")]
+pub struct FileError {
+    /// The file as the operator named it.
+    pub file: Arc<str>,
+    pub at: Position,
+    /// One sentence: which key, what is wrong with it, how to mend it. Never a secret.
+    pub message: String,
+}
+
+impl Position {
+    /// The first character of a file.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// The word of `valid` that `word` was most likely meant to be; none when no word is
+/// near enough. Case counts for nothing, so that `timezone` finds `timeZone`.
+#[must_use]
+pub fn nearest<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = word.to_lowercase();
+    valid
+        .into_iter()
+        .map(|candidate| {
+            let likeness = strsim::jaro_winkler(&folded, &candidate.to_lowercase());
+            (candidate, likeness)
+        })
+        .filter(|(_, likeness)| *likeness >= LIKENESS_MIN)
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+        .map(|(candidate, _)| candidate)
+}
+
+/// `; did you mean X?` for the nearest word, otherwise the whole list.
+#[must_use]
+pub(super) fn suggestion<'a>(
+    word: &str,
+    valid: impl IntoIterator<Item = &'a str> + Clone,
+) -> String {
+    if let Some(near) = nearest(word, valid.clone()) {
+        return format!("; did you mean {near}?");
+    }
+    let list: Vec<&str> = valid.into_iter().collect();
+    if list.is_empty() {
+        return String::new();
+    }
+    format!("; valid here: {}", list.join(", "))
+}

@@ -1,0 +1,183 @@
+//! `kind: NodeConfig`: what one daemon is told about its own node.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::problem::{Problem, folders_absolute};
+use super::value::{Bounded, Name, Seconds, SecretFrom, resolve_path};
+use crate::plugin::Grants;
+
+/// Memory of one plugin when the document says nothing, in mebibytes. A guest that
+/// passes bytes on by handle needs a few.
+pub const GUEST_MEMORY_MEBIBYTES: u64 = 256;
+
+/// Wall time of one step when the document says nothing.
+pub const STEP_WALL: Duration = Duration::from_secs(3600);
+
+/// Length of a minisign public key in base64: 42 bytes (RFC 4648 without line breaks).
+const SIGNER_CHARS: usize = 56;
+
+/// What every minisign public key begins with: the letters `Ed` in base64.
+const SIGNER_PREFIX: &str = "RW";
+
+/// The node's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeConfig {
+    pub name: Name,
+    pub spec: NodeConfigSpec,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeConfigSpec {
+    /// Folder of the journal, the spool, the caches and the lock.
+    pub state: PathBuf,
+    /// Folders or files with Schedule, Cluster and Target documents.
+    pub schedules: Vec<PathBuf>,
+    /// Folders or files with PluginGrant documents.
+    #[serde(default)]
+    pub grants: Vec<PathBuf>,
+    /// Components that take the place of built-in plugins, or add to them, by name.
+    #[serde(default)]
+    pub plugins: BTreeMap<String, PluginFile>,
+    /// The minisign secret key that signs manifests.
+    pub signing_key: SecretFrom,
+    /// Minisign public keys, one base64 line each. The own one is always trusted.
+    #[serde(default)]
+    pub trusted_signers: Vec<String>,
+    /// The most that any grant can give on this node; absent: no ceiling.
+    #[serde(default)]
+    pub ceiling: Option<Grants>,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// Where a component lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PluginFile {
+    pub file: PathBuf,
+}
+
+/// Limits of plugins on this node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    /// 16 at least (a guest of Rust's std starts in 2), 4096 at most (32-bit guests).
+    #[serde(default)]
+    guest_memory_mebibytes: Option<Bounded<16, 4096>>,
+    #[serde(default)]
+    step_wall_seconds: Option<Seconds>,
+}
+
+/// How the daemon writes its log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Log {
+    #[serde(default)]
+    pub format: LogFormat,
+    #[serde(default)]
+    pub level: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Limits {
+    /// Memory of one plugin, in bytes.
+    #[must_use]
+    pub fn guest_memory_bytes(&self) -> u64 {
+        let mebibytes = self
+            .guest_memory_mebibytes
+            .map_or(GUEST_MEMORY_MEBIBYTES, Bounded::get);
+        mebibytes * 1024 * 1024
+    }
+
+    /// Wall time of one step.
+    #[must_use]
+    pub fn step_wall(&self) -> Duration {
+        self.step_wall_seconds.map_or(STEP_WALL, Bounded::duration)
+    }
+}
+
+impl LogLevel {
+    /// The word as it stands in the document.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl NodeConfig {
+    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+        let spec = &mut self.spec;
+        resolve_path(&mut spec.state, folder);
+        for path in spec.schedules.iter_mut().chain(&mut spec.grants) {
+            resolve_path(path, folder);
+        }
+        for plugin in spec.plugins.values_mut() {
+            resolve_path(&mut plugin.file, folder);
+        }
+        spec.signing_key.value_from.resolve(folder);
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let spec = &self.spec;
+        let mut problems = Vec::new();
+        if spec.schedules.is_empty() {
+            problems.push(Problem::new(
+                "spec.schedules",
+                "is empty; name the folder that holds the schedules",
+            ));
+        }
+        for name in spec.plugins.keys() {
+            if let Err(rule) = Name::parse(name) {
+                problems.push(Problem::new(format!("spec.plugins.{name}"), rule));
+            }
+        }
+        for (index, signer) in spec.trusted_signers.iter().enumerate() {
+            if !is_signer(signer) {
+                problems.push(Problem::new(
+                    format!("spec.trustedSigners[{index}]"),
+                    "must be the base64 line of a minisign public key, which begins with RW and has 56 characters",
+                ));
+            }
+        }
+        if let Some(ceiling) = &spec.ceiling {
+            problems.extend(folders_absolute(ceiling, "spec.ceiling"));
+        }
+        problems
+    }
+}
+
+fn is_signer(line: &str) -> bool {
+    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    line.len() == SIGNER_CHARS && line.starts_with(SIGNER_PREFIX) && line.chars().all(base64)
+}

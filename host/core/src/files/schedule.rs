@@ -1,0 +1,265 @@
+//! `kind: Schedule`: when a workflow is due, and its steps. The words are those of
+//! Kubernetes' CronJob where it has them. The crate that plans reads the crontab
+//! expression and the time zone; here they are text.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::problem::Problem;
+use super::value::{Bounded, Name, Seconds, SecondsOrZero, id, optional_id};
+use crate::{ClusterName, ScheduleName, StepName, TargetName};
+
+/// Most steps of a schedule.
+pub const STEPS_MAX: usize = 32;
+
+/// Retries when the document says nothing.
+pub const BACKOFF_LIMIT: u64 = 3;
+
+/// Names that mean something else on the command line: `drydock run list`.
+const NAMES_RESERVED: [&str; 2] = ["list", "show"];
+
+/// When a workflow is due, with its policies and its steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Schedule {
+    pub name: ScheduleName,
+    pub spec: ScheduleSpec,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScheduleSpec {
+    #[serde(deserialize_with = "id")]
+    pub cluster: ClusterName,
+    /// Five fields of crontab, or a macro such as `@daily`.
+    pub schedule: String,
+    /// A name of the IANA database.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// No occurrence starts while this is set.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Later than this after it was due, an occurrence is not started any more.
+    #[serde(default)]
+    pub starting_deadline_seconds: Option<SecondsOrZero>,
+    #[serde(default)]
+    pub concurrency_policy: ConcurrencyPolicy,
+    /// Longest time of a whole run.
+    #[serde(default)]
+    active_deadline_seconds: Option<Seconds>,
+    #[serde(default)]
+    backoff_limit: Option<Bounded<0, 1000>>,
+    /// How many records of succeeded runs are kept. Recovery points are not records.
+    #[serde(default)]
+    pub successful_runs_history_limit: Option<u32>,
+    #[serde(default)]
+    pub failed_runs_history_limit: Option<u32>,
+    #[serde(default)]
+    pub ttl_seconds_after_finished: Option<SecondsOrZero>,
+    /// An occurrence starts up to this much later than it is due.
+    #[serde(default)]
+    jitter_seconds: Option<SecondsOrZero>,
+    #[serde(default)]
+    pub catch_up: CatchUp,
+    /// The nodes that may run this schedule; empty: every node.
+    #[serde(default)]
+    pub nodes: Vec<Name>,
+    #[serde(default)]
+    pub dst: DstMode,
+    pub steps: Vec<Step>,
+}
+
+/// What happens to an occurrence that is due while a run of the same cluster is active.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConcurrencyPolicy {
+    #[default]
+    Allow,
+    Forbid,
+    Replace,
+}
+
+/// What happens to occurrences that fell due while nobody planned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CatchUp {
+    /// The latest one is started late.
+    #[default]
+    Latest,
+    /// They are missed.
+    None,
+}
+
+/// What happens where a zone's clocks jump.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DstMode {
+    /// A fixed hour is due once; the wildcard hour at every real instant.
+    #[default]
+    Default,
+    /// As Kubernetes' CronJob: a skipped hour never, a repeated hour twice.
+    CronJob,
+}
+
+/// One plugin call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    #[serde(deserialize_with = "id")]
+    pub name: StepName,
+    /// The plugin's name; a store step may leave it to its target.
+    #[serde(default)]
+    pub plugin: Option<Name>,
+    /// What makes it a store step.
+    #[serde(default, deserialize_with = "optional_id")]
+    pub target: Option<TargetName>,
+    /// The plugin's own configuration, which the plugin checks.
+    #[serde(default)]
+    pub config: Map<String, Json>,
+}
+
+/// The steps by what they do. Which world a plugin has is known only once it is
+/// admitted: the daemon holds that against this shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape<'a> {
+    pub backup: &'a Step,
+    pub verify: Vec<&'a Step>,
+    /// Each with a target.
+    pub stores: Vec<&'a Step>,
+}
+
+impl ScheduleSpec {
+    /// Retries of one effect before it counts as failed.
+    #[must_use]
+    pub fn backoff_limit(&self) -> u32 {
+        let limit = self.backoff_limit.map_or(BACKOFF_LIMIT, Bounded::get);
+        u32::try_from(limit).expect("the document's bound is far below u32::MAX")
+    }
+
+    #[must_use]
+    pub fn active_deadline(&self) -> Option<Duration> {
+        self.active_deadline_seconds.map(Bounded::duration)
+    }
+
+    #[must_use]
+    pub fn jitter_seconds(&self) -> u64 {
+        self.jitter_seconds.map_or(0, Bounded::get)
+    }
+
+    /// The steps by what they do; none when their order is wrong, which a
+    /// [`super::DocumentSet`] never holds.
+    #[must_use]
+    pub fn shape(&self) -> Option<Shape<'_>> {
+        let first_store = self.steps.iter().position(|step| step.target.is_some())?;
+        let (front, stores) = self.steps.split_at(first_store);
+        let (backup, verify) = front.split_first()?;
+        let whole = !verify.is_empty() && stores.iter().all(|step| step.target.is_some());
+        whole.then(|| Shape {
+            backup,
+            verify: verify.iter().collect(),
+            stores: stores.iter().collect(),
+        })
+    }
+
+    /// What is wrong with the steps, all of it.
+    pub(super) fn step_problems(&self) -> Vec<Problem> {
+        let mut problems = order_problems(&self.steps);
+        for (index, step) in self.steps.iter().enumerate() {
+            let before = &self.steps[..index];
+            problems.extend(one_step_problems(index, step, before));
+        }
+        problems
+    }
+}
+
+impl Step {
+    /// The step's configuration as JSON text, keys in their order by name.
+    #[must_use]
+    pub fn config_json(&self) -> String {
+        Json::Object(self.config.clone()).to_string()
+    }
+}
+
+impl Schedule {
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let name = self.name.as_str();
+        if NAMES_RESERVED.contains(&name) {
+            let rule = format!("cannot be {name}, which drydock run {name} takes for itself");
+            return vec![Problem::new("metadata.name", rule)];
+        }
+        Vec::new()
+    }
+}
+
+fn order_problems(steps: &[Step]) -> Vec<Problem> {
+    if steps.len() > STEPS_MAX {
+        return vec![Problem::new(
+            "spec.steps",
+            format!("has more than {STEPS_MAX} steps"),
+        )];
+    }
+    let mut problems = Vec::new();
+    let first_store = steps.iter().position(|step| step.target.is_some());
+    if first_store.is_none() {
+        problems.push(Problem::new(
+            "spec.steps",
+            "has no store step; end it with one that names a target, e.g. {name: store, target: local}",
+        ));
+    }
+    let front = first_store.unwrap_or(steps.len());
+    if front < 2 {
+        problems.push(Problem::new(
+            "spec.steps",
+            "must begin with one backup step and one verify step at least, before any step with a target",
+        ));
+    }
+    for (index, step) in steps.iter().enumerate().skip(front) {
+        if step.target.is_none() {
+            problems.push(Problem::new(
+                format!("spec.steps[{index}]"),
+                "has no target, but follows a store step; give it a target, or move it before the first store step",
+            ));
+        }
+    }
+    problems
+}
+
+fn one_step_problems(index: usize, step: &Step, before: &[Step]) -> Vec<Problem> {
+    let path = format!("spec.steps[{index}]");
+    let mut problems = Vec::new();
+    let after_store = before.iter().any(|other| other.target.is_some());
+    if step.plugin.is_none() && step.target.is_none() && !after_store {
+        problems.push(Problem::new(
+            path.as_str(),
+            "names neither a plugin nor a target; add plugin: NAME",
+        ));
+    }
+    if step.target.is_some() && !step.config.is_empty() {
+        problems.push(Problem::new(
+            format!("{path}.config"),
+            "belongs into the target's own document, since every store step of the target must use the same",
+        ));
+    }
+    if before.iter().any(|other| other.name == step.name) {
+        problems.push(Problem::new(
+            format!("{path}.name"),
+            format!("repeats the name {}; give each step its own", step.name),
+        ));
+    }
+    let repeated = |target| {
+        before
+            .iter()
+            .any(|other| other.target.as_ref() == Some(target))
+    };
+    if let Some(target) = step.target.as_ref().filter(|target| repeated(target)) {
+        problems.push(Problem::new(
+            format!("{path}.target"),
+            format!("stores at {target} a second time; a recovery point is committed once at each target"),
+        ));
+    }
+    problems
+}
+
+fn utc() -> String {
+    "Etc/UTC".to_owned()
+}

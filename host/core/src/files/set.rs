@@ -1,0 +1,339 @@
+//! All documents that are in force together. Building a set checks what no single
+//! document can show: names that occur twice, references to documents that are not
+//! there, steps in a wrong order. It reports everything at once.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::error::suggestion;
+use super::{
+    Cluster, Document, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant, Schedule,
+    Step, Target,
+};
+use crate::plugin::Grants;
+use crate::{ClusterName, PluginDigest, ScheduleName, TargetName};
+
+/// Documents that fit together.
+///
+/// **Invariant:** every schedule's cluster and targets are in the set, and its steps
+/// are one backup step, verify steps, store steps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DocumentSet {
+    nodes: BTreeMap<String, Located<NodeConfig>>,
+    clusters: BTreeMap<String, Located<Cluster>>,
+    targets: BTreeMap<String, Located<Target>>,
+    schedules: BTreeMap<String, Located<Schedule>>,
+    grants: BTreeMap<String, Located<PluginGrant>>,
+}
+
+/// A schedule with everything that it names.
+#[derive(Debug, Clone)]
+pub struct Workflow<'a> {
+    pub schedule: &'a Located<Schedule>,
+    pub cluster: &'a Located<Cluster>,
+    pub backup: &'a Step,
+    pub verify: Vec<&'a Step>,
+    pub stores: Vec<(&'a Step, &'a Located<Target>)>,
+}
+
+impl DocumentSet {
+    /// Joins documents, wherever they come from.
+    ///
+    /// # Errors
+    /// Everything that is wrong between the documents, by file and line.
+    pub fn build(documents: Vec<Located<Document>>) -> Result<Self, Vec<FileError>> {
+        let mut set = Self::default();
+        let mut errors = Vec::new();
+        for document in documents {
+            errors.extend(set.add(document));
+        }
+        errors.extend(set.subject_errors());
+        for schedule in set.schedules.values() {
+            errors.extend(set.reference_errors(schedule));
+            errors.extend(step_errors(schedule));
+        }
+        finish(set, errors)
+    }
+
+    /// Joins what the node's configuration names: the folders of the schedules, which
+    /// many people write, and those of the grants, which give power. A grant among the
+    /// schedules is refused.
+    ///
+    /// # Errors
+    /// As [`DocumentSet::build`], and documents in a folder where they do not belong.
+    pub fn from_folders(
+        schedules: Vec<Located<Document>>,
+        grants: Vec<Located<Document>>,
+    ) -> Result<Self, Vec<FileError>> {
+        let work = [Kind::Schedule, Kind::Cluster, Kind::Target];
+        let mut errors = misplaced(&schedules, &work, "schedules");
+        errors.extend(misplaced(&grants, &[Kind::PluginGrant], "grants"));
+        match Self::build(schedules.into_iter().chain(grants).collect()) {
+            Ok(set) => finish(set, errors),
+            Err(more) => {
+                errors.extend(more);
+                finish(Self::default(), errors)
+            }
+        }
+    }
+
+    /// All schedules by name.
+    pub fn schedules(&self) -> impl Iterator<Item = &Located<Schedule>> {
+        self.schedules.values()
+    }
+
+    pub fn clusters(&self) -> impl Iterator<Item = &Located<Cluster>> {
+        self.clusters.values()
+    }
+
+    pub fn targets(&self) -> impl Iterator<Item = &Located<Target>> {
+        self.targets.values()
+    }
+
+    pub fn grants(&self) -> impl Iterator<Item = &Located<PluginGrant>> {
+        self.grants.values()
+    }
+
+    /// Node configurations, if files that hold them were given.
+    pub fn node_configs(&self) -> impl Iterator<Item = &Located<NodeConfig>> {
+        self.nodes.values()
+    }
+
+    #[must_use]
+    pub fn schedule(&self, name: &ScheduleName) -> Option<&Located<Schedule>> {
+        self.schedules.get(name.as_str())
+    }
+
+    #[must_use]
+    pub fn cluster(&self, name: &ClusterName) -> Option<&Located<Cluster>> {
+        self.clusters.get(name.as_str())
+    }
+
+    #[must_use]
+    pub fn target(&self, name: &TargetName) -> Option<&Located<Target>> {
+        self.targets.get(name.as_str())
+    }
+
+    /// What the operator grants a plugin: the grant that names its digest, or else the
+    /// one for the built-in plugin of that name. None when there is none.
+    #[must_use]
+    pub fn grants_of(&self, builtin: Option<&str>, digest: &PluginDigest) -> Option<&Grants> {
+        let find = |wanted: GrantSubject<'_>| {
+            self.grants
+                .values()
+                .find(|grant| grant.value.spec.subject() == wanted)
+                .map(|grant| &grant.value.spec.grants)
+        };
+        find(GrantSubject::Digest(digest))
+            .or_else(|| builtin.and_then(|name| find(GrantSubject::Builtin(name))))
+    }
+
+    /// A schedule with everything that it names; none when there is no such schedule.
+    #[must_use]
+    pub fn workflow(&self, name: &ScheduleName) -> Option<Workflow<'_>> {
+        let schedule = self.schedule(name)?;
+        let spec = &schedule.value.spec;
+        let shape = spec.shape()?;
+        let stores = shape
+            .stores
+            .into_iter()
+            .map(|step| Some((step, self.target(step.target.as_ref()?)?)))
+            .collect::<Option<Vec<_>>>()?;
+        Some(Workflow {
+            schedule,
+            cluster: self.cluster(&spec.cluster)?,
+            backup: shape.backup,
+            verify: shape.verify,
+            stores,
+        })
+    }
+
+    /// `sha256:` and hex over a schedule, its cluster, its targets and all grants, as
+    /// canonical JSON: what a run is bound to. None when there is no such schedule.
+    #[must_use]
+    pub fn workflow_digest(&self, name: &ScheduleName) -> Option<String> {
+        let workflow = self.workflow(name)?;
+        let mut hasher = Sha256::new();
+        add_json(&mut hasher, &workflow.schedule.value);
+        add_json(&mut hasher, &workflow.cluster.value);
+        for (_, target) in &workflow.stores {
+            add_json(&mut hasher, &target.value);
+        }
+        for grant in self.grants.values() {
+            add_json(&mut hasher, &grant.value);
+        }
+        Some(format!("sha256:{}", hex::encode(hasher.finalize())))
+    }
+
+    /// Adds a document; the first of two with one name stays.
+    fn add(&mut self, document: Located<Document>) -> Option<FileError> {
+        match document.value.clone() {
+            Document::NodeConfig(value) => insert(&mut self.nodes, &document, value),
+            Document::Cluster(value) => insert(&mut self.clusters, &document, value),
+            Document::Target(value) => insert(&mut self.targets, &document, value),
+            Document::Schedule(value) => insert(&mut self.schedules, &document, value),
+            Document::PluginGrant(value) => insert(&mut self.grants, &document, value),
+        }
+    }
+
+    /// Two grants for one plugin: which one is in force could only be guessed.
+    fn subject_errors(&self) -> Vec<FileError> {
+        let mut first: BTreeMap<GrantSubject<'_>, &Located<PluginGrant>> = BTreeMap::new();
+        let mut errors = Vec::new();
+        let mut grants: Vec<_> = self.grants.values().collect();
+        grants.sort_by_key(|grant| (&grant.file, grant.at("spec")));
+        for grant in grants {
+            match first.get(&grant.value.spec.subject()) {
+                Some(other) => errors.push(grant.error(
+                    "spec",
+                    format!(
+                        "names the same plugin as the PluginGrant {} ({}:{}); join the two",
+                        other.value.name,
+                        other.file,
+                        other.at("spec")
+                    ),
+                )),
+                None => {
+                    first.insert(grant.value.spec.subject(), grant);
+                }
+            }
+        }
+        errors
+    }
+
+    fn reference_errors(&self, schedule: &Located<Schedule>) -> Vec<FileError> {
+        let spec = &schedule.value.spec;
+        let mut errors = Vec::new();
+        if self.cluster(&spec.cluster).is_none() {
+            let name = spec.cluster.as_str();
+            errors.push(missing(
+                schedule,
+                "spec.cluster",
+                Kind::Cluster,
+                name,
+                &self.clusters,
+            ));
+        }
+        for (index, step) in spec.steps.iter().enumerate() {
+            let Some(name) = &step.target else { continue };
+            match self.target(name) {
+                None => {
+                    let path = format!("spec.steps[{index}].target");
+                    errors.push(missing(
+                        schedule,
+                        &path,
+                        Kind::Target,
+                        name.as_str(),
+                        &self.targets,
+                    ));
+                }
+                Some(target) => errors.extend(plugin_error(schedule, index, step, target)),
+            }
+        }
+        errors
+    }
+}
+
+fn finish(set: DocumentSet, mut errors: Vec<FileError>) -> Result<DocumentSet, Vec<FileError>> {
+    if errors.is_empty() {
+        return Ok(set);
+    }
+    errors.sort();
+    Err(errors)
+}
+
+fn insert<T>(
+    map: &mut BTreeMap<String, Located<T>>,
+    document: &Located<Document>,
+    value: T,
+) -> Option<FileError> {
+    let name = document.value.name().to_owned();
+    if let Some(first) = map.get(&name) {
+        return Some(document.sentence(
+            "metadata.name",
+            format!(
+                "a second {} has the name {name}; the first stands in {}:{}",
+                document.value.kind(),
+                first.file,
+                first.at("metadata.name")
+            ),
+        ));
+    }
+    map.insert(name, document.clone().with(value));
+    None
+}
+
+fn missing<T>(
+    schedule: &Located<Schedule>,
+    path: &str,
+    kind: Kind,
+    name: &str,
+    known: &BTreeMap<String, Located<T>>,
+) -> FileError {
+    let near = if known.is_empty() {
+        format!("; there is no {kind} at all")
+    } else {
+        suggestion(name, known.keys().map(String::as_str))
+    };
+    schedule.error(
+        path,
+        format!("names the {kind} {name}, which no document defines{near}"),
+    )
+}
+
+fn plugin_error(
+    schedule: &Located<Schedule>,
+    index: usize,
+    step: &Step,
+    target: &Located<Target>,
+) -> Option<FileError> {
+    let plugin = step.plugin.as_ref()?;
+    let wanted = &target.value.spec.plugin;
+    (plugin != wanted).then(|| {
+        schedule.error(
+            &format!("spec.steps[{index}].plugin"),
+            format!(
+                "is {plugin}, but the target {} is kept by {wanted}; remove the line",
+                target.value.name
+            ),
+        )
+    })
+}
+
+fn step_errors(schedule: &Located<Schedule>) -> Vec<FileError> {
+    schedule
+        .value
+        .spec
+        .step_problems()
+        .into_iter()
+        .map(|problem| schedule.error(&problem.path, format!("of a Schedule {}", problem.rule)))
+        .collect()
+}
+
+fn misplaced(documents: &[Located<Document>], allowed: &[Kind], key: &str) -> Vec<FileError> {
+    let words: Vec<&str> = allowed.iter().map(|kind| kind.word()).collect();
+    documents
+        .iter()
+        .filter(|document| !allowed.contains(&document.value.kind()))
+        .map(|document| {
+            document.sentence(
+                "kind",
+                format!(
+                    "the {} {} does not belong among the files that the node's configuration names as {key}, which hold {}",
+                    document.value.kind(),
+                    document.value.name(),
+                    words.join(", ")
+                ),
+            )
+        })
+        .collect()
+}
+
+/// Adds one document and a separator that JSON cannot contain.
+fn add_json(hasher: &mut Sha256, value: &impl Serialize) {
+    let json = serde_json::to_vec(value).expect("documents are plain maps, lists and scalars");
+    hasher.update(json);
+    hasher.update([0]);
+}

@@ -1,0 +1,32 @@
+//! The words that every part of Drydock shares: ids, errors as data, facts, the
+//! types that cross between engine, repository and plugins, and the documents that
+//! operators write.
+//!
+//! The crate does no I/O, knows no async runtime and reads no clock. Text comes in
+//! as `&str` and goes out as values or as errors that name file, line and mend.
+//!
+//! **Invariant:** every type that the journal or a manifest keeps is defined here or
+//! is built from types that are, so that reading an old record needs no other crate.
+//!
+//! **Invariant:** no type here holds a secret in a form that `Debug` or `Display`
+//! would show.
+//!
+//! A crash leaves nothing: there is no state.
+
+pub mod bytes;
+pub mod clock;
+pub mod fact;
+pub mod fault;
+pub mod files;
+pub mod ids;
+pub mod plugin;
+pub mod store;
+
+pub use bytes::ReadAt;
+pub use clock::{Clock, UnixTime};
+pub use fact::{FactValue, Facts};
+pub use fault::{ErrorClass, Fault, Finding, Level, Verdict};
+pub use ids::{
+    ClusterName, OutputId, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
+    TargetName,
+};

@@ -1,0 +1,163 @@
+//! What a plugin says of itself, what it asks for, and what an operator grants it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the custom section that carries a [`PluginManifest`] as JSON.
+pub const MANIFEST_SECTION: &str = "drydock:plugin";
+
+/// Largest manifest section that is read: it is a handful of words.
+pub const MANIFEST_BYTES_MAX: usize = 16 * 1024;
+
+/// The contract version that this host links.
+pub const CONTRACT: &str = "drydock:plugin@0.1.0";
+
+/// What stands in the custom section of a component or of its nested core module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginManifest {
+    /// Lower-case letters, digits and `-`, at most 63 characters.
+    pub name: String,
+    /// The plugin's own version.
+    pub version: String,
+    pub world: World,
+    /// The contract version that the plugin was built against, e.g. [`CONTRACT`].
+    pub contract: String,
+    /// What the plugin asks for.
+    #[serde(default)]
+    pub requests: Vec<Request>,
+}
+
+/// The role of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum World {
+    Backup,
+    Verify,
+    Store,
+}
+
+/// One power that a plugin can ask for, written as in the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Request {
+    #[serde(rename = "etcd.member-list")]
+    EtcdMemberList,
+    #[serde(rename = "etcd.status")]
+    EtcdStatus,
+    #[serde(rename = "etcd.snapshot")]
+    EtcdSnapshot,
+    #[serde(rename = "etcd.hash-kv")]
+    EtcdHashKv,
+    #[serde(rename = "files.read")]
+    FilesRead,
+    #[serde(rename = "files.write")]
+    FilesWrite,
+}
+
+/// A call of the interface `etcd` that can be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EtcdCall {
+    MemberList,
+    Status,
+    Snapshot,
+    HashKv,
+}
+
+/// What may be done in a folder. `Write` includes reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    Read,
+    Write,
+}
+
+/// A folder that a plugin may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FolderGrant {
+    /// Absolute.
+    pub directory: PathBuf,
+    pub access: Access,
+}
+
+/// What an operator grants. Nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grants {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub etcd: Vec<EtcdCall>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FolderGrant>,
+}
+
+impl Request {
+    pub const ALL: [Self; 6] = [
+        Self::EtcdMemberList,
+        Self::EtcdStatus,
+        Self::EtcdSnapshot,
+        Self::EtcdHashKv,
+        Self::FilesRead,
+        Self::FilesWrite,
+    ];
+
+    /// The word as it stands in a manifest.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::EtcdMemberList => "etcd.member-list",
+            Self::EtcdStatus => "etcd.status",
+            Self::EtcdSnapshot => "etcd.snapshot",
+            Self::EtcdHashKv => "etcd.hash-kv",
+            Self::FilesRead => "files.read",
+            Self::FilesWrite => "files.write",
+        }
+    }
+
+    /// The line that an operator adds under `grants:` to allow it.
+    #[must_use]
+    pub fn grant_line(self) -> &'static str {
+        match self {
+            Self::EtcdMemberList => "etcd: [member-list]",
+            Self::EtcdStatus => "etcd: [status]",
+            Self::EtcdSnapshot => "etcd: [snapshot]",
+            Self::EtcdHashKv => "etcd: [hash-kv]",
+            Self::FilesRead => "files: [{directory: /the/folder, access: read}]",
+            Self::FilesWrite => "files: [{directory: /the/folder, access: write}]",
+        }
+    }
+}
+
+impl Grants {
+    /// Whether these grants satisfy `request` at least in part (a folder of the
+    /// wanted access, the call of the wanted name).
+    #[must_use]
+    pub fn allow(&self, request: Request) -> bool {
+        match request {
+            Request::EtcdMemberList => self.etcd.contains(&EtcdCall::MemberList),
+            Request::EtcdStatus => self.etcd.contains(&EtcdCall::Status),
+            Request::EtcdSnapshot => self.etcd.contains(&EtcdCall::Snapshot),
+            Request::EtcdHashKv => self.etcd.contains(&EtcdCall::HashKv),
+            Request::FilesRead => !self.files.is_empty(),
+            Request::FilesWrite => self.files.iter().any(|f| f.access == Access::Write),
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backup => "backup",
+            Self::Verify => "verify",
+            Self::Store => "store",
+        })
+    }
+}

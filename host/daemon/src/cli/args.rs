@@ -1,0 +1,219 @@
+//! The command line: verbs on nouns.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Back up, verify and restore Kubernetes control planes.
+///
+/// Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed,
+/// 2 done but degraded, 64 wrong usage or configuration, 75 try again later.
+#[derive(Debug, Parser)]
+#[command(name = "drydock", version = crate::version::LONG, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Read the node's configuration from this file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DRYDOCK_CONFIG",
+        default_value = "/etc/drydock/drydock.yaml"
+    )]
+    pub config: PathBuf,
+    /// Print lists and details in this form.
+    #[arg(long, global = true, value_name = "FORM", default_value = "table")]
+    pub output: Output,
+    /// Write logs in this form; the configuration's `log.format` otherwise.
+    #[arg(long, global = true, value_name = "FORM")]
+    pub log_format: Option<LogFormat>,
+    /// Write logs from this level on: error, warn, info, debug or trace; the
+    /// configuration's `log.level` otherwise.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a schedule once, now; or look at earlier runs.
+    #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+    Run(RunArgs),
+    /// Look at schedules and check the files they stand in.
+    #[command(subcommand)]
+    Schedule(ScheduleVerb),
+    /// List, show, verify and fetch recovery points.
+    #[command(subcommand, name = "recovery-point")]
+    RecoveryPoint(RecoveryPointVerb),
+    /// Look into an etcd snapshot file, without any server.
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
+    /// Look at plugins, what they ask for and what they are granted.
+    #[command(subcommand)]
+    Plugin(PluginVerb),
+    /// Make keys.
+    #[command(subcommand)]
+    Key(KeyVerb),
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Run this schedule once, now. Runs of it that a crash left unfinished are taken
+    /// up first.
+    #[arg(value_name = "SCHEDULE", required = true)]
+    pub schedule: Option<String>,
+    /// Only take up unfinished runs of the schedule; start no new one.
+    #[arg(long)]
+    pub resume: bool,
+    #[command(subcommand)]
+    pub verb: Option<RunVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunVerb {
+    /// List the runs that this node keeps records of, newest first.
+    List {
+        /// Only runs of this schedule.
+        #[arg(long, value_name = "SCHEDULE")]
+        schedule: Option<String>,
+    },
+    /// Show one run: steps, attempts, parts, findings and logs.
+    Show {
+        /// The run's id.
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ScheduleVerb {
+    /// List the node's schedules and when each is due next.
+    List,
+    /// Check files without running anything: the given ones together with the node's
+    /// configuration, or the node's own.
+    Check {
+        /// Files or folders; the configured ones when none is given.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct At {
+    /// Look at this target; the only one, or the first that has it, otherwise.
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Look at this cluster; the only one otherwise.
+    #[arg(long, value_name = "CLUSTER")]
+    pub cluster: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RecoveryPointVerb {
+    /// List recovery points, newest first.
+    List {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Show a recovery point's manifest, after checking its signature.
+    Show {
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Read a recovery point back whole and check signature and digests. With an
+    /// identity, unseal it and check the snapshot inside as well.
+    Verify {
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        at: At,
+        /// age identity file, or unencrypted SSH Ed25519 private key.
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+    },
+    /// Fetch a recovery point's artifacts, checked and unsealed.
+    Fetch {
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        at: At,
+        /// Where to put them: a folder, or a file when there is one artifact. Nothing
+        /// that exists is overwritten.
+        #[arg(long, value_name = "PATH")]
+        to: PathBuf,
+        /// age identity file, or unencrypted SSH Ed25519 private key.
+        #[arg(long, value_name = "FILE", conflicts_with = "sealed")]
+        identity: Option<PathBuf>,
+        /// Leave the artifacts sealed, as they are stored.
+        #[arg(long)]
+        sealed: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SnapshotVerb {
+    /// Print hash, revision, keys and size as `etcdutl snapshot status` does.
+    Status {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Check the trailing SHA-256, every page and the tree.
+    Verify {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the hash that live members answer for the same revision.
+    Hashkv {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Hash up to this revision; the newest otherwise.
+        #[arg(long, value_name = "REVISION")]
+        revision: Option<i64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PluginVerb {
+    /// List built-in and configured plugins with digest, requests and grants.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Make a key pair: FILE (0600) and FILE.pub. The public part is printed.
+    New {
+        /// `signing` signs manifests; `sealing` opens what its public part sealed and
+        /// belongs on no node that backs up.
+        #[arg(long, value_name = "KIND")]
+        kind: KeyKind,
+        /// Where the private key goes; nothing that exists is overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyKind {
+    Signing,
+    Sealing,
+}

@@ -1,0 +1,39 @@
+//! The verbs, one module a noun.
+
+pub mod args;
+mod key;
+mod plugin;
+pub mod print;
+mod progress;
+mod recovery_point;
+mod run;
+mod run_show;
+mod schedule;
+mod snapshot;
+
+use args::{Cli, Command};
+
+use crate::exit::{Failure, Outcome};
+
+/// Carries a command line out.
+pub fn dispatch(cli: Cli) -> Outcome {
+    let Cli { global, command } = cli;
+    match command {
+        // These need no configuration, so that they work on any machine.
+        Command::Snapshot(verb) => snapshot::dispatch(global.output, &verb),
+        Command::Key(verb) => key::dispatch(&verb),
+        Command::Run(args) => run::dispatch(&global, args),
+        Command::Schedule(verb) => schedule::dispatch(&global, &verb),
+        Command::RecoveryPoint(verb) => recovery_point::dispatch(&global, verb),
+        Command::Plugin(verb) => plugin::dispatch(&global, &verb),
+    }
+}
+
+/// Runs a future on a runtime of the process's own.
+fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::failed)?
+        .block_on(future)
+}

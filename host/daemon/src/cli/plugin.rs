@@ -1,0 +1,102 @@
+//! `drydock plugin`: what plugins ask for and what they are granted.
+
+use drydock_core::plugin::Grants;
+use serde::Serialize;
+
+use super::args::{Global, PluginVerb};
+use super::{block_on, print};
+use crate::exit::{Chain, Exit, Failure, Outcome};
+use crate::node::{Node, Workshop};
+
+/// One plugin in the list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    name: String,
+    source: String,
+    digest: String,
+    world: Option<String>,
+    version: Option<String>,
+    requests: Vec<String>,
+    grants: Option<Grants>,
+    /// Why it would be refused.
+    refused: Option<String>,
+}
+
+pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
+    let PluginVerb::List = verb;
+    let node = Node::load(global)?;
+    let output = global.output;
+    block_on(async move {
+        let workshop = Workshop::open(node)?;
+        let rows = workshop
+            .names()
+            .iter()
+            .map(|name| row(&workshop, name))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let cells = rows.iter().map(cells).collect::<Vec<_>>();
+        print::rows(
+            output,
+            &rows,
+            &[
+                "NAME", "SOURCE", "WORLD", "VERSION", "REQUESTS", "STATE", "DIGEST",
+            ],
+            cells,
+        )?;
+        for row in &rows {
+            if let Some(why) = &row.refused {
+                print::note(why);
+            }
+        }
+        Ok(Exit::Done)
+    })
+}
+
+fn row(workshop: &Workshop, name: &str) -> Result<Row, Failure> {
+    let (component, is_built_in) = workshop.component(name)?;
+    let digest = drydock_core::PluginDigest::of(&component);
+    let manifest = drydock_sandbox::read_manifest(&component).ok();
+    let source = match workshop.node.config.value.spec.plugins.get(name) {
+        Some(file) if !is_built_in => file.file.display().to_string(),
+        _ => "built in".to_owned(),
+    };
+    let admitted = workshop.plugin(name);
+    Ok(Row {
+        name: name.to_owned(),
+        source,
+        digest: digest.to_string(),
+        world: manifest.as_ref().map(|manifest| manifest.world.to_string()),
+        version: manifest.as_ref().map(|manifest| manifest.version.clone()),
+        requests: manifest
+            .iter()
+            .flat_map(|manifest| &manifest.requests)
+            .map(ToString::to_string)
+            .collect(),
+        grants: admitted.as_ref().ok().map(|plugin| plugin.grants().clone()),
+        refused: admitted
+            .err()
+            .map(|failure| Chain(&failure.error).to_string()),
+    })
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    vec![
+        row.name.clone(),
+        row.source.clone(),
+        or_dash(&row.world),
+        or_dash(&row.version),
+        if row.requests.is_empty() {
+            "-".to_owned()
+        } else {
+            row.requests.join(",")
+        },
+        if row.refused.is_some() {
+            "Refused"
+        } else {
+            "Admitted"
+        }
+        .to_owned(),
+        row.digest.clone(),
+    ]
+}

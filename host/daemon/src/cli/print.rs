@@ -1,0 +1,91 @@
+//! The only module that writes to the terminal.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::args::Output;
+
+/// Writes a list or a detail in the form that the caller wants.
+///
+/// # Errors
+/// When a value cannot be written as JSON.
+pub fn rows<T: Serialize>(
+    output: Output,
+    value: &T,
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Result<(), serde_json::Error> {
+    match output {
+        Output::Json => line(&serde_json::to_string_pretty(value)?),
+        Output::Table => line(&table(header, rows)),
+    }
+    Ok(())
+}
+
+/// A table in the plain style of kubectl: no lines, columns apart by spaces.
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// One line of data.
+#[expect(
+    clippy::print_stdout,
+    reason = "this module is where data goes to stdout"
+)]
+pub fn line(text: &str) {
+    println!("{text}");
+}
+
+/// One line for whoever watches.
+#[expect(
+    clippy::print_stderr,
+    reason = "this module is where notes go to stderr"
+)]
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+pub fn error_line(text: &str) {
+    note(text);
+}
+
+/// Bytes as etcdutl prints them: SI units, two digits where it is below ten.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 10 {
+        return format!("{bytes} B");
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a figure for people, two digits"
+    )]
+    let exact = bytes as f64;
+    let exponent = (exact.ln() / 1000_f64.ln()).floor().min(6.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 6"
+    )]
+    let unit = UNITS[exponent as usize];
+    let value = (exact / 1000_f64.powf(exponent) * 10.0 + 0.5).floor() / 10.0;
+    if value < 10.0 {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
+}

@@ -1,0 +1,76 @@
+//! A run's progress for whoever watches: a line that moves on a terminal, a line per
+//! change of phase in a log otherwise.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use drydock_engine::RunView;
+use drydock_engine::view::StoreView;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
+
+use super::print::human_bytes;
+
+/// How often the line moves while nothing else does.
+const TICK: Duration = Duration::from_millis(120);
+
+/// Follows a run until its last word.
+pub async fn follow(mut progress: watch::Receiver<RunView>) {
+    let bar = bar();
+    let mut last_phase = String::new();
+    loop {
+        let view = progress.borrow_and_update().clone();
+        bar.set_message(line(&view));
+        let phase = format!("{:?}", view.phase);
+        if phase != last_phase {
+            tracing::info!(run = %view.run, phase, "run goes on");
+            last_phase = phase;
+        }
+        if view.outcome.is_some() || progress.changed().await.is_err() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+}
+
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {elapsed} {msg}")
+            .expect("the template is a constant of ours"),
+    );
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// What is under way, in one line: the snapshot, then each target with parts and bytes.
+fn line(view: &RunView) -> String {
+    let sealed: u64 = view.outputs.iter().map(|output| output.sealed_bytes).sum();
+    let mut line = format!(
+        "{}: snapshot {} ({} sealed)",
+        view.run,
+        view.backup.state,
+        human_bytes(sealed)
+    );
+    for store in &view.stores {
+        line.push_str("; ");
+        line.push_str(&store_line(store));
+    }
+    line
+}
+
+fn store_line(store: &StoreView) -> String {
+    let parts = match store.parts_total {
+        Some(total) => format!("{} of {total} parts", store.parts),
+        None => format!("{} parts", store.parts),
+    };
+    format!(
+        "{}: {parts}, {} {}",
+        store.target,
+        human_bytes(store.bytes),
+        store.state.word()
+    )
+}

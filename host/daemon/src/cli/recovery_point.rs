@@ -1,0 +1,483 @@
+//! `drydock recovery-point`: looks at what is stored, and brings it back.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use drydock_core::files::{Located, Target as TargetDocument};
+use drydock_core::{ClusterName, RecoveryPointName};
+use drydock_repository::manifest::Artifact;
+use drydock_repository::recovery_point::{Form, Listed, RecoveryPoint, Standing, Verified};
+use drydock_repository::{Identities, Repository, RepositoryError, Sealing, TrustedSigners};
+use drydock_sandbox::StoreTarget;
+use drydock_snapshot::SnapshotFile;
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use super::args::{At, Global, Output, RecoveryPointVerb};
+use super::{block_on, print};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::node::{Node, Workshop};
+
+/// Recovery points that one list shows: hourly ones of more than a year.
+const LISTED_MAX: usize = 10_000;
+
+/// Largest identity file.
+const IDENTITY_BYTES_MAX: u64 = 64 * 1024;
+
+pub fn dispatch(global: &Global, verb: RecoveryPointVerb) -> Outcome {
+    let node = Node::load(global)?;
+    let output = global.output;
+    block_on(async move {
+        match verb {
+            RecoveryPointVerb::List { at } => list(output, &Shelf::open(node, at)?).await,
+            RecoveryPointVerb::Show { name, at } => {
+                show(output, &Shelf::open(node, at)?, &name).await
+            }
+            RecoveryPointVerb::Verify { name, at, identity } => {
+                let identities = identity.as_deref().map(identities).transpose()?;
+                verify(output, &Shelf::open(node, at)?, &name, identities).await
+            }
+            RecoveryPointVerb::Fetch {
+                name,
+                at,
+                to,
+                identity,
+                sealed,
+            } => {
+                let identities = identity.as_deref().map(identities).transpose()?;
+                let shelf = Shelf::open(node, at)?;
+                fetch(output, &shelf, &name, &to, identities, sealed).await
+            }
+        }
+    })
+}
+
+/// The targets and clusters that a command line asks for.
+struct Shelf {
+    workshop: Workshop,
+    signers: TrustedSigners,
+    target: Option<String>,
+    cluster: Option<ClusterName>,
+}
+
+/// A recovery point and where it was found.
+struct Found {
+    target: StoreTarget,
+    target_name: String,
+    point: RecoveryPoint,
+}
+
+impl Shelf {
+    fn open(node: Node, at: At) -> Result<Self, Failure> {
+        if let Some(name) = &at.target
+            && !node
+                .documents
+                .targets()
+                .any(|t| t.value.name.as_str() == name)
+        {
+            let known: Vec<_> = node
+                .documents
+                .targets()
+                .map(|target| target.value.name.to_string())
+                .collect();
+            return Err(Failure::usage(anyhow::anyhow!(
+                "there is no target {name}; there are: {}",
+                known.join(", ")
+            )));
+        }
+        let workshop = Workshop::open(node)?;
+        let signers = workshop.signers()?;
+        Ok(Self {
+            workshop,
+            signers,
+            target: at.target,
+            cluster: at.cluster.map(ClusterName::new),
+        })
+    }
+
+    fn documents(&self) -> impl Iterator<Item = &Located<TargetDocument>> {
+        self.workshop.node.documents.targets().filter(|target| {
+            self.target
+                .as_ref()
+                .is_none_or(|name| target.value.name.as_str() == name)
+        })
+    }
+
+    /// The clusters to look for: the named one, or all that documents define.
+    fn clusters(&self) -> Vec<ClusterName> {
+        match &self.cluster {
+            Some(cluster) => vec![cluster.clone()],
+            None => self
+                .workshop
+                .node
+                .documents
+                .clusters()
+                .map(|cluster| cluster.value.name.clone())
+                .collect(),
+        }
+    }
+
+    fn target(&self, document: &Located<TargetDocument>) -> Result<StoreTarget, Failure> {
+        let cluster = self.cluster.clone().unwrap_or_else(|| ClusterName::new(""));
+        self.workshop.idle_target(document, &cluster)
+    }
+
+    /// The first target that has a believable recovery point of this name.
+    async fn find(&self, name: &str) -> Result<Found, Failure> {
+        let name = RecoveryPointName::new(name);
+        let mut refused: Option<RepositoryError> = None;
+        for document in self.documents() {
+            let target = self.target(document)?;
+            for cluster in self.clusters() {
+                let repository = Repository::new(&target, &self.signers);
+                match repository.load(&cluster, &name).await {
+                    Ok(point) => {
+                        return Ok(Found {
+                            target_name: document.value.name.to_string(),
+                            target,
+                            point,
+                        });
+                    }
+                    Err(error @ RepositoryError::NoRecoveryPoint { .. }) => {
+                        refused.get_or_insert(error);
+                    }
+                    // Something is there and cannot be believed: that is the better answer.
+                    Err(error) => refused = Some(error),
+                }
+            }
+        }
+        Err(match refused {
+            Some(error) => Failure::failed(error),
+            None => Failure::usage(anyhow::anyhow!(
+                "the documents define no target and no cluster to look for {name}"
+            )),
+        })
+    }
+}
+
+async fn list(output: Output, shelf: &Shelf) -> Outcome {
+    let mut values = Vec::new();
+    let mut rows = Vec::new();
+    let mut notes = Vec::new();
+    for document in shelf.documents() {
+        let target = shelf.target(document)?;
+        let repository = Repository::new(&target, &shelf.signers);
+        let listed = repository.list(shelf.cluster.as_ref(), LISTED_MAX).await?;
+        for entry in &listed {
+            let name = document.value.name.as_str();
+            values.push(list_value(name, entry));
+            rows.push(list_row(name, entry));
+            if let Standing::Refused(error) = &entry.standing {
+                notes.push(chain(error));
+            }
+        }
+    }
+    let header = [
+        "RECOVERY POINT",
+        "CLUSTER",
+        "TARGET",
+        "TAKEN",
+        "REVISION",
+        "TOTAL KEYS",
+        "TOTAL SIZE",
+        "STATE",
+    ];
+    print::rows(output, &values, &header, rows)?;
+    notes.iter().for_each(|note| print::note(note));
+    Ok(Exit::Done)
+}
+
+fn list_value(target: &str, entry: &Listed) -> Value {
+    let mut value = json!({
+        "recoveryPoint": entry.folder.name(),
+        "cluster": entry.folder.cluster(),
+        "target": target,
+    });
+    match &entry.standing {
+        Standing::Sound(point) => {
+            value["state"] = json!("Sound");
+            value["taken"] = json!(point.manifest.taken.to_string());
+            value["etcd"] = json!(point.manifest.etcd);
+            value["manifestSha256"] = json!(point.manifest_sha256.to_string());
+        }
+        Standing::Refused(error) => {
+            value["state"] = json!("Refused");
+            value["reason"] = json!(chain(error));
+        }
+    }
+    value
+}
+
+fn list_row(target: &str, entry: &Listed) -> Vec<String> {
+    let mut row = vec![
+        entry.folder.name().to_string(),
+        entry.folder.cluster().to_string(),
+        target.to_owned(),
+    ];
+    match &entry.standing {
+        Standing::Sound(point) => {
+            row.push(point.manifest.taken.to_string());
+            match &point.manifest.etcd {
+                Some(etcd) => row.extend([
+                    etcd.revision.to_string(),
+                    etcd.total_keys.to_string(),
+                    print::human_bytes(etcd.total_size),
+                ]),
+                None => row.extend(["-", "-", "-"].map(str::to_owned)),
+            }
+            row.push("Sound".to_owned());
+        }
+        Standing::Refused(_) => row.extend(["-", "-", "-", "-", "Refused"].map(str::to_owned)),
+    }
+    row
+}
+
+async fn show(output: Output, shelf: &Shelf, name: &str) -> Outcome {
+    let found = shelf.find(name).await?;
+    let manifest = &found.point.manifest;
+    match output {
+        Output::Json => print::line(&serde_json::to_string_pretty(manifest)?),
+        Output::Table => {
+            let mut rows = vec![
+                pair("recovery point", &manifest.recovery_point),
+                pair("cluster", &manifest.cluster),
+                pair("target", &found.target_name),
+                pair("signed by", found.point.signer),
+                pair("taken", manifest.taken),
+                pair("lineage", &manifest.lineage.id),
+            ];
+            if let Some(etcd) = &manifest.etcd {
+                rows.push(pair("hash", format!("{:x}", etcd.hash)));
+                rows.push(pair("revision", etcd.revision));
+                rows.push(pair("total keys", etcd.total_keys));
+                rows.push(pair("total size", print::human_bytes(etcd.total_size)));
+            }
+            for artifact in &manifest.artifacts {
+                rows.push(pair("artifact", &artifact.name));
+                rows.push(pair("object", &artifact.object));
+                rows.push(pair("sealed", told(artifact)));
+            }
+            print::line(&print::table(&["FIELD", "VALUE"], rows));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn pair(field: &str, value: impl ToString) -> Vec<String> {
+    vec![field.to_owned(), value.to_string()]
+}
+
+fn told(artifact: &Artifact) -> String {
+    let how = match artifact.sealing {
+        Sealing::Age => "age",
+        Sealing::None => "not sealed",
+    };
+    format!("{} ({how})", print::human_bytes(artifact.sealed.size))
+}
+
+async fn verify(
+    output: Output,
+    shelf: &Shelf,
+    name: &str,
+    identities: Option<Arc<Identities>>,
+) -> Outcome {
+    let found = shelf.find(name).await?;
+    let repository = Repository::new(&found.target, &shelf.signers);
+    let manifest = &found.point.manifest;
+    let verified = repository
+        .verify(&manifest.cluster, &manifest.recovery_point, identities)
+        .await?;
+    let rows: Vec<Vec<String>> = verified
+        .artifacts
+        .iter()
+        .map(|check| {
+            let state = match &check.outcome {
+                Ok(Some(_)) => "sound, opened",
+                Ok(None) => "sound, still sealed",
+                Err(_) => "damaged",
+            };
+            vec![
+                check.artifact.clone(),
+                found.target_name.clone(),
+                state.to_owned(),
+            ]
+        })
+        .collect();
+    let value = verify_value(&found.target_name, &verified);
+    print::rows(output, &value, &["ARTIFACT", "TARGET", "STATE"], rows)?;
+    for check in &verified.artifacts {
+        if let Err(error) = &check.outcome {
+            print::note(&chain(error));
+        }
+    }
+    Ok(if verified.pass() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn verify_value(target: &str, verified: &Verified) -> Value {
+    let artifacts: Vec<Value> = verified
+        .artifacts
+        .iter()
+        .map(|check| {
+            json!({
+                "artifact": check.artifact,
+                "sound": check.outcome.is_ok(),
+                "opened": matches!(&check.outcome, Ok(Some(_))),
+                "reason": check.outcome.as_ref().err().map(|error| chain(error)),
+            })
+        })
+        .collect();
+    json!({
+        "recoveryPoint": verified.point.manifest.recovery_point,
+        "target": target,
+        "pass": verified.pass(),
+        "artifacts": artifacts,
+    })
+}
+
+async fn fetch(
+    output: Output,
+    shelf: &Shelf,
+    name: &str,
+    to: &Path,
+    identities: Option<Arc<Identities>>,
+    sealed: bool,
+) -> Outcome {
+    let found = shelf.find(name).await?;
+    let artifacts = &found.point.manifest.artifacts;
+    let mut rows = Vec::new();
+    for artifact in artifacts {
+        let path = destination(to, artifact, artifacts.len(), sealed)?;
+        let form = match (&identities, sealed, artifact.sealing) {
+            (_, true, _) => Form::Sealed,
+            (Some(identities), ..) => Form::Plain(Arc::clone(identities)),
+            (None, false, Sealing::None) => Form::Plain(Arc::new(Identities::none())),
+            (None, false, Sealing::Age) => {
+                return Err(Failure::usage(anyhow::anyhow!(
+                    "{} is sealed: open it with --identity FILE, or take it as it is with --sealed",
+                    artifact.name
+                )));
+            }
+        };
+        bring(shelf, &found, artifact, &path, form).await?;
+        rows.push(vec![artifact.name.clone(), path.display().to_string()]);
+    }
+    let value: Vec<Value> = rows
+        .iter()
+        .map(|row| json!({"artifact": row[0], "file": row[1]}))
+        .collect();
+    print::rows(output, &value, &["ARTIFACT", "FILE"], rows)?;
+    Ok(Exit::Done)
+}
+
+/// Where an artifact goes: into a folder under its own name, or to the file itself.
+fn destination(
+    to: &Path,
+    artifact: &Artifact,
+    count: usize,
+    sealed: bool,
+) -> Result<PathBuf, Failure> {
+    let name = if sealed {
+        &artifact.object
+    } else {
+        &artifact.name
+    };
+    let is_folder = to.is_dir() || to.extension().is_none() || count > 1;
+    let path = if is_folder {
+        fs::create_dir_all(to)
+            .with_context(|| format!("the folder {} cannot be made", to.display()))?;
+        to.join(name)
+    } else {
+        to.to_owned()
+    };
+    if path.exists() {
+        return Err(Failure::failed(anyhow::anyhow!(
+            "{} exists already: nothing is overwritten; give another --to",
+            path.display()
+        )));
+    }
+    Ok(path)
+}
+
+/// Fetches into a file without a final name, and gives it the name once every digest
+/// was right.
+async fn bring(
+    shelf: &Shelf,
+    found: &Found,
+    artifact: &Artifact,
+    path: &Path,
+    form: Form,
+) -> Result<(), Failure> {
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let temporary = NamedTempFile::new_in(folder)
+        .with_context(|| format!("no file can be made in {}", folder.display()))?;
+    let repository = Repository::new(&found.target, &shelf.signers);
+    let is_plain = matches!(form, Form::Plain(_));
+    let fetched = repository
+        .fetch(&found.point, &artifact.name, temporary, form)
+        .await?;
+    let mut file: NamedTempFile = fetched.sink;
+    file.flush()?;
+    file.as_file().sync_all()?;
+    if is_plain && found.point.manifest.etcd.is_some() {
+        look_into(file.path(), artifact)?;
+    }
+    file.persist_noclobber(path)
+        .map_err(|error| error.error)
+        .with_context(|| format!("{} cannot be created", path.display()))?;
+    File::open(folder).and_then(|folder| folder.sync_all())?;
+    Ok(())
+}
+
+/// An etcd snapshot must be whole inside as well.
+fn look_into(file: &Path, artifact: &Artifact) -> anyhow::Result<()> {
+    if artifact.media_type != drydock_repository::manifest::MEDIA_TYPE_ETCD {
+        return Ok(());
+    }
+    let snapshot = SnapshotFile::open(file)?;
+    drydock_snapshot::verify(&snapshot)
+        .map(|_| ())
+        .with_context(|| {
+            format!(
+                "{} was fetched unchanged and is not a sound snapshot",
+                artifact.name
+            )
+        })
+}
+
+fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
+    let read = || -> anyhow::Result<String> {
+        let size = fs::metadata(path)?.len();
+        anyhow::ensure!(
+            size <= IDENTITY_BYTES_MAX,
+            "it is too large to be an identity file"
+        );
+        Ok(fs::read_to_string(path)?)
+    };
+    let text = read()
+        .with_context(|| format!("the identity {} cannot be read", path.display()))
+        .map_err(Failure::usage)?;
+    let identities =
+        Identities::parse(&path.display().to_string(), &text).map_err(Failure::usage)?;
+    Ok(Arc::new(identities))
+}
+
+fn chain(error: &RepositoryError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,218 @@
+//! `drydock run list` and `drydock run show`, and what `drydock run` says at the end.
+
+use drydock_core::{Facts, Level, RunId, ScheduleName};
+use drydock_engine::RunView;
+use drydock_engine::model::Outcome as RunOutcome;
+use drydock_engine::replay::replay;
+use drydock_engine::view::OutputView;
+use drydock_journal::{Attempt, Journal, RunRow};
+use drydock_snapshot::Status;
+use serde_json::{Value, json};
+
+use super::args::Output;
+use super::print;
+use super::snapshot::{STATUS_HEADER, status_row};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::node::Node;
+
+pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
+    let journal = reader(node)?;
+    let schedule = schedule.map(ScheduleName::new);
+    let mut views = Vec::new();
+    if let Some(journal) = &journal {
+        for row in journal.runs(schedule.as_ref())? {
+            views.push(view(journal, &row)?);
+        }
+    }
+    let rows = views.iter().map(|view| {
+        vec![
+            view.run.to_string(),
+            outcome_word(view).to_owned(),
+            view.created.to_string(),
+            view.finished
+                .map_or_else(|| "-".to_owned(), |at| at.to_string()),
+            recovery_point(view).unwrap_or_else(|| "-".to_owned()),
+        ]
+    });
+    print::rows(
+        output,
+        &views,
+        &["RUN", "OUTCOME", "CREATED", "FINISHED", "RECOVERY POINT"],
+        rows,
+    )?;
+    Ok(Exit::Done)
+}
+
+pub fn show(node: &Node, output: Output, run: &str) -> Outcome {
+    let run = RunId::new(run);
+    let unknown = || {
+        Failure::failed(anyhow::anyhow!(
+            "there is no run {run} in this node's journal: `drydock run list` shows those that are there"
+        ))
+    };
+    let journal = reader(node)?.ok_or_else(unknown)?;
+    let row = journal.run(&run)?.ok_or_else(unknown)?;
+    let view = view(&journal, &row)?;
+    let attempts = journal.attempts(&run)?;
+    match output {
+        Output::Json => print::line(&serde_json::to_string_pretty(&json!({
+            "run": view,
+            "attempts": attempts.iter().map(attempt_value).collect::<Vec<_>>(),
+        }))?),
+        Output::Table => print_view(&view, &attempts),
+    }
+    Ok(Exit::Done)
+}
+
+/// The journal without its lock: looking is allowed while a run is under way.
+fn reader(node: &Node) -> Result<Option<Journal>, Failure> {
+    if !node.journal_path().exists() {
+        return Ok(None);
+    }
+    Ok(Some(Journal::open_reader(node.state())?))
+}
+
+fn view(journal: &Journal, row: &RunRow) -> Result<RunView, Failure> {
+    let records = journal.records(&row.run)?;
+    Ok(RunView::of(&replay(&row.run, &records)?))
+}
+
+fn print_view(view: &RunView, attempts: &[Attempt]) {
+    let header = ["RUN", "OUTCOME", "TARGET", "STATE", "PARTS", "BYTES"];
+    print::line(&print::table(&header, store_rows(view)));
+    let snapshots: Vec<_> = snapshot_rows(view).collect();
+    if !snapshots.is_empty() {
+        print::line("");
+        print::line(&print::table(&STATUS_HEADER, snapshots));
+    }
+    for line in reasons(view).iter().chain(&findings(view)) {
+        print::line(line);
+    }
+    for attempt in attempts {
+        print::line(&format!(
+            "\nstep {} attempt {} started {} {}",
+            attempt.step,
+            attempt.attempt,
+            attempt.started,
+            attempt
+                .ended
+                .map_or_else(|| "and was cut off".to_owned(), |at| format!("ended {at}"))
+        ));
+        attempt
+            .log
+            .lines()
+            .for_each(|line| print::line(&format!("  {line}")));
+    }
+}
+
+/// One row a target.
+pub fn store_rows(view: &RunView) -> Vec<Vec<String>> {
+    let outcome = outcome_word(view);
+    view.stores
+        .iter()
+        .map(|store| {
+            vec![
+                view.run.to_string(),
+                outcome.to_owned(),
+                store.target.to_string(),
+                store.state.word().to_owned(),
+                store.parts.to_string(),
+                print::human_bytes(store.bytes),
+            ]
+        })
+        .collect()
+}
+
+pub fn outcome_word(view: &RunView) -> &'static str {
+    match &view.outcome {
+        None => "Unfinished",
+        Some(RunOutcome::Succeeded) => "Succeeded",
+        Some(RunOutcome::Degraded { .. }) => "Degraded",
+        Some(RunOutcome::Failed { .. }) => "Failed",
+        Some(RunOutcome::Superseded { .. }) => "Superseded",
+    }
+}
+
+/// The recovery point's name, once it is committed somewhere.
+pub fn recovery_point(view: &RunView) -> Option<String> {
+    use drydock_engine::view::StorePhase;
+    view.stores
+        .iter()
+        .any(|store| store.state == StorePhase::Committed)
+        .then(|| view.run.recovery_point().to_string())
+}
+
+/// Why a run ended as it did, a sentence each.
+pub fn reasons(view: &RunView) -> Vec<String> {
+    match &view.outcome {
+        Some(RunOutcome::Degraded { reasons } | RunOutcome::Superseded { reasons }) => {
+            reasons.clone()
+        }
+        Some(RunOutcome::Failed { fault }) => {
+            let details = fault
+                .details
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}"));
+            std::iter::once(fault.message.clone())
+                .chain(details)
+                .collect()
+        }
+        Some(RunOutcome::Succeeded) | None => Vec::new(),
+    }
+}
+
+/// Everything that the verify steps found.
+fn findings(view: &RunView) -> Vec<String> {
+    let verdicts = view.outputs.iter().flat_map(|output| &output.verdicts);
+    verdicts
+        .filter_map(|judged| Some((&judged.step, judged.verdict.as_ref()?)))
+        .flat_map(|(step, verdict)| {
+            verdict.findings.iter().map(move |finding| {
+                let level = match finding.level {
+                    Level::Note => "note",
+                    Level::Warning => "warning",
+                    Level::Failure => "failure",
+                };
+                format!("{step}: {level}: {}", finding.message)
+            })
+        })
+        .collect()
+}
+
+/// The etcd snapshots of a run as `etcdutl snapshot status` would tell of them.
+pub fn snapshots(view: &RunView) -> Vec<Status> {
+    view.outputs.iter().filter_map(status).collect()
+}
+
+pub fn snapshot_rows(view: &RunView) -> impl Iterator<Item = Vec<String>> {
+    snapshots(view)
+        .into_iter()
+        .map(|status| status_row(&status))
+}
+
+fn status(output: &OutputView) -> Option<Status> {
+    let facts: &Facts = &output.facts;
+    let number = |name| facts.number(name);
+    Some(Status {
+        hash: u32::try_from(number("snapshot.hash")?).ok()?,
+        revision: number("snapshot.revision")?,
+        total_key: u64::try_from(number("snapshot.total-key")?).ok()?,
+        total_size: number("snapshot.total-size")?,
+        version: facts.text("snapshot.version")?.to_owned(),
+    })
+}
+
+fn attempt_value(attempt: &Attempt) -> Value {
+    let result = attempt
+        .result
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
+    json!({
+        "step": attempt.step,
+        "attempt": attempt.attempt,
+        "started": attempt.started.to_string(),
+        "ended": attempt.ended.map(|at| at.to_string()),
+        "result": result,
+        "log": attempt.log,
+    })
+}

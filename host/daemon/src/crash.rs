@@ -1,0 +1,57 @@
+//! Dying on purpose, for the tests that kill the process at every record.
+//!
+//! `DRYDOCK_TEST_KILL=after-record:N` or `before-record:N` makes the process kill itself
+//! with SIGKILL when the engine's N-th record of this process has just been written, or
+//! is just about to be. Nothing else reads the variable; without it nothing happens.
+
+use drydock_engine::CrashPoint;
+
+use crate::environment;
+
+const VARIABLE: &str = "DRYDOCK_TEST_KILL";
+
+pub struct Kill {
+    place: Place,
+    record: u64,
+}
+
+#[derive(PartialEq, Eq)]
+enum Place {
+    BeforeRecord,
+    AfterRecord,
+}
+
+impl Kill {
+    pub fn from_environment() -> Option<Self> {
+        let text = environment::variable(VARIABLE)?;
+        let (place, record) = text.split_once(':')?;
+        let place = match place {
+            "before-record" => Place::BeforeRecord,
+            "after-record" => Place::AfterRecord,
+            _ => return None,
+        };
+        Some(Self {
+            place,
+            record: record.parse().ok()?,
+        })
+    }
+
+    fn at(&self, place: &Place, record: u64) {
+        if self.place == *place && self.record == record {
+            let _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::KILL,
+            );
+        }
+    }
+}
+
+impl CrashPoint for Kill {
+    fn after_record(&self, record: u64) {
+        self.at(&Place::AfterRecord, record);
+    }
+
+    fn before_record(&self, record: u64) {
+        self.at(&Place::BeforeRecord, record);
+    }
+}

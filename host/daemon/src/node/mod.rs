@@ -1,0 +1,68 @@
+//! What this node is told, resolved step by step: [`Node`] is configuration and
+//! documents, [`Workshop`] adds the sandbox with the plugins, [`Station`] adds the state
+//! folder, which one process holds at a time.
+
+mod load;
+mod prepare;
+mod station;
+mod workshop;
+
+use std::path::{Path, PathBuf};
+
+use drydock_core::files::{DocumentSet, Located, NodeConfig, nearest};
+use drydock_core::{ScheduleName, files};
+
+pub use load::read_documents;
+pub use station::Station;
+pub use workshop::Workshop;
+
+use crate::cli::args::{Global, LogFormat};
+use crate::exit::Failure;
+use crate::telemetry;
+
+/// The node's configuration and every document that it names.
+pub struct Node {
+    pub config: Located<NodeConfig>,
+    pub documents: DocumentSet,
+}
+
+impl Node {
+    /// Reads configuration and documents, and starts logging as they and the command
+    /// line say.
+    pub fn load(global: &Global) -> Result<Self, Failure> {
+        let config = load::node_config(&global.config)?;
+        start_logging(global, &config.value)?;
+        let documents = load::documents(&config.value)?;
+        Ok(Self { config, documents })
+    }
+
+    pub fn state(&self) -> &Path {
+        &self.config.value.spec.state
+    }
+
+    pub fn journal_path(&self) -> PathBuf {
+        self.state().join(drydock_journal::JOURNAL_FILE)
+    }
+
+    /// The schedule's workflow, or a sentence that names the nearest schedule.
+    pub fn workflow(&self, schedule: &ScheduleName) -> Result<files::Workflow<'_>, Failure> {
+        self.documents.workflow(schedule).ok_or_else(|| {
+            let known = || self.documents.schedules().map(|s| s.value.name.as_str());
+            let hint = match nearest(schedule.as_str(), known()) {
+                Some(near) => format!("; did you mean {near}?"),
+                None => "; `drydock schedule list` shows those that there are".to_owned(),
+            };
+            Failure::usage(anyhow::anyhow!("there is no schedule {schedule}{hint}"))
+        })
+    }
+}
+
+fn start_logging(global: &Global, config: &NodeConfig) -> Result<(), Failure> {
+    let log = &config.spec.log;
+    let format = global.log_format.unwrap_or(match log.format {
+        files::node::LogFormat::Text => LogFormat::Text,
+        files::node::LogFormat::Json => LogFormat::Json,
+    });
+    let level = global.log_level.as_deref().unwrap_or(log.level.word());
+    telemetry::start(format, level).map_err(|text| Failure::usage(anyhow::anyhow!(text)))
+}

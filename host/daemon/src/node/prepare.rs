@@ -1,0 +1,387 @@
+//! From a schedule's documents to a run: the pinned specification, and the steps with
+//! their plugins, grants, targets and keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use drydock_capability_etcd::{EtcdAccess, EtcdConfig, Timeouts};
+use drydock_core::files::{self, Step, Workflow};
+use drydock_core::plugin::{EtcdCall, World};
+use drydock_core::{RunId, ScheduleName, StepName, UnixTime};
+use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin};
+use drydock_repository::Recipient;
+use drydock_sandbox::{CallObserver, Plugin, StepCall, StoreTarget};
+use drydock_snapshot::Limits;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::Station;
+use super::workshop::{accept_config, findings_of};
+use crate::environment::Surroundings;
+use crate::exit::Failure;
+use crate::steps::{
+    Attempts, Backup, Commit, FactGatherer, PipelineContext, PlainSpools, Previous, SealedSpool,
+    Sealing, Steps, Store, Verdicts,
+};
+
+/// First wait before an effect is tried again, and the longest one.
+const BACKOFF_MS: u64 = 1_000;
+const BACKOFF_MS_MAX: u64 = 60_000;
+
+/// Everything that the node itself asks of a cluster; no plugin is involved.
+const OWN_CALLS: [EtcdCall; 3] = [EtcdCall::MemberList, EtcdCall::Status, EtcdCall::HashKv];
+
+/// A run that is ready to start.
+pub struct Prepared {
+    pub spec: RunSpec,
+    backup: Arc<Plugin>,
+    verify: Vec<(StepName, Arc<Plugin>)>,
+    stores: Vec<(StepName, StoreTarget)>,
+    call: StepCall,
+    cancel: watch::Sender<bool>,
+    etcd: EtcdAccess,
+    sealing: Sealing,
+    attempts: Attempts,
+}
+
+impl Prepared {
+    pub fn new(
+        station: &Station,
+        schedule: &ScheduleName,
+        run: RunId,
+        due: UnixTime,
+        by_hand: bool,
+    ) -> Result<Self, Failure> {
+        let node = &station.workshop.node;
+        let workflow = node.workflow(schedule)?;
+        let etcd = etcd(&workflow)?;
+        let (cancel, cancelled) = watch::channel(false);
+        let attempts = Attempts {
+            journal: Arc::clone(&station.journal),
+            clock: Arc::clone(&station.clock),
+            run: run.clone(),
+        };
+        let cluster = workflow.cluster.value.name.clone();
+        let call = StepCall {
+            etcd: Some(etcd.narrowed_to_plugins()),
+            cancelled,
+            ..StepCall::idle(cluster, due)
+        };
+        let backup = plugin(station, workflow.backup, World::Backup)?;
+        let verify = workflow
+            .verify
+            .iter()
+            .map(|step| Ok((step.name.clone(), plugin(station, step, World::Verify)?)))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let stores = stores(station, &workflow, &call, &attempts)?;
+        let spec = spec(
+            node, &workflow, &backup, &verify, &stores, run, due, by_hand,
+        );
+        Ok(Self {
+            spec,
+            backup,
+            verify,
+            stores,
+            call,
+            cancel,
+            etcd: etcd.own,
+            sealing: sealing(&workflow)?,
+            attempts,
+        })
+    }
+
+    /// Lets every plugin judge its configuration before anything happens.
+    pub async fn check_config(&self) -> Result<(), Failure> {
+        let pins = std::iter::once((&self.spec.backup, &self.backup)).chain(
+            self.spec
+                .verify
+                .iter()
+                .zip(self.verify.iter().map(|(_, p)| p)),
+        );
+        for (pin, plugin) in pins {
+            let subject = format!("step {}", pin.step);
+            let call = self.call_with(&pin.config);
+            let attempt = plugin.check_config(call, None).await;
+            accept_config(&subject, findings_of(&subject, attempt))?;
+        }
+        for ((_, target), pin) in self.stores.iter().zip(&self.spec.stores) {
+            let subject = format!("target {}", pin.target);
+            accept_config(&subject, target.check_config().await)?;
+        }
+        Ok(())
+    }
+
+    /// What carries the run's effects out.
+    pub fn steps(self, station: &Station) -> Result<Steps, Failure> {
+        let spool_root = station.workshop.node.state().join("spool");
+        let spool = SealedSpool::new(&spool_root, &self.spec.run);
+        let plain = Arc::new(PlainSpools::default());
+        let stores: Vec<Store> = self
+            .stores
+            .iter()
+            .zip(&self.spec.stores)
+            .map(|((step, target), pin)| Store {
+                step: step.clone(),
+                name: pin.target.clone(),
+                target: Arc::new(target.clone()),
+            })
+            .collect();
+        let facts = FactGatherer {
+            etcd: self.etcd.clone(),
+            previous: Arc::new(Previous {
+                cluster: self.spec.cluster.clone(),
+                name: self.spec.run.recovery_point(),
+                stores: stores.clone(),
+                signers: Arc::clone(&station.signers),
+            }),
+            limits: Limits {
+                spill_folder: Some(spool_root.clone()),
+                ..Limits::default()
+            },
+            clock: Arc::clone(&station.clock),
+            runtime: Handle::current(),
+        };
+        let verdicts = self
+            .spec
+            .verify
+            .iter()
+            .zip(&self.verify)
+            .map(|(pin, (step, plugin))| {
+                (
+                    step.clone(),
+                    (Arc::clone(plugin), self.call_with(&pin.config)),
+                )
+            })
+            .collect();
+        let pipeline = pipeline(
+            spool.clone(),
+            self.sealing.clone(),
+            facts,
+            Arc::clone(&plain),
+        );
+        Ok(Steps {
+            backup: Backup {
+                step: self.spec.backup.step.clone(),
+                context: self.call_with(&self.spec.backup.config),
+                plugin: self.backup,
+                etcd: self.etcd,
+                spool_root,
+                attempts: self.attempts.clone(),
+                cancel: self.cancel,
+                pipeline,
+            },
+            verdicts: Verdicts {
+                steps: verdicts,
+                attempts: self.attempts,
+            },
+            stores: stores
+                .into_iter()
+                .map(|store| (store.step.clone(), store))
+                .collect::<BTreeMap<_, _>>(),
+            commit: Commit {
+                key: Arc::clone(&station.key),
+                signers: Arc::clone(&station.signers),
+                clock: Arc::clone(&station.clock),
+                journal: Arc::clone(&station.journal),
+            },
+            spool,
+            plain,
+        })
+    }
+
+    fn call_with(&self, config: &str) -> StepCall {
+        StepCall {
+            config: config.to_owned(),
+            ..self.call.clone()
+        }
+    }
+}
+
+/// A cluster as the node sees it and as plugins may see it, over the same connections.
+struct Access {
+    own: EtcdAccess,
+    all: EtcdAccess,
+}
+
+impl Access {
+    /// Every call; the sandbox narrows it to each plugin's grants.
+    fn narrowed_to_plugins(&self) -> EtcdAccess {
+        self.all.clone()
+    }
+}
+
+fn etcd(workflow: &Workflow<'_>) -> Result<Access, Failure> {
+    let resolved = workflow
+        .cluster
+        .resolve(&Surroundings)
+        .map_err(Failure::usage)?;
+    let files::EtcdAccess {
+        endpoints,
+        ca,
+        certificate,
+        key,
+        username,
+        password,
+        connect_timeout,
+        request_timeout,
+        stream_idle,
+    } = resolved;
+    let config = EtcdConfig {
+        endpoints,
+        ca,
+        certificate,
+        key: key.map(|key| key.expose().to_vec()),
+        username,
+        password: password.and_then(|password| password.expose_text().map(str::to_owned)),
+        timeouts: Timeouts {
+            connect: connect_timeout,
+            request: request_timeout,
+            stream_idle,
+        },
+    };
+    let calls = OWN_CALLS.into_iter().chain([EtcdCall::Snapshot]).collect();
+    let all = EtcdAccess::new(config, calls);
+    Ok(Access {
+        own: all.narrowed(&OWN_CALLS),
+        all,
+    })
+}
+
+fn plugin(station: &Station, step: &Step, world: World) -> Result<Arc<Plugin>, Failure> {
+    let name = step.plugin.as_ref().map_or("", files::Name::as_str);
+    station.workshop.plugin_for(name, world, step.name.as_str())
+}
+
+fn stores(
+    station: &Station,
+    workflow: &Workflow<'_>,
+    call: &StepCall,
+    attempts: &Attempts,
+) -> Result<Vec<(StepName, StoreTarget)>, Failure> {
+    workflow
+        .stores
+        .iter()
+        .map(|(step, document)| {
+            let call = StepCall {
+                config: step.config_json(),
+                etcd: None,
+                ..call.clone()
+            };
+            let observer = observer(step.name.clone(), attempts.clone());
+            let target = station.workshop.target(document, call, observer)?;
+            Ok((step.name.clone(), target))
+        })
+        .collect()
+}
+
+/// Keeps what a store plugin said, if it said anything.
+fn observer(step: StepName, attempts: Attempts) -> CallObserver {
+    let calls = AtomicU32::new(0);
+    Arc::new(move |call, log| {
+        if log.lines.is_empty() && log.dropped == 0 {
+            return;
+        }
+        let number = calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let name = StepName::new(format!("{step}/{call}"));
+        let attempts = attempts.clone();
+        tokio::task::spawn_blocking(move || {
+            attempts.start(&name, number).end::<()>(Ok(&()), &log);
+        });
+    })
+}
+
+/// One sealed copy serves every target, so it is sealed for all their recipients.
+fn sealing(workflow: &Workflow<'_>) -> Result<Sealing, Failure> {
+    let mut recipients = Vec::new();
+    let mut open_target = None;
+    for (_, document) in &workflow.stores {
+        let lines = document.recipients(&Surroundings).map_err(Failure::usage)?;
+        if lines.is_empty() {
+            open_target.get_or_insert_with(|| document.value.name.to_string());
+        }
+        for line in lines {
+            let recipient = Recipient::parse(&line)
+                .map_err(|error| Failure::usage(document.error("spec.recipients", error)))?;
+            recipients.push(recipient);
+        }
+    }
+    Ok(Sealing {
+        recipients,
+        open_target,
+    })
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one part of the specification and none of them belongs together"
+)]
+fn spec(
+    node: &super::Node,
+    workflow: &Workflow<'_>,
+    backup: &Plugin,
+    verify: &[(StepName, Arc<Plugin>)],
+    stores: &[(StepName, StoreTarget)],
+    run: RunId,
+    due: UnixTime,
+    by_hand: bool,
+) -> RunSpec {
+    let schedule = &workflow.schedule.value;
+    RunSpec {
+        run,
+        schedule: schedule.name.clone(),
+        cluster: workflow.cluster.value.name.clone(),
+        due,
+        by_hand,
+        backup: pin(workflow.backup, backup),
+        verify: workflow
+            .verify
+            .iter()
+            .zip(verify)
+            .map(|(step, (_, plugin))| pin(step, plugin))
+            .collect(),
+        stores: workflow
+            .stores
+            .iter()
+            .zip(stores)
+            .map(|((step, document), (_, target))| StorePin {
+                pin: pin(step, target.plugin()),
+                target: document.value.name.clone(),
+            })
+            .collect(),
+        policy: Policy {
+            backoff_limit: schedule.spec.backoff_limit(),
+            backoff_ms: BACKOFF_MS,
+            backoff_ms_max: BACKOFF_MS_MAX,
+            active_deadline_seconds: schedule.spec.active_deadline().map(|limit| limit.as_secs()),
+        },
+        workflow_digest: node
+            .documents
+            .workflow_digest(&schedule.name)
+            .unwrap_or_default(),
+    }
+}
+
+fn pin(step: &Step, plugin: &Plugin) -> StepPin {
+    StepPin {
+        step: step.name.clone(),
+        plugin: plugin.manifest().name.clone(),
+        digest: plugin.digest().clone(),
+        config: step.config_json(),
+    }
+}
+
+fn pipeline(
+    spool: SealedSpool,
+    sealing: Sealing,
+    facts: FactGatherer,
+    plain: Arc<PlainSpools>,
+) -> crate::steps::PipelineFactory {
+    Box::new(move |events| PipelineContext {
+        spool: spool.clone(),
+        sealing: sealing.clone(),
+        facts: facts.clone(),
+        plain: Arc::clone(&plain),
+        events,
+    })
+}

@@ -1,0 +1,232 @@
+//! The sandbox and the plugins that the node's documents name.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use drydock_core::files::{Located, Target as TargetDocument};
+use drydock_core::plugin::World;
+use drydock_core::{Clock as _, ClusterName, Finding, Level};
+use drydock_repository::{SigningKey, TrustedSigners};
+use drydock_sandbox::{
+    Admission, Attempt, CallObserver, Limits, Plugin, Sandbox, SandboxConfig, StepCall,
+    StoreContext, StoreTarget,
+};
+
+use super::Node;
+use crate::built_in;
+use crate::clock::SystemClock;
+use crate::environment::Surroundings;
+use crate::exit::Failure;
+
+/// Largest component that is read: an interpreter of a scripting language has twenty.
+const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Mebibytes of a plugin's memory fit into this platform's addresses.
+const BYTES: &str = "the document's bound is 4 GiB";
+
+/// A node with its plugins.
+pub struct Workshop {
+    pub node: Node,
+    sandbox: Sandbox,
+    admitted: Mutex<BTreeMap<String, Arc<Plugin>>>,
+}
+
+impl Workshop {
+    /// Sets the sandbox up. Call it on the process's runtime.
+    pub fn open(node: Node) -> Result<Self, Failure> {
+        let spec = &node.config.value.spec;
+        let memory = spec.limits.guest_memory_bytes();
+        let limits = Limits {
+            memory_bytes_max: usize::try_from(memory).expect(BYTES),
+            wall_max: spec.limits.step_wall(),
+            ..Limits::default()
+        };
+        let sandbox = Sandbox::new(SandboxConfig {
+            cache: Some(spec.state.join("cache")),
+            limits,
+            clock: Arc::new(SystemClock),
+        })?;
+        Ok(Self {
+            node,
+            sandbox,
+            admitted: Mutex::default(),
+        })
+    }
+
+    /// The names of all plugins, built in or configured.
+    pub fn names(&self) -> Vec<String> {
+        let configured = self.node.config.value.spec.plugins.keys().cloned();
+        let mut names: Vec<String> = built_in::names()
+            .map(str::to_owned)
+            .chain(configured)
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The component of that name, and whether it is the built-in one.
+    pub fn component(&self, name: &str) -> Result<(Vec<u8>, bool), Failure> {
+        if let Some(source) = self.node.config.value.spec.plugins.get(name) {
+            let path = &source.file;
+            let read = || -> anyhow::Result<Vec<u8>> {
+                let size = std::fs::metadata(path)?.len();
+                anyhow::ensure!(
+                    size <= COMPONENT_BYTES_MAX,
+                    "it has {size} bytes, more than the {COMPONENT_BYTES_MAX} allowed"
+                );
+                Ok(std::fs::read(path)?)
+            };
+            let component = read()
+                .with_context(|| format!("plugin {name} cannot be read from {}", path.display()))
+                .map_err(Failure::usage)?;
+            return Ok((component, false));
+        }
+        match built_in::component(name) {
+            Some(component) => Ok((component.to_vec(), true)),
+            None => Err(self.unknown(name)),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        let names = self.names();
+        let near = drydock_core::files::nearest(name, names.iter().map(String::as_str))
+            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        Failure::usage(anyhow::anyhow!(
+            "there is no plugin {name}: it is neither built in nor under `plugins:` of the node's configuration{near}"
+        ))
+    }
+
+    /// The admitted plugin of that name.
+    pub fn plugin(&self, name: &str) -> Result<Arc<Plugin>, Failure> {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plugin) = admitted.get(name) {
+            return Ok(Arc::clone(plugin));
+        }
+        let (component, is_built_in) = self.component(name)?;
+        let digest = drydock_core::PluginDigest::of(&component);
+        let built_in = is_built_in.then_some(name);
+        let plugin = self
+            .sandbox
+            .admit(Admission {
+                component: &component,
+                builtin: built_in,
+                grants: self.node.documents.grants_of(built_in, &digest),
+                ceiling: self.node.config.value.spec.ceiling.as_ref(),
+            })
+            .map_err(Failure::usage)?;
+        admitted.insert(name.to_owned(), Arc::clone(&plugin));
+        Ok(plugin)
+    }
+
+    /// The plugin of that name for a step of that world.
+    pub fn plugin_for(&self, name: &str, world: World, step: &str) -> Result<Arc<Plugin>, Failure> {
+        let plugin = self.plugin(name)?;
+        let actual = plugin.manifest().world;
+        if actual == world {
+            return Ok(plugin);
+        }
+        Err(Failure::usage(anyhow::anyhow!(
+            "step {step} needs a {world} plugin, and {name} is a {actual} plugin: name another one in the schedule"
+        )))
+    }
+
+    /// A target through its store plugin.
+    pub fn target(
+        &self,
+        document: &Located<TargetDocument>,
+        step: StepCall,
+        observer: CallObserver,
+    ) -> Result<StoreTarget, Failure> {
+        let spec = &document.value.spec;
+        let subject = format!("of target {}", document.value.name);
+        let plugin = self.plugin_for(spec.plugin.as_str(), World::Store, &subject)?;
+        let context = StoreContext {
+            target: document.value.name.clone(),
+            config: spec.config_json(),
+            step,
+            observer,
+        };
+        Ok(StoreTarget::new(plugin, context))
+    }
+
+    /// A target outside of any run.
+    pub fn idle_target(
+        &self,
+        document: &Located<TargetDocument>,
+        cluster: &ClusterName,
+    ) -> Result<StoreTarget, Failure> {
+        let step = StepCall::idle(cluster.clone(), SystemClock.now());
+        let observer: CallObserver = Arc::new(|call, log| {
+            for line in log.to_string().lines() {
+                tracing::debug!(call, "{line}");
+            }
+        });
+        self.target(document, step, observer)
+    }
+
+    /// The own signing key.
+    pub fn signing_key(&self) -> Result<SigningKey, Failure> {
+        let config = &self.node.config;
+        let secret = config
+            .value
+            .spec
+            .signing_key
+            .value_from
+            .read_text(&Surroundings)
+            .map_err(|error| Failure::usage(config.error("spec.signingKey", error)))?;
+        SigningKey::parse(&secret)
+            .map_err(|error| Failure::usage(config.error("spec.signingKey", error)))
+    }
+
+    /// Whom this node believes: those it lists, and itself where its key can be read.
+    pub fn signers(&self) -> Result<TrustedSigners, Failure> {
+        let config = &self.node.config;
+        let listed = config.value.spec.trusted_signers.iter().map(String::as_str);
+        let mut signers = TrustedSigners::parse(listed)
+            .map_err(|error| Failure::usage(config.error("spec.trustedSigners", error)))?;
+        match self.signing_key() {
+            Ok(key) => signers.add(&key.public_line())?,
+            Err(failure) => tracing::warn!(
+                "the own signing key cannot be read, so what it signed is not trusted: {}",
+                crate::exit::Chain(&failure.error)
+            ),
+        }
+        Ok(signers)
+    }
+}
+
+/// Turns what a plugin says of its configuration into an error, if it is one.
+pub fn accept_config(
+    subject: &str,
+    attempt: Result<Vec<Finding>, drydock_core::Fault>,
+) -> Result<(), Failure> {
+    let findings = attempt.map_err(|fault| {
+        Failure::usage(anyhow::anyhow!(
+            "the configuration of {subject} is wrong: {}",
+            fault.message
+        ))
+    })?;
+    for finding in &findings {
+        match finding.level {
+            Level::Failure => {
+                return Err(Failure::usage(anyhow::anyhow!(
+                    "the configuration of {subject} is wrong: {}",
+                    finding.message
+                )));
+            }
+            Level::Warning => tracing::warn!(code = finding.code, "{subject}: {}", finding.message),
+            Level::Note => tracing::info!(code = finding.code, "{subject}: {}", finding.message),
+        }
+    }
+    Ok(())
+}
+
+/// The findings of an attempt, its log put where logs go.
+pub fn findings_of<T>(subject: &str, attempt: Attempt<T>) -> Result<T, drydock_core::Fault> {
+    for line in attempt.log.to_string().lines() {
+        tracing::debug!(subject, "{line}");
+    }
+    attempt.result
+}

@@ -1,0 +1,61 @@
+//! Attempts and their logs, kept with the run for `drydock run show`.
+
+use std::sync::Arc;
+
+use drydock_core::{Clock, Fault, RunId, StepName, UnixTime};
+use drydock_journal::{Attempt, Journal};
+use drydock_sandbox::AttemptLog;
+use serde::Serialize;
+
+/// Enters attempts of one run into the journal.
+#[derive(Clone)]
+pub struct Attempts {
+    pub journal: Arc<Journal>,
+    pub clock: Arc<dyn Clock>,
+    pub run: RunId,
+}
+
+/// An attempt that is under way.
+pub struct Running<'a> {
+    attempts: &'a Attempts,
+    step: StepName,
+    attempt: u32,
+    started: UnixTime,
+}
+
+impl Attempts {
+    /// Notes that a step's attempt starts.
+    pub fn start(&self, step: &StepName, attempt: u32) -> Running<'_> {
+        Running {
+            attempts: self,
+            step: step.clone(),
+            attempt,
+            started: self.clock.now(),
+        }
+    }
+}
+
+impl Running<'_> {
+    /// Enters how it ended. Losing the entry is no reason to lose the run.
+    pub fn end<T: Serialize>(self, result: Result<&T, &Fault>, log: &AttemptLog) {
+        let result = match result {
+            Ok(value) => serde_json::to_string(value),
+            Err(fault) => serde_json::to_string(fault),
+        };
+        let entry = Attempt {
+            step: self.step,
+            attempt: self.attempt,
+            started: self.started,
+            ended: Some(self.attempts.clock.now()),
+            result: result.ok(),
+            log: log.to_string(),
+        };
+        if let Err(error) = self
+            .attempts
+            .journal
+            .put_attempt(&self.attempts.run, &entry)
+        {
+            tracing::warn!(%error, "an attempt could not be entered into the journal");
+        }
+    }
+}

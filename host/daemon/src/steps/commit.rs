@@ -1,0 +1,234 @@
+//! The manifest: built from what the journal knows, signed, and created at the target.
+//! Everything in it follows from the run's records, so that it can be made again.
+
+use std::sync::Arc;
+
+use drydock_core::{Clock, Facts, Fault, UnixTime};
+use drydock_engine::model::{Event, SealedOutput};
+use drydock_engine::state::{Output, RunState};
+use drydock_journal::{Journal, PointEntry};
+use drydock_repository::manifest::{
+    Artifact, Compression, Consistency, EtcdFigures, FORMAT_VERSION, HashKv, Lineage,
+    MEDIA_TYPE_BYTES, MEDIA_TYPE_ETCD, Manifest, PluginUsed, Predecessor, StepVerdict, Tool,
+};
+use drydock_repository::recovery_point::CommitOutcome;
+use drydock_repository::{
+    Measure, Repository, Sealing, Sensitivity, Sha256, SigningKey, TrustedSigners,
+};
+
+use super::Store;
+use crate::version;
+
+/// Signs and commits.
+pub struct Commit {
+    pub key: Arc<SigningKey>,
+    pub signers: Arc<TrustedSigners>,
+    pub clock: Arc<dyn Clock>,
+    pub journal: Arc<Journal>,
+}
+
+impl Commit {
+    pub fn sign(&self, state: &RunState) -> Result<Event, Fault> {
+        let manifest = manifest(state, self.clock.now())?;
+        let text = manifest
+            .to_text()
+            .map_err(|error| Fault::permanent("bad-manifest", error.to_string()))?;
+        let signature = self
+            .key
+            .sign(text.as_bytes(), &manifest.cluster, &manifest.recovery_point)
+            .map_err(|error| Fault::transient("signing-failed", error.to_string()))?;
+        Ok(Event::ManifestSigned {
+            manifest: text,
+            signature,
+        })
+    }
+
+    pub async fn commit(
+        &self,
+        store: &Store,
+        manifest: &str,
+        signature: &str,
+    ) -> Result<Event, Fault> {
+        let repository = Repository::new(&*store.target, &self.signers);
+        let outcome = repository
+            .commit(manifest, signature)
+            .await
+            .map_err(Fault::from)?;
+        let step = store.step.clone();
+        match outcome {
+            CommitOutcome::Superseded => Ok(Event::Superseded { store: step }),
+            CommitOutcome::Committed | CommitOutcome::AlreadyOurs => {
+                self.index(store, manifest);
+                Ok(Event::Committed { store: step })
+            }
+        }
+    }
+
+    /// Enters the recovery point into the local index, which is a cache: failing to is
+    /// no reason to fail the run.
+    fn index(&self, store: &Store, text: &str) {
+        let Ok(manifest) = Manifest::parse(text.as_bytes()) else {
+            return;
+        };
+        let entry = PointEntry {
+            target: store.name.clone(),
+            cluster: manifest.cluster.clone(),
+            name: manifest.recovery_point.clone(),
+            lineage: manifest.lineage.id.clone(),
+            revision: manifest.etcd.as_ref().map_or(0, |etcd| etcd.revision),
+            total_key: manifest
+                .etcd
+                .as_ref()
+                .map_or(0, |etcd| i64::try_from(etcd.total_keys).unwrap_or(i64::MAX)),
+            manifest_digest: Sha256::of(text.as_bytes()).to_string(),
+            committed: self.clock.now(),
+        };
+        if let Err(error) = self.journal.put_point(&entry) {
+            tracing::warn!(%error, "the recovery point could not be entered into the local index");
+        }
+    }
+}
+
+fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
+    let spec = &state.spec;
+    let outputs: Vec<(&Output, &SealedOutput)> = state
+        .live_outputs()
+        .filter_map(|output| Some((output, output.sealed()?)))
+        .collect();
+    let facts = outputs
+        .iter()
+        .map(|(_, sealed)| &sealed.facts)
+        .find(|facts| facts.get("snapshot.revision").is_some());
+    Ok(Manifest {
+        format_version: FORMAT_VERSION,
+        cluster: spec.cluster.clone(),
+        recovery_point: spec.run.recovery_point(),
+        run: spec.run.clone(),
+        schedule: spec.schedule.clone(),
+        due: spec.due,
+        taken: facts
+            .and_then(|facts| facts.number("snapshot.taken"))
+            .map_or(state.created, UnixTime),
+        finished,
+        lineage: lineage(facts),
+        etcd: facts.map(figures),
+        consistency: Consistency::single_snapshot(),
+        artifacts: outputs
+            .iter()
+            .map(|(output, sealed)| artifact(output, sealed))
+            .collect::<Result<_, _>>()?,
+        verification: verification(&outputs),
+        predecessor: facts.and_then(predecessor),
+        workflow_digest: spec.workflow_digest.clone(),
+        plugins: plugins(state),
+        tool: Tool {
+            name: "drydock".to_owned(),
+            version: version::VERSION.to_owned(),
+            wasmtime: version::WASMTIME.to_owned(),
+        },
+    })
+}
+
+fn lineage(facts: Option<&Facts>) -> Lineage {
+    let text = |name| facts.and_then(|facts| facts.text(name)).map(str::to_owned);
+    Lineage {
+        id: text("lineage.id").unwrap_or_else(|| "0".repeat(16)),
+        cluster_id: text("cluster.id"),
+    }
+}
+
+fn figures(facts: &Facts) -> EtcdFigures {
+    let number = |name| facts.number(name);
+    let unsigned = |name| number(name).and_then(|n| u64::try_from(n).ok());
+    let hash = |name| number(name).and_then(|n| u32::try_from(n).ok());
+    let revision = number("snapshot.revision").unwrap_or_default();
+    EtcdFigures {
+        revision,
+        hash: hash("snapshot.hash").unwrap_or_default(),
+        hash_kv: hash("snapshot.hash-kv").map(|hash| HashKv {
+            hash,
+            compact_revision: number("snapshot.hash-kv.compact-revision").unwrap_or(-1),
+            hash_revision: revision,
+        }),
+        total_keys: unsigned("snapshot.total-key").unwrap_or_default(),
+        total_size: unsigned("snapshot.total-size").unwrap_or_default(),
+        version: facts
+            .text("snapshot.version")
+            .unwrap_or_default()
+            .to_owned(),
+        member: facts.text("snapshot.member").unwrap_or_default().to_owned(),
+        raft_index: unsigned("cluster.raft-index"),
+    }
+}
+
+fn predecessor(facts: &Facts) -> Option<Predecessor> {
+    Some(Predecessor {
+        recovery_point: drydock_core::RecoveryPointName::new(
+            facts.text("previous.recovery-point")?,
+        ),
+        manifest_sha256: Sha256::from_hex(facts.text("previous.manifest-sha256")?)?,
+    })
+}
+
+fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
+    let measure = |size, digits: &str| {
+        Sha256::from_hex(digits)
+            .map(|sha256| Measure { size, sha256 })
+            .ok_or_else(|| {
+                Fault::permanent("bad-digest", "the journal holds a digest that is none")
+            })
+    };
+    let object = output.object.rsplit('/').next().unwrap_or_default();
+    Ok(Artifact {
+        name: sealed.name.clone(),
+        object: object.to_owned(),
+        media_type: if sealed.facts.get("snapshot.revision").is_some() {
+            MEDIA_TYPE_ETCD.to_owned()
+        } else {
+            MEDIA_TYPE_BYTES.to_owned()
+        },
+        sensitivity: if sealed.secret {
+            Sensitivity::Secret
+        } else {
+            Sensitivity::Public
+        },
+        compression: Compression::Zstd,
+        sealing: if object.ends_with(".age") {
+            Sealing::Age
+        } else {
+            Sealing::None
+        },
+        plain: measure(sealed.plain_size, &sealed.plain_sha256)?,
+        sealed: measure(sealed.sealed_size, &sealed.sealed_sha256)?,
+    })
+}
+
+fn verification(outputs: &[(&Output, &SealedOutput)]) -> Vec<StepVerdict> {
+    outputs
+        .iter()
+        .flat_map(|(output, _)| {
+            output.judging.iter().filter_map(|(step, judging)| {
+                let verdict = judging.verdict.as_ref()?;
+                Some(StepVerdict {
+                    step: step.clone(),
+                    artifact: output.name.clone(),
+                    pass: verdict.pass,
+                    findings: verdict.findings.clone(),
+                })
+            })
+        })
+        .collect()
+}
+
+fn plugins(state: &RunState) -> Vec<PluginUsed> {
+    let spec = &state.spec;
+    std::iter::once(&spec.backup)
+        .chain(&spec.verify)
+        .chain(spec.stores.iter().map(|store| &store.pin))
+        .map(|pin| PluginUsed {
+            step: pin.step.clone(),
+            name: pin.plugin.clone(),
+            digest: pin.digest.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,307 @@
+//! The facts of an etcd snapshot: what its bytes say, what the live members say of the
+//! same revision, and what the last recovery point said. The host gathers them; the
+//! verify plugins judge. `wit/artifact.wit` lists the names.
+
+use std::sync::Arc;
+
+use drydock_capability_etcd::{EtcdAccess, HashKv as LiveHash, Member};
+use drydock_capability_local::spool::SpoolReader;
+use drydock_core::{Clock, FactValue, Facts, Fault, ReadAt, UnixTime};
+use drydock_repository::recovery_point::Observed;
+use drydock_snapshot::{Limits, Problems, Source, StreamSummary, Survey};
+use tokio::runtime::Handle;
+
+use super::previous::Previous;
+
+/// Problems that are given as facts one by one; the count tells of the rest.
+const PROBLEMS_GIVEN_MAX: usize = 16;
+
+/// Gathers facts for one run.
+#[derive(Clone)]
+pub struct FactGatherer {
+    pub etcd: EtcdAccess,
+    pub previous: Arc<Previous>,
+    pub limits: Limits,
+    pub clock: Arc<dyn Clock>,
+    /// The runtime on which the calls to live members wait.
+    pub runtime: Handle,
+}
+
+/// What the checks of the stream amounted to.
+pub struct SnapshotCheck {
+    trailer: &'static str,
+    problems: Vec<String>,
+    problems_total: u64,
+}
+
+/// A member and what it answered.
+struct LiveMember {
+    endpoint: String,
+    id: Option<u64>,
+    learner: bool,
+    answer: Result<LiveHash, String>,
+}
+
+impl SnapshotCheck {
+    pub fn damaged(problem: String) -> Self {
+        Self {
+            trailer: "mismatch",
+            problems: vec![problem],
+            problems_total: 1,
+        }
+    }
+
+    pub fn of(end: Result<StreamSummary, Problems>) -> Self {
+        match end {
+            Ok(_) => Self {
+                trailer: "match",
+                problems: Vec::new(),
+                problems_total: 0,
+            },
+            Err(problems) => Self::refused(&problems),
+        }
+    }
+
+    fn refused(problems: &Problems) -> Self {
+        use drydock_snapshot::Problem;
+        let listed = problems.listed();
+        let has = |wanted: fn(&Problem) -> bool| listed.iter().any(wanted);
+        let trailer = if has(|p| matches!(p, Problem::TrailerMissing { .. })) {
+            "missing"
+        } else if has(|p| {
+            matches!(
+                p,
+                Problem::TrailerMismatch { .. } | Problem::Truncated { .. }
+            )
+        }) {
+            "mismatch"
+        } else {
+            "match"
+        };
+        Self {
+            trailer,
+            problems: listed.iter().map(ToString::to_string).collect(),
+            problems_total: problems.total(),
+        }
+    }
+
+    fn tell(&self, facts: &mut Facts) {
+        facts.set_text("snapshot.trailer", self.trailer);
+        facts.set(
+            "snapshot.problems",
+            FactValue::Unsigned(self.problems_total),
+        );
+        for (number, problem) in self.problems.iter().take(PROBLEMS_GIVEN_MAX).enumerate() {
+            facts.set_text(format!("snapshot.problem.{number}"), problem);
+        }
+    }
+}
+
+impl FactGatherer {
+    /// Facts of a finished output. `check` is none when the bytes are no database. Called
+    /// from a blocking thread; waits for the live members.
+    pub fn gather(
+        &self,
+        name: &str,
+        opened: UnixTime,
+        plain: &SpoolReader,
+        check: Option<SnapshotCheck>,
+    ) -> Result<Facts, Fault> {
+        let mut facts = Facts::default();
+        facts.set_text("artifact.name", name);
+        facts.set("artifact.size", FactValue::Unsigned(plain.size()));
+        let Some(check) = check else {
+            return Ok(facts);
+        };
+        facts.set("snapshot.taken", FactValue::Signed(opened.0));
+        check.tell(&mut facts);
+        if check.problems_total == 0 {
+            self.figures(plain, &mut facts)?;
+        }
+        Ok(facts)
+    }
+
+    fn figures(&self, plain: &SpoolReader, facts: &mut Facts) -> Result<(), Fault> {
+        let source = PlainSource(plain);
+        let survey = Survey::of(&source, &self.limits).map_err(|error| unreadable(&error))?;
+        let status = survey.status();
+        facts.set("snapshot.hash", FactValue::Unsigned(status.hash.into()));
+        facts.set("snapshot.revision", FactValue::Signed(status.revision));
+        facts.set("snapshot.total-key", FactValue::Unsigned(status.total_key));
+        facts.set(
+            "snapshot.total-size",
+            FactValue::Unsigned(status.total_size.unsigned_abs()),
+        );
+        facts.set_text("snapshot.version", &status.version);
+        let live = self
+            .runtime
+            .block_on(live_members(self.etcd.clone(), status.revision));
+        self.compare(&survey, status.revision, &live, facts)?;
+        let cluster_id = live
+            .cluster_id
+            .map_or_else(String::new, |id| format!("{id:x}"));
+        let observed = Observed {
+            cluster_id: &cluster_id,
+            revision: status.revision,
+            raft_index: live.raft_index,
+        };
+        self.runtime.block_on(self.previous.tell(observed, facts));
+        Ok(())
+    }
+
+    /// The snapshot's own hash, and for each live member the hash that it should answer.
+    fn compare(
+        &self,
+        survey: &Survey<'_>,
+        revision: i64,
+        live: &LiveCluster,
+        facts: &mut Facts,
+    ) -> Result<(), Fault> {
+        let own = survey
+            .hash_kv(Some(revision))
+            .map_err(|error| unreadable(&error))?;
+        facts.set("snapshot.hash-kv", FactValue::Unsigned(own.hash.into()));
+        facts.set(
+            "snapshot.hash-kv.compact-revision",
+            FactValue::Signed(own.compact_revision),
+        );
+        facts.set("members", FactValue::Unsigned(live.voters as u64));
+        facts.set("cluster.quorum", FactValue::Flag(live.quorum));
+        if let Some(id) = live.cluster_id {
+            facts.set_text("cluster.id", format!("{id:x}"));
+        }
+        if let Some(index) = live.raft_index {
+            facts.set("cluster.raft-index", FactValue::Unsigned(index));
+        }
+        for (number, member) in live.members.iter().enumerate() {
+            member.tell(
+                number,
+                survey,
+                revision,
+                own.compact_revision,
+                own.hash,
+                facts,
+            );
+        }
+        Ok(())
+    }
+}
+
+impl LiveMember {
+    fn tell(
+        &self,
+        number: usize,
+        survey: &Survey<'_>,
+        revision: i64,
+        own_compaction: i64,
+        own_hash: u32,
+        facts: &mut Facts,
+    ) {
+        let name = |fact: &str| format!("member.{number}.{fact}");
+        facts.set_text(name("endpoint"), &self.endpoint);
+        facts.set(name("learner"), FactValue::Flag(self.learner));
+        facts.set(name("reachable"), FactValue::Flag(self.answer.is_ok()));
+        if let Some(id) = self.id {
+            facts.set_text(name("id"), format!("{id:x}"));
+        }
+        let answer = match &self.answer {
+            Ok(answer) => answer,
+            Err(why) => return facts.set_text(name("not-comparable"), why),
+        };
+        facts.set(name("hash-kv"), FactValue::Unsigned(answer.hash.into()));
+        facts.set(
+            name("compact-revision"),
+            FactValue::Signed(answer.compact_revision),
+        );
+        let expected = if answer.hash_revision != 0 && answer.hash_revision != revision {
+            Err(format!(
+                "the member hashed revision {} instead of {revision}",
+                answer.hash_revision
+            ))
+        } else if answer.compact_revision == own_compaction {
+            Ok(own_hash)
+        } else {
+            survey
+                .hash_kv_compacted_at(revision, answer.compact_revision)
+                .map(|hash| hash.hash)
+                .map_err(|error| error.to_string())
+        };
+        match expected {
+            Ok(hash) => facts.set(name("expected-hash-kv"), FactValue::Unsigned(hash.into())),
+            Err(why) => facts.set_text(name("not-comparable"), why),
+        }
+    }
+}
+
+/// The cluster as it answers now.
+struct LiveCluster {
+    cluster_id: Option<u64>,
+    raft_index: Option<u64>,
+    voters: usize,
+    quorum: bool,
+    members: Vec<LiveMember>,
+}
+
+/// Asks every configured endpoint, all at once, for its status and its hash at
+/// `revision`. A member that does not answer is a fact, not an error.
+async fn live_members(etcd: EtcdAccess, revision: i64) -> LiveCluster {
+    let mut asked = tokio::task::JoinSet::new();
+    for (number, endpoint) in etcd.endpoints().iter().cloned().enumerate() {
+        let etcd = etcd.clone();
+        asked.spawn(async move {
+            let status = etcd.status(&endpoint).await;
+            let answer = etcd.hash_kv(&endpoint, revision).await;
+            let members = etcd.member_list(&endpoint).await;
+            (number, endpoint, status, answer, members)
+        });
+    }
+    let mut answers = asked.join_all().await;
+    answers.sort_by_key(|(number, ..)| *number);
+    let known: Option<Vec<Member>> = answers
+        .iter()
+        .find_map(|(.., members)| members.as_ref().ok().cloned());
+    let statuses = || {
+        answers
+            .iter()
+            .filter_map(|(_, _, status, ..)| status.as_ref().ok())
+    };
+    let voters = known.as_ref().map_or(answers.len(), |members| {
+        members.iter().filter(|member| !member.learner).count()
+    });
+    let reachable_voters = statuses().filter(|status| !status.learner).count();
+    LiveCluster {
+        cluster_id: statuses().map(|status| status.cluster_id).next(),
+        raft_index: statuses().map(|status| status.raft_applied_index).max(),
+        voters,
+        quorum: reachable_voters > voters / 2 && statuses().any(|status| status.leader != 0),
+        members: answers
+            .into_iter()
+            .map(|(_, endpoint, status, answer, _)| LiveMember {
+                endpoint,
+                id: status.as_ref().ok().map(|status| status.member_id),
+                learner: status.as_ref().is_ok_and(|status| status.learner),
+                answer: status.and(answer).map_err(|fault| fault.message),
+            })
+            .collect(),
+    }
+}
+
+/// The spool as the snapshot crate reads it.
+struct PlainSource<'a>(&'a SpoolReader);
+
+impl Source for PlainSource<'_> {
+    fn size(&self) -> std::io::Result<u64> {
+        Ok(self.0.size())
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+}
+
+fn unreadable(error: &drydock_snapshot::SnapshotError) -> Fault {
+    Fault::permanent(
+        "corrupt",
+        format!("the snapshot's figures cannot be read: {error}"),
+    )
+}

@@ -1,0 +1,192 @@
+//! The engine's effects, carried out: where sandbox, snapshot, repository and etcd meet.
+//!
+//! [`Steps`] serves one run. Each effect goes to one leaf: `backup` runs the plugin
+//! whose outputs `pipeline` checks and seals, `verdict` asks the verify plugins,
+//! `upload` calls the store plugins part by part, `commit` signs and writes the manifest.
+
+mod attempts;
+mod backup;
+mod commit;
+mod facts;
+mod pipeline;
+mod previous;
+mod seal;
+mod spool;
+mod upload;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use drydock_core::{Fault, StepName};
+use drydock_engine::model::{Effect, Event};
+use drydock_engine::runner::{Events, StepRunner};
+use drydock_engine::state::RunState;
+
+pub use attempts::Attempts;
+pub use backup::Backup;
+pub use commit::Commit;
+pub use facts::FactGatherer;
+pub use pipeline::{PipelineContext, PipelineFactory, PlainSpools};
+pub use previous::Previous;
+pub use seal::Sealing;
+pub use spool::SealedSpool;
+pub use upload::Store;
+pub use verdict::Verdicts;
+
+use upload::PartRange;
+
+/// Everything that one run's effects need.
+pub struct Steps {
+    pub backup: Backup,
+    pub verdicts: Verdicts,
+    pub stores: BTreeMap<StepName, Store>,
+    pub commit: Commit,
+    pub spool: SealedSpool,
+    pub plain: Arc<PlainSpools>,
+}
+
+#[async_trait]
+impl StepRunner for Steps {
+    async fn perform(&self, state: Arc<RunState>, effect: Effect, events: Events) -> Event {
+        if let Effect::StartBackup {
+            attempt,
+            first_output,
+        } = effect
+        {
+            self.plain.clear();
+            return self.backup.run(attempt, first_output, events).await;
+        }
+        match self.carry_out(&state, &effect).await {
+            Ok(event) => event,
+            Err(fault) => Event::EffectFailed {
+                effect: Box::new(effect),
+                fault,
+            },
+        }
+    }
+}
+
+impl Steps {
+    async fn carry_out(&self, state: &RunState, effect: &Effect) -> Result<Event, Fault> {
+        match effect {
+            Effect::StopBackup => {
+                self.backup.stop();
+                Ok(Event::BackupStopping)
+            }
+            Effect::Judge {
+                step,
+                output,
+                attempt,
+            } => {
+                self.verdicts
+                    .judge(state, step, *output, *attempt, self.plain.get(*output))
+                    .await
+            }
+            Effect::SignManifest => self.commit.sign(state),
+            Effect::DropSpool => {
+                self.plain.clear();
+                self.spool.remove()?;
+                Ok(Event::SpoolDropped)
+            }
+            Effect::StartBackup { .. } | Effect::Wait { .. } | Effect::Finish { .. } => {
+                Err(Fault::permanent(
+                    "not-an-effect",
+                    format!("{} is not carried out here", effect.word()),
+                ))
+            }
+            _ => self.at_store(effect).await,
+        }
+    }
+
+    /// Effects that concern one store.
+    async fn at_store(&self, effect: &Effect) -> Result<Event, Fault> {
+        let store = effect
+            .store()
+            .and_then(|step| self.stores.get(step))
+            .ok_or_else(|| {
+                Fault::permanent(
+                    "no-such-step",
+                    format!("the run has no store step for {}", effect.word()),
+                )
+            })?;
+        match effect {
+            Effect::BeginUpload { output, object, .. } => store.begin(*output, object).await,
+            Effect::PutPart {
+                output,
+                session,
+                number,
+                offset,
+                length,
+                ..
+            } => {
+                let range = PartRange {
+                    number: *number,
+                    offset: *offset,
+                    length: *length,
+                };
+                store.put_part(&self.spool, *output, session, range).await
+            }
+            Effect::CompleteUpload {
+                output,
+                session,
+                receipts,
+                size,
+                sha256,
+                ..
+            } => {
+                store
+                    .complete(*output, session, receipts, *size, sha256)
+                    .await
+            }
+            Effect::ReadBack {
+                output,
+                object,
+                size,
+                sha256,
+                ..
+            } => store.read_back(*output, object, *size, sha256).await,
+            _ => self.at_the_end(store, effect).await,
+        }
+    }
+
+    /// Effects that commit or take back.
+    async fn at_the_end(&self, store: &Store, effect: &Effect) -> Result<Event, Fault> {
+        match effect {
+            Effect::CommitManifest {
+                manifest,
+                signature,
+                ..
+            } => self.commit.commit(store, manifest, signature).await,
+            Effect::AbortUpload {
+                output, session, ..
+            } => store.abort(*output, session).await,
+            Effect::DeleteObject { output, object, .. } => store.delete(*output, object).await,
+            Effect::SweepUploads {
+                prefix,
+                objects,
+                keep,
+                ..
+            } => store.sweep(prefix, objects, keep).await,
+            _ => Err(Fault::permanent(
+                "not-an-effect",
+                format!("{} is not carried out at a store", effect.word()),
+            )),
+        }
+    }
+}
+
+/// `N` random bytes in hex.
+pub fn random_hex<const N: usize>() -> Result<String, Fault> {
+    let mut bytes = [0_u8; N];
+    rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty()).map_err(
+        |error| {
+            Fault::transient(
+                "no-randomness",
+                format!("the kernel gives no random bytes: {error}"),
+            )
+        },
+    )?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,154 @@
+//! The folder in which sealed outputs wait until their run is over.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use drydock_capability_local::{PlainSpool, SpoolError};
+use drydock_core::{Fault, OutputId, ReadAt, RunId};
+
+/// The sealed spool of one run: `<state>/spool/<run>/<output>.sealed`.
+#[derive(Debug, Clone)]
+pub struct SealedSpool {
+    root: PathBuf,
+    folder: PathBuf,
+}
+
+/// A sealed output that is being stored.
+pub struct SealedFile {
+    file: File,
+    size: u64,
+}
+
+impl SealedSpool {
+    /// `root` is the folder of all spools. Nothing is created yet.
+    pub fn new(root: &Path, run: &RunId) -> Self {
+        Self {
+            root: root.to_owned(),
+            folder: root.join(run.as_str()),
+        }
+    }
+
+    /// An unnamed file for plain bytes, on the same file system.
+    pub fn plain(&self) -> Result<PlainSpool, Fault> {
+        create_folder(&self.root)?;
+        PlainSpool::create(&self.root).map_err(|error| spool_fault(&error))
+    }
+
+    /// A new file for sealed bytes. One that a dead attempt left under this name is
+    /// replaced: its output was discarded.
+    pub fn create(&self, output: OutputId) -> Result<File, Fault> {
+        create_folder(&self.folder)?;
+        let path = self.path(output);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.fault(&error)),
+            _ => {}
+        }
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| self.fault(&error))?;
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| self.fault(&error))?;
+        Ok(file)
+    }
+
+    /// Opens a sealed output for storing. Code `spool-missing` when it is gone.
+    pub fn open(&self, output: OutputId) -> Result<SealedFile, Fault> {
+        let path = self.path(output);
+        let missing = |error: io::Error| {
+            Fault::permanent(
+                "spool-missing",
+                format!(
+                    "the sealed spool {} cannot be read: {error}",
+                    path.display()
+                ),
+            )
+        };
+        let file = File::open(&path).map_err(missing)?;
+        let size = file.metadata().map_err(missing)?.len();
+        Ok(SealedFile { file, size })
+    }
+
+    /// Removes everything that the run left in the spool. No error when nothing is there.
+    pub fn remove(&self) -> Result<(), Fault> {
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.fault(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, output: OutputId) -> PathBuf {
+        self.folder.join(format!("{output}.sealed"))
+    }
+
+    fn fault(&self, error: &io::Error) -> Fault {
+        let fault = write_fault(error);
+        Fault {
+            message: format!("{} ({})", fault.message, self.folder.display()),
+            ..fault
+        }
+    }
+}
+
+impl ReadAt for SealedFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+}
+
+/// What a failure of the plain spool means.
+pub fn spool_fault(error: &SpoolError) -> Fault {
+    match error {
+        SpoolError::NoSpace { .. } => Fault::transient("no-space", error.to_string()),
+        SpoolError::Create { folder, source }
+        | SpoolError::Write { folder, source }
+        | SpoolError::Free { folder, source } => {
+            let fault = write_fault(source);
+            Fault {
+                message: format!("{} ({})", fault.message, folder.display()),
+                ..fault
+            }
+        }
+    }
+}
+
+/// What a failed write to the spool means.
+pub fn write_fault(error: &io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::transient(
+            "no-space",
+            "the spool's file system is full: free space there or move `state:` of the node's configuration",
+        ),
+        io::ErrorKind::ReadOnlyFilesystem => Fault::permanent(
+            "read-only",
+            "the spool's file system is read-only: remount it or move `state:` of the node's configuration",
+        ),
+        _ => Fault::permanent(
+            "spool-failed",
+            format!("the spool cannot be written: {error}"),
+        ),
+    }
+}
+
+pub fn create_folder(folder: &Path) -> Result<(), Fault> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| {
+            let fault = write_fault(&error);
+            Fault {
+                message: format!("{} ({})", fault.message, folder.display()),
+                ..fault
+            }
+        })
+}

@@ -1,0 +1,243 @@
+//! Uploads: one effect is one call of a store plugin, in a Store of its own.
+
+use std::sync::Arc;
+
+use drydock_core::store::{Layout, PartReceipt, Session};
+use drydock_core::{Fault, OutputId, StepName, TargetName};
+use drydock_engine::model::Event;
+use drydock_repository::target::Part;
+use drydock_repository::{Measure, Repository, Sha256, Target, TrustedSigners};
+
+use super::spool::SealedSpool;
+
+/// Part size where the store leaves it open: small enough that the first part leaves
+/// early and a lost one costs little, large enough that a call's cost vanishes.
+const PART_BYTES_PREFERRED: u64 = 8 * 1024 * 1024;
+
+/// Largest object that must fit into a store's parts: far above etcd's 8 GiB.
+const OBJECT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Pages of a listing that are followed; a store that goes on longer is broken.
+const PAGES_MAX: usize = 10_000;
+
+/// One store step of a run.
+#[derive(Clone)]
+pub struct Store {
+    pub step: StepName,
+    pub name: TargetName,
+    pub target: Arc<dyn Target>,
+}
+
+/// The part of a sealed output that a `PutPart` names.
+pub struct PartRange {
+    pub number: u32,
+    pub offset: u64,
+    pub length: u64,
+}
+
+impl Store {
+    pub async fn begin(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
+        let layout = self.target.layout().await?;
+        let part_size = part_size(&layout)?;
+        let session = self.target.begin(object, None, part_size).await?;
+        Ok(Event::UploadBegan {
+            store: self.step.clone(),
+            output,
+            session,
+            layout,
+            part_size,
+        })
+    }
+
+    pub async fn put_part(
+        &self,
+        spool: &SealedSpool,
+        output: OutputId,
+        session: &Session,
+        range: PartRange,
+    ) -> Result<Event, Fault> {
+        let part = Part {
+            bytes: Arc::new(spool.open(output)?),
+            offset: range.offset,
+            length: range.length,
+        };
+        let receipt = self
+            .target
+            .put_part(session, range.number, range.offset, part)
+            .await?;
+        tracing::debug!(store = %self.step, %output, part = range.number, bytes = range.length, "part stored");
+        Ok(Event::PartStored {
+            store: self.step.clone(),
+            output,
+            number: range.number,
+            receipt,
+        })
+    }
+
+    pub async fn complete(
+        &self,
+        output: OutputId,
+        session: &Session,
+        receipts: &[PartReceipt],
+        size: u64,
+        sha256: &str,
+    ) -> Result<Event, Fault> {
+        let digest = digest(sha256)?;
+        let completion = self
+            .target
+            .complete(session, receipts, size, digest, true)
+            .await?;
+        if completion.stat.size != size {
+            return Err(Fault::permanent(
+                "size-differs",
+                format!(
+                    "the target completed {} with {} bytes instead of {size}",
+                    completion.stat.object, completion.stat.size
+                ),
+            ));
+        }
+        Ok(Event::UploadCompleted {
+            store: self.step.clone(),
+            output,
+            completion,
+        })
+    }
+
+    /// Reads the object back whole and compares size and SHA-256.
+    pub async fn read_back(
+        &self,
+        output: OutputId,
+        object: &str,
+        size: u64,
+        sha256: &str,
+    ) -> Result<Event, Fault> {
+        let sealed = Measure {
+            size,
+            sha256: Sha256(digest(sha256)?),
+        };
+        let signers = TrustedSigners::default();
+        Repository::new(&*self.target, &signers)
+            .read_back(object, sealed)
+            .await?;
+        Ok(Event::ReadBackPassed {
+            store: self.step.clone(),
+            output,
+        })
+    }
+
+    pub async fn abort(&self, output: OutputId, session: &Session) -> Result<Event, Fault> {
+        self.target.abort(session).await?;
+        Ok(Event::UploadAborted {
+            store: self.step.clone(),
+            output,
+        })
+    }
+
+    pub async fn delete(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
+        self.target.delete(object).await?;
+        Ok(Event::ObjectDeleted {
+            store: self.step.clone(),
+            output,
+        })
+    }
+
+    /// Aborts uploads of `objects` that a dead process began and could not record.
+    pub async fn sweep(
+        &self,
+        prefix: &str,
+        objects: &[String],
+        keep: &[Session],
+    ) -> Result<Event, Fault> {
+        let mut cursor = None;
+        let mut aborted = 0;
+        for _ in 0..PAGES_MAX {
+            let page = self.target.list_sessions(prefix, cursor.as_deref()).await?;
+            for open in &page.sessions {
+                if objects.contains(&open.object) && !keep.contains(&open.session) {
+                    self.target.abort(&open.session).await?;
+                    aborted += 1;
+                }
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => {
+                    return Ok(Event::UploadsSwept {
+                        store: self.step.clone(),
+                        aborted,
+                    });
+                }
+            }
+        }
+        Err(Fault::permanent(
+            "endless-listing",
+            format!("the target's list of open uploads under {prefix} does not end"),
+        ))
+    }
+}
+
+/// The part size for objects of unknown size.
+fn part_size(layout: &Layout) -> Result<u64, Fault> {
+    let parts = u64::from(layout.parts_max.max(1));
+    let needed = OBJECT_BYTES_MAX.div_ceil(parts);
+    let size = PART_BYTES_PREFERRED.max(needed).max(layout.part_bytes_min);
+    let size = size.min(layout.part_bytes_max);
+    if size == 0 || size < layout.part_bytes_min {
+        return Err(Fault::permanent(
+            "bad-layout",
+            format!(
+                "the store asks for parts of at least {} and at most {} bytes, which no part can be",
+                layout.part_bytes_min, layout.part_bytes_max
+            ),
+        ));
+    }
+    Ok(size)
+}
+
+fn digest(hex_digits: &str) -> Result<[u8; 32], Fault> {
+    hex::decode(hex_digits)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| Fault::permanent("bad-digest", "the journal holds a digest that is none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(min: u64, max: u64, parts: u32) -> Layout {
+        Layout {
+            part_bytes_min: min,
+            part_bytes_max: max,
+            parts_max: parts,
+            parallel_max: 1,
+            equal_parts: false,
+        }
+    }
+
+    #[test]
+    fn a_part_is_as_large_as_preferred_where_the_store_allows() {
+        assert_eq!(
+            part_size(&layout(1, 1 << 40, 1 << 20)).unwrap(),
+            PART_BYTES_PREFERRED
+        );
+    }
+
+    #[test]
+    fn few_parts_make_large_ones() {
+        let size = part_size(&layout(1, 1 << 40, 1000)).unwrap();
+        assert!(size * 1000 >= OBJECT_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_stores_own_limits_win() {
+        assert_eq!(part_size(&layout(1 << 16, 1 << 16, 10)).unwrap(), 1 << 16);
+        assert_eq!(
+            part_size(&layout(1 << 25, 1 << 30, 1 << 20)).unwrap(),
+            1 << 25
+        );
+        assert_eq!(
+            part_size(&layout(10, 5, 10)).unwrap_err().code,
+            "bad-layout"
+        );
+    }
+}

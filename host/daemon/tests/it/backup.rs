@@ -1,0 +1,194 @@
+//! A schedule file drives a real backup, end to end.
+
+use drydock_testkit::etcd::{Cluster, EtcdOptions};
+use serde_json::Value;
+
+use crate::world::{World, etcdutl, runtime, shared_cluster};
+
+#[test]
+fn a_schedule_makes_a_recovery_point_that_etcdutl_accepts() {
+    let world = World::new();
+    let (answer, run) = world.run();
+    answer.ok();
+    assert_eq!(run["outcome"], "Succeeded");
+    let name = run["recoveryPoint"].as_str().unwrap().to_owned();
+    assert_eq!(world.recovery_points(), [name.clone()]);
+    world.assert_spool_empty();
+
+    let file = world.fetch(&name);
+    let path = file.display().to_string();
+    let theirs: Value =
+        serde_json::from_str(&etcdutl(&["snapshot", "status", &path, "-w", "json"])).unwrap();
+    assert_eq!(run["snapshots"][0], theirs);
+    let ours = world
+        .drydock(&["snapshot", "status", &path, "--output", "json"])
+        .ok();
+    assert_eq!(serde_json::from_str::<Value>(&ours.stdout).unwrap(), theirs);
+    world.drydock(&["snapshot", "verify", &path]).ok();
+}
+
+#[test]
+fn a_fetched_snapshot_boots_with_the_same_keys() {
+    let world = World::new();
+    let (answer, run) = world.run();
+    answer.ok();
+    let file = world.fetch(run["recoveryPoint"].as_str().unwrap());
+    let source = shared_cluster();
+    runtime().block_on(async {
+        let restored = Cluster::start_restored(EtcdOptions::default(), &file, &[])
+            .await
+            .unwrap();
+        let theirs = all_keys(&source).await;
+        let ours = all_keys(&restored).await;
+        assert!(theirs.len() > 1000);
+        assert_eq!(ours, theirs);
+    });
+}
+
+/// Every key with its value and revision.
+async fn all_keys(cluster: &Cluster) -> Vec<(Vec<u8>, Vec<u8>, i64)> {
+    let mut client = cluster.client().await.unwrap();
+    let all = etcd_client::GetOptions::new().with_prefix();
+    let answer = client.get("/registry/", Some(all)).await.unwrap();
+    answer
+        .kvs()
+        .iter()
+        .map(|kv| (kv.key().to_vec(), kv.value().to_vec(), kv.mod_revision()))
+        .collect()
+}
+
+#[test]
+fn the_hash_of_a_fetched_file_is_what_live_members_answer() {
+    let world = World::new();
+    let (answer, run) = world.run();
+    answer.ok();
+    let file = world.fetch(run["recoveryPoint"].as_str().unwrap());
+    let shown = world
+        .drydock(&[
+            "snapshot",
+            "hashkv",
+            &file.display().to_string(),
+            "--output",
+            "json",
+        ])
+        .ok();
+    let ours: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let revision = ours["hashRevision"].as_i64().unwrap();
+    let live = runtime().block_on(async {
+        let mut client = shared_cluster().client_of(0).await.unwrap();
+        client.hash_kv(revision).await.unwrap()
+    });
+    assert_eq!(ours["hash"].as_u64().unwrap(), u64::from(live.hash()));
+    assert_eq!(
+        ours["compactRevision"].as_i64().unwrap(),
+        live.compact_version()
+    );
+}
+
+#[test]
+fn recovery_points_are_listed_shown_verified_and_fetched_sealed() {
+    let world = World::new();
+    world.run().0.ok();
+    let name = world.recovery_points().remove(0);
+    let identity = world.path("sealing.key");
+
+    let list = world.drydock(&["recovery-point", "list"]).ok();
+    assert!(list.stdout.contains(&name), "{}", list.stdout);
+    let shown = world
+        .drydock(&["recovery-point", "show", &name, "--output", "json"])
+        .ok();
+    let manifest: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(manifest["formatVersion"], 1);
+    assert_eq!(manifest["cluster"], "c1");
+    world.drydock(&["recovery-point", "verify", &name]).ok();
+    world
+        .drydock(&["recovery-point", "verify", &name, "--identity", &identity])
+        .ok();
+
+    let folder = world.path("sealed");
+    world
+        .drydock(&[
+            "recovery-point",
+            "fetch",
+            &name,
+            "--to",
+            &folder,
+            "--sealed",
+        ])
+        .ok();
+    let sealed: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    assert_eq!(sealed.len(), 1);
+    let path = sealed[0].as_ref().unwrap().path();
+    let head = std::fs::read(&path).unwrap();
+    assert!(
+        head.starts_with(b"age-encryption.org/v1"),
+        "{}",
+        path.display()
+    );
+}
+
+#[test]
+fn the_second_recovery_point_follows_the_first() {
+    let world = World::new();
+    world.run().0.ok();
+    let first = world.recovery_points().remove(0);
+    let (answer, run) = world.run();
+    answer.ok();
+    let name = run["recoveryPoint"].as_str().unwrap();
+    let shown = world
+        .drydock(&["recovery-point", "show", name, "--output", "json"])
+        .ok();
+    let manifest: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(manifest["predecessor"]["recoveryPoint"], first.as_str());
+    assert_eq!(world.recovery_points().len(), 2);
+}
+
+#[test]
+fn a_damaged_object_is_found_by_verify_and_refused_by_fetch() {
+    let world = World::new();
+    world.run().0.ok();
+    let name = world.recovery_points().remove(0);
+    let object = world
+        .stored_files()
+        .into_iter()
+        .find(|file| file.ends_with(".age"))
+        .unwrap();
+    let path = world.folder().join(object);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+
+    let verified = world.drydock(&["recovery-point", "verify", &name]).code(1);
+    assert!(verified.stdout.contains("damaged"), "{}", verified.stdout);
+    let to = world.path("out.db");
+    let identity = world.path("sealing.key");
+    world
+        .drydock(&[
+            "recovery-point",
+            "fetch",
+            &name,
+            "--to",
+            &to,
+            "--identity",
+            &identity,
+        ])
+        .code(1);
+    assert!(!std::path::Path::new(&to).exists(), "half a file was left");
+}
+
+#[test]
+fn a_secret_snapshot_is_refused_by_a_target_without_recipient() {
+    let mut world = World::new();
+    world.sealed = false;
+    world.write();
+    let (answer, run) = world.run();
+    assert_eq!(run["outcome"], "Failed");
+    let answer = answer.code(1);
+    assert!(
+        answer.stderr.contains("has no recipient"),
+        "{}",
+        answer.stderr
+    );
+    world.assert_nothing_left();
+}

@@ -1,0 +1,112 @@
+//! The command line: what it says, its exit codes, what it refuses.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use drydock_testkit::Scratch;
+use serde_json::Value;
+
+use crate::world::{Answer, DRYDOCK, World};
+
+fn bare(arguments: &[&str]) -> Answer {
+    Answer::of(
+        std::process::Command::new(DRYDOCK)
+            .args(arguments)
+            .output()
+            .unwrap(),
+    )
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    assert!(bare(&["--help"]).ok().stdout.contains("recovery-point"));
+    assert!(bare(&["--version"]).ok().stdout.contains("wasmtime 48."));
+    bare(&["no-such-verb"]).code(64);
+    bare(&["run"]).code(64);
+}
+
+#[test]
+fn keys_are_private_and_never_overwritten() {
+    let scratch = Scratch::new().unwrap();
+    let key = scratch.join("k").display().to_string();
+    let made = bare(&["key", "new", "--kind", "sealing", "--out", &key]).ok();
+    assert!(made.stdout.starts_with("age1"));
+    let mode = std::fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let before = std::fs::read(&key).unwrap();
+    bare(&["key", "new", "--kind", "signing", "--out", &key]).code(1);
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+    assert!(!made.stderr.contains("AGE-SECRET-KEY") && !made.stdout.contains("AGE-SECRET-KEY"));
+}
+
+#[test]
+fn schedules_are_listed_with_their_next_instant() {
+    let world = World::new();
+    let answer = world
+        .drydock(&["schedule", "list", "--output", "json"])
+        .ok();
+    let list: Vec<Value> = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(list[0]["name"], "s1");
+    assert!(list[0]["next"].as_str().unwrap().ends_with(":00Z"));
+    world.drydock(&["schedule", "check"]).ok();
+}
+
+#[test]
+fn a_wrong_key_is_named_with_file_line_and_the_nearest_one() {
+    let world = World::new();
+    let path = world.scratch.join("schedules/schedule.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        text.replace("  schedule: ", "  timezone: UTC\n  schedule: "),
+    )
+    .unwrap();
+    let answer = world.drydock(&["schedule", "check"]).code(64);
+    assert!(
+        answer.stderr.contains("schedule.yaml:6"),
+        "{}",
+        answer.stderr
+    );
+    assert!(answer.stderr.contains("timeZone"), "{}", answer.stderr);
+    world.drydock(&["run", "s1"]).code(64);
+    world.assert_nothing_left();
+}
+
+#[test]
+fn a_schedule_that_is_not_there_is_named_with_the_nearest_one() {
+    let world = World::new();
+    let answer = world.drydock(&["run", "s2"]).code(64);
+    assert!(answer.stderr.contains("s1"), "{}", answer.stderr);
+}
+
+#[test]
+fn runs_are_listed_and_shown_with_their_attempts() {
+    let world = World::new();
+    let (answer, run) = world.run();
+    answer.ok();
+    let id = run["run"].as_str().unwrap();
+    let listed = world.drydock(&["run", "list"]).ok();
+    assert!(listed.stdout.contains(id) && listed.stdout.contains("Succeeded"));
+    let shown = world.drydock(&["run", "show", id, "--output", "json"]).ok();
+    let value: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let steps: Vec<_> = value["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["step"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(steps.contains(&"snapshot".to_owned()) && steps.contains(&"verify".to_owned()));
+    world.drydock(&["run", "show", "nothing"]).code(1);
+}
+
+#[test]
+fn a_snapshot_that_is_none_is_refused_with_one_sentence() {
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.join("x.db");
+    std::fs::write(&file, b"not a database").unwrap();
+    let path = file.display().to_string();
+    for verb in ["status", "verify", "hashkv"] {
+        let answer = bare(&["snapshot", verb, &path]).code(1);
+        assert_eq!(answer.stderr.lines().count(), 1, "{}", answer.stderr);
+        assert!(answer.stderr.contains("x.db"), "{}", answer.stderr);
+    }
+}

@@ -1,0 +1,15 @@
+//! The binary against real servers: what an operator does, and what goes wrong.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start processes, read the environment and wait for conditions"
+)]
+
+mod backup;
+mod cluster_trouble;
+mod command_line;
+mod crash;
+mod plugins;
+mod restore_by_hand;
+mod stream;
+mod world;

@@ -1,0 +1,77 @@
+//! Plugins decide: another component in a step's place changes what a run does, without
+//! a rebuild of the host.
+
+use serde_json::Value;
+
+use crate::world::{World, fixture};
+
+/// A node whose verify step is the fixture that says what its configuration says.
+fn judged_by_fixture(config: &str) -> World {
+    let mut world = World::new();
+    let path = fixture("probe-verify");
+    let digest = drydock_core::PluginDigest::of(&std::fs::read(&path).unwrap());
+    world.plugins = format!("    etcd-verify: {{file: {}}}\n", path.display());
+    world.extra_grants = format!(
+        "---\napiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {{name: probe-verify}}\nspec:\n  digest: {digest}\n  grants: {{}}\n"
+    );
+    world.verify_config = config.to_owned();
+    world.write();
+    world
+}
+
+#[test]
+fn another_verify_component_changes_the_verdict() {
+    let world = judged_by_fixture("{pass: false}");
+    let (answer, run) = world.run();
+    answer.code(1);
+    assert_eq!(run["outcome"], "Failed");
+    world.assert_nothing_left();
+
+    let world = judged_by_fixture("{pass: true}");
+    let (answer, run) = world.run();
+    answer.ok();
+    assert_eq!(run["outcome"], "Succeeded");
+}
+
+#[test]
+fn a_failed_verification_leaves_nothing_behind() {
+    let mut world = World::new();
+    world.run().0.ok();
+    let kept = world.stored_files();
+    // No key count can have fallen by less than nothing: an impossible demand.
+    world.verify_config = "{requireHashKv: always, keysFallMaxPercent: 0}".to_owned();
+    world.backup_grant = "etcd: [member-list, status, snapshot]".to_owned();
+    world.write();
+    world.run().0.ok();
+    assert_eq!(world.stored_files().len(), kept.len() * 2);
+}
+
+#[test]
+fn a_plugin_without_its_grant_is_refused_before_anything_happens() {
+    let mut world = World::new();
+    world.backup_grant = "etcd: [status]".to_owned();
+    world.write();
+    let answer = world.drydock(&["run", "s1"]).code(64);
+    assert!(answer.stderr.contains("etcd.snapshot"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("etcd: [snapshot]"),
+        "{}",
+        answer.stderr
+    );
+    world.assert_nothing_left();
+}
+
+#[test]
+fn plugins_are_listed_with_digests_requests_and_grants() {
+    let world = World::new();
+    let answer = world.drydock(&["plugin", "list", "--output", "json"]).ok();
+    let list: Vec<Value> = serde_json::from_str(&answer.stdout).unwrap();
+    let names: Vec<_> = list
+        .iter()
+        .map(|plugin| plugin["name"].as_str().unwrap())
+        .collect();
+    for name in ["etcd-backup", "etcd-verify", "store-file"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert!(list[0]["digest"].as_str().unwrap().starts_with("sha256:"));
+}

@@ -1,0 +1,93 @@
+//! What a run does next. Pure: it looks at the state and asks for every effect that is
+//! wanted and not under way. Because it never looks at how the state came about, it
+//! goes on after a crash as it does after any other event.
+
+mod cleanup;
+mod outcome;
+mod upload;
+
+use crate::model::{Effect, Event};
+use crate::state::RunState;
+
+pub use outcome::{left_behind, outcome};
+
+/// The effects that are wanted after `event`, which `state` has taken in already. The
+/// caller records them and calls [`RunState::started`] for each before it decides again.
+#[must_use]
+pub fn decide(state: &RunState, event: &Event) -> Vec<Effect> {
+    match event {
+        _ if state.finished.is_some() => Vec::new(),
+        // This one comes often while a stream is running and can only make parts ready.
+        Event::SealedAdvanced { output, .. } => upload::parts_of(state, *output),
+        _ => wanted(state),
+    }
+}
+
+fn wanted(state: &RunState) -> Vec<Effect> {
+    let mut effects = cleanup::effects(state);
+    match state.is_ending() {
+        true => effects.extend(stop_backup(state)),
+        false => effects.extend(forward(state)),
+    }
+    if effects.is_empty() {
+        effects.extend(end(state));
+    }
+    effects.extend(state.unstarted_waits());
+    effects
+}
+
+fn forward(state: &RunState) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    effects.extend(start_backup(state));
+    effects.extend(judge(state));
+    for store in state.stores.iter().filter(|store| store.is_active()) {
+        effects.extend(upload::effects(state, store));
+    }
+    effects.extend(upload::sign(state));
+    effects
+}
+
+fn start_backup(state: &RunState) -> Option<Effect> {
+    state.backup.task.is_idle().then(|| Effect::StartBackup {
+        attempt: state.backup.task.next_attempt(),
+        first_output: state.next_output(),
+    })
+}
+
+fn stop_backup(state: &RunState) -> Option<Effect> {
+    let wanted = state.backup.task.is_in_flight() && state.backup.stop.is_idle();
+    wanted.then_some(Effect::StopBackup)
+}
+
+fn judge(state: &RunState) -> Vec<Effect> {
+    let sealed = state.live_outputs().filter(|o| o.sealed().is_some());
+    sealed
+        .flat_map(|output| {
+            output
+                .judging
+                .iter()
+                .map(move |(step, j)| (output, step, j))
+        })
+        .filter(|(_, _, judging)| judging.task.is_idle())
+        .map(|(output, step, judging)| Effect::Judge {
+            step: step.clone(),
+            output: output.id,
+            attempt: judging.task.next_attempt(),
+        })
+        .collect()
+}
+
+/// The last two effects of a run: its spool goes, then its end is recorded.
+fn end(state: &RunState) -> Option<Effect> {
+    let is_over = state.is_ending() || state.all_stores_terminal();
+    if !is_over || state.is_busy() || !cleanup::is_clean(state) {
+        return None;
+    }
+    if state.drop_spool.is_idle() {
+        return Some(Effect::DropSpool);
+    }
+    let wanted = state.drop_spool.is_over() && state.finish.is_idle();
+    wanted.then(|| Effect::Finish {
+        outcome: outcome(state),
+    })
+}

@@ -1,0 +1,399 @@
+//! One task owns one run: it takes an event, lets the pure parts decide, records event
+//! and effects in one transaction, and hands the effects out. Everything else happens
+//! in tasks of its own, whose answers come back through one queue, in order.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use drydock_core::{ErrorClass, Fault};
+use drydock_journal::{JournalError, NewRecord, NewRun, RunEnd};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::decide::decide;
+use crate::engine::{Ended, Parts};
+use crate::error::EngineError;
+use crate::model::{Effect, Event};
+use crate::replay::{effect_record, event_record};
+use crate::runner::{Events, StepRunner};
+use crate::state::RunState;
+use crate::view::RunView;
+
+/// Events that wait for their transaction. A stream that seals faster than the journal
+/// syncs is held back by it.
+const EVENTS_QUEUE_MAX: usize = 64;
+
+/// What a handle asks of its run.
+pub enum Control {
+    Cancel(String),
+    Suspend,
+}
+
+/// The owner of a run.
+pub struct Driver {
+    parts: Parts,
+    state: RunState,
+    /// Transactions of this run in this process.
+    transactions: u64,
+    tasks: JoinSet<()>,
+    running: HashMap<Id, (Effect, AbortHandle)>,
+    sender: Events,
+    receiver: mpsc::Receiver<Event>,
+    /// Events of the driver itself.
+    own: VecDeque<Event>,
+    deadline: Option<Instant>,
+    abandoned: bool,
+    progress: watch::Sender<RunView>,
+}
+
+enum Input {
+    Event(Event),
+    Suspend,
+    /// A task ended whose answer had come before.
+    Nothing,
+}
+
+impl Driver {
+    pub fn new(parts: Parts, state: RunState) -> Self {
+        let (sender, receiver) = mpsc::channel(EVENTS_QUEUE_MAX);
+        let (progress, _) = watch::channel(RunView::of(&state));
+        let deadline = deadline_of(&state, &parts);
+        Self {
+            parts,
+            state,
+            transactions: 0,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            sender,
+            receiver,
+            own: VecDeque::new(),
+            deadline,
+            abandoned: false,
+            progress,
+        }
+    }
+
+    pub fn progress(&self) -> watch::Receiver<RunView> {
+        self.progress.subscribe()
+    }
+
+    /// Works on the run until it has ended, is suspended, or the journal fails. Every
+    /// task that was spawned has ended when this returns.
+    pub async fn run(mut self, mut control: mpsc::Receiver<Control>) -> Result<Ended, EngineError> {
+        let ended = self.work(&mut control).await;
+        self.tasks.shutdown().await;
+        ended
+    }
+
+    /// Takes in one event: decides, records, starts.
+    pub async fn take(&mut self, event: Event) -> Result<(), EngineError> {
+        self.state.apply(&event);
+        let effects = decide(&self.state, &event);
+        if event.is_recorded() || !effects.is_empty() {
+            self.record(&event, &effects).await?;
+        }
+        for effect in &effects {
+            self.state.started(effect);
+        }
+        self.start(effects);
+        self.abandon();
+        self.progress.send_replace(RunView::of(&self.state));
+        tell(&event);
+        Ok(())
+    }
+
+    async fn work(&mut self, control: &mut mpsc::Receiver<Control>) -> Result<Ended, EngineError> {
+        loop {
+            if let Some(finished) = &self.state.finished {
+                return Ok(Ended::Finished(finished.outcome.clone()));
+            }
+            if self.is_stuck() {
+                return Err(EngineError::Stopped);
+            }
+            match self.next(control).await {
+                Input::Event(event) => self.take(event).await?,
+                Input::Suspend => return Ok(Ended::Suspended),
+                Input::Nothing => {}
+            }
+        }
+    }
+
+    /// Nothing is under way that could ever bring an event. Waiting would be for ever.
+    fn is_stuck(&self) -> bool {
+        self.running.is_empty() && self.own.is_empty() && self.receiver.is_empty()
+    }
+
+    /// Requests come first, so that a busy stream cannot hold them up; a task's end comes
+    /// last, after everything that the task had said.
+    async fn next(&mut self, control: &mut mpsc::Receiver<Control>) -> Input {
+        if let Some(event) = self.own.pop_front() {
+            return Input::Event(event);
+        }
+        tokio::select! {
+            biased;
+            asked = control.recv() => asked_for(asked),
+            () = reached(self.deadline) => self.overdue(),
+            Some(event) = self.receiver.recv() => Input::Event(event),
+            Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
+        }
+    }
+
+    fn overdue(&mut self) -> Input {
+        self.deadline = None;
+        let seconds = self.state.spec.policy.active_deadline_seconds;
+        Input::Event(Event::DeadlinePassed {
+            seconds: seconds.unwrap_or_default(),
+        })
+    }
+
+    /// A task that ended without an answer, because it was abandoned or panicked, gets
+    /// one.
+    fn joined(&mut self, joined: Result<(Id, ()), JoinError>) -> Input {
+        let id = joined.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+        let known = self.running.remove(&id);
+        match (joined, known) {
+            (Err(error), Some((effect, _))) => Input::Event(unanswered(effect, &error)),
+            _ => Input::Nothing,
+        }
+    }
+
+    async fn record(&mut self, event: &Event, effects: &[Effect]) -> Result<(), EngineError> {
+        let at = self.parts.clock.now();
+        let event_records = event.is_recorded().then(|| event_record(event, at));
+        let effect_records = effects.iter().map(|effect| effect_record(effect, at));
+        let records: Vec<_> = event_records.into_iter().chain(effect_records).collect();
+        self.transactions += 1;
+        self.parts.crash.before_record(self.transactions);
+        self.write(Write::of(event, &self.state), records).await?;
+        self.parts.crash.after_record(self.transactions);
+        Ok(())
+    }
+
+    async fn write(&self, write: Write, records: Vec<NewRecord>) -> Result<(), EngineError> {
+        let journal = Arc::clone(&self.parts.journal);
+        let run = self.state.spec.run.clone();
+        let written = tokio::task::spawn_blocking(move || match write {
+            Write::Begin(new) => journal.begin(&new, &records),
+            Write::Append => journal.append(&run, &records),
+            Write::End(end) => journal.finish(&run, &records, &end),
+        });
+        match written.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(JournalError::RunExists { run })) => Err(EngineError::Exists { run }),
+            Ok(Err(source)) => Err(EngineError::Journal {
+                run: self.state.spec.run.clone(),
+                source: Box::new(source),
+            }),
+            Err(_) => Err(EngineError::Stopped),
+        }
+    }
+
+    fn start(&mut self, effects: Vec<Effect>) {
+        if effects.is_empty() {
+            return;
+        }
+        let state = Arc::new(self.state.for_runner());
+        for effect in effects {
+            match effect {
+                Effect::Finish { outcome } => self.own.push_back(Event::RunFinished {
+                    outcome,
+                    at: self.parts.clock.now(),
+                }),
+                Effect::Wait {
+                    timer,
+                    milliseconds,
+                } => {
+                    let wait = wait(timer, milliseconds, self.sender.clone());
+                    self.spawn(effect, wait);
+                }
+                effect => {
+                    let runner = Arc::clone(&self.parts.runner);
+                    let state = Arc::clone(&state);
+                    let task = carry_out(runner, state, effect.clone(), self.sender.clone());
+                    self.spawn(effect, task);
+                }
+            }
+        }
+    }
+
+    fn spawn(&mut self, effect: Effect, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn(task);
+        self.running.insert(handle.id(), (effect, handle));
+    }
+
+    /// A run that is ending does not wait for slow effects that it has no more use for.
+    fn abandon(&mut self) {
+        if !self.state.is_ending() || self.abandoned {
+            return;
+        }
+        self.abandoned = true;
+        let running = self.running.values();
+        running
+            .filter(|(effect, _)| effect.may_be_abandoned())
+            .for_each(|(_, handle)| handle.abort());
+    }
+}
+
+/// Which transaction an event's records go into.
+enum Write {
+    Begin(NewRun),
+    Append,
+    End(RunEnd),
+}
+
+impl Write {
+    fn of(event: &Event, state: &RunState) -> Self {
+        match event {
+            Event::RunCreated { spec, at } => Self::Begin(NewRun {
+                run: spec.run.clone(),
+                schedule: spec.schedule.clone(),
+                cluster: spec.cluster.clone(),
+                due: spec.due,
+                by_hand: spec.by_hand,
+                created: *at,
+            }),
+            Event::RunFinished { outcome, at } if state.finished.is_some() => Self::End(RunEnd {
+                good: outcome.is_good(),
+                outcome: serde_json::to_string(outcome).expect("an outcome is plain data"),
+                finished: *at,
+            }),
+            _ => Self::Append,
+        }
+    }
+}
+
+async fn carry_out(
+    runner: Arc<dyn StepRunner>,
+    state: Arc<RunState>,
+    effect: Effect,
+    events: Events,
+) {
+    let last = runner.perform(state, effect.clone(), events.clone()).await;
+    let last = match is_answer(&effect, &last) {
+        true => last,
+        false => failed(effect, wrong_answer()),
+    };
+    // Nobody listens any more when the run is suspended: the effect counts as lost.
+    let _ = events.send(last).await;
+}
+
+async fn wait(timer: u64, milliseconds: u64, events: Events) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    let _ = events.send(Event::WaitOver { timer }).await;
+}
+
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The deadline counts from the run's creation, also when it was taken up again.
+fn deadline_of(state: &RunState, parts: &Parts) -> Option<Instant> {
+    let seconds = state.spec.policy.active_deadline_seconds?;
+    let passed = parts.clock.now().0.saturating_sub(state.created.0);
+    let left = seconds.saturating_sub(u64::try_from(passed).unwrap_or(0));
+    Instant::now().checked_add(Duration::from_secs(left))
+}
+
+/// A handle that is gone asks for nothing but to be left alone.
+fn asked_for(asked: Option<Control>) -> Input {
+    match asked {
+        Some(Control::Cancel(reason)) => Input::Event(Event::CancelRequested { reason }),
+        Some(Control::Suspend) | None => Input::Suspend,
+    }
+}
+
+/// Whether an event settles an effect. An answer that does not would leave the effect
+/// in flight for ever.
+fn is_answer(effect: &Effect, event: &Event) -> bool {
+    match (effect, event) {
+        (_, Event::EffectFailed { effect: failed, .. }) => **failed == *effect,
+        (Effect::StartBackup { attempt, .. }, Event::BackupFinished { attempt: of, .. })
+        | (Effect::StartBackup { attempt, .. }, Event::BackupFailed { attempt: of, .. }) => {
+            attempt == of
+        }
+        (Effect::StopBackup, Event::BackupStopping)
+        | (Effect::SignManifest, Event::ManifestSigned { .. })
+        | (Effect::DropSpool, Event::SpoolDropped) => true,
+        (
+            Effect::Judge { step, output, .. },
+            Event::Judged {
+                step: s, output: o, ..
+            },
+        ) => step == s && output == o,
+        (Effect::PutPart { number, .. }, Event::PartStored { number: of, .. }) if number != of => {
+            false
+        }
+        _ => is_store_answer(effect, event),
+    }
+}
+
+fn is_store_answer(effect: &Effect, event: &Event) -> bool {
+    let about = match (effect, event) {
+        (Effect::BeginUpload { .. }, Event::UploadBegan { store, output, .. })
+        | (Effect::PutPart { .. }, Event::PartStored { store, output, .. })
+        | (Effect::CompleteUpload { .. }, Event::UploadCompleted { store, output, .. })
+        | (Effect::ReadBack { .. }, Event::ReadBackPassed { store, output })
+        | (Effect::AbortUpload { .. }, Event::UploadAborted { store, output })
+        | (Effect::DeleteObject { .. }, Event::ObjectDeleted { store, output }) => {
+            (store, Some(*output))
+        }
+        (
+            Effect::CommitManifest { .. },
+            Event::Committed { store } | Event::Superseded { store },
+        )
+        | (Effect::SweepUploads { .. }, Event::UploadsSwept { store, .. }) => (store, None),
+        _ => return false,
+    };
+    (effect.store(), effect.output()) == (Some(about.0), about.1)
+}
+
+fn unanswered(effect: Effect, error: &JoinError) -> Event {
+    let fault = match error.is_cancelled() {
+        true => Fault::new(
+            ErrorClass::Cancelled,
+            "abandoned",
+            "the run is ending and did not wait for this",
+        ),
+        false => Fault::new(
+            ErrorClass::Indeterminate,
+            "panicked",
+            "a part of Drydock panicked: report what the log says of it",
+        ),
+    };
+    failed(effect, fault)
+}
+
+fn wrong_answer() -> Fault {
+    Fault::new(
+        ErrorClass::Other,
+        "wrong-answer",
+        "a part of Drydock answered something else than it was asked: report this",
+    )
+}
+
+fn failed(effect: Effect, fault: Fault) -> Event {
+    Event::EffectFailed {
+        effect: Box::new(effect),
+        fault,
+    }
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::EffectFailed { effect, fault } => {
+            tracing::warn!(effect = effect.word(), code = fault.code, "{fault}");
+        }
+        Event::BackupFailed { attempt, fault } => {
+            tracing::warn!(attempt, code = fault.code, "{fault}");
+        }
+        Event::RunFinished { outcome, .. } => {
+            tracing::info!(outcome = outcome.word(), "the run has ended");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,250 @@
+//! Starting runs, taking them up again, and looking at them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use drydock_core::{Clock, RunId, ScheduleName};
+use drydock_journal::{Journal, JournalError};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::crash::{CrashPoint, NoCrash};
+use crate::driver::{Control, Driver};
+use crate::error::EngineError;
+use crate::model::{Event, Outcome, RunSpec};
+use crate::replay::replay;
+use crate::runner::StepRunner;
+use crate::state::RunState;
+use crate::view::RunView;
+
+/// Requests to a run that may be under way; somebody who cancels twice needs no more.
+const CONTROL_QUEUE_MAX: usize = 4;
+
+/// Runs runs. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    parts: Parts,
+    active: Arc<Mutex<BTreeSet<RunId>>>,
+}
+
+/// What a driver works with.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub journal: Arc<Journal>,
+    pub runner: Arc<dyn StepRunner>,
+    pub clock: Arc<dyn Clock>,
+    pub crash: Arc<dyn CrashPoint>,
+}
+
+/// A run that is under way in this process. Dropping the handle suspends the run.
+#[must_use = "dropping the handle suspends the run"]
+pub struct RunHandle {
+    run: RunId,
+    control: mpsc::Sender<Control>,
+    progress: watch::Receiver<RunView>,
+    task: JoinHandle<Result<Ended, EngineError>>,
+}
+
+/// How this process's work on a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    Finished(Outcome),
+    /// The run is open; it can be taken up again.
+    Suspended,
+}
+
+/// Keeps two tasks of one process from working on the same run.
+struct Claim {
+    run: RunId,
+    active: Arc<Mutex<BTreeSet<RunId>>>,
+}
+
+impl Engine {
+    #[must_use]
+    pub fn new(journal: Arc<Journal>, runner: Arc<dyn StepRunner>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            parts: Parts {
+                journal,
+                runner,
+                clock,
+                crash: Arc::new(NoCrash),
+            },
+            active: Arc::default(),
+        }
+    }
+
+    /// For tests that kill the process at chosen points.
+    #[must_use]
+    pub fn with_crash_point(mut self, crash: Arc<dyn CrashPoint>) -> Self {
+        self.parts.crash = crash;
+        self
+    }
+
+    /// Enters a new run in the journal and starts working on it.
+    ///
+    /// # Errors
+    /// [`EngineError::Exists`] when a run of this id was started before, by whomever;
+    /// the specification is not one of a run; the journal fails.
+    pub async fn start(&self, spec: RunSpec) -> Result<RunHandle, EngineError> {
+        check(&spec)?;
+        let claim = self.claim(&spec.run)?;
+        let at = self.parts.clock.now();
+        let created = Event::RunCreated {
+            spec: Box::new(spec.clone()),
+            at,
+        };
+        let mut driver = Driver::new(self.parts.clone(), RunState::new(spec, at));
+        driver.take(created).await?;
+        Ok(spawn(driver, claim))
+    }
+
+    /// Takes up a run that has no end.
+    ///
+    /// # Errors
+    /// The run is unknown, has ended, or is being worked on; the journal fails or holds
+    /// records that cannot be read.
+    pub async fn resume(&self, run: &RunId) -> Result<RunHandle, EngineError> {
+        let claim = self.claim(run)?;
+        let state = self.state(run).await?;
+        if state.finished.is_some() {
+            return Err(EngineError::Ended { run: run.clone() });
+        }
+        let at = self.parts.clock.now();
+        let mut driver = Driver::new(self.parts.clone(), state);
+        driver.take(Event::RunResumed { at }).await?;
+        Ok(spawn(driver, claim))
+    }
+
+    /// The runs without an end, of one schedule or all, the oldest first.
+    ///
+    /// # Errors
+    /// The journal fails.
+    pub async fn unfinished(
+        &self,
+        schedule: Option<&ScheduleName>,
+    ) -> Result<Vec<RunId>, EngineError> {
+        let schedule = schedule.cloned();
+        let rows = self
+            .read(move |journal| journal.open_runs(schedule.as_ref()))
+            .await?;
+        Ok(rows.into_iter().map(|row| row.run).collect())
+    }
+
+    /// What the journal knows of a run.
+    ///
+    /// # Errors
+    /// The run is unknown; the journal fails or holds records that cannot be read.
+    pub async fn state(&self, run: &RunId) -> Result<RunState, EngineError> {
+        let wanted = run.clone();
+        let records = self.read(move |journal| journal.records(&wanted)).await?;
+        replay(run, &records)
+    }
+
+    /// As [`Engine::state`], for an operator.
+    ///
+    /// # Errors
+    /// As [`Engine::state`].
+    pub async fn view(&self, run: &RunId) -> Result<RunView, EngineError> {
+        Ok(RunView::of(&self.state(run).await?))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Journal) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let journal = Arc::clone(&self.parts.journal);
+        let answer = tokio::task::spawn_blocking(move || query(&journal)).await;
+        answer
+            .map_err(|_| EngineError::Stopped)?
+            .map_err(|source| EngineError::Read {
+                source: Box::new(source),
+            })
+    }
+
+    fn claim(&self, run: &RunId) -> Result<Claim, EngineError> {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        match active.insert(run.clone()) {
+            true => Ok(Claim {
+                run: run.clone(),
+                active: Arc::clone(&self.active),
+            }),
+            false => Err(EngineError::Running { run: run.clone() }),
+        }
+    }
+}
+
+impl RunHandle {
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The run as it goes on. The last value stays after the end.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<RunView> {
+        self.progress.clone()
+    }
+
+    /// Asks the run to stop: it takes back what it began and ends Failed, or Degraded
+    /// when it had committed somewhere already.
+    pub async fn cancel(&self, reason: impl Into<String>) {
+        // A run that has ended takes no requests, which is what was wanted.
+        let _ = self.control.send(Control::Cancel(reason.into())).await;
+    }
+
+    /// Stops working on the run and leaves it open, as a crash would.
+    pub async fn suspend(&self) {
+        let _ = self.control.send(Control::Suspend).await;
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// The journal fails; the run can be taken up again once it works.
+    pub async fn wait(self) -> Result<Ended, EngineError> {
+        self.task.await.map_err(|_| EngineError::Stopped)?
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.remove(&self.run);
+    }
+}
+
+fn spawn(driver: Driver, claim: Claim) -> RunHandle {
+    let (control, requests) = mpsc::channel(CONTROL_QUEUE_MAX);
+    let run = claim.run.clone();
+    let progress = driver.progress();
+    let task = tokio::spawn(async move {
+        let _claim = claim;
+        driver.run(requests).await
+    });
+    RunHandle {
+        run,
+        control,
+        progress,
+        task,
+    }
+}
+
+fn check(spec: &RunSpec) -> Result<(), EngineError> {
+    let steps = || spec.stores.iter().map(|store| &store.pin.step);
+    let verifying = || spec.verify.iter().map(|pin| &pin.step);
+    let problem = if spec.stores.is_empty() {
+        "it has no store step"
+    } else if spec.verify.is_empty() {
+        "it has no verify step, and nothing counts as stored that was not verified"
+    } else if steps().collect::<BTreeSet<_>>().len() < spec.stores.len()
+        || verifying().collect::<BTreeSet<_>>().len() < spec.verify.len()
+    {
+        "two of its steps have the same name"
+    } else {
+        return Ok(());
+    };
+    Err(EngineError::BadSpec {
+        run: spec.run.clone(),
+        problem,
+    })
+}

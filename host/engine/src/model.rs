@@ -1,0 +1,415 @@
+//! What a run is made of: its pinned specification, the events that it takes in and
+//! the effects that it asks for. Everything here is data and is kept in the journal.
+
+use drydock_core::store::{Completion, Layout, PartReceipt, Receipt, Session};
+use drydock_core::{
+    ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RunId, ScheduleName, StepName,
+    TargetName, UnixTime, Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything that a run is bound to from its first record on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSpec {
+    pub run: RunId,
+    pub schedule: ScheduleName,
+    pub cluster: ClusterName,
+    pub due: UnixTime,
+    pub by_hand: bool,
+    pub backup: StepPin,
+    pub verify: Vec<StepPin>,
+    pub stores: Vec<StorePin>,
+    pub policy: Policy,
+    /// `sha256:` and hex of the schedule, target, cluster and grant documents in force.
+    pub workflow_digest: String,
+}
+
+/// A step with the plugin that it is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepPin {
+    pub step: StepName,
+    pub plugin: String,
+    pub digest: PluginDigest,
+    /// The step's `config:` as JSON.
+    pub config: String,
+}
+
+/// A store step and its target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorePin {
+    pub pin: StepPin,
+    pub target: TargetName,
+}
+
+/// How often and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Retries of one effect (and of the backup as a whole) before it counts as failed.
+    pub backoff_limit: u32,
+    /// Wait before the first retry, in milliseconds; doubles each time up to `backoff_ms_max`.
+    pub backoff_ms: u64,
+    pub backoff_ms_max: u64,
+    /// Whole run, in seconds; none for no limit.
+    pub active_deadline_seconds: Option<u64>,
+}
+
+/// A finished, sealed output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedOutput {
+    pub output: OutputId,
+    /// The artifact's name inside the recovery point.
+    pub name: String,
+    pub secret: bool,
+    pub plain_size: u64,
+    /// Lower-case hex.
+    pub plain_sha256: String,
+    pub sealed_size: u64,
+    /// Lower-case hex.
+    pub sealed_sha256: String,
+    pub facts: Facts,
+}
+
+/// What happened. Each is one record, except the volatile ones (see [`Event::is_recorded`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    RunCreated {
+        spec: Box<RunSpec>,
+        at: UnixTime,
+    },
+    /// A process took the run up again; every effect in flight is lost.
+    RunResumed {
+        at: UnixTime,
+    },
+    /// The backup step opened an output. `object_suffix` is 16 hex digits that make the
+    /// object's name unique to this output; `extension` is `zst.age` or `zst`.
+    OutputOpened {
+        output: OutputId,
+        name: String,
+        secret: bool,
+        object_suffix: String,
+        extension: String,
+    },
+    /// This many sealed bytes of the output can be read from the spool. Volatile.
+    SealedAdvanced {
+        output: OutputId,
+        sealed_bytes: u64,
+    },
+    /// The output was given up (stream broke, handle dropped): nothing of it counts.
+    OutputDiscarded {
+        output: OutputId,
+        reason: Fault,
+    },
+    /// The output is whole, its sealed spool is synced, its facts are known.
+    OutputSealed {
+        sealed: Box<SealedOutput>,
+    },
+    BackupFinished {
+        attempt: u32,
+        degraded: bool,
+        findings: Vec<Finding>,
+    },
+    BackupFailed {
+        attempt: u32,
+        fault: Fault,
+    },
+    /// The running backup was told to stop. Its BackupFailed follows.
+    BackupStopping,
+    Judged {
+        step: StepName,
+        output: OutputId,
+        verdict: Verdict,
+    },
+    UploadBegan {
+        store: StepName,
+        output: OutputId,
+        session: Session,
+        layout: Layout,
+        /// Bytes of every part but the last. The size that BeginUpload chose.
+        part_size: u64,
+    },
+    PartStored {
+        store: StepName,
+        output: OutputId,
+        number: u32,
+        receipt: Receipt,
+    },
+    UploadCompleted {
+        store: StepName,
+        output: OutputId,
+        completion: Completion,
+    },
+    ReadBackPassed {
+        store: StepName,
+        output: OutputId,
+    },
+    /// The manifest of the recovery point and its minisign signature, both as text.
+    ManifestSigned {
+        manifest: String,
+        signature: String,
+    },
+    /// The manifest was created at this target: the recovery point is committed there.
+    Committed {
+        store: StepName,
+    },
+    /// Another manifest was already there.
+    Superseded {
+        store: StepName,
+    },
+    UploadAborted {
+        store: StepName,
+        output: OutputId,
+    },
+    ObjectDeleted {
+        store: StepName,
+        output: OutputId,
+    },
+    /// The orphans of this run were looked for; so many were found and aborted.
+    UploadsSwept {
+        store: StepName,
+        aborted: u32,
+    },
+    SpoolDropped,
+    /// An effect did not succeed.
+    EffectFailed {
+        effect: Box<Effect>,
+        fault: Fault,
+    },
+    /// A wait that the engine asked for is over. Volatile.
+    WaitOver {
+        timer: u64,
+    },
+    /// Somebody asked the run to stop.
+    CancelRequested {
+        reason: String,
+    },
+    /// The run took longer than its policy allows.
+    DeadlinePassed {
+        seconds: u64,
+    },
+    RunFinished {
+        outcome: Outcome,
+        at: UnixTime,
+    },
+}
+
+/// What the engine asks for. Each is recorded before it is carried out. Fields that
+/// follow from the run's state are left out of the record, which keeps it small.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "kebab-case")]
+pub enum Effect {
+    /// Run the backup plugin. `first_output` numbers the first output that it opens.
+    /// Spool files of outputs below it are of no more use.
+    /// Answers with OutputOpened/SealedAdvanced/OutputSealed/OutputDiscarded while it
+    /// runs and with BackupFinished or BackupFailed at the end.
+    StartBackup {
+        attempt: u32,
+        first_output: OutputId,
+    },
+    /// Tell the running backup to stop. Answers BackupStopping; the backup itself still
+    /// answers BackupFailed.
+    StopBackup,
+    BeginUpload {
+        store: StepName,
+        output: OutputId,
+        object: String,
+        attempt: u32,
+    },
+    PutPart {
+        store: StepName,
+        output: OutputId,
+        session: Session,
+        number: u32,
+        offset: u64,
+        length: u64,
+        attempt: u32,
+    },
+    Judge {
+        step: StepName,
+        output: OutputId,
+        attempt: u32,
+    },
+    CompleteUpload {
+        store: StepName,
+        output: OutputId,
+        session: Session,
+        object: String,
+        #[serde(skip)]
+        receipts: Vec<PartReceipt>,
+        size: u64,
+        sha256: String,
+        attempt: u32,
+    },
+    ReadBack {
+        store: StepName,
+        output: OutputId,
+        object: String,
+        size: u64,
+        sha256: String,
+        attempt: u32,
+    },
+    /// Build and sign the manifest from the run's state. Answers ManifestSigned.
+    SignManifest,
+    /// Create signature and manifest at the target, if absent. Answers Committed also
+    /// when exactly this manifest was there already.
+    CommitManifest {
+        store: StepName,
+        #[serde(skip)]
+        manifest: String,
+        #[serde(skip)]
+        signature: String,
+        attempt: u32,
+    },
+    AbortUpload {
+        store: StepName,
+        output: OutputId,
+        session: Session,
+        attempt: u32,
+    },
+    /// Remove an object that was or may have been completed at a target where the run
+    /// cannot commit. No error when it is not there. Answers ObjectDeleted.
+    DeleteObject {
+        store: StepName,
+        output: OutputId,
+        object: String,
+        attempt: u32,
+    },
+    /// Look for uploads whose begin was asked for and never answered: list the sessions
+    /// under `prefix` and abort those whose object is one of `objects` (names that only
+    /// this run uses) and whose session is not in `keep`. Another daemon that works on
+    /// the same occurrence has uploads under the same prefix: they are not touched.
+    /// Answers UploadsSwept.
+    SweepUploads {
+        store: StepName,
+        prefix: String,
+        objects: Vec<String>,
+        #[serde(skip)]
+        keep: Vec<Session>,
+        attempt: u32,
+    },
+    /// Remove the sealed spool of the run.
+    DropSpool,
+    /// Answer WaitOver after this long. The driver does this itself.
+    Wait { timer: u64, milliseconds: u64 },
+    /// Record the end. The driver does this itself.
+    Finish { outcome: Outcome },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Committed at every target, nothing to report.
+    Succeeded,
+    /// Committed at one target at least; `reasons` say what is missing.
+    Degraded { reasons: Vec<String> },
+    /// Committed nowhere. Details named `left-behind` say what could not be removed.
+    Failed { fault: Fault },
+    /// Another run had committed this recovery point first, at every target. `reasons`
+    /// say what of this run could not be removed; empty as a rule.
+    Superseded { reasons: Vec<String> },
+}
+
+impl Event {
+    /// Whether the event is kept in the journal. The others only matter to the process
+    /// in which they happen.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        !matches!(self, Self::SealedAdvanced { .. } | Self::WaitOver { .. })
+    }
+}
+
+impl Effect {
+    /// The effect's name for messages and logs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::StartBackup { .. } => "start-backup",
+            Self::StopBackup => "stop-backup",
+            Self::BeginUpload { .. } => "begin-upload",
+            Self::PutPart { .. } => "put-part",
+            Self::Judge { .. } => "judge",
+            Self::CompleteUpload { .. } => "complete-upload",
+            Self::ReadBack { .. } => "read-back",
+            Self::SignManifest => "sign-manifest",
+            Self::CommitManifest { .. } => "commit-manifest",
+            Self::AbortUpload { .. } => "abort-upload",
+            Self::DeleteObject { .. } => "delete-object",
+            Self::SweepUploads { .. } => "sweep-uploads",
+            Self::DropSpool => "drop-spool",
+            Self::Wait { .. } => "wait",
+            Self::Finish { .. } => "finish",
+        }
+    }
+
+    /// The store step that the effect works on.
+    #[must_use]
+    pub fn store(&self) -> Option<&StepName> {
+        match self {
+            Self::BeginUpload { store, .. }
+            | Self::PutPart { store, .. }
+            | Self::CompleteUpload { store, .. }
+            | Self::ReadBack { store, .. }
+            | Self::CommitManifest { store, .. }
+            | Self::AbortUpload { store, .. }
+            | Self::DeleteObject { store, .. }
+            | Self::SweepUploads { store, .. } => Some(store),
+            _ => None,
+        }
+    }
+
+    /// The output that the effect works on.
+    #[must_use]
+    pub fn output(&self) -> Option<OutputId> {
+        match self {
+            Self::BeginUpload { output, .. }
+            | Self::PutPart { output, .. }
+            | Self::Judge { output, .. }
+            | Self::CompleteUpload { output, .. }
+            | Self::ReadBack { output, .. }
+            | Self::AbortUpload { output, .. }
+            | Self::DeleteObject { output, .. } => Some(*output),
+            _ => None,
+        }
+    }
+
+    /// Whether the effect takes back what an earlier one did.
+    #[must_use]
+    pub fn is_cleanup(&self) -> bool {
+        matches!(
+            self,
+            Self::AbortUpload { .. }
+                | Self::DeleteObject { .. }
+                | Self::SweepUploads { .. }
+                | Self::DropSpool
+        )
+    }
+
+    /// Whether a run that is ending may drop the effect midway: it is slow, and nothing
+    /// needs to be known of how far it came.
+    #[must_use]
+    pub fn may_be_abandoned(&self) -> bool {
+        matches!(
+            self,
+            Self::PutPart { .. } | Self::Judge { .. } | Self::ReadBack { .. }
+        )
+    }
+}
+
+impl Outcome {
+    /// Whether the recovery point exists at one target at least.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Degraded { .. })
+    }
+
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "Succeeded",
+            Self::Degraded { .. } => "Degraded",
+            Self::Failed { .. } => "Failed",
+            Self::Superseded { .. } => "Superseded",
+        }
+    }
+}

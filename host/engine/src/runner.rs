@@ -1,0 +1,31 @@
+//! The one seam between the engine and the world.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::model::{Effect, Event};
+use crate::state::RunState;
+
+/// Takes events of an effect that is under way, in order.
+pub type Events = mpsc::Sender<Event>;
+
+/// Carries out effects. Each may be carried out again after a crash: parts, completes,
+/// commits, aborts and deletes are idempotent.
+///
+/// A fault of class permanent or denied says that the effect did not take place. When
+/// that is not known (a plugin trapped or ran out of time midway), the class is
+/// indeterminate.
+#[async_trait]
+pub trait StepRunner: Send + Sync + 'static {
+    /// Carries out one effect; never a Wait or a Finish. `state` is the run as it was
+    /// when the effect was recorded, without the receipts of parts. What happens on the
+    /// way goes into `events`; the returned event is the effect's last one. Never panics
+    /// on a plugin's or an operator's mistake: that is [`Event::EffectFailed`] or
+    /// [`Event::BackupFailed`].
+    ///
+    /// The returned future is dropped when the run is suspended, and for parts,
+    /// verdicts and read-backs also when the run is ending.
+    async fn perform(&self, state: Arc<RunState>, effect: Effect, events: Events) -> Event;
+}

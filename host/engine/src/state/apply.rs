@@ -1,0 +1,142 @@
+//! What each event means for the state. Nothing here asks for an effect; the few
+//! judgements that are made here (a store is given up, the run is ending, an output
+//! does not count) follow from the event and the state alone, so that a replay makes
+//! them again.
+
+mod backup;
+mod failure;
+mod upload;
+
+use drydock_core::{ErrorClass, Fault, OutputId, StepName, Verdict};
+
+use super::{Finished, RunState, SignedManifest, StoreStatus};
+use crate::model::Event;
+
+impl RunState {
+    /// Takes in what happened. An event that does not fit (it came too late, or names
+    /// what the run does not have) changes nothing.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::RunCreated { .. } => {}
+            Event::RunResumed { .. } => self.resumed(),
+            Event::OutputOpened { .. } => self.output_opened(event),
+            Event::SealedAdvanced {
+                output,
+                sealed_bytes,
+            } => self.sealed_advanced(*output, *sealed_bytes),
+            Event::OutputDiscarded { output, reason } => self.output_discarded(*output, reason),
+            Event::OutputSealed { sealed } => self.output_sealed(sealed),
+            Event::BackupFinished {
+                attempt,
+                degraded,
+                findings,
+            } => self.backup_finished(*attempt, *degraded, findings),
+            Event::BackupFailed { attempt, fault } => self.backup_failed(*attempt, fault),
+            Event::BackupStopping => self.backup.stop.done(),
+            Event::Judged {
+                step,
+                output,
+                verdict,
+            } => self.judged(step, *output, verdict),
+            Event::UploadBegan { .. } => self.upload_began(event),
+            Event::PartStored {
+                store,
+                output,
+                number,
+                receipt,
+            } => self.part_stored(store, *output, *number, receipt),
+            Event::UploadCompleted {
+                store,
+                output,
+                completion,
+            } => self.upload_completed(store, *output, completion),
+            Event::ReadBackPassed { store, output } => self.read_back_passed(store, *output),
+            Event::ManifestSigned {
+                manifest,
+                signature,
+            } => self.manifest_signed(manifest, signature),
+            Event::Committed { store } => self.commit_answered(store, StoreStatus::Committed),
+            Event::Superseded { store } => self.commit_answered(store, StoreStatus::Superseded),
+            Event::UploadAborted { store, output } => self.upload_aborted(store, *output),
+            Event::ObjectDeleted { store, output } => self.object_deleted(store, *output),
+            Event::UploadsSwept { store, .. } => self.uploads_swept(store),
+            Event::SpoolDropped => self.drop_spool.done(),
+            Event::EffectFailed { effect, fault } => self.effect_failed(effect, fault),
+            Event::WaitOver { timer } => self.each_task(|task| task.wait_over(*timer)),
+            Event::CancelRequested { reason } => self.end(cancelled(reason)),
+            Event::DeadlinePassed { seconds } => self.end(overdue(*seconds)),
+            Event::RunFinished { outcome, at } => {
+                self.finish.done();
+                self.finished = Some(Finished {
+                    outcome: outcome.clone(),
+                    at: *at,
+                });
+            }
+        }
+    }
+
+    /// Brings the run to an end before its time, unless there is nothing left to stop.
+    /// The first reason counts.
+    pub(super) fn end(&mut self, fault: Fault) {
+        if self.ending.is_none() && !self.all_stores_terminal() {
+            self.ending = Some(fault);
+        }
+    }
+
+    fn judged(&mut self, step: &StepName, output: OutputId, verdict: &Verdict) {
+        let Some(found) = self.outputs.get_mut(&output) else {
+            return;
+        };
+        let Some(judging) = found.judging.get_mut(step) else {
+            return;
+        };
+        judging.task.done();
+        judging.verdict = Some(verdict.clone());
+        if !verdict.pass {
+            let fault = not_passed(step, &found.name, verdict);
+            self.end(fault);
+        }
+    }
+
+    fn manifest_signed(&mut self, manifest: &str, signature: &str) {
+        // An answer that came after its outputs were discarded is about something else.
+        if !self.sign.is_in_flight() {
+            return;
+        }
+        self.sign.done();
+        self.manifest = Some(SignedManifest {
+            manifest: manifest.to_owned(),
+            signature: signature.to_owned(),
+        });
+    }
+}
+
+fn cancelled(reason: &str) -> Fault {
+    Fault::new(
+        ErrorClass::Cancelled,
+        "cancelled",
+        format!("the run was cancelled: {reason}"),
+    )
+}
+
+fn overdue(seconds: u64) -> Fault {
+    Fault::new(
+        ErrorClass::Cancelled,
+        "deadline",
+        format!(
+            "the run took longer than its activeDeadlineSeconds of {seconds}: find out what was slow, or raise the limit"
+        ),
+    )
+}
+
+fn not_passed(step: &StepName, name: &str, verdict: &Verdict) -> Fault {
+    let worst = verdict.findings.iter().max_by_key(|finding| finding.level);
+    let why = worst.map_or("it gave no reason", |finding| finding.message.as_str());
+    let fault = Fault::permanent(
+        "verification-failed",
+        format!("step {step} did not pass {name}: {why}"),
+    );
+    verdict.findings.iter().fold(fault, |fault, finding| {
+        fault.with_detail(&finding.code, &finding.message)
+    })
+}

@@ -1,0 +1,100 @@
+//! One output of the backup step.
+
+use std::collections::BTreeMap;
+
+use drydock_core::{Fault, OutputId, StepName, Verdict};
+
+use crate::model::{RunSpec, SealedOutput};
+use crate::task::Task;
+
+/// An output, from its opening on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub id: OutputId,
+    /// The artifact's name inside the recovery point.
+    pub name: String,
+    pub secret: bool,
+    /// The object's whole name at every target.
+    pub object: String,
+    pub phase: OutputPhase,
+    /// By verify step. Empty once the output is discarded.
+    pub judging: BTreeMap<StepName, Judging>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputPhase {
+    Open {
+        /// Sealed bytes that can be sent already.
+        available: u64,
+    },
+    Sealed(Box<SealedOutput>),
+    Discarded(Fault),
+}
+
+/// What one verify step says of the output.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judging {
+    pub task: Task,
+    pub verdict: Option<Verdict>,
+}
+
+impl Output {
+    /// An output that was just opened.
+    #[must_use]
+    pub fn open(id: OutputId, name: &str, secret: bool, object: String, spec: &RunSpec) -> Self {
+        let judging = spec
+            .verify
+            .iter()
+            .map(|pin| (pin.step.clone(), Judging::default()))
+            .collect();
+        Self {
+            id,
+            name: name.to_owned(),
+            secret,
+            object,
+            phase: OutputPhase::Open { available: 0 },
+            judging,
+        }
+    }
+
+    /// Not discarded.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self.phase, OutputPhase::Discarded(_))
+    }
+
+    #[must_use]
+    pub fn sealed(&self) -> Option<&SealedOutput> {
+        match &self.phase {
+            OutputPhase::Sealed(sealed) => Some(sealed),
+            _ => None,
+        }
+    }
+
+    /// Sealed bytes that can be sent.
+    #[must_use]
+    pub fn available(&self) -> u64 {
+        match &self.phase {
+            OutputPhase::Open { available } => *available,
+            OutputPhase::Sealed(sealed) => sealed.sealed_size,
+            OutputPhase::Discarded(_) => 0,
+        }
+    }
+
+    /// Sealed, and every verify step said yes.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.sealed().is_some() && self.judging.values().all(Judging::passed)
+    }
+
+    pub(super) fn discard(&mut self, reason: &Fault) {
+        self.phase = OutputPhase::Discarded(reason.clone());
+        self.judging.clear();
+    }
+}
+
+impl Judging {
+    fn passed(&self) -> bool {
+        self.verdict.as_ref().is_some_and(|verdict| verdict.pass)
+    }
+}

@@ -1,0 +1,240 @@
+//! A run as an operator sees it, for lists, progress and `--output json`.
+
+use drydock_core::{
+    ClusterName, Facts, Fault, OutputId, RunId, ScheduleName, StepName, TargetName, UnixTime,
+    Verdict,
+};
+use serde::Serialize;
+
+use crate::model::Outcome;
+use crate::state::{EffectFault, Output, OutputPhase, RunState, Store, StoreStatus};
+use crate::task::Phase;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    pub run: RunId,
+    pub schedule: ScheduleName,
+    pub cluster: ClusterName,
+    pub due: UnixTime,
+    pub by_hand: bool,
+    pub created: UnixTime,
+    pub finished: Option<UnixTime>,
+    pub phase: RunPhase,
+    pub outcome: Option<Outcome>,
+    pub backup: BackupView,
+    /// Those that count.
+    pub outputs: Vec<OutputView>,
+    pub stores: Vec<StoreView>,
+    /// What went wrong on the way, whether or not it mattered in the end.
+    pub faults: Vec<FaultView>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunPhase {
+    BackingUp,
+    /// The backup is finished; verification, uploads or commits are under way.
+    Storing,
+    /// What the run began is being taken back.
+    Ending,
+    Finished,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupView {
+    pub step: StepName,
+    pub attempts: u32,
+    pub failures: u32,
+    pub state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputView {
+    pub output: OutputId,
+    pub name: String,
+    pub is_sealed: bool,
+    /// Known once the output is sealed.
+    pub plain_bytes: Option<u64>,
+    /// So far, or in all once the output is sealed.
+    pub sealed_bytes: u64,
+    pub facts: Facts,
+    pub verdicts: Vec<VerdictView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerdictView {
+    pub step: StepName,
+    /// None while the step has not judged yet.
+    pub verdict: Option<Verdict>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreView {
+    pub step: StepName,
+    pub target: TargetName,
+    pub state: StorePhase,
+    pub parts: u64,
+    /// Known once all outputs are sealed and their uploads have begun.
+    pub parts_total: Option<u64>,
+    pub bytes: u64,
+    pub bytes_total: Option<u64>,
+    pub fault: Option<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StorePhase {
+    Uploading,
+    /// Everything is there, nothing is completed.
+    Staged,
+    /// Everything is completed and read back; the manifest is missing.
+    Completed,
+    Committed,
+    Superseded,
+    GivenUp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultView {
+    pub effect: &'static str,
+    pub store: Option<StepName>,
+    pub output: Option<OutputId>,
+    pub fault: Fault,
+}
+
+impl RunView {
+    #[must_use]
+    pub fn of(state: &RunState) -> Self {
+        let spec = &state.spec;
+        Self {
+            run: spec.run.clone(),
+            schedule: spec.schedule.clone(),
+            cluster: spec.cluster.clone(),
+            due: spec.due,
+            by_hand: spec.by_hand,
+            created: state.created,
+            finished: state.finished.as_ref().map(|finished| finished.at),
+            phase: phase(state),
+            outcome: state.finished.as_ref().map(|f| f.outcome.clone()),
+            backup: backup(state),
+            outputs: state.live_outputs().map(output).collect(),
+            stores: state.stores.iter().map(|s| store(state, s)).collect(),
+            faults: state.faults.iter().map(fault).collect(),
+        }
+    }
+}
+
+impl StorePhase {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Uploading => "Uploading",
+            Self::Staged => "Staged",
+            Self::Completed => "Completed",
+            Self::Committed => "Committed",
+            Self::Superseded => "Superseded",
+            Self::GivenUp => "GivenUp",
+        }
+    }
+}
+
+fn phase(state: &RunState) -> RunPhase {
+    match () {
+        () if state.finished.is_some() => RunPhase::Finished,
+        () if state.is_ending() => RunPhase::Ending,
+        () if state.backup.task.is_done() => RunPhase::Storing,
+        () => RunPhase::BackingUp,
+    }
+}
+
+fn backup(state: &RunState) -> BackupView {
+    let task = &state.backup.task;
+    BackupView {
+        step: state.spec.backup.step.clone(),
+        attempts: task.attempts,
+        failures: task.failures,
+        state: match task.phase {
+            Phase::Idle => "pending",
+            Phase::InFlight => "running",
+            Phase::Waiting(_) => "waiting",
+            Phase::Done => "done",
+            Phase::GaveUp(_) => "failed",
+        },
+    }
+}
+
+fn output(output: &Output) -> OutputView {
+    let sealed = output.sealed();
+    OutputView {
+        output: output.id,
+        name: output.name.clone(),
+        is_sealed: matches!(output.phase, OutputPhase::Sealed(_)),
+        plain_bytes: sealed.map(|sealed| sealed.plain_size),
+        sealed_bytes: output.available(),
+        facts: sealed
+            .map(|sealed| sealed.facts.clone())
+            .unwrap_or_default(),
+        verdicts: output
+            .judging
+            .iter()
+            .map(|(step, judging)| VerdictView {
+                step: step.clone(),
+                verdict: judging.verdict.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn store(state: &RunState, store: &Store) -> StoreView {
+    let uploads = || {
+        state
+            .live_outputs()
+            .filter_map(|output| Some((output, store.uploads.get(&output.id)?)))
+    };
+    StoreView {
+        step: store.step.clone(),
+        target: store.target.clone(),
+        state: store_phase(state, store),
+        parts: uploads().map(|(_, u)| u.parts.len() as u64).sum(),
+        parts_total: state.live_outputs().map(|o| parts_total(store, o)).sum(),
+        bytes: uploads().map(|(o, u)| u.stored_bytes(o.available())).sum(),
+        bytes_total: state
+            .live_outputs()
+            .map(|output| output.sealed().map(|sealed| sealed.sealed_size))
+            .sum(),
+        fault: store.fault().cloned(),
+    }
+}
+
+fn parts_total(store: &Store, output: &Output) -> Option<u64> {
+    let open = store.uploads.get(&output.id)?.open.as_ref()?;
+    Some(open.parts_of(output.sealed()?.sealed_size))
+}
+
+fn store_phase(state: &RunState, store: &Store) -> StorePhase {
+    match store.status {
+        StoreStatus::Committed => StorePhase::Committed,
+        StoreStatus::Superseded => StorePhase::Superseded,
+        StoreStatus::GivenUp(_) => StorePhase::GivenUp,
+        StoreStatus::Active if state.live_outputs().next().is_none() => StorePhase::Uploading,
+        StoreStatus::Active if state.is_ready_to_commit(store) => StorePhase::Completed,
+        StoreStatus::Active if state.is_past_spool(store) => StorePhase::Staged,
+        StoreStatus::Active => StorePhase::Uploading,
+    }
+}
+
+fn fault(kept: &EffectFault) -> FaultView {
+    FaultView {
+        effect: kept.effect,
+        store: kept.store.clone(),
+        output: kept.output,
+        fault: kept.fault.clone(),
+    }
+}

@@ -1,0 +1,166 @@
+//! Specifications and events for tests.
+
+use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
+use drydock_core::{
+    ClusterName, Facts, Fault, OutputId, PluginDigest, RunId, ScheduleName, StepName, TargetName,
+    UnixTime, Verdict,
+};
+use drydock_engine::model::{Event, Policy, RunSpec, SealedOutput, StepPin, StorePin};
+
+pub const RUN: &str = "nightly.20260102T030405Z";
+
+pub fn step(name: &str) -> StepName {
+    StepName::new(name)
+}
+
+pub fn pin(name: &str) -> StepPin {
+    StepPin {
+        step: step(name),
+        plugin: format!("plugin-of-{name}"),
+        digest: PluginDigest::of(name.as_bytes()),
+        config: "{}".to_owned(),
+    }
+}
+
+/// One backup step, one verify step named `verify`, and these store steps.
+pub fn spec(stores: &[&str], backoff_limit: u32) -> RunSpec {
+    let store = |name: &&str| StorePin {
+        pin: pin(name),
+        target: TargetName::new(format!("t-{name}")),
+    };
+    RunSpec {
+        run: RunId::new(RUN),
+        schedule: ScheduleName::new("nightly"),
+        cluster: ClusterName::new("c1"),
+        due: UnixTime(1_767_323_045),
+        by_hand: false,
+        backup: pin("snapshot"),
+        verify: vec![pin("verify")],
+        stores: stores.iter().map(store).collect(),
+        policy: Policy {
+            backoff_limit,
+            backoff_ms: 100,
+            backoff_ms_max: 1000,
+            active_deadline_seconds: None,
+        },
+        workflow_digest: "sha256:00".to_owned(),
+    }
+}
+
+pub fn opened(output: u32) -> Event {
+    Event::OutputOpened {
+        output: OutputId(output),
+        name: "db".to_owned(),
+        secret: true,
+        object_suffix: format!("{output:016x}"),
+        extension: "zst.age".to_owned(),
+    }
+}
+
+/// The name of an output's object at every store.
+pub fn object(output: u32) -> String {
+    format!("c1/{RUN}/db.{output:016x}.zst.age")
+}
+
+pub fn advanced(output: u32, sealed_bytes: u64) -> Event {
+    Event::SealedAdvanced {
+        output: OutputId(output),
+        sealed_bytes,
+    }
+}
+
+pub fn sealed(output: u32, sealed_size: u64) -> Event {
+    Event::OutputSealed {
+        sealed: Box::new(SealedOutput {
+            output: OutputId(output),
+            name: "db".to_owned(),
+            secret: true,
+            plain_size: sealed_size * 2,
+            plain_sha256: "11".repeat(32),
+            sealed_size,
+            sealed_sha256: digest_text(output),
+            facts: Facts::default(),
+        }),
+    }
+}
+
+pub fn digest_text(output: u32) -> String {
+    format!("{output:02x}").repeat(32)
+}
+
+pub fn discarded(output: u32) -> Event {
+    Event::OutputDiscarded {
+        output: OutputId(output),
+        reason: Fault::transient("stream-broken", "the stream broke"),
+    }
+}
+
+pub fn finished(attempt: u32) -> Event {
+    Event::BackupFinished {
+        attempt,
+        degraded: false,
+        findings: Vec::new(),
+    }
+}
+
+pub fn began(store: &str, output: u32, part_size: u64, parallel_max: u32) -> Event {
+    Event::UploadBegan {
+        store: step(store),
+        output: OutputId(output),
+        session: Session(format!("{store}/{output}").into_bytes()),
+        layout: Layout {
+            part_bytes_min: 1,
+            part_bytes_max: 1000,
+            parts_max: 1000,
+            parallel_max,
+            equal_parts: false,
+        },
+        part_size,
+    }
+}
+
+pub fn stored(store: &str, output: u32, number: u32) -> Event {
+    Event::PartStored {
+        store: step(store),
+        output: OutputId(output),
+        number,
+        receipt: Receipt(vec![1]),
+    }
+}
+
+pub fn completed(store: &str, output: u32, size: u64, verified: bool) -> Event {
+    Event::UploadCompleted {
+        store: step(store),
+        output: OutputId(output),
+        completion: Completion {
+            stat: ObjectStat {
+                object: object(output),
+                size,
+                sha256: None,
+            },
+            verified,
+        },
+    }
+}
+
+pub fn judged(output: u32, pass: bool) -> Event {
+    Event::Judged {
+        step: step("verify"),
+        output: OutputId(output),
+        verdict: Verdict {
+            pass,
+            findings: Vec::new(),
+        },
+    }
+}
+
+pub fn signed() -> Event {
+    Event::ManifestSigned {
+        manifest: "manifest".to_owned(),
+        signature: "signature".to_owned(),
+    }
+}
+
+pub fn committed(store: &str) -> Event {
+    Event::Committed { store: step(store) }
+}

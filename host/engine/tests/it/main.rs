@@ -1,0 +1,12 @@
+//! The engine's tests: tables of decisions, a simulator of whole runs with its laws,
+//! and the driver over a real journal.
+#![cfg(test)]
+
+mod driver;
+mod kit;
+mod laws;
+mod properties;
+mod random;
+mod simulator;
+mod tables;
+mod world;

@@ -1,0 +1,411 @@
+//! A model of the world that a run works on: stores that keep objects, a spool, and a
+//! backup step. It checks on every operation what no engine may ever do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
+use drydock_core::{ErrorClass, Fault, OutputId, StepName};
+use drydock_engine::model::{Effect, Event};
+use drydock_engine::state::{RunState, SPOOL_MISSING};
+
+use crate::kit;
+use crate::random::Random;
+
+/// How likely things go wrong, in a thousand operations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Chaos {
+    /// An operation fails before it did anything.
+    pub transient: u64,
+    /// An operation takes place and its answer is a failure.
+    pub answer_lost: u64,
+    pub permanent: u64,
+    /// From some operation on a store answers nothing any more.
+    pub store_dies: u64,
+    /// The backup attempt fails.
+    pub backup_fails: u64,
+    /// The backup discards an output and opens another one.
+    pub output_discarded: u64,
+    pub verdict_no: u64,
+    /// The process ends at a transaction.
+    pub crash: u64,
+    /// The spool is gone after a crash.
+    pub spool_lost: u64,
+    pub cancel: u64,
+    /// Another daemon's manifest is at a store already, in a thousand stores.
+    pub rival: u64,
+}
+
+pub struct World {
+    pub random: Random,
+    pub chaos: Chaos,
+    pub stores: BTreeMap<StepName, ModelStore>,
+    /// Sealed bytes by output.
+    pub spool: BTreeMap<OutputId, u64>,
+    pub parts_recorded: BTreeSet<(StepName, OutputId, u32)>,
+    pub stop_asked: bool,
+    manifests: u32,
+}
+
+pub struct ModelStore {
+    pub dead: bool,
+    pub sessions: BTreeMap<Vec<u8>, Upload>,
+    pub objects: BTreeMap<String, u64>,
+    pub manifest: Option<String>,
+    parallel_max: u32,
+    part_size: u64,
+    verifies: bool,
+    begun: u32,
+}
+
+pub struct Upload {
+    pub object: String,
+    parts: BTreeMap<u32, u64>,
+}
+
+/// A law that was broken.
+pub type Broken = String;
+
+pub const RIVAL: &str = "the manifest of another daemon";
+
+impl World {
+    pub fn new(random: Random, chaos: Chaos, stores: &[&str]) -> Self {
+        let mut world = Self {
+            random,
+            chaos,
+            stores: BTreeMap::new(),
+            spool: BTreeMap::new(),
+            parts_recorded: BTreeSet::new(),
+            stop_asked: false,
+            manifests: 0,
+        };
+        for name in stores {
+            let store = world.new_store();
+            world.stores.insert(kit::step(name), store);
+        }
+        world
+    }
+
+    fn new_store(&mut self) -> ModelStore {
+        let rival = Upload {
+            object: format!("c1/{}/db.ffffffffffffffff.zst.age", kit::RUN),
+            parts: BTreeMap::new(),
+        };
+        ModelStore {
+            dead: false,
+            sessions: BTreeMap::from([(b"rival".to_vec(), rival)]),
+            objects: BTreeMap::new(),
+            manifest: self
+                .random
+                .chance(self.chaos.rival)
+                .then(|| RIVAL.to_owned()),
+            parallel_max: self.random.pick(&[1, 2, 8]),
+            part_size: 3 + self.random.below(8),
+            verifies: self.random.chance(500),
+            begun: 0,
+        }
+    }
+
+    /// Carries out an effect on a store, the spool or the verdicts.
+    pub fn perform(&mut self, state: &RunState, effect: &Effect) -> Result<Event, Broken> {
+        if let Some(fault) = self.fails_before(effect) {
+            return Ok(failed(effect, fault));
+        }
+        let event = self.carry_out(state, effect)?;
+        self.check_manifests()?;
+        let lost = effect.store().is_some() && self.random.chance(self.chaos.answer_lost);
+        Ok(match lost {
+            true => failed(effect, unknown()),
+            false => event,
+        })
+    }
+
+    /// Every object that a manifest of ours names is there, at every moment.
+    fn check_manifests(&self) -> Result<(), Broken> {
+        for (name, store) in &self.stores {
+            let ours = store.manifest.as_ref().filter(|text| *text != RIVAL);
+            let named = ours.iter().flat_map(|text| text.lines().skip(1));
+            for object in named {
+                if !store.objects.contains_key(object) {
+                    return Err(format!("{name}: {object} is named and not there"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fails_before(&mut self, effect: &Effect) -> Option<Fault> {
+        let dies = self.random.chance(self.chaos.store_dies);
+        let transient = self.random.chance(self.chaos.transient);
+        let permanent = self.random.chance(self.chaos.permanent);
+        let store = self.stores.get_mut(effect.store()?)?;
+        store.dead |= dies;
+        match () {
+            () if store.dead => Some(Fault::transient("unreachable", "nobody answers")),
+            () if transient => Some(Fault::transient("busy", "busy")),
+            () if permanent => Some(Fault::permanent("no-space", "no space")),
+            () => None,
+        }
+    }
+
+    fn carry_out(&mut self, state: &RunState, effect: &Effect) -> Result<Event, Broken> {
+        match effect {
+            Effect::Judge { output, .. } => {
+                let pass = !self.random.chance(self.chaos.verdict_no);
+                Ok(kit::judged(output.0, pass))
+            }
+            Effect::StopBackup => {
+                self.stop_asked = true;
+                Ok(Event::BackupStopping)
+            }
+            Effect::SignManifest => Ok(self.sign(state)),
+            Effect::DropSpool => {
+                self.spool.clear();
+                Ok(Event::SpoolDropped)
+            }
+            Effect::PutPart { .. } => self.put_part(state, effect),
+            Effect::CompleteUpload { .. } => self.complete(state, effect),
+            Effect::CommitManifest { .. } => self.commit(state, effect),
+            _ => self.simple_store_call(effect),
+        }
+    }
+
+    fn sign(&mut self, state: &RunState) -> Event {
+        self.manifests += 1;
+        let objects: Vec<_> = state.live_outputs().map(|o| o.object.clone()).collect();
+        Event::ManifestSigned {
+            manifest: format!("manifest {}\n{}", self.manifests, objects.join("\n")),
+            signature: "signature".to_owned(),
+        }
+    }
+
+    fn store(&mut self, effect: &Effect) -> Result<&mut ModelStore, Broken> {
+        let name = effect.store().ok_or("no store")?;
+        self.stores.get_mut(name).ok_or(format!("no store {name}"))
+    }
+
+    fn put_part(&mut self, state: &RunState, effect: &Effect) -> Result<Event, Broken> {
+        let Effect::PutPart {
+            store,
+            output,
+            session,
+            number,
+            offset,
+            length,
+            ..
+        } = effect
+        else {
+            return Err("not a part".to_owned());
+        };
+        if self
+            .parts_recorded
+            .contains(&(store.clone(), *output, *number))
+        {
+            return Err(format!(
+                "part {number} of {output} is sent though it is recorded"
+            ));
+        }
+        let is_live = state.outputs[output].is_live();
+        if self
+            .spool
+            .get(output)
+            .is_none_or(|size| *size < offset + length)
+        {
+            return match is_live && !self.chaos_took_spool() {
+                true => Err(format!("part {number} of {output} is not in the spool")),
+                false => Ok(failed(effect, Fault::permanent(SPOOL_MISSING, "gone"))),
+            };
+        }
+        let model = self.store(effect)?;
+        if *offset != u64::from(number - 1) * model.part_size || *length > model.part_size {
+            return Err(format!(
+                "part {number} has offset {offset} and {length} bytes"
+            ));
+        }
+        let append_only = model.parallel_max == 1;
+        let upload = model.sessions.get_mut(&session.0);
+        let upload = upload.ok_or(format!("part {number} goes to no upload"))?;
+        if append_only && *number as usize > upload.parts.len() + 1 {
+            return Err(format!(
+                "part {number} comes too early for an append-only store"
+            ));
+        }
+        upload.parts.insert(*number, *length);
+        Ok(Event::PartStored {
+            store: store.clone(),
+            output: *output,
+            number: *number,
+            receipt: Receipt(number.to_be_bytes().to_vec()),
+        })
+    }
+
+    fn chaos_took_spool(&self) -> bool {
+        self.chaos.spool_lost > 0
+    }
+
+    fn complete(&mut self, state: &RunState, effect: &Effect) -> Result<Event, Broken> {
+        let Effect::CompleteUpload {
+            store,
+            output,
+            session,
+            object,
+            receipts,
+            size,
+            ..
+        } = effect
+        else {
+            return Err("not a completion".to_owned());
+        };
+        if !state.is_verified() {
+            return Err(format!(
+                "{object} is completed before everything was verified"
+            ));
+        }
+        let model = self.store(effect)?;
+        let there = model.objects.get(object) == Some(size);
+        match (there, model.sessions.get(&session.0)) {
+            (true, _) => {}
+            (false, Some(upload)) => {
+                let sent: u64 = upload.parts.values().sum();
+                let known = receipts
+                    .iter()
+                    .map(|r| r.number)
+                    .eq(upload.parts.keys().copied());
+                if sent != *size || !known {
+                    return Err(format!("{object} is completed with {sent} of {size} bytes"));
+                }
+                model.sessions.remove(&session.0);
+                model.objects.insert(object.clone(), *size);
+            }
+            (false, None) => return Err(format!("{object} is completed without an upload")),
+        }
+        Ok(Event::UploadCompleted {
+            store: store.clone(),
+            output: *output,
+            completion: Completion {
+                stat: ObjectStat {
+                    object: object.clone(),
+                    size: *size,
+                    sha256: None,
+                },
+                verified: model.verifies,
+            },
+        })
+    }
+
+    fn commit(&mut self, state: &RunState, effect: &Effect) -> Result<Event, Broken> {
+        let Effect::CommitManifest {
+            store, manifest, ..
+        } = effect
+        else {
+            return Err("not a commit".to_owned());
+        };
+        if !state.is_verified() {
+            return Err("a commit before everything was verified".to_owned());
+        }
+        let model = self.store(effect)?;
+        let kept = model.manifest.get_or_insert_with(|| manifest.clone());
+        Ok(match kept == manifest {
+            true => Event::Committed {
+                store: store.clone(),
+            },
+            false => Event::Superseded {
+                store: store.clone(),
+            },
+        })
+    }
+
+    fn simple_store_call(&mut self, effect: &Effect) -> Result<Event, Broken> {
+        let model = self.store(effect)?;
+        match effect.clone() {
+            Effect::BeginUpload {
+                store,
+                output,
+                object,
+                ..
+            } => Ok(model.begin(store, output, object)),
+            Effect::ReadBack {
+                store,
+                output,
+                object,
+                size,
+                ..
+            } => match model.objects.get(&object) {
+                Some(found) if *found == size => Ok(Event::ReadBackPassed { store, output }),
+                _ => Err(format!("{object} is read back and not there")),
+            },
+            Effect::AbortUpload {
+                store,
+                output,
+                session,
+                ..
+            } => {
+                model.sessions.remove(&session.0);
+                Ok(Event::UploadAborted { store, output })
+            }
+            Effect::DeleteObject {
+                store,
+                output,
+                object,
+                ..
+            } => {
+                model.objects.remove(&object);
+                Ok(Event::ObjectDeleted { store, output })
+            }
+            Effect::SweepUploads {
+                store,
+                objects,
+                keep,
+                ..
+            } => {
+                let before = model.sessions.len();
+                let kept = |session: &Vec<u8>, upload: &Upload| {
+                    keep.contains(&Session(session.clone())) || !objects.contains(&upload.object)
+                };
+                model
+                    .sessions
+                    .retain(|session, upload| kept(session, upload));
+                let aborted = u32::try_from(before - model.sessions.len()).unwrap();
+                Ok(Event::UploadsSwept { store, aborted })
+            }
+            other => Err(format!("{} is nothing for a store", other.word())),
+        }
+    }
+}
+
+impl ModelStore {
+    fn begin(&mut self, store: StepName, output: OutputId, object: String) -> Event {
+        self.begun += 1;
+        let session = format!("{object}#{}", self.begun).into_bytes();
+        let parts = BTreeMap::new();
+        self.sessions
+            .insert(session.clone(), Upload { object, parts });
+        Event::UploadBegan {
+            store,
+            output,
+            session: Session(session),
+            layout: Layout {
+                part_bytes_min: 1,
+                part_bytes_max: 100,
+                parts_max: 1000,
+                parallel_max: self.parallel_max,
+                equal_parts: true,
+            },
+            part_size: self.part_size,
+        }
+    }
+
+    pub fn parallel_max(&self) -> u32 {
+        self.parallel_max
+    }
+}
+
+pub fn failed(effect: &Effect, fault: Fault) -> Event {
+    Event::EffectFailed {
+        effect: Box::new(effect.clone()),
+        fault,
+    }
+}
+
+fn unknown() -> Fault {
+    Fault::new(ErrorClass::Indeterminate, "lost", "the answer got lost")
+}

@@ -1,0 +1,103 @@
+//! What can go wrong, in sentences for an operator.
+
+use std::io;
+use std::path::PathBuf;
+
+use drydock_core::RunId;
+
+/// The journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot use the state folder {}: check that it exists, has room and belongs to this user", path.display())]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("there is no journal at {}: nothing has run with this state folder yet", path.display())]
+    Missing { path: PathBuf },
+    #[error("cannot {doing} the journal {}", path.display())]
+    Database {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("{} is not a Drydock journal: move it away, or name another state folder in the node's configuration", path.display())]
+    Foreign { path: PathBuf },
+    #[error(
+        "the journal {} has schema version {found}, and this Drydock reads versions up to {known}: start the newer Drydock that wrote it, or name another state folder",
+        path.display()
+    )]
+    Newer {
+        path: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error(
+        "the journal {} has schema version {found} and must be brought to {known} first: start the daemon once",
+        path.display()
+    )]
+    Older {
+        path: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error("the journal {} is damaged ({problem}): {}", path.display(), mend(copy.as_ref()))]
+    Damaged {
+        path: PathBuf,
+        problem: String,
+        /// The copy of the last good start, where there is one.
+        copy: Option<PathBuf>,
+    },
+}
+
+/// A call on the open journal failed. Nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("cannot {doing} in the journal {}: check that its file system has room and is writable", path.display())]
+    Database {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("run {run} is already in the journal: its occurrence was started before")]
+    RunExists { run: RunId },
+    #[error("run {run} is not in the journal: `drydock run list` names those that are")]
+    RunUnknown { run: RunId },
+    #[error("run {run} has ended, nothing can be added to it")]
+    RunEnded { run: RunId },
+    #[error("a record of run {run} has {bytes} bytes and at most {bytes_max} are kept")]
+    RecordTooLarge {
+        run: RunId,
+        bytes: usize,
+        bytes_max: usize,
+    },
+}
+
+/// The state folder cannot be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("cannot lock the state folder with {}: check that the folder exists and is writable", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "the state folder {} is in use by {owner}: wait until it is done or stop it, then try again",
+        folder.display()
+    )]
+    InUse { folder: PathBuf, owner: String },
+}
+
+fn mend(copy: Option<&PathBuf>) -> String {
+    match copy {
+        Some(copy) => format!(
+            "a copy from the last good start is {}; move the damaged file and its -wal and -shm files away and put the copy in its place",
+            copy.display()
+        ),
+        None => "there is no copy; move it and its -wal and -shm files away to start with an empty journal, the recovery points at the targets are not touched".to_owned(),
+    }
+}

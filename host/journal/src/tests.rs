@@ -1,0 +1,444 @@
+//! The journal against real files: what is kept, what is refused and in which words.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use drydock_core::{
+    ClusterName, RecoveryPointName, RunId, ScheduleName, StepName, TargetName, UnixTime,
+};
+use rusqlite::Connection;
+
+use super::*;
+
+fn new_run(name: &str, schedule: &str, created: i64) -> NewRun {
+    NewRun {
+        run: RunId::new(name),
+        schedule: ScheduleName::new(schedule),
+        cluster: ClusterName::new("c1"),
+        due: UnixTime(created),
+        by_hand: false,
+        created: UnixTime(created),
+    }
+}
+
+fn record(kind: RecordKind, body: &str) -> NewRecord {
+    NewRecord {
+        kind,
+        body: body.to_owned(),
+        at: UnixTime(7),
+    }
+}
+
+fn end(good: bool, finished: i64) -> RunEnd {
+    RunEnd {
+        good,
+        outcome: "{}".to_owned(),
+        finished: UnixTime(finished),
+    }
+}
+
+fn owner() -> LockOwner {
+    LockOwner {
+        command: "drydock run nightly".to_owned(),
+        since: UnixTime(0),
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn records_come_back_in_order_after_a_reopen() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunId::new("a.1");
+    let journal = Journal::open(folder.path()).unwrap();
+    let first = journal
+        .begin(
+            &new_run("a.1", "a", 5),
+            &[
+                record(RecordKind::Event, "1"),
+                record(RecordKind::Effect, "2"),
+            ],
+        )
+        .unwrap();
+    let second = journal
+        .append(&run, &[record(RecordKind::Event, "3")])
+        .unwrap();
+    assert_eq!((first, second), (vec![1, 2], vec![3]));
+    drop(journal);
+    let journal = Journal::open(folder.path()).unwrap();
+    let records = journal.records(&run).unwrap();
+    let bodies: Vec<_> = records
+        .iter()
+        .map(|r| (r.sequence, r.body.as_str()))
+        .collect();
+    assert_eq!(bodies, [(1, "1"), (2, "2"), (3, "3")]);
+    assert_eq!(records[1].kind, RecordKind::Effect);
+    assert_eq!(records[1].at, UnixTime(7));
+    assert_eq!(journal.open_runs(None).unwrap()[0].run, run);
+}
+
+#[test]
+fn every_commit_is_synced_to_a_write_ahead_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let connection = journal.connection();
+    let pragma = |name: &str| -> String {
+        connection
+            .pragma_query_value(None, name, |row| {
+                row.get::<_, rusqlite::types::Value>(0)
+                    .map(|v| format!("{v:?}"))
+            })
+            .unwrap()
+    };
+    assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+    assert_eq!(pragma("synchronous"), "Integer(2)");
+    assert_eq!(pragma("foreign_keys"), "Integer(1)");
+}
+
+#[test]
+fn files_are_private() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("state");
+    let journal = Journal::open(&folder).unwrap();
+    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    assert_eq!(mode(&folder), 0o700);
+    for name in [JOURNAL_FILE, "journal.db-wal", "journal.db-shm", COPY_FILE] {
+        assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn a_run_begins_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    let error = journal
+        .begin(&new_run("a.1", "a", 5), &[record(RecordKind::Event, "x")])
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "run a.1 is already in the journal: its occurrence was started before"
+    );
+    assert!(journal.records(&RunId::new("a.1")).unwrap().is_empty());
+}
+
+#[test]
+fn a_run_that_ended_takes_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let run = RunId::new("a.1");
+    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    journal
+        .finish(&run, &[record(RecordKind::Event, "end")], &end(true, 9))
+        .unwrap();
+    let error = journal
+        .append(&run, &[record(RecordKind::Event, "x")])
+        .unwrap_err();
+    assert!(matches!(error, JournalError::RunEnded { .. }));
+    assert_eq!(journal.records(&run).unwrap().len(), 1);
+    assert_eq!(journal.run(&run).unwrap().unwrap().end, Some(end(true, 9)));
+    assert!(journal.open_runs(None).unwrap().is_empty());
+}
+
+#[test]
+fn a_batch_is_kept_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let run = RunId::new("a.1");
+    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    // A trigger stands for a database that fails in the middle of a batch.
+    journal
+        .connection()
+        .execute_batch(
+            "CREATE TRIGGER broken BEFORE INSERT ON records WHEN NEW.sequence = 2
+             BEGIN SELECT RAISE(ABORT, 'broken'); END",
+        )
+        .unwrap();
+    let batch = [
+        record(RecordKind::Event, "1"),
+        record(RecordKind::Effect, "2"),
+    ];
+    assert!(journal.append(&run, &batch).is_err());
+    assert!(journal.records(&run).unwrap().is_empty());
+}
+
+#[test]
+fn unknown_runs_and_large_records_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let unknown = journal.append(&RunId::new("b.1"), &[]).unwrap_err();
+    assert!(matches!(unknown, JournalError::RunUnknown { .. }));
+    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    let large = record(RecordKind::Event, &"x".repeat(RECORD_BYTES_MAX + 1));
+    let error = journal.append(&RunId::new("a.1"), &[large]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a record of run a.1 has 4194305 bytes and at most 4194304 are kept"
+    );
+}
+
+#[test]
+fn runs_are_listed_by_schedule() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    for (name, schedule, created) in [("a.1", "a", 1), ("b.1", "b", 2), ("a.2", "a", 3)] {
+        journal
+            .begin(&new_run(name, schedule, created), &[])
+            .unwrap();
+    }
+    let names = |rows: Vec<RunRow>| rows.iter().map(|r| r.run.to_string()).collect::<Vec<_>>();
+    let a = ScheduleName::new("a");
+    assert_eq!(names(journal.runs(None).unwrap()), ["a.2", "b.1", "a.1"]);
+    assert_eq!(names(journal.runs(Some(&a)).unwrap()), ["a.2", "a.1"]);
+    assert_eq!(names(journal.open_runs(Some(&a)).unwrap()), ["a.1", "a.2"]);
+}
+
+#[test]
+fn pruning_keeps_the_newest_and_never_touches_open_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    for number in 1..=6 {
+        let name = format!("a.{number}");
+        journal
+            .begin(
+                &new_run(&name, "a", number),
+                &[record(RecordKind::Event, "x")],
+            )
+            .unwrap();
+        if number != 1 {
+            journal
+                .finish(&RunId::new(&name), &[], &end(number % 2 == 0, number))
+                .unwrap();
+        }
+    }
+    journal.begin(&new_run("b.1", "b", 1), &[]).unwrap();
+    journal
+        .finish(&RunId::new("b.1"), &[], &end(true, 1))
+        .unwrap();
+    let limits = HistoryLimits {
+        good_max: Some(1),
+        bad_max: Some(1),
+        finished_since: None,
+    };
+    assert_eq!(journal.prune(&ScheduleName::new("a"), &limits).unwrap(), 3);
+    let left: Vec<_> = journal
+        .runs(None)
+        .unwrap()
+        .iter()
+        .map(|r| r.run.to_string())
+        .collect();
+    assert_eq!(left, ["a.6", "a.5", "b.1", "a.1"]);
+    assert!(journal.records(&RunId::new("a.2")).unwrap().is_empty());
+    let old = HistoryLimits {
+        finished_since: Some(UnixTime(6)),
+        ..HistoryLimits::default()
+    };
+    assert_eq!(journal.prune(&ScheduleName::new("a"), &old).unwrap(), 1);
+}
+
+#[test]
+fn attempts_keep_the_end_of_a_long_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let run = RunId::new("a.1");
+    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    let mut attempt = Attempt {
+        step: StepName::new("snapshot"),
+        attempt: 1,
+        started: UnixTime(1),
+        ended: None,
+        result: None,
+        log: String::new(),
+    };
+    journal.put_attempt(&run, &attempt).unwrap();
+    attempt.ended = Some(UnixTime(2));
+    attempt.log = format!("{}panicked", "é".repeat(LOG_BYTES_MAX));
+    journal.put_attempt(&run, &attempt).unwrap();
+    let kept = journal.attempts(&run).unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].ended, Some(UnixTime(2)));
+    assert!(kept[0].log.len() <= LOG_BYTES_MAX && kept[0].log.ends_with("épanicked"));
+}
+
+#[test]
+fn recovery_points_are_an_index_that_can_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let point = |target: &str, name: &str, committed| PointEntry {
+        target: TargetName::new(target),
+        cluster: ClusterName::new("c1"),
+        name: RecoveryPointName::new(name),
+        lineage: "l".to_owned(),
+        revision: 5,
+        total_key: 3,
+        manifest_digest: "00".to_owned(),
+        committed: UnixTime(committed),
+    };
+    let local = TargetName::new("local");
+    journal.put_point(&point("local", "p1", 1)).unwrap();
+    journal.put_point(&point("other", "p1", 1)).unwrap();
+    journal.put_point(&point("local", "p2", 2)).unwrap();
+    assert_eq!(
+        journal.points(Some(&local), None).unwrap(),
+        [point("local", "p2", 2), point("local", "p1", 1)]
+    );
+    journal
+        .replace_points(&local, &[point("local", "p3", 3)])
+        .unwrap();
+    assert_eq!(
+        journal
+            .points(None, Some(&ClusterName::new("c1")))
+            .unwrap()
+            .len(),
+        2
+    );
+    journal
+        .forget_point(
+            &local,
+            &ClusterName::new("c1"),
+            &RecoveryPointName::new("p3"),
+        )
+        .unwrap();
+    assert_eq!(
+        journal.points(None, None).unwrap(),
+        [point("other", "p1", 1)]
+    );
+}
+
+#[test]
+fn a_newer_journal_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(JOURNAL_FILE);
+    drop(Journal::open(folder.path()).unwrap());
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 9)
+        .unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = Journal::open(folder.path()).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the journal {} has schema version 9, and this Drydock reads versions up to 1: start the newer Drydock that wrote it, or name another state folder",
+            path.display()
+        )
+    );
+    assert!(before == fs::read(&path).unwrap());
+    assert!(matches!(
+        Journal::open_reader(folder.path()),
+        Err(OpenError::Newer { .. })
+    ));
+}
+
+#[test]
+fn a_damaged_journal_is_refused_and_its_copy_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(JOURNAL_FILE);
+    let journal = Journal::open(folder.path()).unwrap();
+    let bodies = vec![record(RecordKind::Event, &"x".repeat(900)); 400];
+    journal.begin(&new_run("a.1", "a", 5), &bodies).unwrap();
+    drop(journal);
+    drop(Journal::open(folder.path()).unwrap());
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4096].fill(0xA5);
+    fs::write(&path, bytes).unwrap();
+    let error = Journal::open(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("is damaged"), "{error}");
+    assert!(
+        error.contains("journal.copy.db; move the damaged file"),
+        "{error}"
+    );
+    // What the sentence says to do works.
+    fs::rename(folder.path().join(COPY_FILE), &path).unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    assert_eq!(journal.records(&RunId::new("a.1")).unwrap().len(), 400);
+}
+
+#[test]
+fn a_file_that_is_no_database_or_was_emptied_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(JOURNAL_FILE);
+    fs::write(&path, "not a database, but long enough to have a header of one hundred bytes, which is what SQLite reads first of all").unwrap();
+    let error = Journal::open(folder.path()).err().unwrap().to_string();
+    assert!(
+        error.contains("is damaged") && error.contains("there is no copy"),
+        "{error}"
+    );
+    fs::remove_file(&path).unwrap();
+    drop(Journal::open(folder.path()).unwrap());
+    fs::write(&path, "").unwrap();
+    let error = Journal::open(folder.path()).err().unwrap().to_string();
+    assert!(
+        error.contains("it is empty") && error.contains("a copy from"),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_programs_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(JOURNAL_FILE);
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE t (x)")
+        .unwrap();
+    assert!(matches!(
+        Journal::open(folder.path()),
+        Err(OpenError::Foreign { .. })
+    ));
+}
+
+#[test]
+fn a_reader_works_beside_the_owner_and_cannot_write() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        Journal::open_reader(folder.path()),
+        Err(OpenError::Missing { .. })
+    ));
+    let journal = Journal::open(folder.path()).unwrap();
+    let reader = Journal::open_reader(folder.path()).unwrap();
+    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    assert_eq!(reader.runs(None).unwrap().len(), 1);
+    assert!(
+        reader
+            .append(&RunId::new("a.1"), &[record(RecordKind::Event, "x")])
+            .is_err()
+    );
+}
+
+#[test]
+fn the_lock_names_its_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = StateLock::acquire(folder.path(), &owner()).unwrap();
+    assert_eq!(mode(lock.path()), 0o600);
+    let error = StateLock::acquire(folder.path(), &owner())
+        .unwrap_err()
+        .to_string();
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let sentence = format!(
+        "the state folder {} is in use by process {} on {}, `drydock run nightly` since 1970-01-01T00:00:00Z: wait until it is done or stop it, then try again",
+        folder.path().display(),
+        std::process::id(),
+        host.trim()
+    );
+    assert_eq!(error, sentence);
+    drop(lock);
+    let again = StateLock::acquire(folder.path(), &owner()).unwrap();
+    assert!(again.path().exists());
+}
+
+#[test]
+fn a_lock_that_outlived_its_owner_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("lock"), "process 1 on elsewhere, a much longer line than the next owner writes, `x` since 1970-01-01T00:00:00Z\n").unwrap();
+    let lock = StateLock::acquire(folder.path(), &owner()).unwrap();
+    assert!(
+        !fs::read_to_string(lock.path())
+            .unwrap()
+            .contains("elsewhere")
+    );
+}

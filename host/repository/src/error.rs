@@ -1,0 +1,189 @@
+//! What can go wrong between the repository and a target, and the same as a [`Fault`]
+//! for the run's record.
+
+use std::io;
+
+use drydock_core::{ErrorClass, Fault};
+
+use crate::digest::Measure;
+use crate::manifest::ManifestError;
+use crate::names::NameError;
+use crate::seal::UnsealError;
+use crate::sign::VerifyError;
+
+/// An operation on a recovery point failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    #[error("the target failed at {object}")]
+    Target {
+        object: String,
+        #[source]
+        source: Fault,
+    },
+    #[error(
+        "there is no recovery point {point}: `drydock recovery-point list` shows those that are there"
+    )]
+    NoRecoveryPoint { point: String },
+    #[error(
+        "recovery point {point} has no signature: {object} is missing, so its manifest cannot be believed"
+    )]
+    Unsigned { point: String, object: String },
+    #[error("recovery point {point} is not to be trusted")]
+    Signature {
+        point: String,
+        #[source]
+        source: VerifyError,
+    },
+    #[error("the manifest of {point} cannot be used")]
+    Manifest {
+        point: String,
+        #[source]
+        source: ManifestError,
+    },
+    #[error("the manifest at {point} says that it is {found}: the files were moved or renamed")]
+    Misplaced { point: String, found: String },
+    #[error("a name cannot be used")]
+    Name(#[from] NameError),
+    #[error(
+        "{object} is {size} bytes, more than the {bytes_max} that such an object may have: it is damaged or something else"
+    )]
+    TooLarge {
+        object: String,
+        size: u64,
+        bytes_max: u64,
+    },
+    #[error(
+        "{object} already holds something else: somebody wrote there; remove it after looking at it"
+    )]
+    Foreign { object: String },
+    #[error("recovery point {point} has no artifact {artifact:?}: it holds {known}")]
+    NoArtifact {
+        point: String,
+        artifact: String,
+        known: String,
+    },
+    #[error(
+        "artifact object {object} is missing from the target: this recovery point cannot be restored from here"
+    )]
+    Missing { object: String },
+    #[error(
+        "{object} is damaged: it should be {expected_size} bytes with sha256 {expected_sha256}, but it is {found}"
+    )]
+    Damaged {
+        object: String,
+        expected_size: u64,
+        expected_sha256: String,
+        found: String,
+    },
+    #[error(
+        "{object} does not hold what the manifest says: opened, it should be {expected_size} bytes with sha256 {expected_sha256}, but it is {found}"
+    )]
+    PlainMismatch {
+        object: String,
+        expected_size: u64,
+        expected_sha256: String,
+        found: String,
+    },
+    #[error("{object} cannot be opened")]
+    Unseal {
+        object: String,
+        #[source]
+        source: UnsealError,
+    },
+    #[error("{object} is stored as the manifest says but cannot be opened: it was sealed wrongly")]
+    Unreadable {
+        object: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("what was read from {object} cannot be written")]
+    Write {
+        object: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "{what} holds more than {entries_max} entries: look at a single cluster, or remove what is old"
+    )]
+    TooMany { what: String, entries_max: usize },
+    #[error("the target lists {what} without end: its answer to a cursor does not advance")]
+    Endless { what: String },
+}
+
+impl RepositoryError {
+    pub(crate) fn target(object: &str, source: Fault) -> Self {
+        Self::Target {
+            object: object.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn damaged(object: &str, expected: &Measure, found: String) -> Self {
+        Self::Damaged {
+            object: object.to_owned(),
+            expected_size: expected.size,
+            expected_sha256: expected.sha256.to_string(),
+            found,
+        }
+    }
+
+    pub(crate) fn plain_mismatch(object: &str, expected: &Measure, found: String) -> Self {
+        Self::PlainMismatch {
+            object: object.to_owned(),
+            expected_size: expected.size,
+            expected_sha256: expected.sha256.to_string(),
+            found,
+        }
+    }
+
+    /// The short stable word for it.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Target { source, .. } => &source.code,
+            Self::NoRecoveryPoint { .. } | Self::NoArtifact { .. } => "not-found",
+            Self::Unsigned { .. } => "unsigned",
+            Self::Signature { source, .. } => match source {
+                VerifyError::UnknownSigner { .. } => "unknown-signer",
+                _ => "bad-signature",
+            },
+            Self::Manifest { .. } | Self::Misplaced { .. } => "bad-manifest",
+            Self::Name(_) => "bad-name",
+            Self::Foreign { .. } => "exists",
+            Self::Unseal { .. } => "not-opened",
+            Self::Write { .. } => "write-failed",
+            Self::TooMany { .. } => "too-many",
+            Self::TooLarge { .. }
+            | Self::Missing { .. }
+            | Self::Damaged { .. }
+            | Self::PlainMismatch { .. }
+            | Self::Unreadable { .. }
+            | Self::Endless { .. } => "corrupt",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Target { source, .. } => source.class,
+            Self::Write { .. } => ErrorClass::Transient,
+            _ => ErrorClass::Permanent,
+        }
+    }
+}
+
+/// The whole chain in one message, as a run's record keeps it.
+impl From<RepositoryError> for Fault {
+    fn from(error: RepositoryError) -> Self {
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            message = format!("{message}: {cause}");
+            source = cause.source();
+        }
+        let mut fault = Self::new(error.class(), error.code(), message);
+        if let RepositoryError::Target { source, .. } = error {
+            fault.details = source.details;
+        }
+        fault
+    }
+}

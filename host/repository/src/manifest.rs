@@ -1,0 +1,302 @@
+//! `manifest.json`: what a recovery point holds, in words that `docs/format.md`
+//! promises. It is written once, byte for byte the same for the same values, and the
+//! bytes are what is signed; a manifest that was read is never written again.
+
+use drydock_core::{
+    ClusterName, Finding, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName, UnixTime,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Measure, Sha256};
+use crate::names::{self, Folder, NameError};
+use crate::recipient::Sensitivity;
+use crate::seal::Sealing;
+
+mod instant;
+
+/// The version that is written, and the newest that is read.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Largest manifest that is written or read: hundreds of artifacts fit, and a
+/// damaged target cannot fill the memory.
+pub const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The media type of an etcd snapshot as `etcdctl snapshot save` writes it.
+pub const MEDIA_TYPE_ETCD: &str = "application/vnd.etcd.snapshot";
+
+/// The media type of everything else.
+pub const MEDIA_TYPE_BYTES: &str = "application/octet-stream";
+
+/// A recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    pub format_version: u32,
+    pub cluster: ClusterName,
+    pub recovery_point: RecoveryPointName,
+    pub run: RunId,
+    pub schedule: ScheduleName,
+    /// When the run was due; for a run by hand, when it was asked for.
+    #[serde(with = "instant")]
+    pub due: UnixTime,
+    /// When the backup step began to read the data.
+    #[serde(with = "instant")]
+    pub taken: UnixTime,
+    /// When the manifest was made: artifacts were stored and verified by then.
+    #[serde(with = "instant")]
+    pub finished: UnixTime,
+    pub lineage: Lineage,
+    /// Null when no artifact is an etcd snapshot.
+    pub etcd: Option<EtcdFigures>,
+    pub consistency: Consistency,
+    pub artifacts: Vec<Artifact>,
+    pub verification: Vec<StepVerdict>,
+    /// The recovery point before this one in the same lineage.
+    pub predecessor: Option<Predecessor>,
+    pub workflow_digest: String,
+    pub plugins: Vec<PluginUsed>,
+    pub tool: Tool,
+}
+
+/// Within one lineage revisions only grow and can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lineage {
+    /// 16 lower-case hex digits.
+    pub id: String,
+    /// etcd's cluster id in lower-case hex; null without an etcd snapshot.
+    pub cluster_id: Option<String>,
+}
+
+/// What is known of the etcd snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EtcdFigures {
+    pub revision: i64,
+    /// `hash` of `etcdutl snapshot status`.
+    pub hash: u32,
+    /// Null when the figures could not be had.
+    pub hash_kv: Option<HashKv>,
+    pub total_keys: u64,
+    /// Bytes of the database file.
+    pub total_size: u64,
+    /// Storage version as etcdutl shows it; empty for old files.
+    pub version: String,
+    /// Id of the member that was read, in lower-case hex.
+    pub member: String,
+    /// The consistent index of the snapshot; null where it is not known.
+    pub raft_index: Option<u64>,
+}
+
+/// etcd's HashKV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HashKv {
+    pub hash: u32,
+    pub compact_revision: i64,
+    pub hash_revision: i64,
+}
+
+/// How far the parts of a recovery point belong to one instant. Measured, not promised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consistency {
+    pub level: ConsistencyLevel,
+    /// Between the first and the last cut; 0 for a single snapshot.
+    pub skew_milliseconds: u64,
+}
+
+/// The steps of [`Consistency`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsistencyLevel {
+    /// One etcd snapshot, consistent in itself.
+    SingleSnapshot,
+    /// A level that this version does not know yet.
+    #[serde(other)]
+    Other,
+}
+
+/// One object of a recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    pub name: String,
+    /// File name inside the recovery point's folder.
+    pub object: String,
+    pub media_type: String,
+    pub sensitivity: Sensitivity,
+    pub compression: Compression,
+    pub sealing: Sealing,
+    /// Before compression and sealing.
+    pub plain: Measure,
+    /// The object as it is stored.
+    pub sealed: Measure,
+}
+
+/// How an artifact is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    Zstd,
+}
+
+/// What a verify step said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepVerdict {
+    pub step: StepName,
+    pub artifact: String,
+    pub pass: bool,
+    pub findings: Vec<Finding>,
+}
+
+/// The recovery point before this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Predecessor {
+    pub recovery_point: RecoveryPointName,
+    pub manifest_sha256: Sha256,
+}
+
+/// A plugin that took part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginUsed {
+    pub step: StepName,
+    pub name: String,
+    pub digest: PluginDigest,
+}
+
+/// What wrote the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tool {
+    pub name: String,
+    pub version: String,
+    /// Version of the runtime that ran the plugins.
+    pub wasmtime: String,
+}
+
+/// A manifest that cannot be written or believed.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("the manifest is larger than {MANIFEST_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("the manifest is not valid JSON of this format")]
+    Syntax(#[source] serde_json::Error),
+    #[error(
+        "the manifest has formatVersion {found} and this version of Drydock reads up to {FORMAT_VERSION}: use a newer Drydock"
+    )]
+    Newer { found: u64 },
+    #[error("the manifest has formatVersion 0, which never existed: it is damaged")]
+    Zero,
+    #[error("a name in the manifest cannot be used")]
+    Name(#[from] NameError),
+    #[error("artifact {artifact:?} names the object {object:?}, which is not one of its own")]
+    Object { artifact: String, object: String },
+    #[error("the manifest lists artifact {artifact:?} twice")]
+    Twice { artifact: String },
+}
+
+impl Manifest {
+    /// The canonical text: keys in the order of `docs/format.md`, two spaces of
+    /// indentation, one newline at the end.
+    ///
+    /// # Errors
+    /// When it would be too large or could not be read back.
+    pub fn to_text(&self) -> Result<String, ManifestError> {
+        self.check()?;
+        let mut text = serde_json::to_string_pretty(self).map_err(ManifestError::Syntax)?;
+        text.push('\n');
+        if text.len() as u64 > MANIFEST_BYTES_MAX {
+            return Err(ManifestError::TooLarge);
+        }
+        Ok(text)
+    }
+
+    /// Reads a manifest. Unknown fields are passed over. The caller checks the
+    /// signature over the same bytes first.
+    ///
+    /// # Errors
+    /// For anything that is not a manifest of a known version.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() as u64 > MANIFEST_BYTES_MAX {
+            return Err(ManifestError::TooLarge);
+        }
+        check_version(bytes)?;
+        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Syntax)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Where it belongs under a target.
+    ///
+    /// # Errors
+    /// When its names cannot be part of an object's name.
+    pub fn folder(&self) -> Result<Folder, NameError> {
+        Folder::new(&self.cluster, &self.recovery_point)
+    }
+
+    /// The artifact of that name.
+    #[must_use]
+    pub fn artifact(&self, name: &str) -> Option<&Artifact> {
+        self.artifacts.iter().find(|artifact| artifact.name == name)
+    }
+
+    fn check(&self) -> Result<(), ManifestError> {
+        self.folder()?;
+        let mut seen = std::collections::BTreeSet::new();
+        for artifact in &self.artifacts {
+            artifact.check()?;
+            if !seen.insert(&artifact.name) {
+                let artifact = artifact.name.clone();
+                return Err(ManifestError::Twice { artifact });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Artifact {
+    fn check(&self) -> Result<(), ManifestError> {
+        names::check_artifact(&self.name)?;
+        if names::is_artifact_file(&self.object, &self.name, self.sealing) {
+            return Ok(());
+        }
+        Err(ManifestError::Object {
+            artifact: self.name.clone(),
+            object: self.object.clone(),
+        })
+    }
+}
+
+impl Consistency {
+    /// Of a recovery point that is one etcd snapshot.
+    #[must_use]
+    pub fn single_snapshot() -> Self {
+        Self {
+            level: ConsistencyLevel::SingleSnapshot,
+            skew_milliseconds: 0,
+        }
+    }
+}
+
+/// Looks at the version alone, since a newer manifest may differ in all else.
+fn check_version(bytes: &[u8]) -> Result<(), ManifestError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Version {
+        format_version: u64,
+    }
+
+    let version: Version = serde_json::from_slice(bytes).map_err(ManifestError::Syntax)?;
+    match version.format_version {
+        0 => Err(ManifestError::Zero),
+        found if found > u64::from(FORMAT_VERSION) => Err(ManifestError::Newer { found }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

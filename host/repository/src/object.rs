@@ -1,0 +1,253 @@
+//! Small objects written whole and if absent, and objects read in bounded ranges.
+//!
+//! A range that breaks off is asked for again from the byte where it broke off, a few
+//! times; a target that makes no progress is given up. Nothing here grows with the
+//! size of an object.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drydock_core::Fault;
+use drydock_core::store::{Completion, Layout, PartReceipt, Session};
+use tokio::sync::mpsc;
+
+use crate::digest::Sha256;
+use crate::error::RepositoryError;
+use crate::target::{Part, RangeSink, Target};
+
+/// Bytes of one call to the target: large enough that a call's cost does not show,
+/// small enough that little is read again after a broken connection.
+const RANGE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Pieces of at most 1 MiB between the target and the reader.
+pub(crate) const PIECES_AHEAD: usize = 4;
+
+/// Tries of one range without a single byte of progress.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// Before the second try; doubles each time.
+const BACKOFF_MIN: Duration = Duration::from_millis(200);
+
+/// How a creation if absent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Creation {
+    Created,
+    AlreadyThere,
+}
+
+/// How a stream ended without a fault of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Streamed {
+    Whole,
+    ReceiverGone,
+}
+
+/// Creates `object` with these bytes if there is none; leaves no session behind
+/// unless the target cannot even abort.
+pub(crate) async fn create(
+    target: &dyn Target,
+    object: &str,
+    bytes: &[u8],
+) -> Result<Creation, RepositoryError> {
+    let failed = |fault| RepositoryError::target(object, fault);
+    let layout = target.layout().await.map_err(failed)?;
+    let size = bytes.len() as u64;
+    let part_size = part_size(&layout, size);
+    let session = target
+        .begin(object, Some(size), part_size)
+        .await
+        .map_err(failed)?;
+    match put_and_complete(target, &session, bytes, part_size).await {
+        Ok(completion) if completion.verified => Ok(Creation::Created),
+        Ok(_) => compare(target, object, bytes).await,
+        Err(fault) => {
+            abort(target, object, &session).await;
+            if fault.is("exists") {
+                return Ok(Creation::AlreadyThere);
+            }
+            Err(failed(fault))
+        }
+    }
+}
+
+/// Reads a whole object of at most `bytes_max`; none when it is not there.
+pub(crate) async fn read(
+    target: &dyn Target,
+    object: &str,
+    bytes_max: u64,
+) -> Result<Option<Vec<u8>>, RepositoryError> {
+    let Some(size) = size_of(target, object).await? else {
+        return Ok(None);
+    };
+    if size > bytes_max {
+        return Err(RepositoryError::TooLarge {
+            object: object.to_owned(),
+            size,
+            bytes_max,
+        });
+    }
+    let (sender, mut receiver) = mpsc::channel(PIECES_AHEAD);
+    let collect = async {
+        let mut bytes = Vec::new();
+        while let Some(piece) = receiver.recv().await {
+            bytes.extend(piece);
+        }
+        bytes
+    };
+    let (streamed, bytes) = tokio::join!(stream(target, object, size, sender), collect);
+    streamed.map_err(|fault| RepositoryError::target(object, fault))?;
+    Ok(Some(bytes))
+}
+
+/// Size of an object in bytes; none when it is not there.
+pub(crate) async fn size_of(
+    target: &dyn Target,
+    object: &str,
+) -> Result<Option<u64>, RepositoryError> {
+    match target.stat(object).await {
+        Ok(stat) => Ok(Some(stat.size)),
+        Err(fault) if fault.is("not-found") => Ok(None),
+        Err(fault) => Err(RepositoryError::target(object, fault)),
+    }
+}
+
+/// Hands the first `size` bytes of an object to `out`, range by range, and closes it.
+pub(crate) async fn stream(
+    target: &dyn Target,
+    object: &str,
+    size: u64,
+    out: RangeSink,
+) -> Result<Streamed, Fault> {
+    let mut position = 0;
+    let mut attempt = 1;
+    while position < size {
+        let length = RANGE_BYTES.min(size - position);
+        let (got, outcome) = range(target, object, position, length, &out).await;
+        position += got;
+        if got > 0 {
+            attempt = 1;
+        }
+        match outcome {
+            Ok(Streamed::Whole) => {}
+            Ok(Streamed::ReceiverGone) => return Ok(Streamed::ReceiverGone),
+            Err(fault) if fault.class.is_retryable() && attempt < ATTEMPTS_MAX => {
+                tracing::warn!(
+                    object,
+                    position,
+                    attempt,
+                    code = fault.code,
+                    "reading again"
+                );
+                tokio::time::sleep(BACKOFF_MIN * 2_u32.pow(attempt - 1)).await;
+                attempt += 1;
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(Streamed::Whole)
+}
+
+/// One range: how many bytes went through, and how it ended.
+async fn range(
+    target: &dyn Target,
+    object: &str,
+    offset: u64,
+    length: u64,
+    out: &RangeSink,
+) -> (u64, Result<Streamed, Fault>) {
+    let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+    let (asked, (got, forwarded)) = tokio::join!(
+        target.get_range(object, offset, length, sender),
+        forward(receiver, length, out)
+    );
+    let outcome = match (forwarded, asked) {
+        (Ok(Streamed::Whole), Err(fault)) => Err(fault),
+        (Ok(Streamed::Whole), Ok(())) if got < length => Err(Fault::transient(
+            "stream-broken",
+            format!("the target gave {got} of {length} bytes of {object} from {offset} on"),
+        )),
+        (forwarded, _) => forwarded,
+    };
+    (got, outcome)
+}
+
+/// Passes pieces on; a target that gives more than it was asked for is refused.
+async fn forward(
+    mut receiver: mpsc::Receiver<Vec<u8>>,
+    length: u64,
+    out: &RangeSink,
+) -> (u64, Result<Streamed, Fault>) {
+    let mut got = 0;
+    while let Some(piece) = receiver.recv().await {
+        let size = piece.len() as u64;
+        if got + size > length {
+            let message = format!("the target gave more than the {length} bytes it was asked for");
+            return (got, Err(Fault::permanent("corrupt", message)));
+        }
+        if out.send(piece).await.is_err() {
+            return (got, Ok(Streamed::ReceiverGone));
+        }
+        got += size;
+    }
+    (got, Ok(Streamed::Whole))
+}
+
+async fn put_and_complete(
+    target: &dyn Target,
+    session: &Session,
+    bytes: &[u8],
+    part_size: u64,
+) -> Result<Completion, Fault> {
+    let all: Arc<Vec<u8>> = Arc::new(bytes.to_vec());
+    let size = bytes.len() as u64;
+    let mut receipts = Vec::new();
+    let (mut offset, mut number) = (0, 1);
+    while offset < size {
+        let part = Part {
+            bytes: all.clone(),
+            offset,
+            length: part_size.min(size - offset),
+        };
+        let length = part.length;
+        let receipt = target.put_part(session, number, offset, part).await?;
+        receipts.push(PartReceipt { number, receipt });
+        offset += length;
+        number += 1;
+    }
+    let sha256 = Sha256::of(bytes).0;
+    target
+        .complete(session, &receipts, size, sha256, true)
+        .await
+}
+
+/// For a store that does not compare by itself: reads the object back.
+async fn compare(
+    target: &dyn Target,
+    object: &str,
+    bytes: &[u8],
+) -> Result<Creation, RepositoryError> {
+    match read(target, object, bytes.len() as u64).await? {
+        Some(stored) if stored == bytes => Ok(Creation::Created),
+        Some(_) => Err(RepositoryError::Foreign {
+            object: object.to_owned(),
+        }),
+        None => Err(RepositoryError::Missing {
+            object: object.to_owned(),
+        }),
+    }
+}
+
+async fn abort(target: &dyn Target, object: &str, session: &Session) {
+    if let Err(fault) = target.abort(session).await {
+        tracing::warn!(object, code = fault.code, "an upload could not be aborted");
+    }
+}
+
+fn part_size(layout: &Layout, size: u64) -> u64 {
+    size.max(layout.part_bytes_min)
+        .min(layout.part_bytes_max)
+        .max(1)
+}
+
+#[cfg(test)]
+mod tests;

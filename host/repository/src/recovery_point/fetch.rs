@@ -1,0 +1,286 @@
+//! Fetching an artifact: ranges from the target go through a channel to a blocking
+//! thread that hashes, opens the seal, hashes again and writes.
+//!
+//! The digests are compared before a [`Fetched`] is given out. The caller writes into
+//! a file without a name of its own and renames it only then; what was written before
+//! an error is worth nothing.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{RecoveryPoint, Repository, label};
+use crate::digest::{Measure, Tallied, Tally};
+use crate::error::RepositoryError;
+use crate::manifest::Artifact;
+use crate::object::{self, PIECES_AHEAD};
+use crate::recipient::Identities;
+use crate::seal::{Sealing, UnsealError, unseal};
+
+/// Bytes that are copied at once.
+const COPY_BYTES: usize = 128 * 1024;
+
+/// In which form an artifact is handed over.
+#[derive(Debug, Clone)]
+pub enum Form {
+    /// As it is stored.
+    Sealed,
+    /// Opened and decompressed.
+    Plain(Arc<Identities>),
+}
+
+/// An artifact that was written whole and whose digests are those of the manifest.
+#[derive(Debug)]
+pub struct Fetched<W> {
+    pub sink: W,
+    pub sealed: Measure,
+    /// None when it was handed over sealed.
+    pub plain: Option<Measure>,
+}
+
+/// What to do with the stored bytes, away from the async threads.
+struct Task<W> {
+    object: String,
+    sealed: Measure,
+    opening: Option<Opening>,
+    sink: W,
+}
+
+struct Opening {
+    sealing: Sealing,
+    identities: Arc<Identities>,
+    plain: Measure,
+}
+
+/// How opening ended; the stored bytes are judged before it.
+enum Opened {
+    Whole(Measure),
+    Broken(io::Error),
+    Longer,
+    Refused(UnsealError),
+}
+
+/// The receiving end of the channel as a reader.
+struct Pieces {
+    receiver: mpsc::Receiver<Vec<u8>>,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl Form {
+    /// The form in which most can be checked.
+    pub(super) fn to_check(artifact: &Artifact, identities: Option<&Arc<Identities>>) -> Self {
+        match (identities, artifact.sealing) {
+            (Some(identities), _) => Self::Plain(Arc::clone(identities)),
+            (None, Sealing::None) => Self::Plain(Arc::new(Identities::none())),
+            (None, Sealing::Age) => Self::Sealed,
+        }
+    }
+}
+
+impl Repository<'_> {
+    /// Writes an artifact of a loaded recovery point into `sink`.
+    ///
+    /// # Errors
+    /// When there is no such artifact, its object is missing or damaged, no identity
+    /// opens it, or it cannot be written.
+    pub async fn fetch<W: Write + Send + 'static>(
+        &self,
+        point: &RecoveryPoint,
+        artifact: &str,
+        sink: W,
+        form: Form,
+    ) -> Result<Fetched<W>, RepositoryError> {
+        let folder = point.manifest.folder()?;
+        let Some(entry) = point.manifest.artifact(artifact) else {
+            let known: Vec<_> = point
+                .manifest
+                .artifacts
+                .iter()
+                .map(|a| a.name.as_str())
+                .collect();
+            return Err(RepositoryError::NoArtifact {
+                point: label(&folder),
+                artifact: artifact.to_owned(),
+                known: known.join(", "),
+            });
+        };
+        let task = Task {
+            object: folder.object(&entry.object),
+            sealed: entry.sealed,
+            opening: Opening::of(entry, form),
+            sink,
+        };
+        self.carry_out(task).await
+    }
+
+    pub(super) async fn fetch_object<W: Write + Send + 'static>(
+        &self,
+        object: &str,
+        sealed: Measure,
+        sink: W,
+    ) -> Result<(), RepositoryError> {
+        let task = Task {
+            object: object.to_owned(),
+            sealed,
+            opening: None,
+            sink,
+        };
+        self.carry_out(task).await.map(|_| ())
+    }
+
+    async fn carry_out<W: Write + Send + 'static>(
+        &self,
+        task: Task<W>,
+    ) -> Result<Fetched<W>, RepositoryError> {
+        let object = task.object.clone();
+        match object::size_of(self.target, &object).await? {
+            None => return Err(RepositoryError::Missing { object }),
+            Some(size) if size != task.sealed.size => {
+                let found = format!("{size} bytes");
+                return Err(RepositoryError::damaged(&object, &task.sealed, found));
+            }
+            Some(_) => {}
+        }
+        let size = task.sealed.size;
+        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let work = tokio::task::spawn_blocking(move || task.run(Pieces::new(receiver)));
+        let streamed = object::stream(self.target, &object, size, sender).await;
+        let result = work.await.expect("the blocking thread does not panic");
+        // A target that failed explains whatever the reader says.
+        streamed.map_err(|fault| RepositoryError::target(&object, fault))?;
+        result
+    }
+}
+
+impl Opening {
+    fn of(artifact: &Artifact, form: Form) -> Option<Self> {
+        match form {
+            Form::Sealed => None,
+            Form::Plain(identities) => Some(Self {
+                sealing: artifact.sealing,
+                identities,
+                plain: artifact.plain,
+            }),
+        }
+    }
+
+    /// Opens the stream into `sink`. The outer error is the sink's.
+    fn run(&self, sealed: impl Read, sink: &mut impl Write) -> io::Result<Opened> {
+        let mut plain = match unseal(sealed, self.sealing, &self.identities) {
+            Ok(plain) => plain,
+            Err(error) => return Ok(Opened::Refused(error)),
+        };
+        let mut tally = Tally::new();
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            let count = match plain.read(&mut buffer) {
+                Ok(0) => return Ok(Opened::Whole(tally.finish())),
+                Ok(count) => count,
+                Err(error) => return Ok(Opened::Broken(error)),
+            };
+            tally.update(&buffer[..count]);
+            // A few stored bytes can open to more than any disk holds.
+            if tally.size() > self.plain.size {
+                return Ok(Opened::Longer);
+            }
+            sink.write_all(&buffer[..count])?;
+        }
+    }
+}
+
+impl<W: Write> Task<W> {
+    fn run(mut self, pieces: Pieces) -> Result<Fetched<W>, RepositoryError> {
+        let mut sealed = Tallied::new(pieces);
+        let opened = match &self.opening {
+            None => copy(&mut sealed, &mut self.sink).map(|()| None),
+            Some(opening) => opening.run(&mut sealed, &mut self.sink).map(Some),
+        };
+        let opened = opened
+            .and_then(|opened| self.sink.flush().map(|()| opened))
+            .map_err(|source| RepositoryError::Write {
+                object: self.object.clone(),
+                source,
+            })?;
+        if let Some(Opened::Refused(
+            source @ (UnsealError::NoIdentity | UnsealError::NoMatchingIdentity),
+        )) = opened
+        {
+            let object = self.object;
+            return Err(RepositoryError::Unseal { object, source });
+        }
+        self.judge(sealed, opened)
+    }
+
+    /// Reads what the opening left over, so that damage is told as damage.
+    fn judge(
+        self,
+        mut sealed: Tallied<Pieces>,
+        opened: Option<Opened>,
+    ) -> Result<Fetched<W>, RepositoryError> {
+        io::copy(&mut sealed, &mut io::sink()).expect("a channel and a sink do not fail");
+        let (_, measure) = sealed.finish();
+        if measure != self.sealed {
+            return Err(RepositoryError::damaged(
+                &self.object,
+                &self.sealed,
+                told(&measure),
+            ));
+        }
+        let plain = match (opened, &self.opening) {
+            (Some(opened), Some(opening)) => Some(opening.judge(&self.object, opened)?),
+            _ => None,
+        };
+        Ok(Fetched {
+            sink: self.sink,
+            sealed: measure,
+            plain,
+        })
+    }
+}
+
+impl Opening {
+    fn judge(&self, object: &str, opened: Opened) -> Result<Measure, RepositoryError> {
+        let mismatch = |found| Err(RepositoryError::plain_mismatch(object, &self.plain, found));
+        let object = object.to_owned();
+        match opened {
+            Opened::Whole(measure) if measure == self.plain => Ok(measure),
+            Opened::Whole(measure) => mismatch(told(&measure)),
+            Opened::Longer => mismatch("longer".to_owned()),
+            Opened::Broken(source) => Err(RepositoryError::Unreadable { object, source }),
+            Opened::Refused(source) => Err(RepositoryError::Unseal { object, source }),
+        }
+    }
+}
+
+impl Pieces {
+    fn new(receiver: mpsc::Receiver<Vec<u8>>) -> Self {
+        Self {
+            receiver,
+            piece: io::Cursor::new(Vec::new()),
+        }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.piece.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            match self.receiver.blocking_recv() {
+                Some(piece) => self.piece = io::Cursor::new(piece),
+                None => return Ok(0),
+            }
+        }
+    }
+}
+
+fn copy(source: &mut impl Read, sink: &mut impl Write) -> io::Result<()> {
+    io::copy(source, sink).map(|_| ())
+}
+
+fn told(measure: &Measure) -> String {
+    format!("{} bytes with sha256 {}", measure.size, measure.sha256)
+}

@@ -1,0 +1,149 @@
+//! Where a new recovery point stands among those before it. Revisions compare only
+//! within one lineage; a new one begins when etcd's cluster id changes, or when the
+//! revision or the raft index falls below the last recorded.
+
+use drydock_core::{ClusterName, RecoveryPointName};
+
+use super::{RecoveryPoint, Repository, Standing, label};
+use crate::digest::Sha256;
+use crate::error::RepositoryError;
+use crate::manifest::{Lineage, Predecessor};
+
+/// Sound recovery points that are looked at for the one that was taken last: runs of
+/// one cluster exclude each other, so only a few can be out of the order of their due
+/// instants.
+const LOOKBACK: usize = 4;
+
+/// Refused recovery points that are passed over before the search ends.
+const REFUSED_MAX: usize = 64;
+
+/// What the snapshot at hand says of its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed<'a> {
+    /// Lower-case hex.
+    pub cluster_id: &'a str,
+    pub revision: i64,
+    pub raft_index: Option<u64>,
+}
+
+/// What came before.
+#[derive(Debug)]
+pub enum Succession {
+    /// No recovery point of this cluster can be believed. `refused` names those that
+    /// were passed over, with the reason.
+    First { refused: Vec<String> },
+    /// The lineage goes on after this recovery point.
+    Continues(Box<RecoveryPoint>),
+    /// A new lineage begins; `why` is a sentence for the operator.
+    Begins {
+        last: Box<RecoveryPoint>,
+        why: String,
+    },
+}
+
+impl Repository<'_> {
+    /// Finds the last recovery point of the cluster and judges whether its lineage
+    /// goes on.
+    ///
+    /// # Errors
+    /// When the target fails.
+    pub async fn last_of_lineage(
+        &self,
+        cluster: &ClusterName,
+        observed: Observed<'_>,
+    ) -> Result<Succession, RepositoryError> {
+        let mut refused = Vec::new();
+        let mut sound: Vec<Box<RecoveryPoint>> = Vec::new();
+        for folder in self.folders(Some(cluster)).await? {
+            match self.standing(&folder).await? {
+                Standing::Sound(point) => sound.push(point),
+                Standing::Refused(error) => {
+                    refused.push(format!("{} ({})", label(&folder), error.code()));
+                }
+            }
+            if sound.len() == LOOKBACK || refused.len() == REFUSED_MAX {
+                break;
+            }
+        }
+        let last = sound.into_iter().max_by_key(|point| point.manifest.taken);
+        Ok(match last {
+            None => Succession::First { refused },
+            Some(last) => judge(last, observed),
+        })
+    }
+}
+
+impl Succession {
+    /// The lineage that a recovery point of this name belongs to. A new lineage's id
+    /// follows from the names, so that a manifest that is made again after a crash
+    /// carries the same one.
+    #[must_use]
+    pub fn lineage(
+        &self,
+        cluster: &ClusterName,
+        name: &RecoveryPointName,
+        cluster_id: &str,
+    ) -> Lineage {
+        let id = match self {
+            Self::Continues(last) => last.manifest.lineage.id.clone(),
+            Self::First { .. } | Self::Begins { .. } => {
+                let origin = format!("drydock lineage\n{cluster}\n{name}\n{cluster_id}\n");
+                Sha256::of(origin.as_bytes()).short()
+            }
+        };
+        Lineage {
+            id,
+            cluster_id: Some(cluster_id.to_owned()),
+        }
+    }
+
+    /// For the manifest; none when a lineage begins.
+    #[must_use]
+    pub fn predecessor(&self) -> Option<Predecessor> {
+        self.previous().map(|last| Predecessor {
+            recovery_point: last.manifest.recovery_point.clone(),
+            manifest_sha256: last.manifest_sha256,
+        })
+    }
+
+    /// The recovery point whose figures compare with the new ones.
+    #[must_use]
+    pub fn previous(&self) -> Option<&RecoveryPoint> {
+        match self {
+            Self::Continues(last) => Some(last),
+            Self::First { .. } | Self::Begins { .. } => None,
+        }
+    }
+}
+
+fn judge(last: Box<RecoveryPoint>, observed: Observed<'_>) -> Succession {
+    match break_of(&last, observed) {
+        None => Succession::Continues(last),
+        Some(why) => {
+            let why = format!(
+                "{why} since {}: a new lineage begins",
+                last.manifest.recovery_point
+            );
+            Succession::Begins { last, why }
+        }
+    }
+}
+
+/// Why the lineage does not go on, if so.
+fn break_of(last: &RecoveryPoint, observed: Observed<'_>) -> Option<String> {
+    let before = last.manifest.lineage.cluster_id.as_deref();
+    if before.is_some_and(|id| id != observed.cluster_id) {
+        return Some("etcd's cluster id changed".to_owned());
+    }
+    let etcd = last.manifest.etcd.as_ref()?;
+    if observed.revision < etcd.revision {
+        let (old, new) = (etcd.revision, observed.revision);
+        return Some(format!("etcd's revision fell from {old} to {new}"));
+    }
+    match (etcd.raft_index, observed.raft_index) {
+        (Some(old), Some(new)) if new < old => {
+            Some(format!("etcd's raft index fell from {old} to {new}"))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,168 @@
+//! One walk over the target's keys finds every folder with a `manifest.json`. What is
+//! damaged or not signed by a trusted key is listed with the reason, never hidden.
+
+use std::collections::BTreeSet;
+
+use drydock_core::ClusterName;
+
+use super::{RecoveryPoint, Repository};
+use crate::error::RepositoryError;
+use crate::names::{Folder, MANIFEST};
+
+/// Most pages of one walk: at a thousand keys a page, ten million objects.
+const PAGES_MAX: usize = 10_000;
+
+/// Most recovery points of one walk: a hundred clusters, hourly, for a month.
+const RECOVERY_POINTS_MAX: usize = 100_000;
+
+/// A recovery point in a listing.
+#[derive(Debug)]
+pub struct Listed {
+    pub folder: Folder,
+    pub standing: Standing,
+}
+
+/// Whether a listed recovery point can be believed.
+#[derive(Debug)]
+pub enum Standing {
+    Sound(Box<RecoveryPoint>),
+    /// Not signed, not by a trusted signer, or damaged.
+    Refused(RepositoryError),
+}
+
+impl Repository<'_> {
+    /// Recovery points of one cluster or of all, newest due instant first, at most
+    /// `entries_max` of them. Only the manifests of those are read.
+    ///
+    /// # Errors
+    /// When the target fails, or holds more than one walk can bear.
+    pub async fn list(
+        &self,
+        cluster: Option<&ClusterName>,
+        entries_max: usize,
+    ) -> Result<Vec<Listed>, RepositoryError> {
+        let mut folders = self.folders(cluster).await?;
+        folders.truncate(entries_max);
+        let mut listed = Vec::with_capacity(folders.len());
+        for folder in folders {
+            let standing = self.standing(&folder).await?;
+            listed.push(Listed { folder, standing });
+        }
+        Ok(listed)
+    }
+
+    /// A failing target is no statement about a recovery point, so it is an error.
+    pub(super) async fn standing(&self, folder: &Folder) -> Result<Standing, RepositoryError> {
+        match self.load_folder(folder).await {
+            Ok(point) => Ok(Standing::Sound(Box::new(point))),
+            Err(error @ RepositoryError::Target { .. }) => Err(error),
+            Err(error) => Ok(Standing::Refused(error)),
+        }
+    }
+
+    /// Folders with a manifest, newest due instant first.
+    pub(super) async fn folders(
+        &self,
+        cluster: Option<&ClusterName>,
+    ) -> Result<Vec<Folder>, RepositoryError> {
+        let prefix = cluster.map_or_else(String::new, |cluster| format!("{cluster}/"));
+        let mut folders = BTreeSet::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .target
+                .list(&prefix, cursor.as_deref())
+                .await
+                .map_err(|fault| RepositoryError::target(&prefix, fault))?;
+            let keys = page.objects.iter().map(|stat| stat.object.as_str());
+            folders.extend(
+                keys.filter(|key| key.starts_with(&prefix))
+                    .filter_map(committed),
+            );
+            if folders.len() > RECOVERY_POINTS_MAX {
+                return Err(too_many(prefix));
+            }
+            match page.next {
+                None => return Ok(newest_first(folders)),
+                next if next == cursor => return Err(RepositoryError::Endless { what: prefix }),
+                next => cursor = next,
+            }
+        }
+        Err(too_many(prefix))
+    }
+}
+
+/// The folder that this key commits, as an orderable pair of its names.
+fn committed(key: &str) -> Option<(String, String)> {
+    let (folder, file) = Folder::split(key)?;
+    let names = (folder.cluster().to_string(), folder.name().to_string());
+    (file == MANIFEST).then_some(names)
+}
+
+fn newest_first(names: BTreeSet<(String, String)>) -> Vec<Folder> {
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by(|(_, a), (_, b)| due_stamp(b).cmp(&due_stamp(a)).then_with(|| b.cmp(a)));
+    let folder = |(cluster, name): (String, String)| {
+        Folder::new(
+            &ClusterName::new(cluster),
+            &drydock_core::RecoveryPointName::new(name),
+        )
+    };
+    names
+        .into_iter()
+        .filter_map(|pair| folder(pair).ok())
+        .collect()
+}
+
+/// The instant in a recovery point's name, e.g. `20260102T030405Z`; names without one
+/// sort last.
+fn due_stamp(name: &str) -> Option<&str> {
+    name.rsplit('.').find(|part| {
+        let bytes = part.as_bytes();
+        bytes.len() == 16
+            && bytes[8] == b'T'
+            && bytes[15] == b'Z'
+            && bytes[..8]
+                .iter()
+                .chain(&bytes[9..15])
+                .all(u8::is_ascii_digit)
+    })
+}
+
+fn too_many(prefix: String) -> RepositoryError {
+    RepositoryError::TooMany {
+        what: if prefix.is_empty() {
+            "the target".to_owned()
+        } else {
+            prefix
+        },
+        entries_max: RECOVERY_POINTS_MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newest_due_instant_comes_first_across_schedules() {
+        let names = [
+            ("c", "b.20260101T000000Z"),
+            ("c", "odd"),
+            ("c", "a.20260103T000000Z.m00000001"),
+            ("c", "a.20260102T000000Z"),
+        ];
+        let set = names.map(|(c, n)| (c.to_owned(), n.to_owned())).into();
+        let order: Vec<String> = newest_first(set)
+            .iter()
+            .map(|folder| folder.name().to_string())
+            .collect();
+        let expected = [
+            "a.20260103T000000Z.m00000001",
+            "a.20260102T000000Z",
+            "b.20260101T000000Z",
+            "odd",
+        ];
+        assert_eq!(order, expected);
+    }
+}

@@ -1,0 +1,285 @@
+//! Signatures over manifests: prehashed minisign (Ed25519 over BLAKE2b), which
+//! `minisign -V -x SIGNATURE -m manifest.json -P KEY` checks.
+//!
+//! The trusted comment is signed as well and names the recovery point, so that a
+//! manifest that was moved to another name does not pass.
+
+use std::fmt;
+use std::io::Cursor;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use drydock_core::{ClusterName, RecoveryPointName};
+
+/// Largest signature file that is read: four lines, of which the longest is a comment
+/// with two names.
+pub const SIGNATURE_BYTES_MAX: u64 = 4096;
+
+/// Most trusted signers: each is one node that backs up, or an older key of one.
+pub const SIGNERS_MAX: usize = 1024;
+
+/// An Ed25519 signature: 64 bytes.
+const SIGNATURE_RAW_BYTES: usize = 64;
+
+/// The same with two letters for the algorithm and the key's id before it.
+const SIGNATURE_BYTES: usize = 2 + 8 + SIGNATURE_RAW_BYTES;
+
+/// A minisign key's id, as minisign prints it: 16 upper-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(u64);
+
+/// A secret signing key.
+pub struct SigningKey {
+    secret: minisign::SecretKey,
+    public: minisign::PublicKey,
+}
+
+/// The public keys whose manifests are believed.
+#[derive(Clone, Default)]
+pub struct TrustedSigners(Vec<(KeyId, minisign::PublicKey)>);
+
+/// A key that cannot be used. No variant carries any of a secret key's text.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error(
+        "the signing key is protected by a password: make an unprotected copy with `minisign -C -W -s COPY` and keep it readable for Drydock only"
+    )]
+    Encrypted,
+    #[error(
+        "the signing key cannot be read: give a minisign secret key file as `drydock key new --kind signing` writes it"
+    )]
+    SecretDamaged,
+    #[error(
+        "trusted signer {start:?} is not a minisign public key: give the line that begins with RW in its .pub file"
+    )]
+    PublicDamaged { start: String },
+    #[error("there are more than {SIGNERS_MAX} trusted signers")]
+    TooMany,
+}
+
+/// A manifest could not be signed.
+#[derive(Debug, thiserror::Error)]
+#[error("the manifest cannot be signed")]
+pub struct SignError(#[from] minisign::PError);
+
+/// A signature that is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    #[error("the signature file is damaged: it is not a minisign signature of four lines")]
+    Damaged,
+    #[error("the signature is of minisign's legacy kind, which is not accepted: sign prehashed")]
+    Legacy,
+    #[error(
+        "the manifest is signed by key {signer}, which trustedSigners lacks: if this signer is to be trusted, add its public key (the line that begins with RW in its .pub file) to trustedSigners in the node's configuration"
+    )]
+    UnknownSigner { signer: KeyId },
+    #[error(
+        "the signature by key {signer} does not fit: the manifest or the signature was changed after it was signed"
+    )]
+    Mismatch { signer: KeyId },
+    #[error(
+        "the signature by key {signer} is for {signed:?}, not for {expected:?}: the files were moved or renamed"
+    )]
+    OtherRecoveryPoint {
+        signer: KeyId,
+        signed: String,
+        expected: String,
+    },
+}
+
+impl KeyId {
+    pub(crate) fn of(keynum: &[u8]) -> Self {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(keynum);
+        Self(u64::from_le_bytes(bytes))
+    }
+}
+
+impl SigningKey {
+    /// Reads an unencrypted minisign secret key file.
+    ///
+    /// # Errors
+    /// When it is encrypted or not such a file, without showing any of it.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let key_line = text.lines().nth(1).unwrap_or_default().trim();
+        let bytes = BASE64_STANDARD.decode(key_line);
+        // After the signature algorithm stand two letters of the key derivation:
+        // zeros when the key is not encrypted.
+        if bytes.is_ok_and(|bytes| bytes.get(2..4) == Some(b"Sc")) {
+            return Err(KeyError::Encrypted);
+        }
+        let secret = minisign::SecretKeyBox::from_string(text)
+            .and_then(minisign::SecretKeyBox::into_unencrypted_secret_key)
+            .map_err(|_| KeyError::SecretDamaged)?;
+        let public =
+            minisign::PublicKey::from_secret_key(&secret).map_err(|_| KeyError::SecretDamaged)?;
+        Ok(Self { secret, public })
+    }
+
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        KeyId::of(self.public.keynum())
+    }
+
+    /// The public part, as `trustedSigners` takes it.
+    #[must_use]
+    pub fn public_line(&self) -> String {
+        self.public.to_base64()
+    }
+
+    /// Signs a manifest's bytes; gives the text of the signature file. Two signatures
+    /// over the same bytes differ.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    pub fn sign(
+        &self,
+        manifest: &[u8],
+        cluster: &ClusterName,
+        name: &RecoveryPointName,
+    ) -> Result<String, SignError> {
+        let trusted = trusted_comment(cluster, name);
+        let untrusted = format!("signature of {trusted}");
+        let signature = minisign::sign(
+            Some(&self.public),
+            &self.secret,
+            Cursor::new(manifest),
+            Some(&trusted),
+            Some(&untrusted),
+        )?;
+        Ok(signature.into_string())
+    }
+}
+
+impl TrustedSigners {
+    /// Reads public keys, each a base64 line or the text of a `.pub` file.
+    ///
+    /// # Errors
+    /// For the first one that is not a public key.
+    pub fn parse<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<Self, KeyError> {
+        let mut signers = Self::default();
+        for key in keys {
+            signers.add(key)?;
+        }
+        Ok(signers)
+    }
+
+    /// Adds one public key.
+    ///
+    /// # Errors
+    /// When it is not a public key or there are too many.
+    pub fn add(&mut self, key: &str) -> Result<(), KeyError> {
+        if self.0.len() == SIGNERS_MAX {
+            return Err(KeyError::TooMany);
+        }
+        let line = key.lines().map(str::trim).rfind(|line| !line.is_empty());
+        let line = line.unwrap_or_default();
+        let public = public_key(line).ok_or_else(|| KeyError::PublicDamaged {
+            start: line.chars().take(20).collect(),
+        })?;
+        self.0.push((KeyId::of(public.keynum()), public));
+        Ok(())
+    }
+
+    /// The ids of all trusted keys.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        self.0.iter().map(|(id, _)| *id)
+    }
+
+    /// Checks a signature over a manifest of this recovery point; gives the signer.
+    ///
+    /// # Errors
+    /// When the signature is damaged, legacy, by an unknown key, over other bytes or
+    /// for another recovery point.
+    pub fn verify(
+        &self,
+        manifest: &[u8],
+        signature: &str,
+        cluster: &ClusterName,
+        name: &RecoveryPointName,
+    ) -> Result<KeyId, VerifyError> {
+        let parsed = parse_signature(signature)?;
+        let signer = KeyId::of(parsed.keynum());
+        let mut known = self.0.iter().filter(|(id, _)| *id == signer).peekable();
+        if known.peek().is_none() {
+            return Err(VerifyError::UnknownSigner { signer });
+        }
+        // Key ids are random and not protected: two keys may carry the same one.
+        let quiet = true;
+        if !known.any(|(_, key)| {
+            minisign::verify(key, &parsed, Cursor::new(manifest), quiet, false, false).is_ok()
+        }) {
+            return Err(VerifyError::Mismatch { signer });
+        }
+        let signed = parsed.trusted_comment().map_err(|_| VerifyError::Damaged)?;
+        let expected = trusted_comment(cluster, name);
+        if signed == expected {
+            return Ok(signer);
+        }
+        Err(VerifyError::OtherRecoveryPoint {
+            signer,
+            signed,
+            expected,
+        })
+    }
+}
+
+/// The comment that a signature over this recovery point's manifest carries.
+#[must_use]
+pub fn trusted_comment(cluster: &ClusterName, name: &RecoveryPointName) -> String {
+    format!("drydock recovery point {cluster}/{name}")
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016X}", self.0)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({}, hidden)", self.id())
+    }
+}
+
+impl fmt::Debug for TrustedSigners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ids()).finish()
+    }
+}
+
+fn public_key(line: &str) -> Option<minisign::PublicKey> {
+    let bytes = BASE64_STANDARD.decode(line).ok()?;
+    if bytes.get(..2) != Some(b"Ed") {
+        return None;
+    }
+    minisign::PublicKey::from_base64(line).ok()
+}
+
+/// The library indexes into the second signature without looking at its length, and
+/// passes over what follows the first one, so both lengths are looked at here.
+fn parse_signature(text: &str) -> Result<minisign::SignatureBox, VerifyError> {
+    let length = |line: usize| {
+        let line = text.lines().nth(line).unwrap_or_default();
+        BASE64_STANDARD.decode(line.trim()).map(|bytes| bytes.len())
+    };
+    let whole = length(1) == Ok(SIGNATURE_BYTES) && length(3) == Ok(SIGNATURE_RAW_BYTES);
+    if text.len() as u64 > SIGNATURE_BYTES_MAX || !whole {
+        return Err(VerifyError::Damaged);
+    }
+    let signature = minisign::SignatureBox::from_string(text).map_err(|_| VerifyError::Damaged)?;
+    if signature.is_prehashed() {
+        Ok(signature)
+    } else {
+        Err(VerifyError::Legacy)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! A place that keeps objects, as the repository sees it. The sandbox implements it
+//! over a store plugin; `wit/steps.wit` documents each call.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use drydock_core::store::{
+    Completion, Layout, ObjectPage, ObjectStat, PartReceipt, Receipt, Session, SessionPage,
+};
+use drydock_core::{Fault, Finding, ReadAt};
+
+/// A readable range of bytes that a target stores as one part.
+#[derive(Clone)]
+pub struct Part {
+    pub bytes: Arc<dyn ReadAt>,
+    /// Start and length inside `bytes`.
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// Takes the bytes of a range, in order, in pieces of at most 1 MiB.
+pub type RangeSink = tokio::sync::mpsc::Sender<Vec<u8>>;
+
+/// A place that keeps objects. Every error is a [`Fault`]: `exists`, `not-found` and
+/// the like are told apart by its code.
+#[async_trait]
+pub trait Target: Send + Sync {
+    async fn check(&self) -> Result<Vec<Finding>, Fault>;
+    async fn layout(&self) -> Result<Layout, Fault>;
+    async fn begin(
+        &self,
+        object: &str,
+        size_max: Option<u64>,
+        part_size: u64,
+    ) -> Result<Session, Fault>;
+    async fn put_part(
+        &self,
+        session: &Session,
+        number: u32,
+        offset: u64,
+        part: Part,
+    ) -> Result<Receipt, Fault>;
+    async fn complete(
+        &self,
+        session: &Session,
+        receipts: &[PartReceipt],
+        size: u64,
+        sha256: [u8; 32],
+        if_absent: bool,
+    ) -> Result<Completion, Fault>;
+    async fn abort(&self, session: &Session) -> Result<(), Fault>;
+    async fn list_sessions(&self, prefix: &str, cursor: Option<&str>)
+    -> Result<SessionPage, Fault>;
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Fault>;
+    async fn stat(&self, object: &str) -> Result<ObjectStat, Fault>;
+    /// Hands over exactly `length` bytes from `offset` on. A receiver that went away
+    /// ends the transfer with code `cancelled`.
+    async fn get_range(
+        &self,
+        object: &str,
+        offset: u64,
+        length: u64,
+        into: RangeSink,
+    ) -> Result<(), Fault>;
+    async fn delete(&self, object: &str) -> Result<(), Fault>;
+}

@@ -1,0 +1,328 @@
+//! Whether a component may run, decided before any of it does.
+//!
+//! The rule has three parts: what the component imports must lie within the baseline and
+//! what its manifest requests; each request must be granted; and the grant must lie
+//! within the node's ceiling. What remains of the grants is what the plugin gets.
+
+mod imports;
+
+use std::path::Path;
+
+use drydock_core::PluginDigest;
+use drydock_core::plugin::{Access, EtcdCall, FolderGrant, Grants, PluginManifest, Request, World};
+
+use crate::manifest::ManifestError;
+
+pub(crate) use imports::check as check_imports;
+
+/// A component that wants in.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission<'a> {
+    pub component: &'a [u8],
+    /// The name by which grants speak of it, when it is built into this binary.
+    pub builtin: Option<&'a str>,
+    /// What the PluginGrants that name it allow; none when no PluginGrant names it.
+    pub grants: Option<&'a Grants>,
+    /// The most that this node allows to anybody; none for no such limit.
+    pub ceiling: Option<&'a Grants>,
+}
+
+/// Why a component may not run. Each names the plugin and the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    #[error("the plugin {digest} cannot be used")]
+    Manifest {
+        digest: PluginDigest,
+        #[source]
+        source: ManifestError,
+    },
+    #[error("plugin {name} ({digest}) is not valid WebAssembly")]
+    Invalid {
+        name: String,
+        digest: PluginDigest,
+        #[source]
+        source: wasmtime::Error,
+    },
+    #[error(
+        "plugin {name} ({digest}) says it is a {world} plugin and does not export {expected}: mend `world` in its manifest, or what it exports"
+    )]
+    WrongWorld {
+        name: String,
+        digest: PluginDigest,
+        world: World,
+        expected: String,
+    },
+    #[error(
+        "plugin {name} ({digest}) imports {import}, which this host gives to no {world} plugin: build it without"
+    )]
+    UnknownImport {
+        name: String,
+        digest: PluginDigest,
+        world: World,
+        import: String,
+    },
+    #[error(
+        "plugin {name} ({digest}) imports {import} and its manifest does not ask for it: add \"{request}\" to the manifest's requests and build it anew"
+    )]
+    NotRequested {
+        name: String,
+        digest: PluginDigest,
+        import: String,
+        request: Request,
+    },
+    #[error(
+        "no PluginGrant names plugin {name} ({digest}): add a document `kind: PluginGrant` with `digest: {digest}`"
+    )]
+    NotNamed { name: String, digest: PluginDigest },
+    #[error(
+        "plugin {name} ({digest}) asks for {request}, which no grant allows: add `{line}` under `grants:` of a PluginGrant that names `{subject}`",
+        line = request.grant_line()
+    )]
+    NotGranted {
+        name: String,
+        digest: PluginDigest,
+        request: Request,
+        /// `builtin: NAME` or `digest: sha256:...`.
+        subject: String,
+    },
+    #[error(
+        "plugin {name} ({digest}) asks for {request}, which a grant allows and this node's ceiling does not: add `{line}` under `ceiling:` of the node's configuration",
+        line = request.grant_line()
+    )]
+    AboveCeiling {
+        name: String,
+        digest: PluginDigest,
+        request: Request,
+    },
+    #[error("plugin {name} ({digest}) does not fit the contract of this host")]
+    Link {
+        name: String,
+        digest: PluginDigest,
+        #[source]
+        source: wasmtime::Error,
+    },
+}
+
+/// What the plugin gets: what it requests, as far as grants and ceiling allow it.
+pub(crate) fn effective(
+    admission: &Admission<'_>,
+    manifest: &PluginManifest,
+    digest: &PluginDigest,
+) -> Result<Grants, AdmitError> {
+    let granted = match (admission.grants, admission.builtin) {
+        (Some(grants), _) => grants.clone(),
+        (None, Some(_)) => Grants::default(),
+        (None, None) => {
+            return Err(AdmitError::NotNamed {
+                name: manifest.name.clone(),
+                digest: digest.clone(),
+            });
+        }
+    };
+    let allowed = match admission.ceiling {
+        Some(ceiling) => below(&granted, ceiling),
+        None => granted.clone(),
+    };
+    for request in manifest.requests.iter().copied() {
+        require(admission, manifest, digest, request, &granted, &allowed)?;
+    }
+    Ok(requested(&allowed, &manifest.requests))
+}
+
+fn require(
+    admission: &Admission<'_>,
+    manifest: &PluginManifest,
+    digest: &PluginDigest,
+    request: Request,
+    granted: &Grants,
+    allowed: &Grants,
+) -> Result<(), AdmitError> {
+    let (name, digest) = (manifest.name.clone(), digest.clone());
+    if !granted.allow(request) {
+        let subject = match admission.builtin {
+            Some(builtin) => format!("builtin: {builtin}"),
+            None => format!("digest: {digest}"),
+        };
+        return Err(AdmitError::NotGranted {
+            name,
+            digest,
+            request,
+            subject,
+        });
+    }
+    if !allowed.allow(request) {
+        return Err(AdmitError::AboveCeiling {
+            name,
+            digest,
+            request,
+        });
+    }
+    Ok(())
+}
+
+/// The part of `granted` that lies within `ceiling`.
+fn below(granted: &Grants, ceiling: &Grants) -> Grants {
+    let etcd = granted.etcd.iter().copied();
+    let files = granted.files.iter().flat_map(|grant| {
+        let common = ceiling
+            .files
+            .iter()
+            .filter_map(|limit| common(grant, limit));
+        common.collect::<Vec<_>>()
+    });
+    Grants {
+        etcd: etcd.filter(|call| ceiling.etcd.contains(call)).collect(),
+        files: files.collect(),
+    }
+}
+
+/// What two folder grants have in common: the inner folder, with the lesser access.
+fn common(one: &FolderGrant, other: &FolderGrant) -> Option<FolderGrant> {
+    let inner: &Path = if one.directory.starts_with(&other.directory) {
+        &one.directory
+    } else if other.directory.starts_with(&one.directory) {
+        &other.directory
+    } else {
+        return None;
+    };
+    Some(FolderGrant {
+        directory: inner.to_owned(),
+        access: one.access.min(other.access),
+    })
+}
+
+/// The part of `allowed` that was asked for.
+fn requested(allowed: &Grants, requests: &[Request]) -> Grants {
+    let asked = |request| requests.contains(&request);
+    let access = match (asked(Request::FilesWrite), asked(Request::FilesRead)) {
+        (true, _) => Some(Access::Write),
+        (false, true) => Some(Access::Read),
+        (false, false) => None,
+    };
+    let files = access.into_iter().flat_map(|access| {
+        allowed.files.iter().map(move |grant| FolderGrant {
+            directory: grant.directory.clone(),
+            access: grant.access.min(access),
+        })
+    });
+    let etcd = allowed.etcd.iter().copied();
+    Grants {
+        etcd: etcd.filter(|call| asked(request_of(*call))).collect(),
+        files: files.collect(),
+    }
+}
+
+fn request_of(call: EtcdCall) -> Request {
+    match call {
+        EtcdCall::MemberList => Request::EtcdMemberList,
+        EtcdCall::Status => Request::EtcdStatus,
+        EtcdCall::Snapshot => Request::EtcdSnapshot,
+        EtcdCall::HashKv => Request::EtcdHashKv,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(directory: &str, access: Access) -> FolderGrant {
+        FolderGrant {
+            directory: directory.into(),
+            access,
+        }
+    }
+
+    fn manifest(requests: &[Request]) -> PluginManifest {
+        PluginManifest {
+            name: "store-x".to_owned(),
+            version: "1".to_owned(),
+            world: World::Store,
+            contract: String::new(),
+            requests: requests.to_vec(),
+        }
+    }
+
+    fn decide(
+        requests: &[Request],
+        grants: Option<&Grants>,
+        ceiling: Option<&Grants>,
+    ) -> Result<Grants, String> {
+        let admission = Admission {
+            component: b"",
+            builtin: None,
+            grants,
+            ceiling,
+        };
+        let digest = PluginDigest::new("sha256:00");
+        effective(&admission, &manifest(requests), &digest).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_refusal_names_the_line_to_add() {
+        let message = decide(&[Request::FilesWrite], Some(&Grants::default()), None).unwrap_err();
+        assert_eq!(
+            message,
+            "plugin store-x (sha256:00) asks for files.write, which no grant allows: add `files: [{directory: /the/folder, access: write}]` under `grants:` of a PluginGrant that names `digest: sha256:00`"
+        );
+    }
+
+    #[test]
+    fn a_foreign_plugin_must_be_named_even_if_it_asks_for_nothing() {
+        let message = decide(&[], None, None).unwrap_err();
+        assert!(
+            message.starts_with("no PluginGrant names plugin store-x (sha256:00)"),
+            "{message}"
+        );
+        assert!(decide(&[], Some(&Grants::default()), None).is_ok());
+    }
+
+    #[test]
+    fn a_grant_gives_no_more_than_was_asked() {
+        let grants = Grants {
+            etcd: vec![EtcdCall::Status, EtcdCall::Snapshot],
+            files: vec![folder("/a", Access::Write)],
+        };
+        let effective = decide(
+            &[Request::EtcdStatus, Request::FilesRead],
+            Some(&grants),
+            None,
+        );
+        let expected = Grants {
+            etcd: vec![EtcdCall::Status],
+            files: vec![folder("/a", Access::Read)],
+        };
+        assert_eq!(effective.unwrap(), expected);
+        assert_eq!(decide(&[], Some(&grants), None).unwrap(), Grants::default());
+    }
+
+    #[test]
+    fn the_ceiling_cuts_what_was_granted() {
+        let grants = Grants {
+            etcd: vec![EtcdCall::Status],
+            files: vec![
+                folder("/var", Access::Write),
+                folder("/srv/x", Access::Write),
+            ],
+        };
+        let ceiling = Grants {
+            etcd: vec![],
+            files: vec![
+                folder("/var/backups", Access::Write),
+                folder("/srv", Access::Read),
+            ],
+        };
+        let effective = decide(&[Request::FilesWrite], Some(&grants), Some(&ceiling)).unwrap();
+        assert_eq!(
+            effective.files,
+            [
+                folder("/var/backups", Access::Write),
+                folder("/srv/x", Access::Read)
+            ]
+        );
+        let message = decide(&[Request::EtcdStatus], Some(&grants), Some(&ceiling)).unwrap_err();
+        assert!(
+            message.contains("add `etcd: [status]` under `ceiling:`"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! What a plugin answers, checked before anybody believes it.
+
+use drydock_core::store::{
+    Completion, Layout, OPAQUE_BYTES_MAX, ObjectPage, ObjectStat, Receipt, Session, SessionInfo,
+    SessionPage,
+};
+use drydock_core::{Fault, Finding};
+
+use crate::limits::Limits;
+use crate::link::contract::types as wit;
+use crate::link::store::exports::drydock::plugin::store_step as step;
+
+/// Findings of one call. An operator reads them.
+const FINDINGS_MAX: usize = 1000;
+
+/// Entries of a page, the largest that a known store returns.
+const PAGE_ENTRIES_MAX: usize = 5000;
+
+/// Longest object key; S3, GCS and Azure allow 1,024.
+const OBJECT_BYTES_MAX: usize = 1024;
+
+/// Longest cursor.
+const CURSOR_BYTES_MAX: usize = 4096;
+
+/// Parts in flight that are believed; each needs a buffer at the other end.
+const PARALLEL_MAX: u32 = 64;
+
+pub(crate) fn findings(
+    findings: Vec<wit::Finding>,
+    limits: &Limits,
+) -> Result<Vec<Finding>, Fault> {
+    if findings.len() > FINDINGS_MAX {
+        return Err(too_much("findings", findings.len(), FINDINGS_MAX));
+    }
+    let text = |finding: &wit::Finding| finding.code.len() + finding.message.len();
+    result_bytes(findings.iter().map(text).sum(), limits)?;
+    Ok(findings.into_iter().map(Into::into).collect())
+}
+
+pub(crate) fn layout(layout: step::PartLayout) -> Result<Layout, Fault> {
+    let sound = layout.part_min <= layout.part_max
+        && layout.part_max > 0
+        && layout.parts_max > 0
+        && layout.parallel_max > 0;
+    if !sound {
+        return Err(bad(format!(
+            "a layout that fits no part at all ({layout:?})"
+        )));
+    }
+    Ok(Layout {
+        part_bytes_min: layout.part_min,
+        part_bytes_max: layout.part_max,
+        parts_max: layout.parts_max,
+        parallel_max: layout.parallel_max.min(PARALLEL_MAX),
+        equal_parts: layout.equal_parts,
+    })
+}
+
+pub(crate) fn session(bytes: Vec<u8>) -> Result<Session, Fault> {
+    opaque(bytes, "session").map(Session)
+}
+
+pub(crate) fn receipt(bytes: Vec<u8>) -> Result<Receipt, Fault> {
+    opaque(bytes, "receipt").map(Receipt)
+}
+
+/// A completion must be of what was sent.
+pub(crate) fn completion(
+    completion: step::Completion,
+    size: u64,
+    sha256: &[u8],
+) -> Result<Completion, Fault> {
+    let verified = completion.verified;
+    let stat = stat(completion.stat)?;
+    if stat.size != size {
+        return Err(bad(format!(
+            "that {} of {size} bytes are there after completing",
+            stat.size
+        )));
+    }
+    if stat.sha256.as_deref().is_some_and(|found| found != sha256) {
+        return Err(bad("another sha256 than that of the bytes sent".to_owned()));
+    }
+    Ok(Completion { stat, verified })
+}
+
+/// The stat of `object` and no other.
+pub(crate) fn stat_of(object: &str, found: step::ObjectStat) -> Result<ObjectStat, Fault> {
+    let found = stat(found)?;
+    if found.object != object {
+        return Err(bad(format!(
+            "about {:?} when asked for {object:?}",
+            found.object
+        )));
+    }
+    Ok(found)
+}
+
+pub(crate) fn object_page(
+    page: step::ObjectPage,
+    prefix: &str,
+    cursor: Option<&str>,
+    limits: &Limits,
+) -> Result<ObjectPage, Fault> {
+    entries(page.objects.len())?;
+    result_bytes(
+        page.objects.iter().map(|stat| stat.object.len()).sum(),
+        limits,
+    )?;
+    let objects: Vec<_> = page
+        .objects
+        .into_iter()
+        .map(stat)
+        .collect::<Result<_, _>>()?;
+    below(prefix, objects.iter().map(|stat| stat.object.as_str()))?;
+    Ok(ObjectPage {
+        objects,
+        next: next(page.next, cursor)?,
+    })
+}
+
+pub(crate) fn session_page(
+    page: step::SessionPage,
+    prefix: &str,
+    cursor: Option<&str>,
+    limits: &Limits,
+) -> Result<SessionPage, Fault> {
+    entries(page.sessions.len())?;
+    let bytes = |info: &step::SessionInfo| info.object.len() + info.session.len();
+    result_bytes(page.sessions.iter().map(bytes).sum(), limits)?;
+    let sessions: Vec<_> = page
+        .sessions
+        .into_iter()
+        .map(session_info)
+        .collect::<Result<_, _>>()?;
+    below(prefix, sessions.iter().map(|info| info.object.as_str()))?;
+    Ok(SessionPage {
+        sessions,
+        next: next(page.next, cursor)?,
+    })
+}
+
+fn session_info(info: step::SessionInfo) -> Result<SessionInfo, Fault> {
+    object(&info.object)?;
+    Ok(SessionInfo {
+        object: info.object,
+        session: session(info.session)?,
+    })
+}
+
+fn stat(stat: step::ObjectStat) -> Result<ObjectStat, Fault> {
+    object(&stat.object)?;
+    if let Some(sha256) = &stat.sha256
+        && sha256.len() != 32
+    {
+        return Err(bad(format!("a sha256 of {} bytes", sha256.len())));
+    }
+    Ok(ObjectStat {
+        object: stat.object,
+        size: stat.size,
+        sha256: stat.sha256,
+    })
+}
+
+/// A key of plain names with `/` between them.
+fn object(key: &str) -> Result<(), Fault> {
+    let plain = |name: &str| !matches!(name, "" | "." | "..");
+    let good = key.len() <= OBJECT_BYTES_MAX
+        && key.split('/').all(plain)
+        && !key.contains(char::is_control);
+    if good {
+        return Ok(());
+    }
+    Err(bad(format!(
+        "the object key {:?}",
+        crate::log::plain(key, 200)
+    )))
+}
+
+fn below<'a>(prefix: &str, mut keys: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    match keys.find(|key| !key.starts_with(prefix)) {
+        None => Ok(()),
+        Some(key) => Err(bad(format!("{key:?} in a listing of {prefix:?}"))),
+    }
+}
+
+/// A cursor that leads on. One that stands still would be followed for ever.
+fn next(next: Option<String>, given: Option<&str>) -> Result<Option<String>, Fault> {
+    match &next {
+        Some(cursor) if cursor.len() > CURSOR_BYTES_MAX => {
+            Err(too_much("bytes of cursor", cursor.len(), CURSOR_BYTES_MAX))
+        }
+        Some(cursor) if given == Some(cursor) => Err(bad(
+            "the same cursor again, so that the listing never ends".to_owned(),
+        )),
+        _ => Ok(next),
+    }
+}
+
+fn opaque(bytes: Vec<u8>, what: &str) -> Result<Vec<u8>, Fault> {
+    match bytes.len() {
+        0 => Err(bad(format!("an empty {what}"))),
+        1..=OPAQUE_BYTES_MAX => Ok(bytes),
+        longer => Err(bad(format!(
+            "a {what} of {longer} bytes, more than {OPAQUE_BYTES_MAX}"
+        ))),
+    }
+}
+
+fn entries(count: usize) -> Result<(), Fault> {
+    if count <= PAGE_ENTRIES_MAX {
+        return Ok(());
+    }
+    Err(too_much("entries of a page", count, PAGE_ENTRIES_MAX))
+}
+
+fn result_bytes(bytes: usize, limits: &Limits) -> Result<(), Fault> {
+    if bytes <= limits.result_bytes_max {
+        return Ok(());
+    }
+    Err(too_much("bytes", bytes, limits.result_bytes_max))
+}
+
+fn too_much(what: &str, count: usize, limit: usize) -> Fault {
+    Fault::permanent(
+        "result-limit",
+        format!("the plugin returned {count} {what}, the limit is {limit}"),
+    )
+}
+
+fn bad(what: String) -> Fault {
+    Fault::permanent(
+        "bad-answer",
+        format!("the plugin returned {what}: it does not keep the contract"),
+    )
+}
+
+#[cfg(test)]
+mod tests;

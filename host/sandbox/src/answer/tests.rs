@@ -1,0 +1,151 @@
+use super::*;
+
+fn wit_stat(object: &str, size: u64, sha256: Option<Vec<u8>>) -> step::ObjectStat {
+    step::ObjectStat {
+        object: object.to_owned(),
+        size,
+        sha256,
+    }
+}
+
+fn code<T: std::fmt::Debug>(result: Result<T, Fault>) -> String {
+    result.unwrap_err().code
+}
+
+#[test]
+fn sessions_and_receipts_stay_small() {
+    assert!(session(vec![1; OPAQUE_BYTES_MAX]).is_ok());
+    assert_eq!(code(session(vec![1; OPAQUE_BYTES_MAX + 1])), "bad-answer");
+    assert_eq!(code(receipt(vec![])), "bad-answer");
+}
+
+#[test]
+fn a_completion_must_be_of_what_was_sent() {
+    let of = |size, sha256| step::Completion {
+        stat: wit_stat("a/b", size, sha256),
+        verified: true,
+    };
+    let sent = [7; 32];
+    assert!(completion(of(3, Some(sent.to_vec())), 3, &sent).is_ok());
+    assert!(completion(of(3, None), 3, &sent).is_ok());
+    assert_eq!(code(completion(of(2, None), 3, &sent)), "bad-answer");
+    assert_eq!(
+        code(completion(of(3, Some(vec![8; 32])), 3, &sent)),
+        "bad-answer"
+    );
+    assert_eq!(
+        code(completion(of(3, Some(vec![7; 31])), 3, &sent)),
+        "bad-answer"
+    );
+}
+
+#[test]
+fn object_keys_are_plain() {
+    for good in ["a", "a/b/c.zst.age", ".x"] {
+        assert!(object(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "/a",
+        "a/",
+        "a//b",
+        "..",
+        "a/../b",
+        "a\nb",
+        &"x".repeat(1025),
+    ] {
+        assert_eq!(code(object(bad)), "bad-answer", "{bad}");
+    }
+}
+
+#[test]
+fn a_listing_stays_below_its_prefix_and_moves_on() {
+    let page = |object: &str, next: Option<&str>| step::ObjectPage {
+        objects: vec![wit_stat(object, 1, None)],
+        next: next.map(str::to_owned),
+    };
+    let limits = Limits::default();
+    assert!(object_page(page("c/x", Some("2")), "c/", Some("1"), &limits).is_ok());
+    assert_eq!(
+        code(object_page(page("d/x", None), "c/", None, &limits)),
+        "bad-answer"
+    );
+    assert_eq!(
+        code(object_page(
+            page("c/x", Some("1")),
+            "c/",
+            Some("1"),
+            &limits
+        )),
+        "bad-answer"
+    );
+    let long = "n".repeat(CURSOR_BYTES_MAX + 1);
+    assert_eq!(
+        code(object_page(page("c/x", Some(&long)), "c/", None, &limits)),
+        "result-limit"
+    );
+    let full = step::ObjectPage {
+        objects: vec![wit_stat("c/x", 1, None); PAGE_ENTRIES_MAX + 1],
+        next: None,
+    };
+    assert_eq!(code(object_page(full, "c/", None, &limits)), "result-limit");
+}
+
+#[test]
+fn a_layout_must_fit_a_part() {
+    let good = step::PartLayout {
+        part_min: 1,
+        part_max: 2,
+        parts_max: 3,
+        parallel_max: 1000,
+        equal_parts: false,
+    };
+    assert_eq!(layout(good).unwrap().parallel_max, PARALLEL_MAX);
+    for bad in [
+        step::PartLayout {
+            part_min: 3,
+            ..good
+        },
+        step::PartLayout {
+            part_min: 0,
+            part_max: 0,
+            ..good
+        },
+        step::PartLayout {
+            parts_max: 0,
+            ..good
+        },
+        step::PartLayout {
+            parallel_max: 0,
+            ..good
+        },
+    ] {
+        assert_eq!(code(layout(bad)), "bad-answer");
+    }
+}
+
+#[test]
+fn findings_are_counted_and_weighed() {
+    let finding = |message: String| wit::Finding {
+        level: wit::Level::Note,
+        code: "x".to_owned(),
+        message,
+    };
+    let limits = Limits {
+        result_bytes_max: 100,
+        ..Limits::default()
+    };
+    assert!(findings(vec![finding("a".repeat(99))], &limits).is_ok());
+    assert_eq!(
+        code(findings(vec![finding("a".repeat(100))], &limits)),
+        "result-limit"
+    );
+    let many = vec![finding(String::new()); FINDINGS_MAX + 1];
+    assert_eq!(code(findings(many, &Limits::default())), "result-limit");
+}
+
+#[test]
+fn a_stat_is_of_the_object_that_was_asked_for() {
+    assert!(stat_of("a", wit_stat("a", 1, None)).is_ok());
+    assert_eq!(code(stat_of("a", wit_stat("b", 1, None))), "bad-answer");
+}

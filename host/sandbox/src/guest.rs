@@ -1,0 +1,140 @@
+//! What a store holds for the one attempt that it lives for.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use drydock_capability_etcd::EtcdAccess;
+use drydock_capability_local::{FolderGrants, OutputOpener};
+use drydock_core::{Clock, Facts, Fault, TargetName};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
+
+use crate::limits::{Limiter, Limits, RANDOM_BYTES_MAX};
+use crate::link::WitError;
+use crate::log::{LogBook, LogSource};
+use crate::plugin::StepCall;
+
+/// The state behind a guest's imports.
+pub(crate) struct Guest {
+    pub table: ResourceTable,
+    pub limiter: Limiter,
+    pub log: LogBook,
+    pub clock: Arc<dyn Clock>,
+    pub started: Instant,
+    pub context: StepCall,
+    pub target: TargetWords,
+    /// Narrowed to what the plugin was granted.
+    pub etcd: Option<Arc<EtcdAccess>>,
+    pub folders: FolderGrants,
+    pub outputs: Option<OutputOpener>,
+    wasi: WasiCtx,
+    main: Handle,
+}
+
+/// What a store plugin is told of its target; empty for other plugins.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetWords {
+    pub name: TargetName,
+    pub config: String,
+}
+
+/// Facts as a resource.
+#[derive(Debug, Clone)]
+pub struct SharedFacts(pub Arc<Facts>);
+
+/// The host's clock as WASI wants it.
+struct WallClock(Arc<dyn Clock>);
+
+/// What an adapter hands to the guest; the outer error ends the attempt.
+pub(crate) type Answer<T> = wasmtime::Result<Result<T, WitError>>;
+
+/// A task that ends with whoever waits for it.
+struct Tied<T>(JoinHandle<T>);
+
+impl Guest {
+    /// A guest without any power.
+    pub fn new(limits: &Limits, context: StepCall, clock: Arc<dyn Clock>, main: Handle) -> Self {
+        let log = LogBook::new(limits.log_bytes_max);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles_max);
+        let wasi = WasiCtx::builder()
+            .stdout(log.capture(LogSource::Stdout))
+            .stderr(log.capture(LogSource::Stderr))
+            .wall_clock(WallClock(Arc::clone(&clock)))
+            .max_random_size(RANDOM_BYTES_MAX)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        Self {
+            table,
+            limiter: Limiter::new(limits.clone()),
+            log,
+            clock,
+            started: Instant::now(),
+            context,
+            target: TargetWords {
+                name: TargetName::new(""),
+                config: "{}".to_owned(),
+            },
+            etcd: None,
+            folders: FolderGrants::default(),
+            outputs: None,
+            wasi,
+            main,
+        }
+    }
+
+    /// Does `work` on the main runtime: connections and channels belong there, and no
+    /// busy guest can hold it up. Ends with the guest's call.
+    pub fn on_main<T, W>(&self, work: W) -> impl Future<Output = Answer<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        answer(Tied(self.main.spawn(work)))
+    }
+
+    /// The same for work that blocks. It runs to its end even when the guest is gone.
+    pub fn blocking<T, W>(&self, work: W) -> impl Future<Output = Answer<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> Result<T, Fault> + Send + 'static,
+    {
+        answer(Tied(self.main.spawn_blocking(work)))
+    }
+}
+
+/// A panic of the host's own ends the attempt, not the daemon.
+async fn answer<T>(mut task: Tied<Result<T, Fault>>) -> Answer<T> {
+    let done = (&mut task.0).await?;
+    Ok(done.map_err(Into::into))
+}
+
+impl<T> Drop for Tied<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl HostWallClock for WallClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.0.now().0).unwrap_or(0))
+    }
+}

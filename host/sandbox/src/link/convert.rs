@@ -1,0 +1,217 @@
+//! Between the words of the contract and those of the host. Text that comes from a guest
+//! is made plain and cut to size here, the only way in.
+
+use drydock_capability_etcd as etcd;
+use drydock_capability_local::files;
+use drydock_core::{ErrorClass, FactValue, Fault, Finding, Level};
+
+use super::contract;
+use super::contract::types as wit;
+use crate::log::plain;
+
+/// Longest code of an error or a finding; such words are short.
+const CODE_BYTES_MAX: usize = 64;
+
+/// Longest sentence of an error or a finding.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// Most details of an error.
+const DETAILS_MAX: usize = 32;
+
+impl From<Fault> for wit::Error {
+    fn from(fault: Fault) -> Self {
+        Self {
+            class: fault.class.into(),
+            code: fault.code,
+            message: fault.message,
+            details: fault.details,
+        }
+    }
+}
+
+impl From<wit::Error> for Fault {
+    fn from(error: wit::Error) -> Self {
+        let details = error.details.into_iter().take(DETAILS_MAX);
+        let mut fault = Fault::new(
+            error.class.into(),
+            &code(&error.code),
+            plain(&error.message, MESSAGE_BYTES_MAX),
+        );
+        fault.details = details
+            .map(|(name, value)| (code(&name), plain(&value, MESSAGE_BYTES_MAX)))
+            .collect();
+        fault
+    }
+}
+
+impl From<ErrorClass> for wit::ErrorClass {
+    fn from(class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::Permanent => Self::Permanent,
+            ErrorClass::Transient => Self::Transient,
+            ErrorClass::Throttled => Self::Throttled,
+            ErrorClass::Denied => Self::Denied,
+            ErrorClass::Cancelled => Self::Cancelled,
+            ErrorClass::Indeterminate => Self::Indeterminate,
+            ErrorClass::Other => Self::Other,
+        }
+    }
+}
+
+impl From<wit::ErrorClass> for ErrorClass {
+    fn from(class: wit::ErrorClass) -> Self {
+        match class {
+            wit::ErrorClass::Permanent => Self::Permanent,
+            wit::ErrorClass::Transient => Self::Transient,
+            wit::ErrorClass::Throttled => Self::Throttled,
+            wit::ErrorClass::Denied => Self::Denied,
+            wit::ErrorClass::Cancelled => Self::Cancelled,
+            wit::ErrorClass::Indeterminate => Self::Indeterminate,
+            wit::ErrorClass::Other => Self::Other,
+        }
+    }
+}
+
+impl From<wit::Finding> for Finding {
+    fn from(finding: wit::Finding) -> Self {
+        let level = match finding.level {
+            wit::Level::Note => Level::Note,
+            wit::Level::Warning | wit::Level::Other => Level::Warning,
+            wit::Level::Failure => Level::Failure,
+        };
+        Finding::new(
+            level,
+            &code(&finding.code),
+            plain(&finding.message, MESSAGE_BYTES_MAX),
+        )
+    }
+}
+
+impl From<&FactValue> for contract::artifact::FactValue {
+    fn from(value: &FactValue) -> Self {
+        match value {
+            FactValue::Text(text) => Self::Text(text.clone()),
+            FactValue::Unsigned(number) => Self::Unsigned(*number),
+            FactValue::Signed(number) => Self::Signed(*number),
+            FactValue::Flag(flag) => Self::Flag(*flag),
+            FactValue::Bytes(bytes) => Self::Bytes(bytes.clone()),
+        }
+    }
+}
+
+impl From<etcd::Member> for contract::etcd::Member {
+    fn from(member: etcd::Member) -> Self {
+        Self {
+            id: member.id,
+            name: member.name,
+            client_urls: member.client_urls,
+            learner: member.learner,
+        }
+    }
+}
+
+impl From<etcd::MemberStatus> for contract::etcd::MemberStatus {
+    fn from(status: etcd::MemberStatus) -> Self {
+        Self {
+            cluster_id: status.cluster_id,
+            member_id: status.member_id,
+            leader: status.leader,
+            raft_term: status.raft_term,
+            raft_index: status.raft_index,
+            raft_applied_index: status.raft_applied_index,
+            revision: status.revision,
+            db_size: status.db_size,
+            db_size_in_use: status.db_size_in_use,
+            version: status.version,
+            learner: status.learner,
+            alarms: status.alarms.into_iter().map(Into::into).collect(),
+            errors: status.errors,
+        }
+    }
+}
+
+impl From<etcd::Alarm> for contract::etcd::Alarm {
+    fn from(alarm: etcd::Alarm) -> Self {
+        match alarm {
+            etcd::Alarm::NoSpace => Self::Nospace,
+            etcd::Alarm::Corrupt => Self::Corrupt,
+            etcd::Alarm::Other => Self::Other,
+        }
+    }
+}
+
+impl From<etcd::HashKv> for contract::etcd::MemberHashKv {
+    fn from(answer: etcd::HashKv) -> Self {
+        Self {
+            hash: answer.hash,
+            compact_revision: answer.compact_revision,
+            hash_revision: answer.hash_revision,
+        }
+    }
+}
+
+impl From<files::Page> for contract::files::Page {
+    fn from(page: files::Page) -> Self {
+        let entry = |entry: files::Entry| contract::files::Entry {
+            path: entry.path,
+            size: entry.size,
+        };
+        Self {
+            entries: page.entries.into_iter().map(entry).collect(),
+            next: page.next,
+        }
+    }
+}
+
+/// A short word; what is none becomes `other`, so that nothing odd ends up in a metric.
+fn code(word: &str) -> String {
+    let plain =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_');
+    if !word.is_empty() && word.len() <= CODE_BYTES_MAX && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    "other".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_says_is_made_plain_and_cut() {
+        let error = wit::Error {
+            class: wit::ErrorClass::Denied,
+            code: "Not a\u{1b}[31m code".to_owned(),
+            message: format!("\u{1b}[31mred\n{}", "x".repeat(10_000)),
+            details: (0..100)
+                .map(|n| (n.to_string(), "\u{7}v".to_owned()))
+                .collect(),
+        };
+        let fault = Fault::from(error);
+        assert_eq!(
+            (fault.class, fault.code.as_str()),
+            (ErrorClass::Denied, "other")
+        );
+        assert!(fault.message.starts_with("red x") && fault.message.len() <= MESSAGE_BYTES_MAX);
+        assert_eq!(
+            (fault.details.len(), fault.details[0].1.as_str()),
+            (DETAILS_MAX, "v")
+        );
+    }
+
+    #[test]
+    fn a_fault_survives_the_way_in_and_out() {
+        let fault = Fault::transient("no-space", "full").with_detail("free", 3);
+        assert_eq!(Fault::from(wit::Error::from(fault.clone())), fault);
+    }
+
+    #[test]
+    fn an_unknown_level_is_a_warning() {
+        let finding = wit::Finding {
+            level: wit::Level::Other,
+            code: "x".to_owned(),
+            message: "y".to_owned(),
+        };
+        assert_eq!(Finding::from(finding).level, Level::Warning);
+    }
+}

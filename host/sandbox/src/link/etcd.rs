@@ -1,0 +1,76 @@
+//! Adapter for the interface `etcd`.
+
+use std::sync::Arc;
+
+use drydock_capability_etcd::{EtcdAccess, SnapshotStream};
+use drydock_capability_local::{CALL_BYTES_MAX, Output};
+use drydock_core::Fault;
+use wasmtime::component::Resource;
+
+use super::contract::etcd::{Host, Member, MemberHashKv, MemberStatus, SnapshotInfo};
+use crate::guest::{Answer, Guest};
+
+impl Host for Guest {
+    async fn endpoints(&mut self) -> wasmtime::Result<Vec<String>> {
+        Ok(self
+            .etcd
+            .as_ref()
+            .map_or_else(Vec::new, |access| access.endpoints().to_vec()))
+    }
+
+    async fn member_list(&mut self, endpoint: String) -> Answer<Vec<Member>> {
+        let access = self.etcd.clone();
+        self.on_main(async move {
+            let members = reach(&access)?.member_list(&endpoint).await?;
+            Ok(members.into_iter().map(Into::into).collect())
+        })
+        .await
+    }
+
+    async fn status(&mut self, endpoint: String) -> Answer<MemberStatus> {
+        let access = self.etcd.clone();
+        self.on_main(async move { Ok(reach(&access)?.status(&endpoint).await?.into()) })
+            .await
+    }
+
+    async fn snapshot(&mut self, endpoint: String, into: Resource<Output>) -> Answer<SnapshotInfo> {
+        let access = self.etcd.clone();
+        let output = self.table.get(&into)?.clone();
+        self.on_main(async move {
+            let stream = reach(&access)?.snapshot(&endpoint).await?;
+            pour(stream, &output)
+                .await
+                .inspect_err(|fault| output.break_off(fault))
+        })
+        .await
+    }
+
+    async fn hash_kv(&mut self, endpoint: String, revision: i64) -> Answer<MemberHashKv> {
+        let access = self.etcd.clone();
+        self.on_main(async move { Ok(reach(&access)?.hash_kv(&endpoint, revision).await?.into()) })
+            .await
+    }
+}
+
+/// Streams the snapshot into the output.
+async fn pour(mut stream: SnapshotStream, output: &Output) -> Result<SnapshotInfo, Fault> {
+    while let Some(chunk) = stream.next().await? {
+        let mut bytes = chunk.bytes;
+        while bytes.len() > CALL_BYTES_MAX {
+            let rest = bytes.split_off(CALL_BYTES_MAX);
+            output.write(std::mem::replace(&mut bytes, rest)).await?;
+        }
+        output.write(bytes).await?;
+    }
+    Ok(SnapshotInfo {
+        size: stream.received(),
+        version: stream.version().to_owned(),
+        member_id: stream.member_id(),
+    })
+}
+
+fn reach(access: &Option<Arc<EtcdAccess>>) -> Result<&EtcdAccess, Fault> {
+    access
+        .as_deref()
+        .ok_or_else(|| Fault::denied("not-granted", "this step has no etcd cluster to work on"))
+}

@@ -1,0 +1,123 @@
+//! Adapter for the interface `files`.
+
+use drydock_capability_local::{Folder, Sink, Slice};
+use wasmtime::component::Resource;
+
+use super::contract::files::{Host, HostFolder, Page};
+use crate::guest::{Answer, Guest};
+
+impl Host for Guest {}
+
+impl HostFolder for Guest {
+    async fn open(&mut self, path: String) -> Answer<Resource<Folder>> {
+        let folders = self.folders.clone();
+        match self.blocking(move || folders.open(&path)).await? {
+            Ok(folder) => Ok(Ok(self.table.push(folder)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn write_at(
+        &mut self,
+        folder: Resource<Folder>,
+        path: String,
+        offset: u64,
+        bytes: Resource<Slice>,
+    ) -> Answer<()> {
+        let folder = self.table.get(&folder)?.clone();
+        let bytes = self.table.get(&bytes)?.clone();
+        self.blocking(move || folder.write_at(&path, offset, &bytes))
+            .await
+    }
+
+    async fn write_bytes_at(
+        &mut self,
+        folder: Resource<Folder>,
+        path: String,
+        offset: u64,
+        bytes: Vec<u8>,
+    ) -> Answer<()> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || folder.write_bytes_at(&path, offset, &bytes))
+            .await
+    }
+
+    async fn sync(&mut self, folder: Resource<Folder>, path: String) -> Answer<()> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || folder.sync(&path)).await
+    }
+
+    async fn link_if_absent(
+        &mut self,
+        folder: Resource<Folder>,
+        source: String,
+        target: String,
+    ) -> Answer<()> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || folder.link_if_absent(&source, &target))
+            .await
+    }
+
+    async fn read_range(
+        &mut self,
+        folder: Resource<Folder>,
+        path: String,
+        offset: u64,
+        length: u64,
+        into: Resource<Sink>,
+    ) -> Answer<()> {
+        let folder = self.table.get(&folder)?.clone();
+        let sink = self.table.get(&into)?.clone();
+        self.on_main(async move { folder.read_range(&path, offset, length, &sink).await })
+            .await
+    }
+
+    async fn read_bytes(
+        &mut self,
+        folder: Resource<Folder>,
+        path: String,
+        offset: u64,
+        length: u32,
+    ) -> Answer<Vec<u8>> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || folder.read_bytes(&path, offset, length))
+            .await
+    }
+
+    async fn sha256(&mut self, folder: Resource<Folder>, path: String) -> Answer<Vec<u8>> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || Ok(folder.sha256(&path)?.to_vec()))
+            .await
+    }
+
+    async fn size(&mut self, folder: Resource<Folder>, path: String) -> Answer<u64> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || folder.size(&path)).await
+    }
+
+    async fn list(
+        &mut self,
+        folder: Resource<Folder>,
+        prefix: String,
+        cursor: Option<String>,
+    ) -> Answer<Page> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || Ok(folder.list(&prefix, cursor.as_deref())?.into()))
+            .await
+    }
+
+    async fn remove(&mut self, folder: Resource<Folder>, path: String) -> Answer<()> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || folder.remove(&path)).await
+    }
+
+    async fn free(&mut self, folder: Resource<Folder>) -> Answer<u64> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || folder.free()).await
+    }
+
+    async fn drop(&mut self, folder: Resource<Folder>) -> wasmtime::Result<()> {
+        self.table.delete(folder)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! Adapters for the interfaces that need no grant.
+
+use std::time::Duration;
+
+use drydock_capability_local::{Output, Sink, Slice};
+use drydock_core::Fault;
+use wasmtime::component::Resource;
+
+use super::contract::artifact::{DigestAlgorithm, FactValue, Sensitivity};
+use super::contract::{artifact, clock, configuration, log, progress, target, types};
+use crate::guest::{Answer, Guest, SharedFacts};
+use crate::log::Severity;
+use crate::plugin::Progress;
+
+/// Longest wait in one call, by the contract.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Longest unit of a progress report, e.g. `bytes`.
+const UNIT_BYTES_MAX: usize = 32;
+
+impl types::Host for Guest {}
+
+impl artifact::Host for Guest {}
+
+impl artifact::HostSlice for Guest {
+    async fn size(&mut self, slice: Resource<Slice>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&slice)?.size())
+    }
+
+    async fn digest(
+        &mut self,
+        slice: Resource<Slice>,
+        algorithm: DigestAlgorithm,
+    ) -> Answer<Vec<u8>> {
+        let slice = self.table.get(&slice)?.clone();
+        self.blocking(move || match algorithm {
+            DigestAlgorithm::Sha256 => Ok(slice.sha256()?.to_vec()),
+            DigestAlgorithm::Crc32c => Ok(slice.crc32c()?.to_be_bytes().to_vec()),
+            DigestAlgorithm::Other => Err(unknown_algorithm()),
+        })
+        .await
+    }
+
+    async fn read(&mut self, slice: Resource<Slice>, offset: u64, length: u32) -> Answer<Vec<u8>> {
+        let slice = self.table.get(&slice)?.clone();
+        self.blocking(move || slice.read(offset, length)).await
+    }
+
+    async fn drop(&mut self, slice: Resource<Slice>) -> wasmtime::Result<()> {
+        self.table.delete(slice)?;
+        Ok(())
+    }
+}
+
+impl artifact::HostSink for Guest {
+    async fn write(&mut self, sink: Resource<Sink>, bytes: Vec<u8>) -> Answer<()> {
+        let sink = self.table.get(&sink)?.clone();
+        self.on_main(async move { sink.write(bytes).await }).await
+    }
+
+    async fn drop(&mut self, sink: Resource<Sink>) -> wasmtime::Result<()> {
+        self.table.delete(sink)?;
+        Ok(())
+    }
+}
+
+impl artifact::HostOutput for Guest {
+    async fn create(&mut self, name: String, sensitivity: Sensitivity) -> Answer<Resource<Output>> {
+        let Some(opener) = self.outputs.clone() else {
+            return Ok(Err(no_outputs().into()));
+        };
+        // What is not said to be public is kept secret.
+        let secret = sensitivity != Sensitivity::Public;
+        let created = self.on_main(async move { opener.create(&name, secret).await });
+        match created.await? {
+            Ok(output) => Ok(Ok(self.table.push(output)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn write(&mut self, output: Resource<Output>, bytes: Vec<u8>) -> Answer<()> {
+        let output = self.table.get(&output)?.clone();
+        self.on_main(async move { output.write(bytes).await }).await
+    }
+
+    async fn finish(&mut self, output: Resource<Output>) -> Answer<()> {
+        let output = self.table.get(&output)?.clone();
+        self.on_main(async move { output.finish().await }).await
+    }
+
+    async fn drop(&mut self, output: Resource<Output>) -> wasmtime::Result<()> {
+        let output = self.table.delete(output)?;
+        let discarded = self.on_main(async move {
+            output.discard().await;
+            Ok(())
+        });
+        discarded.await?.expect("discarding returns no error");
+        Ok(())
+    }
+}
+
+impl artifact::HostFacts for Guest {
+    async fn get(
+        &mut self,
+        facts: Resource<SharedFacts>,
+        name: String,
+    ) -> wasmtime::Result<Option<FactValue>> {
+        Ok(self.table.get(&facts)?.0.get(&name).map(Into::into))
+    }
+
+    async fn names(&mut self, facts: Resource<SharedFacts>) -> wasmtime::Result<Vec<String>> {
+        let facts = self.table.get(&facts)?;
+        Ok(facts.0.iter().map(|(name, _)| name.to_owned()).collect())
+    }
+
+    async fn drop(&mut self, facts: Resource<SharedFacts>) -> wasmtime::Result<()> {
+        self.table.delete(facts)?;
+        Ok(())
+    }
+}
+
+impl configuration::Host for Guest {
+    async fn step(&mut self) -> wasmtime::Result<String> {
+        Ok(self.context.config.clone())
+    }
+
+    async fn cluster(&mut self) -> wasmtime::Result<String> {
+        Ok(self.context.cluster.as_str().to_owned())
+    }
+
+    async fn due(&mut self) -> wasmtime::Result<u64> {
+        Ok(u64::try_from(self.context.due.0).unwrap_or(0))
+    }
+}
+
+impl target::Host for Guest {
+    async fn name(&mut self) -> wasmtime::Result<String> {
+        Ok(self.target.name.as_str().to_owned())
+    }
+
+    async fn config(&mut self) -> wasmtime::Result<String> {
+        Ok(self.target.config.clone())
+    }
+}
+
+impl log::Host for Guest {
+    async fn write(&mut self, severity: log::Severity, message: String) -> wasmtime::Result<()> {
+        let severity = match severity {
+            log::Severity::Debug => Severity::Debug,
+            log::Severity::Info | log::Severity::Other => Severity::Info,
+            log::Severity::Warn => Severity::Warn,
+            log::Severity::Error => Severity::Error,
+        };
+        self.log.write(severity, &message);
+        Ok(())
+    }
+}
+
+impl progress::Host for Guest {
+    async fn report(&mut self, done: u64, total: u64, unit: String) -> wasmtime::Result<()> {
+        let unit = crate::log::plain(&unit, UNIT_BYTES_MAX);
+        (self.context.progress)(Progress { done, total, unit });
+        Ok(())
+    }
+
+    async fn cancelled(&mut self) -> wasmtime::Result<bool> {
+        Ok(*self.context.cancelled.borrow())
+    }
+}
+
+impl clock::Host for Guest {
+    async fn now(&mut self) -> wasmtime::Result<u64> {
+        let seconds = u64::try_from(self.clock.now().0).unwrap_or(0);
+        Ok(seconds.saturating_mul(1_000_000_000))
+    }
+
+    async fn monotonic(&mut self) -> wasmtime::Result<u64> {
+        let elapsed = self.started.elapsed().as_nanos();
+        Ok(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+
+    /// Ends early when the run is asked to stop.
+    async fn wait(&mut self, milliseconds: u32) -> wasmtime::Result<()> {
+        let wait = Duration::from_millis(u64::from(milliseconds)).min(WAIT_MAX);
+        let mut cancelled = self.context.cancelled.clone();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = crate::attempt::until_cancelled(&mut cancelled) => {}
+        }
+        Ok(())
+    }
+}
+
+fn unknown_algorithm() -> Fault {
+    Fault::permanent("unknown-algorithm", "this host computes sha256 and crc32c")
+}
+
+fn no_outputs() -> Fault {
+    Fault::denied(
+        "not-granted",
+        "only the run of a backup step produces artifacts",
+    )
+}

@@ -1,0 +1,229 @@
+//! What a plugin says of itself, read from its bytes without running anything.
+
+use drydock_core::plugin::{CONTRACT, MANIFEST_BYTES_MAX, MANIFEST_SECTION, PluginManifest};
+use wasmparser::{Encoding, Parser, Payload};
+
+/// Largest component that is looked at; an interpreter with its library has about 20 MB.
+const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest name and version.
+const NAME_CHARACTERS_MAX: usize = 63;
+
+/// Why a file is no plugin of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error(
+        "the file has {bytes} bytes, more than the {COMPONENT_BYTES_MAX} that a plugin may have"
+    )]
+    TooLarge { bytes: usize },
+    #[error(
+        "the file is not WebAssembly: a plugin is a component that was built for wasm32-wasip2"
+    )]
+    NotWasm {
+        #[source]
+        source: wasmparser::BinaryReaderError,
+    },
+    #[error("the file is a core WebAssembly module, not a component: build it for wasm32-wasip2")]
+    CoreModule,
+    #[error(
+        "the component has no section `{MANIFEST_SECTION}`: it was not built with the plugin SDK, or the section was stripped"
+    )]
+    Missing,
+    #[error(
+        "the component has {count} manifests in sections `{MANIFEST_SECTION}` and must have exactly one: link only one plugin into it"
+    )]
+    Several { count: usize },
+    #[error(
+        "the section `{MANIFEST_SECTION}` has {bytes} bytes, more than the {MANIFEST_BYTES_MAX} allowed"
+    )]
+    SectionTooLarge { bytes: usize },
+    #[error(
+        "the section `{MANIFEST_SECTION}` is not a manifest: build the plugin with an SDK of this contract ({CONTRACT})"
+    )]
+    NotAManifest {
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("the manifest's {what} {found:?} is not valid: {rule}")]
+    BadWord {
+        what: &'static str,
+        found: String,
+        rule: &'static str,
+    },
+    #[error(
+        "plugin {name} was built against {found}, and this host speaks {CONTRACT}: build the plugin with the SDK of this host, or use the Drydock version that the plugin was made for"
+    )]
+    OtherContract { name: String, found: String },
+}
+
+/// Reads the manifest of a component.
+///
+/// # Errors
+/// [`ManifestError`], one sentence for each way to be wrong.
+pub fn read(component: &[u8]) -> Result<PluginManifest, ManifestError> {
+    let manifest = parse(section(component)?)?;
+    check_words(&manifest)?;
+    if manifest.contract != CONTRACT {
+        return Err(ManifestError::OtherContract {
+            name: manifest.name,
+            found: shown(&manifest.contract),
+        });
+    }
+    Ok(manifest)
+}
+
+/// The bytes of the one manifest section in the component and everything nested in it.
+fn section(component: &[u8]) -> Result<&[u8], ManifestError> {
+    if component.len() > COMPONENT_BYTES_MAX {
+        let bytes = component.len();
+        return Err(ManifestError::TooLarge { bytes });
+    }
+    let sections = sections(component)?;
+    match sections.as_slice() {
+        [] => Err(ManifestError::Missing),
+        [one] if one.len() > MANIFEST_BYTES_MAX => {
+            let bytes = one.len();
+            Err(ManifestError::SectionTooLarge { bytes })
+        }
+        [one] => Ok(one),
+        several => {
+            let count = several.len();
+            Err(ManifestError::Several { count })
+        }
+    }
+}
+
+fn sections(component: &[u8]) -> Result<Vec<&[u8]>, ManifestError> {
+    let mut found = Vec::new();
+    for (index, payload) in Parser::new(0).parse_all(component).enumerate() {
+        match payload.map_err(|source| ManifestError::NotWasm { source })? {
+            Payload::Version {
+                encoding: Encoding::Module,
+                ..
+            } if index == 0 => return Err(ManifestError::CoreModule),
+            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
+                found.push(section.data());
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The one manifest in the section. A linker that meets two statics for one section puts
+/// them behind each other into it, so that two manifests look like one section.
+fn parse(section: &[u8]) -> Result<PluginManifest, ManifestError> {
+    let values = serde_json::Deserializer::from_slice(section).into_iter::<serde_json::Value>();
+    let whole = values.take_while(Result::is_ok).count();
+    if whole > 1 {
+        return Err(ManifestError::Several { count: whole });
+    }
+    serde_json::from_slice(section).map_err(|source| ManifestError::NotAManifest { source })
+}
+
+fn check_words(manifest: &PluginManifest) -> Result<(), ManifestError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let name = &manifest.name;
+    if name.is_empty() || name.len() > NAME_CHARACTERS_MAX || !name.chars().all(plain) {
+        return Err(ManifestError::BadWord {
+            what: "name",
+            found: shown(name),
+            rule: "use 1 to 63 lower-case letters, digits and `-`",
+        });
+    }
+    let version = &manifest.version;
+    let graphic = |c: char| c.is_ascii_graphic();
+    if version.is_empty() || version.len() > NAME_CHARACTERS_MAX || !version.chars().all(graphic) {
+        return Err(ManifestError::BadWord {
+            what: "version",
+            found: shown(version),
+            rule: "use 1 to 63 printable characters",
+        });
+    }
+    Ok(())
+}
+
+/// A word of an unknown file, fit for a message.
+fn shown(word: &str) -> String {
+    crate::log::plain(word, NAME_CHARACTERS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    /// A component with these custom sections.
+    fn component(sections: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut bytes = COMPONENT.to_vec();
+        for (name, data) in sections {
+            bytes.push(0);
+            leb(&mut bytes, 1 + name.len() + data.len());
+            leb(&mut bytes, name.len());
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(data);
+        }
+        bytes
+    }
+
+    fn leb(bytes: &mut Vec<u8>, mut number: usize) {
+        while number >= 0x80 {
+            bytes.push((number % 0x80) as u8 | 0x80);
+            number /= 0x80;
+        }
+        bytes.push(number as u8);
+    }
+
+    fn json(name: &str, contract: &str) -> String {
+        format!(
+            r#"{{"name":"{name}","version":"1.0.0","world":"store","contract":"{contract}","requests":["files.write"]}}"#
+        )
+    }
+
+    fn message(bytes: &[u8]) -> String {
+        read(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_manifest_is_read() {
+        let json = json("store-x", CONTRACT);
+        let bytes = component(&[("other", b"x"), (MANIFEST_SECTION, json.as_bytes())]);
+        assert_eq!(read(&bytes).unwrap().name, "store-x");
+    }
+
+    #[test]
+    fn each_kind_of_wrong_file_has_its_sentence() {
+        assert!(message(b"hello world").contains("not WebAssembly"));
+        assert!(message(b"").contains("not WebAssembly"));
+        assert!(message(MODULE).contains("core WebAssembly module"));
+        assert!(message(&component(&[])).contains("no section"));
+        let one: (&str, &[u8]) = (MANIFEST_SECTION, b"{}");
+        assert!(message(&component(&[one, one])).contains("2 manifests"));
+        let joined: (&str, &[u8]) = (MANIFEST_SECTION, b"{}{}");
+        assert!(message(&component(&[joined])).contains("2 manifests"));
+        assert!(message(&component(&[one])).contains("not a manifest"));
+        let large = vec![b' '; MANIFEST_BYTES_MAX + 1];
+        assert!(message(&component(&[(MANIFEST_SECTION, &large)])).contains("16385 bytes"));
+    }
+
+    #[test]
+    fn another_contract_names_both_versions_and_the_mend() {
+        let json = json("store-x", "drydock:plugin@9.9.9");
+        let message = message(&component(&[(MANIFEST_SECTION, json.as_bytes())]));
+        assert!(message.starts_with("plugin store-x was built against drydock:plugin@9.9.9, and this host speaks drydock:plugin@0.1.0: build"), "{message}");
+    }
+
+    #[test]
+    fn names_are_held_to_their_rule() {
+        for bad in ["", "Store", "a b", "a\\u001b[31m", &"a".repeat(64)] {
+            let json = json(bad, CONTRACT);
+            let bytes = component(&[(MANIFEST_SECTION, json.as_bytes())]);
+            assert!(
+                matches!(read(&bytes), Err(ManifestError::BadWord { .. })),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! A store plugin as a place that keeps objects.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use drydock_capability_local::{Sink, Slice};
+use drydock_core::store::{
+    Completion, Layout, ObjectPage, ObjectStat, PartReceipt, Receipt, Session, SessionPage,
+};
+use drydock_core::{Fault, Finding, TargetName};
+use drydock_repository::Target;
+use drydock_repository::target::{Part, RangeSink};
+use wasmtime::Store;
+
+use crate::answer;
+use crate::attempt::{Attempt, InStore};
+use crate::guest::{Guest, TargetWords};
+use crate::link::store::exports::drydock::plugin::store_step as step;
+use crate::log::AttemptLog;
+use crate::plugin::{Plugin, StepCall, lend};
+
+/// A target that a store plugin serves. Each call has a store of its own, so calls can
+/// run side by side.
+#[derive(Clone)]
+pub struct StoreTarget {
+    plugin: Arc<Plugin>,
+    context: StoreContext,
+}
+
+/// What the calls of a [`StoreTarget`] are told.
+#[derive(Clone)]
+pub struct StoreContext {
+    pub target: TargetName,
+    /// The target's `config:` as JSON; `{}` for none.
+    pub config: String,
+    pub step: StepCall,
+    pub observer: CallObserver,
+}
+
+/// Gets the name of each call that ended, and what the plugin said during it. Must not
+/// block.
+pub type CallObserver = Arc<dyn Fn(&'static str, AttemptLog) + Send + Sync>;
+
+impl StoreTarget {
+    #[must_use]
+    pub fn new(plugin: Arc<Plugin>, context: StoreContext) -> Self {
+        Self { plugin, context }
+    }
+
+    #[must_use]
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    /// Lets the plugin judge the target's configuration, without any power.
+    ///
+    /// # Errors
+    /// What the plugin says, or how it ended.
+    pub async fn check_config(&self) -> Result<Vec<Finding>, Fault> {
+        let StoreContext {
+            target,
+            config,
+            step,
+            ..
+        } = self.context.clone();
+        let attempt = self.plugin.check_config(step, Some((target, config))).await;
+        self.observed("check-config", attempt)
+    }
+
+    async fn call<T, F>(&self, name: &'static str, call: F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a step::Guest, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
+    {
+        let StoreContext {
+            target,
+            config,
+            step,
+            ..
+        } = self.context.clone();
+        let words = TargetWords {
+            name: target,
+            config,
+        };
+        let attempt = self.plugin.store_call(step, words, call).await;
+        self.observed(name, attempt)
+    }
+
+    fn observed<T>(&self, name: &'static str, attempt: Attempt<T>) -> Result<T, Fault> {
+        (self.context.observer)(name, attempt.log);
+        attempt.result
+    }
+}
+
+#[async_trait]
+impl Target for StoreTarget {
+    async fn check(&self) -> Result<Vec<Finding>, Fault> {
+        let found = self.call("check", |step, store| Box::pin(step.call_check(store)));
+        answer::findings(found.await?, &self.plugin.core.limits)
+    }
+
+    async fn layout(&self) -> Result<Layout, Fault> {
+        let layout = self.call("layout", |step, store| Box::pin(step.call_layout(store)));
+        answer::layout(layout.await?)
+    }
+
+    async fn begin(
+        &self,
+        object: &str,
+        size_max: Option<u64>,
+        part_size: u64,
+    ) -> Result<Session, Fault> {
+        let object = object.to_owned();
+        let session = self.call("begin", move |step, store| {
+            Box::pin(async move { step.call_begin(store, &object, size_max, part_size).await })
+        });
+        answer::session(session.await?)
+    }
+
+    async fn put_part(
+        &self,
+        session: &Session,
+        number: u32,
+        offset: u64,
+        part: Part,
+    ) -> Result<Receipt, Fault> {
+        let session = session.0.clone();
+        let slice = Slice::new(part.bytes, part.offset, part.length)?;
+        let receipt = self.call("put-part", move |step, store| {
+            Box::pin(async move {
+                let slice = lend(store, slice)?;
+                step.call_put_part(store, &session, number, offset, slice)
+                    .await
+            })
+        });
+        answer::receipt(receipt.await?)
+    }
+
+    async fn complete(
+        &self,
+        session: &Session,
+        receipts: &[PartReceipt],
+        size: u64,
+        sha256: [u8; 32],
+        if_absent: bool,
+    ) -> Result<Completion, Fault> {
+        let session = session.0.clone();
+        let receipts: Vec<_> = receipts.iter().map(wit_receipt).collect();
+        let completion = self.call("complete", move |step, store| {
+            Box::pin(async move {
+                step.call_complete(store, &session, &receipts, size, &sha256, if_absent)
+                    .await
+            })
+        });
+        answer::completion(completion.await?, size, &sha256)
+    }
+
+    async fn abort(&self, session: &Session) -> Result<(), Fault> {
+        let session = session.0.clone();
+        self.call("abort", move |step, store| {
+            Box::pin(async move { step.call_abort(store, &session).await })
+        })
+        .await
+    }
+
+    async fn list_sessions(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+    ) -> Result<SessionPage, Fault> {
+        let (below, from) = (prefix.to_owned(), cursor.map(str::to_owned));
+        let page = self.call("list-sessions", move |step, store| {
+            Box::pin(async move {
+                step.call_list_sessions(store, &below, from.as_deref())
+                    .await
+            })
+        });
+        answer::session_page(page.await?, prefix, cursor, &self.plugin.core.limits)
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Fault> {
+        let (below, from) = (prefix.to_owned(), cursor.map(str::to_owned));
+        let page = self.call("list", move |step, store| {
+            Box::pin(async move { step.call_list(store, &below, from.as_deref()).await })
+        });
+        answer::object_page(page.await?, prefix, cursor, &self.plugin.core.limits)
+    }
+
+    async fn stat(&self, object: &str) -> Result<ObjectStat, Fault> {
+        let wanted = object.to_owned();
+        let stat = self.call("stat", move |step, store| {
+            Box::pin(async move { step.call_stat(store, &wanted).await })
+        });
+        answer::stat_of(object, stat.await?)
+    }
+
+    async fn get_range(
+        &self,
+        object: &str,
+        offset: u64,
+        length: u64,
+        into: RangeSink,
+    ) -> Result<(), Fault> {
+        let object = object.to_owned();
+        let sink = Sink::new(length, into);
+        let handle = sink.clone();
+        self.call("get-range", move |step, store| {
+            Box::pin(async move {
+                let sink = lend(store, handle)?;
+                step.call_get_range(store, &object, offset, length, sink)
+                    .await
+            })
+        })
+        .await?;
+        sink.finish()
+    }
+
+    async fn delete(&self, object: &str) -> Result<(), Fault> {
+        let object = object.to_owned();
+        self.call("delete", move |step, store| {
+            Box::pin(async move { step.call_delete(store, &object).await })
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for StoreTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreTarget")
+            .field("target", &self.context.target)
+            .field("plugin", &self.plugin)
+            .finish_non_exhaustive()
+    }
+}
+
+fn wit_receipt(part: &PartReceipt) -> step::PartReceipt {
+    step::PartReceipt {
+        number: part.number,
+        receipt: part.receipt.0.clone(),
+    }
+}

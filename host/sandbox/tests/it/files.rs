@@ -1,0 +1,188 @@
+//! The interface `files` through the probe: granted, and refused at the call. That an
+//! ungranted import is refused before anything runs is in `admission`.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+
+use drydock_core::plugin::{Access, FolderGrant, Grants, Request};
+use drydock_core::{ErrorClass, Fault};
+use drydock_sandbox::Plugin;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{admit, all_grants, run, sandbox, seen};
+
+struct Place {
+    scratch: TempDir,
+    plugin: Arc<Plugin>,
+}
+
+/// A folder `granted` with a file, granted for `access`, and one beside it.
+fn place(access: Access) -> Place {
+    let scratch = tempfile::tempdir().unwrap();
+    for folder in ["granted", "beside", "writable"] {
+        std::fs::create_dir(scratch.path().join(folder)).unwrap();
+    }
+    std::fs::write(scratch.path().join("granted/file"), "hello").unwrap();
+    std::fs::write(scratch.path().join("beside/file"), "secret").unwrap();
+    symlink("../beside", scratch.path().join("granted/link")).unwrap();
+    let mut grants = all_grants(&scratch.path().join("granted"), access);
+    // The probe asks for writing, so some folder must be granted for it.
+    grants.files.push(FolderGrant {
+        directory: scratch.path().join("writable"),
+        access: Access::Write,
+    });
+    let plugin = admit(&sandbox(), "probe", &grants);
+    Place { scratch, plugin }
+}
+
+impl Place {
+    fn folder(&self, name: &str) -> String {
+        self.scratch.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    async fn seen(&self, config: Value) -> Vec<String> {
+        seen(run(&self.plugin, &config.to_string()).await)
+    }
+
+    async fn fault(&self, config: Value) -> Fault {
+        run(&self.plugin, &config.to_string())
+            .await
+            .result
+            .unwrap_err()
+    }
+}
+
+#[tokio::test]
+async fn reading_with_a_read_grant_works() {
+    let place = place(Access::Read);
+    let folder = place.folder("granted");
+    let read =
+        json!({"do": "folder-read", "folder": folder, "path": "file", "offset": 1, "length": 3});
+    assert_eq!(place.seen(read).await, ["ell"]);
+    let size = json!({"do": "folder-size", "folder": folder, "path": "file"});
+    assert_eq!(place.seen(size).await, ["5"]);
+    let list = json!({"do": "folder-list", "folder": folder, "prefix": ""});
+    assert_eq!(place.seen(list).await, ["file 5"]);
+    let digest = json!({"do": "folder-sha256", "folder": folder, "path": "file"});
+    assert!(place.seen(digest).await[0].starts_with("2cf24dba5fb0a30e"));
+    let free = json!({"do": "folder-free", "folder": folder});
+    assert!(place.seen(free).await[0].parse::<u64>().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn writing_with_a_write_grant_works() {
+    let place = place(Access::Write);
+    let folder = place.folder("granted");
+    let write =
+        json!({"do": "folder-write", "folder": folder, "path": "a/b", "offset": 0, "text": "new"});
+    place.seen(write).await;
+    let sync = json!({"do": "folder-sync", "folder": folder, "path": "a/b"});
+    place.seen(sync).await;
+    let link = json!({"do": "folder-link", "folder": folder, "path": "a/b", "target": "c"});
+    place.seen(link.clone()).await;
+    assert_eq!(place.fault(link).await.code, "exists");
+    assert_eq!(
+        std::fs::read(place.scratch.path().join("granted/c")).unwrap(),
+        b"new"
+    );
+    let remove = json!({"do": "folder-remove", "folder": folder, "path": "a/b"});
+    place.seen(remove).await;
+    assert!(!place.scratch.path().join("granted/a").exists());
+    let below = json!({"do": "folder-open", "folder": place.folder("granted/new/folder")});
+    place.seen(below).await;
+}
+
+#[tokio::test]
+async fn writing_with_a_read_grant_is_refused() {
+    let place = place(Access::Read);
+    let folder = place.folder("granted");
+    let calls = [
+        json!({"do": "folder-write", "folder": folder, "path": "x", "offset": 0, "text": "x"}),
+        json!({"do": "folder-write-large", "folder": folder, "path": "x", "bytes": 10}),
+        json!({"do": "folder-sync", "folder": folder, "path": "file"}),
+        json!({"do": "folder-link", "folder": folder, "path": "file", "target": "x"}),
+        json!({"do": "folder-remove", "folder": folder, "path": "file"}),
+    ];
+    for call in calls {
+        let fault = place.fault(call).await;
+        assert_eq!(
+            (fault.class, fault.code.as_str()),
+            (ErrorClass::Denied, "not-granted")
+        );
+    }
+    assert!(place.scratch.path().join("granted/file").exists());
+}
+
+#[tokio::test]
+async fn no_word_leads_out_of_the_folder() {
+    let place = place(Access::Write);
+    for folder in ["beside", "", "granted/../beside", "granted/link"] {
+        let open = json!({"do": "folder-open", "folder": place.folder(folder)});
+        let fault = place.fault(open).await;
+        assert_eq!(fault.class, ErrorClass::Denied, "{folder}: {fault:?}");
+    }
+    let folder = place.folder("granted");
+    let absolute = place.folder("beside/file");
+    for path in [
+        "../beside/file",
+        "link/file",
+        absolute.as_str(),
+        "a/../../beside/file",
+    ] {
+        let calls = [
+            json!({"do": "folder-read", "folder": folder, "path": path, "offset": 0, "length": 9}),
+            json!({"do": "folder-write", "folder": folder, "path": path, "offset": 0, "text": "x"}),
+            json!({"do": "folder-remove", "folder": folder, "path": path}),
+            json!({"do": "folder-link", "folder": folder, "path": "file", "target": path}),
+        ];
+        for call in calls {
+            let fault = place.fault(call).await;
+            assert_eq!(fault.class, ErrorClass::Denied, "{path}: {fault:?}");
+        }
+    }
+    let kept = std::fs::read(place.scratch.path().join("beside/file")).unwrap();
+    assert_eq!(kept, b"secret");
+}
+
+#[tokio::test]
+async fn the_ceiling_holds_at_the_call() {
+    let scratch = tempfile::tempdir().unwrap();
+    let grants = all_grants(scratch.path(), Access::Write);
+    let ceiling = all_grants(&scratch.path().join("inner"), Access::Write);
+    let plugin = sandbox().admit(drydock_sandbox::Admission {
+        component: &crate::built("probe"),
+        builtin: None,
+        grants: Some(&grants),
+        ceiling: Some(&ceiling),
+    });
+    let plugin = plugin.unwrap();
+    let open = |path: &Path| json!({"do": "folder-open", "folder": path}).to_string();
+    let outer = run(&plugin, &open(&scratch.path().join("other"))).await;
+    assert_eq!(outer.result.unwrap_err().code, "not-granted");
+    seen(run(&plugin, &open(&scratch.path().join("inner/x"))).await);
+}
+
+#[tokio::test]
+async fn more_than_a_call_may_carry_is_refused() {
+    let place = place(Access::Write);
+    let folder = place.folder("granted");
+    let large =
+        json!({"do": "folder-write-large", "folder": folder, "path": "x", "bytes": 1_048_577});
+    assert_eq!(place.fault(large).await.code, "too-large");
+    let fits =
+        json!({"do": "folder-write-large", "folder": folder, "path": "x", "bytes": 1_048_576});
+    place.seen(fits).await;
+}
+
+#[tokio::test]
+async fn no_grant_means_no_folder_even_for_a_plugin_that_may_ask() {
+    assert!(!Grants::default().allow(Request::FilesRead));
+    let place = place(Access::Read);
+    let check = place
+        .plugin
+        .check_config(crate::call(r#"{"do":"degraded"}"#), None)
+        .await;
+    assert_eq!(check.result.unwrap(), []);
+}

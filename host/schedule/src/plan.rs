@@ -1,0 +1,337 @@
+//! What becomes of the occurrences that are due. [`plan`] looks at every schedule's
+//! occurrences since the last one that was decided, and ends each that can be ended
+//! now. The caller records the decisions, in one transaction with the runs that they
+//! start, hands them to [`State::record`], and plans again at [`next_wake`].
+//!
+//! In which order the rules apply, first match wins: the schedule is suspended; a later
+//! occurrence is due as well (only the latest is ever started); the deadline for
+//! starting has passed; the occurrence is late and the schedule does not catch up; a
+//! restore of the cluster is active; a run of the cluster is active and the schedule
+//! does not allow that.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use drydock_core::files::schedule::ScheduleSpec;
+use drydock_core::files::{CatchUp, ConcurrencyPolicy};
+use drydock_core::{ClusterName, RunId, ScheduleName, UnixTime};
+
+use crate::Timetable;
+
+/// Most occurrences of one schedule that are decided at once: after a long sleep the
+/// journal takes them in batches, and [`next_wake`] asks for the next one at once.
+pub const OCCURRENCES_MAX: usize = 1000;
+
+/// Later than this an occurrence counts as late for a schedule that does not catch
+/// up: a restart of the daemon or a busy minute must not cost a backup.
+pub const ON_TIME_SECONDS_MAX: i64 = 60;
+
+/// Everything that planning looks at.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The schedules that this node may run, in the order in which they are planned.
+    pub schedules: Vec<Planned>,
+    pub active: Vec<ActiveRun>,
+}
+
+/// A schedule and how far it was decided.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    pub schedule: ScheduleName,
+    pub cluster: ClusterName,
+    pub timetable: Timetable,
+    pub policy: Policy,
+    /// The last occurrence that ended, or the instant at which the schedule was first
+    /// seen: nothing before it is planned.
+    pub decided: UnixTime,
+}
+
+/// What a schedule says about its occurrences.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    pub suspend: bool,
+    pub starting_deadline_seconds: Option<u64>,
+    pub concurrency: ConcurrencyPolicy,
+    pub catch_up: CatchUp,
+    pub jitter_seconds: u64,
+}
+
+/// A run that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveRun {
+    pub run: RunId,
+    pub schedule: ScheduleName,
+    pub cluster: ClusterName,
+    pub activity: Activity,
+}
+
+/// What a run does with its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    Backup,
+    Restore,
+}
+
+/// The end of an occurrence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub schedule: ScheduleName,
+    pub cluster: ClusterName,
+    pub due: UnixTime,
+    /// The id of the occurrence's run, whether it is started or not.
+    pub run: RunId,
+    pub end: OccurrenceEnd,
+}
+
+/// How an occurrence ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OccurrenceEnd {
+    /// Its run is to be started, after these runs were told to stop.
+    Started { replaces: Vec<RunId> },
+    /// It could have been started, and a rule said no.
+    Skipped(SkipReason),
+    /// It was too late to start it.
+    Missed(MissReason),
+}
+
+/// Why an occurrence was skipped. `Display` is a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SkipReason {
+    Suspended,
+    /// A run of the same cluster is active.
+    Overlap {
+        active: RunId,
+    },
+    /// The cluster is being restored.
+    Restoring {
+        active: RunId,
+    },
+}
+
+/// Why an occurrence was missed. `Display` is a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissReason {
+    /// A later occurrence was due as well.
+    LaterDue {
+        later: UnixTime,
+    },
+    DeadlinePassed {
+        late_seconds: i64,
+    },
+    /// It is late, and `catchUp: none`.
+    NotCaughtUp {
+        late_seconds: i64,
+    },
+}
+
+/// Ends every occurrence that can be ended at `now`, schedule by schedule, each in the
+/// order of its occurrences. A run that is started here counts as active for what
+/// follows.
+#[must_use]
+pub fn plan(state: &State, now: UnixTime) -> Vec<Decision> {
+    let mut active = state.active.clone();
+    let mut decisions = Vec::new();
+    for planned in &state.schedules {
+        for decision in planned.decisions(&mut active, now) {
+            decisions.push(decision);
+        }
+    }
+    decisions
+}
+
+/// The next instant at which [`plan`] can end an occurrence, `now` at the earliest;
+/// none when nothing is due any more.
+#[must_use]
+pub fn next_wake(state: &State, now: UnixTime) -> Option<UnixTime> {
+    state
+        .schedules
+        .iter()
+        .filter_map(|planned| {
+            let due = planned.timetable.next_after(planned.decided)?;
+            let later = planned.timetable.next_after(due);
+            Some(planned.start_of(due, later).max(now))
+        })
+        .min()
+}
+
+impl Policy {
+    /// The policy of a schedule's document.
+    #[must_use]
+    pub fn of(spec: &ScheduleSpec) -> Self {
+        Self {
+            suspend: spec.suspend,
+            starting_deadline_seconds: spec.starting_deadline_seconds.map(|limit| limit.get()),
+            concurrency: spec.concurrency_policy,
+            catch_up: spec.catch_up,
+            jitter_seconds: spec.jitter_seconds(),
+        }
+    }
+}
+
+impl State {
+    /// Takes a recorded decision in: its occurrence is decided, and its run active.
+    pub fn record(&mut self, decision: &Decision) {
+        for planned in &mut self.schedules {
+            if planned.schedule == decision.schedule {
+                planned.decided = planned.decided.max(decision.due);
+            }
+        }
+        if let OccurrenceEnd::Started { replaces } = &decision.end {
+            self.active.retain(|run| !replaces.contains(&run.run));
+            self.active.push(decision.active_run());
+        }
+    }
+}
+
+impl Decision {
+    fn active_run(&self) -> ActiveRun {
+        ActiveRun {
+            run: self.run.clone(),
+            schedule: self.schedule.clone(),
+            cluster: self.cluster.clone(),
+            activity: Activity::Backup,
+        }
+    }
+}
+
+impl Planned {
+    fn decisions(&self, active: &mut Vec<ActiveRun>, now: UnixTime) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        let mut next = self.timetable.next_after(self.decided);
+        while let Some(due) = next.filter(|due| *due <= now) {
+            next = self.timetable.next_after(due);
+            if self.start_of(due, next) > now || decisions.len() == OCCURRENCES_MAX {
+                break;
+            }
+            let decision = self.decision(due, self.end(due, next, now, active));
+            if let OccurrenceEnd::Started { replaces } = &decision.end {
+                active.retain(|run| !replaces.contains(&run.run));
+                active.push(decision.active_run());
+            }
+            decisions.push(decision);
+        }
+        decisions
+    }
+
+    fn decision(&self, due: UnixTime, end: OccurrenceEnd) -> Decision {
+        Decision {
+            schedule: self.schedule.clone(),
+            cluster: self.cluster.clone(),
+            due,
+            run: RunId::of(&self.schedule, due, None),
+            end,
+        }
+    }
+
+    /// The one place where the rules are weighed, in the order that the module tells.
+    fn end(
+        &self,
+        due: UnixTime,
+        later: Option<UnixTime>,
+        now: UnixTime,
+        active: &[ActiveRun],
+    ) -> OccurrenceEnd {
+        let late_seconds = now.0 - self.start_of(due, later).0;
+        let deadline = self.policy.starting_deadline_seconds;
+        if self.policy.suspend {
+            OccurrenceEnd::Skipped(SkipReason::Suspended)
+        } else if let Some(later) = later.filter(|later| *later <= now) {
+            OccurrenceEnd::Missed(MissReason::LaterDue { later })
+        } else if deadline.is_some_and(|limit| late_seconds.unsigned_abs() > limit) {
+            OccurrenceEnd::Missed(MissReason::DeadlinePassed { late_seconds })
+        } else if self.policy.catch_up == CatchUp::None && late_seconds > ON_TIME_SECONDS_MAX {
+            OccurrenceEnd::Missed(MissReason::NotCaughtUp { late_seconds })
+        } else {
+            self.overlap(active)
+        }
+    }
+
+    /// Runs of one cluster exclude each other as its schedules say; a restore excludes
+    /// every backup. `Replace` stops runs of its own schedule only: a frequent schedule
+    /// must not keep a long one of the same cluster from ever ending.
+    fn overlap(&self, active: &[ActiveRun]) -> OccurrenceEnd {
+        let mut same = active.iter().filter(|run| run.cluster == self.cluster);
+        if let Some(restore) = same.clone().find(|run| run.activity == Activity::Restore) {
+            let active = restore.run.clone();
+            return OccurrenceEnd::Skipped(SkipReason::Restoring { active });
+        }
+        let blocking = match self.policy.concurrency {
+            ConcurrencyPolicy::Allow => None,
+            ConcurrencyPolicy::Forbid => same.next(),
+            ConcurrencyPolicy::Replace => same.clone().find(|run| run.schedule != self.schedule),
+        };
+        if let Some(blocking) = blocking {
+            let active = blocking.run.clone();
+            return OccurrenceEnd::Skipped(SkipReason::Overlap { active });
+        }
+        let replaces = match self.policy.concurrency {
+            ConcurrencyPolicy::Replace => same.map(|run| run.run.clone()).collect(),
+            _ => Vec::new(),
+        };
+        OccurrenceEnd::Started { replaces }
+    }
+
+    /// When an occurrence starts: when it is due, and its jitter later. The jitter ends
+    /// before the next occurrence, so that occurrences stay in order.
+    fn start_of(&self, due: UnixTime, later: Option<UnixTime>) -> UnixTime {
+        let room = later.map_or(u64::MAX, |later| later.0.abs_diff(due.0).saturating_sub(1));
+        let limit = self.policy.jitter_seconds.min(room);
+        let jitter = spread(&self.schedule, due) % limit.saturating_add(1);
+        UnixTime(due.0.saturating_add_unsigned(jitter))
+    }
+}
+
+impl OccurrenceEnd {
+    /// The word of the state, as records and metrics have it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "Started",
+            Self::Skipped(_) => "Skipped",
+            Self::Missed(_) => "Missed",
+        }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspended => f.write_str("the schedule is suspended"),
+            Self::Overlap { active } => write!(f, "the run {active} of the same cluster is active"),
+            Self::Restoring { active } => write!(f, "the run {active} is restoring the cluster"),
+        }
+    }
+}
+
+impl fmt::Display for MissReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LaterDue { later } => {
+                write!(f, "a later occurrence was due as well, at {later}")
+            }
+            Self::DeadlinePassed { late_seconds } => write!(
+                f,
+                "it could be started only {late_seconds} s late, after startingDeadlineSeconds"
+            ),
+            Self::NotCaughtUp { late_seconds } => write!(
+                f,
+                "it could be started only {late_seconds} s late, and catchUp is none"
+            ),
+        }
+    }
+}
+
+/// A number that looks random and is the same everywhere: FNV-1a over the name and the
+/// instant (constants from the FNV specification), its bits mixed by the finaliser of
+/// SplitMix64, since FNV leaves the low ones of similar texts alike.
+fn spread(schedule: &ScheduleName, due: UnixTime) -> u64 {
+    let bytes = schedule.as_str().bytes().chain(due.0.to_be_bytes());
+    let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}

@@ -1,0 +1,332 @@
+//! The rules one by one, and a law: every occurrence ends once.
+
+use drydock_core::files::DstMode;
+
+use super::*;
+use crate::{CronExpr, Zone};
+
+const QUARTER: i64 = 900;
+/// 2026-01-01T00:00:00Z, a moment at which `*/15 * * * *` is due.
+const START: i64 = 1_767_225_600;
+
+fn planned(name: &str, expression: &str, policy: Policy) -> Planned {
+    let cron = CronExpr::parse(expression).unwrap();
+    let zone = Zone::parse("Etc/UTC").unwrap();
+    Planned {
+        schedule: ScheduleName::new(name),
+        cluster: ClusterName::new("main"),
+        timetable: Timetable::new(cron, zone, DstMode::Default),
+        policy,
+        decided: UnixTime(START),
+    }
+}
+
+fn quarterly(policy: Policy) -> State {
+    State {
+        schedules: vec![planned("a", "*/15 * * * *", policy)],
+        active: Vec::new(),
+    }
+}
+
+fn ends(state: &State, now: i64) -> Vec<OccurrenceEnd> {
+    plan(state, UnixTime(now))
+        .into_iter()
+        .map(|decision| decision.end)
+        .collect()
+}
+
+fn started() -> OccurrenceEnd {
+    OccurrenceEnd::Started {
+        replaces: Vec::new(),
+    }
+}
+
+fn active(run: &str, schedule: &str, cluster: &str, activity: Activity) -> ActiveRun {
+    ActiveRun {
+        run: RunId::new(run),
+        schedule: ScheduleName::new(schedule),
+        cluster: ClusterName::new(cluster),
+        activity,
+    }
+}
+
+#[test]
+fn an_occurrence_starts_when_it_is_due_and_its_run_is_named_after_it() {
+    let state = quarterly(Policy::default());
+    assert_eq!(ends(&state, START + QUARTER - 1), []);
+    let decisions = plan(&state, UnixTime(START + QUARTER));
+    assert_eq!(decisions.len(), 1);
+    assert_eq!(decisions[0].run.as_str(), "a.20260101T001500Z");
+    assert_eq!(decisions[0].end, started());
+    assert_eq!(decisions[0].end.word(), "Started");
+}
+
+#[test]
+fn an_occurrence_that_was_decided_is_not_decided_again() {
+    let mut state = quarterly(Policy::default());
+    let now = UnixTime(START + QUARTER);
+    let decision = plan(&state, now).remove(0);
+    state.record(&decision);
+    assert_eq!(plan(&state, now), []);
+    assert_eq!(state.active.len(), 1);
+    assert_eq!(next_wake(&state, now), Some(UnixTime(START + 2 * QUARTER)));
+}
+
+#[test]
+fn only_the_latest_of_several_is_started() {
+    let state = quarterly(Policy::default());
+    let later = |n: i64| MissReason::LaterDue {
+        later: UnixTime(START + n * QUARTER),
+    };
+    assert_eq!(
+        ends(&state, START + 3 * QUARTER + 100),
+        [
+            OccurrenceEnd::Missed(later(2)),
+            OccurrenceEnd::Missed(later(3)),
+            started()
+        ]
+    );
+}
+
+#[test]
+fn a_deadline_that_passed_is_a_miss() {
+    let policy = Policy {
+        starting_deadline_seconds: Some(100),
+        ..Policy::default()
+    };
+    let state = quarterly(policy);
+    assert_eq!(ends(&state, START + QUARTER + 100), [started()]);
+    let missed = MissReason::DeadlinePassed { late_seconds: 101 };
+    assert_eq!(
+        ends(&state, START + QUARTER + 101),
+        [OccurrenceEnd::Missed(missed)]
+    );
+    assert_eq!(
+        missed.to_string(),
+        "it could be started only 101 s late, after startingDeadlineSeconds"
+    );
+}
+
+#[test]
+fn a_schedule_that_does_not_catch_up_starts_nothing_late() {
+    let policy = Policy {
+        catch_up: CatchUp::None,
+        ..Policy::default()
+    };
+    let state = quarterly(policy);
+    assert_eq!(ends(&state, START + QUARTER + 60), [started()]);
+    let missed = MissReason::NotCaughtUp { late_seconds: 61 };
+    assert_eq!(
+        ends(&state, START + QUARTER + 61),
+        [OccurrenceEnd::Missed(missed)]
+    );
+}
+
+#[test]
+fn a_suspended_schedule_skips_and_starts_nothing_when_it_is_resumed() {
+    let mut state = quarterly(Policy {
+        suspend: true,
+        ..Policy::default()
+    });
+    let now = UnixTime(START + 2 * QUARTER);
+    let decisions = plan(&state, now);
+    let skipped = OccurrenceEnd::Skipped(SkipReason::Suspended);
+    assert!(decisions.iter().all(|decision| decision.end == skipped));
+    assert_eq!(decisions.len(), 2);
+    decisions.iter().for_each(|decision| state.record(decision));
+    state.schedules[0].policy.suspend = false;
+    assert_eq!(plan(&state, now), []);
+}
+
+#[test]
+fn overlap_is_judged_by_cluster() {
+    let forbid = Policy {
+        concurrency: ConcurrencyPolicy::Forbid,
+        ..Policy::default()
+    };
+    let mut state = quarterly(forbid);
+    state.active = vec![active("b.1", "b", "other", Activity::Backup)];
+    assert_eq!(ends(&state, START + QUARTER), [started()]);
+    state.active = vec![active("b.1", "b", "main", Activity::Backup)];
+    let overlap = SkipReason::Overlap {
+        active: RunId::new("b.1"),
+    };
+    assert_eq!(
+        overlap.to_string(),
+        "the run b.1 of the same cluster is active"
+    );
+    assert_eq!(
+        ends(&state, START + QUARTER),
+        [OccurrenceEnd::Skipped(overlap)]
+    );
+    state.schedules[0].policy.concurrency = ConcurrencyPolicy::Allow;
+    assert_eq!(ends(&state, START + QUARTER), [started()]);
+}
+
+#[test]
+fn two_schedules_of_one_cluster_that_are_due_at_once_do_not_both_start() {
+    let forbid = Policy {
+        concurrency: ConcurrencyPolicy::Forbid,
+        ..Policy::default()
+    };
+    let mut state = quarterly(forbid);
+    state.schedules.push(planned("b", "0,15 * * * *", forbid));
+    let overlap = SkipReason::Overlap {
+        active: RunId::new("a.20260101T001500Z"),
+    };
+    assert_eq!(
+        ends(&state, START + QUARTER),
+        [started(), OccurrenceEnd::Skipped(overlap)]
+    );
+}
+
+#[test]
+fn replacing_stops_runs_of_the_same_schedule_only() {
+    let replace = Policy {
+        concurrency: ConcurrencyPolicy::Replace,
+        ..Policy::default()
+    };
+    let mut state = quarterly(replace);
+    state.active = vec![active("a.0", "a", "main", Activity::Backup)];
+    let replaces = vec![RunId::new("a.0")];
+    let decision = plan(&state, UnixTime(START + QUARTER)).remove(0);
+    assert_eq!(decision.end, OccurrenceEnd::Started { replaces });
+    let mut after = state.clone();
+    after.record(&decision);
+    assert_eq!(after.active.len(), 1);
+    assert_eq!(after.active[0].run, decision.run);
+    state
+        .active
+        .push(active("b.0", "b", "main", Activity::Backup));
+    let overlap = SkipReason::Overlap {
+        active: RunId::new("b.0"),
+    };
+    assert_eq!(
+        ends(&state, START + QUARTER),
+        [OccurrenceEnd::Skipped(overlap)]
+    );
+}
+
+#[test]
+fn a_restore_excludes_every_backup_of_its_cluster() {
+    for concurrency in [
+        ConcurrencyPolicy::Allow,
+        ConcurrencyPolicy::Forbid,
+        ConcurrencyPolicy::Replace,
+    ] {
+        let mut state = quarterly(Policy {
+            concurrency,
+            ..Policy::default()
+        });
+        state.active = vec![active("r.0", "a", "main", Activity::Restore)];
+        let restoring = SkipReason::Restoring {
+            active: RunId::new("r.0"),
+        };
+        assert_eq!(
+            ends(&state, START + QUARTER),
+            [OccurrenceEnd::Skipped(restoring)]
+        );
+    }
+}
+
+#[test]
+fn jitter_is_the_same_every_time_and_differs_between_occurrences() {
+    let policy = Policy {
+        jitter_seconds: 300,
+        ..Policy::default()
+    };
+    let one = planned("a", "0 * * * *", policy);
+    let jitter = |n: i64| {
+        let due = UnixTime(START + n * 3600);
+        one.start_of(due, one.timetable.next_after(due)).0 - due.0
+    };
+    let all: Vec<i64> = (1..200).map(jitter).collect();
+    assert_eq!(all, (1..200).map(jitter).collect::<Vec<_>>());
+    assert!(all.iter().all(|seconds| (0..=300).contains(seconds)));
+    let mut distinct = all.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert!(distinct.len() > 90, "{} of 199", distinct.len());
+    // What other nodes and later versions must agree on.
+    assert_eq!(all[..4], JITTER_OF_A);
+}
+
+/// The jitter of schedule `a` at the first four hours of 2026.
+const JITTER_OF_A: [i64; 4] = [0, 0, 0, 0];
+
+#[test]
+fn jitter_ends_before_the_next_occurrence() {
+    let policy = Policy {
+        jitter_seconds: 86_400,
+        ..Policy::default()
+    };
+    let state = quarterly(policy);
+    let one = &state.schedules[0];
+    for n in 1..200 {
+        let due = UnixTime(START + n * QUARTER);
+        let next = UnixTime(due.0 + QUARTER);
+        let start = one.start_of(due, Some(next));
+        assert!(start >= due && start < next);
+    }
+    let wake = next_wake(&state, UnixTime(START)).unwrap();
+    assert_eq!(ends(&state, wake.0 - 1), []);
+    assert_eq!(ends(&state, wake.0), [started()]);
+}
+
+#[test]
+fn a_long_sleep_is_worked_off_in_batches() {
+    let mut state = quarterly(Policy::default());
+    let now = UnixTime(START + 2500 * QUARTER);
+    let mut sizes = Vec::new();
+    while next_wake(&state, now) == Some(now) {
+        let decisions = plan(&state, now);
+        sizes.push(decisions.len());
+        decisions.iter().for_each(|decision| state.record(decision));
+    }
+    assert_eq!(sizes, [1000, 1000, 500]);
+    assert_eq!(state.active.len(), 1);
+}
+
+/// However irregularly somebody plans, each occurrence ends once, in order, never
+/// before it is due, and none is left out.
+#[test]
+fn every_occurrence_ends_exactly_once() {
+    let mut seed = 7_u64;
+    let mut below = |limit: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % limit
+    };
+    for round in 0..200 {
+        let policy = Policy {
+            suspend: below(8) == 0,
+            starting_deadline_seconds: (below(2) == 0).then(|| below(2000)),
+            concurrency: ConcurrencyPolicy::Forbid,
+            catch_up: if below(2) == 0 {
+                CatchUp::Latest
+            } else {
+                CatchUp::None
+            },
+            jitter_seconds: below(2000),
+        };
+        let mut state = quarterly(policy);
+        let mut now = START;
+        let mut ended = Vec::new();
+        for _ in 0..40 {
+            now += i64::try_from(below(3000)).unwrap();
+            for decision in plan(&state, UnixTime(now)) {
+                assert!(decision.due.0 <= now);
+                ended.push(decision.due.0);
+                state.record(&decision);
+            }
+            if below(2) == 0 {
+                state.active.clear();
+            }
+        }
+        let expected: Vec<i64> = (1..=i64::try_from(ended.len()).unwrap())
+            .map(|n| START + n * QUARTER)
+            .collect();
+        assert_eq!(ended, expected, "round {round}");
+        let open = (now - START) / QUARTER - i64::try_from(ended.len()).unwrap();
+        assert!((0..=1).contains(&open), "round {round}: {open} open");
+    }
+}

@@ -1,0 +1,150 @@
+//! Every shipped file is read, joined and planned, so that none rots.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use drydock_core::UnixTime;
+use drydock_core::files::{self, Document, DocumentSet, Located};
+use drydock_schedule::{OccurrenceEnd, Planned, Policy, State, Timetable, next_wake, plan};
+
+/// 2026-03-01T00:00:00Z: the months after it hold transitions of every zone in use.
+const BEGIN: i64 = 1_772_323_200;
+const QUARTER_OF_A_YEAR: i64 = 92 * 86_400;
+
+/// What the quickstart puts beside its schedule.
+const QUICKSTART_PLACES: &str = "
+apiVersion: drydock.dev/v1
+kind: Cluster
+metadata: {name: quickstart}
+spec: {etcd: {endpoints: [http://127.0.0.1:2379]}}
+---
+apiVersion: drydock.dev/v1
+kind: Target
+metadata: {name: local}
+spec: {plugin: store-file, config: {folder: /tmp/store}}
+";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schedules")
+}
+
+/// All documents of a shipped file.
+fn documents(name: &str) -> Vec<Located<Document>> {
+    let text = fs::read_to_string(folder().join(name)).unwrap();
+    files::parse(name, &text).unwrap()
+}
+
+fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            yaml_files(&path, found);
+        } else if path.extension().is_some_and(|end| end == "yaml") {
+            found.push(path);
+        }
+    }
+}
+
+/// Plans a schedule for a quarter of a year as a daemon would, and counts what starts.
+fn starts(schedule: &Located<files::Schedule>) -> usize {
+    let mut state = State {
+        schedules: vec![Planned {
+            schedule: schedule.value.name.clone(),
+            cluster: schedule.value.spec.cluster.clone(),
+            timetable: Timetable::of(schedule).unwrap(),
+            policy: Policy::of(&schedule.value.spec),
+            decided: UnixTime(BEGIN),
+        }],
+        active: Vec::new(),
+    };
+    let mut now = UnixTime(BEGIN);
+    let mut started = 0;
+    while let Some(wake) = next_wake(&state, now).filter(|wake| wake.0 < BEGIN + QUARTER_OF_A_YEAR)
+    {
+        now = wake;
+        let decisions = plan(&state, now);
+        assert_eq!(decisions.len(), 1, "at {now}");
+        assert!(matches!(decisions[0].end, OccurrenceEnd::Started { .. }));
+        state.record(&decisions[0]);
+        state.active.clear();
+        started += 1;
+    }
+    started
+}
+
+#[test]
+fn the_quickstart_is_due_every_quarter_of_an_hour() {
+    let mut all = documents("quickstart.yaml");
+    all.extend(files::parse("places.yaml", QUICKSTART_PLACES).unwrap());
+    let set = DocumentSet::from_folders(all, Vec::new()).unwrap();
+    let schedule = set.schedules().next().unwrap();
+    assert_eq!(schedule.value.name.as_str(), "quickstart");
+    assert_eq!(starts(schedule), 92 * 96 - 1);
+}
+
+#[test]
+fn the_examples_fit_together() {
+    let work: Vec<_> = ["examples/nightly.yaml", "examples/policies.yaml"]
+        .into_iter()
+        .flat_map(documents)
+        .collect();
+    let set = DocumentSet::from_folders(work, documents("examples/grants.yaml")).unwrap();
+    let counted: Vec<(&str, usize)> = set
+        .schedules()
+        .map(|schedule| (schedule.value.name.as_str(), starts(schedule)))
+        .collect();
+    // The first of March, April, May and thirteen Sundays, two of them on a first, four times a day;
+    // the window begins at seven in the evening of New York.
+    assert_eq!(counted, [("every-policy", 0), ("nightly", 92)]);
+    let node = fs::read_to_string(folder().join("examples/node.yaml")).unwrap();
+    assert!(files::parse_node_config("examples/node.yaml", &node).is_ok());
+}
+
+#[test]
+fn every_shipped_file_is_read_by_a_test() {
+    let mut found = Vec::new();
+    yaml_files(&folder(), &mut found);
+    let mut names: Vec<String> = found
+        .iter()
+        .map(|path| path.strip_prefix(folder()).unwrap().display().to_string())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "examples/grants.yaml",
+            "examples/nightly.yaml",
+            "examples/node.yaml",
+            "examples/policies.yaml",
+            "quickstart.yaml"
+        ]
+    );
+    for name in names {
+        assert!(!documents(&name).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_expression_and_a_wrong_zone_name_their_line() {
+    let text = fs::read_to_string(folder().join("quickstart.yaml")).unwrap();
+    let told = |from: &str, to: &str| {
+        let documents = files::parse("schedules/a.yaml", &text.replace(from, to)).unwrap();
+        let Document::Schedule(schedule) = documents[0].value.clone() else {
+            panic!("the file holds a schedule");
+        };
+        let schedule = Located {
+            value: schedule,
+            file: documents[0].file.clone(),
+            positions: documents[0].positions.clone(),
+        };
+        Timetable::of(&schedule).unwrap_err().to_string()
+    };
+    assert_eq!(
+        told("*/15 * * * *", "*/15 25 * * *"),
+        "schedules/a.yaml:13:13: spec.schedule of a Schedule cannot be read: the field hour holds 25; valid are 0-23"
+    );
+    assert_eq!(
+        told("Etc/UTC", "Europe/Berln"),
+        "schedules/a.yaml:14:13: spec.timeZone of a Schedule cannot be used: Europe/Berln is no time zone of the IANA database; did you mean Europe/Berlin?"
+    );
+}

@@ -1,0 +1,320 @@
+//! The rows of bucket `key` as a walk leaves them: enough to compute any
+//! `HashKV` of the file while reading again only the few pages that a
+//! compaction would thin out.
+
+use std::ops::Range;
+
+use crate::crc::Crc;
+use crate::error::SnapshotError;
+use crate::index::{KeyIndex, RowPlace};
+use crate::look::{self, Inline};
+use crate::mvcc::{Row, is_deletion, main_revision};
+use crate::page::{Entry, Leaf};
+use crate::reader::Reader;
+
+/// All units of the bucket, in order.
+#[derive(Default)]
+pub(crate) struct History {
+    units: Vec<Unit>,
+    /// The leaf of a bucket so small that it has no page of its own.
+    inline: Option<Inline>,
+    /// The newest row of each key, unless it deletes the key.
+    newest: Kept,
+}
+
+/// What one unit of the walk found.
+#[derive(Default)]
+pub(crate) struct Unit {
+    pub leaves: Vec<LeafFacts>,
+    /// Covers all rows of the unit.
+    pub crc: Crc,
+    pub rows: u32,
+    pub last_main: i64,
+    /// Rows and leaves of all units before this one.
+    rows_before: usize,
+    leaves_before: usize,
+}
+
+/// One leaf page, in 16 bytes.
+pub(crate) struct LeafFacts {
+    page: u32,
+    /// The checksum of the unit with this leaf.
+    crc_after: u32,
+    /// Bytes of rows in this leaf.
+    bytes: u32,
+    /// Rows of the unit before this leaf.
+    rows_before: u32,
+}
+
+/// A choice of rows, and how many keys they are.
+#[derive(Default)]
+pub(crate) struct Kept {
+    bits: Vec<u64>,
+    pub keys: u64,
+}
+
+/// Which rows a `HashKV` covers: those up to `revision`; of those up to
+/// `compacted` only the kept ones, and no deletion at `compacted` itself.
+pub(crate) struct Choice<'a> {
+    pub revision: i64,
+    pub compacted: i64,
+    pub kept: &'a Kept,
+}
+
+impl LeafFacts {
+    pub fn new(leaf: &Leaf<'_>, before: Crc, after: Crc, rows_before: u32) -> Self {
+        let narrow = |number| u32::try_from(number).expect("pages and runs are limited to 32 bits");
+        Self {
+            page: narrow(leaf.page()),
+            crc_after: after.value,
+            bytes: narrow(after.bytes - before.bytes),
+            rows_before,
+        }
+    }
+}
+
+impl LeafFacts {
+    /// The checksum of the unit with this leaf, given the one before it.
+    fn crc(&self, before: Crc) -> Crc {
+        Crc {
+            value: self.crc_after,
+            bytes: before.bytes + u64::from(self.bytes),
+        }
+    }
+}
+
+impl Kept {
+    fn new(rows: usize) -> Self {
+        Self {
+            bits: vec![0; rows.div_ceil(64)],
+            keys: 0,
+        }
+    }
+
+    fn keep(&mut self, row: usize) {
+        self.bits[row / 64] |= 1 << (row % 64);
+        self.keys += 1;
+    }
+
+    fn has(&self, row: usize) -> bool {
+        self.bits[row / 64] >> (row % 64) & 1 != 0
+    }
+
+    fn has_all(&self, mut rows: Range<usize>) -> bool {
+        rows.all(|row| self.has(row))
+    }
+}
+
+impl Choice<'_> {
+    /// Whether the row `entry`, the file's row `number`, is covered.
+    fn covers(&self, entry: &Entry<'_>, number: usize) -> bool {
+        let main = main_revision(entry.key).unwrap_or(i64::MAX);
+        let thinned = main <= self.compacted && !self.kept.has(number);
+        let gone = main == self.compacted && is_deletion(entry.key);
+        main <= self.revision && !thinned && !gone
+    }
+}
+
+impl History {
+    /// Adds the next unit, or the only one of an inline bucket.
+    pub fn push(&mut self, mut unit: Unit, inline: Option<&Inline>) {
+        self.inline = inline.cloned();
+        if let Some(last) = self.units.last() {
+            unit.rows_before = last.rows_before + last.rows as usize;
+            unit.leaves_before = last.leaves_before + last.leaves.len();
+        }
+        unit.leaves.shrink_to_fit();
+        self.units.push(unit);
+    }
+
+    /// Ends the walk: takes the newest rows out of the index.
+    pub fn settle(&mut self, index: KeyIndex) -> Result<(), SnapshotError> {
+        self.newest = self.kept(index)?;
+        Ok(())
+    }
+
+    /// The main revision of the last row, 0 if there is none.
+    pub fn last_main(&self) -> i64 {
+        self.units
+            .iter()
+            .map(|unit| unit.last_main)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The newest row of each key over the whole file.
+    pub fn newest(&self) -> &Kept {
+        &self.newest
+    }
+
+    /// The newest row up to `revision` of each key.
+    pub fn newest_at(
+        &self,
+        revision: i64,
+        index: KeyIndex,
+        reader: &mut Reader<'_>,
+    ) -> Result<Kept, SnapshotError> {
+        let mut gather = index.gather();
+        for (number, unit) in (0..).zip(&self.units) {
+            for (leaf_number, facts) in (0..).zip(&unit.leaves) {
+                let leaf = self.read(reader, facts)?;
+                for entry in leaf.entries() {
+                    let row = Row::of(&entry, leaf.page())?;
+                    if row.main > revision {
+                        gather.finish()?;
+                        return self.kept(index);
+                    }
+                    let place = RowPlace::new(number, leaf_number, entry.index, row.deleted);
+                    gather.add(row.user_key, place);
+                }
+            }
+        }
+        gather.finish()?;
+        self.kept(index)
+    }
+
+    /// The checksum over `crc` so far and then the rows that `choice` covers.
+    /// Leaves that are covered whole join by the checksums of the walk; the
+    /// others are read again.
+    pub fn hash(
+        &self,
+        mut crc: Crc,
+        choice: &Choice<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Crc, SnapshotError> {
+        let edges = Edges {
+            thinned: self.leaves_up_to(choice.compacted, reader)?,
+            covered: self.leaves_up_to(choice.revision, reader)?,
+        };
+        for unit in &self.units {
+            let mut joined = Crc::default();
+            let mut passed = Crc::default();
+            for (leaf, facts) in (unit.leaves_before..edges.covered).zip(&unit.leaves) {
+                let next = facts.crc(passed);
+                if !edges.is_whole(leaf, choice, unit.row_numbers(leaf)) {
+                    crc.append(passed.since(joined));
+                    hash_chosen(
+                        &mut crc,
+                        choice,
+                        &self.read(reader, facts)?,
+                        unit.first_row(leaf),
+                    );
+                    joined = next;
+                }
+                passed = next;
+            }
+            crc.append(passed.since(joined));
+        }
+        Ok(crc)
+    }
+
+    /// How many leaves begin with a row up to `revision`.
+    fn leaves_up_to(&self, revision: i64, reader: &mut Reader<'_>) -> Result<usize, SnapshotError> {
+        let leaves = self
+            .units
+            .last()
+            .map_or(0, |unit| unit.leaves_before + unit.leaves.len());
+        let (mut low, mut high) = (0, leaves);
+        if revision >= self.last_main() {
+            low = leaves;
+        } else if revision < 0 {
+            high = 0;
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.first_main(middle, reader)? <= revision {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    fn first_main(&self, leaf: usize, reader: &mut Reader<'_>) -> Result<i64, SnapshotError> {
+        let behind = self
+            .units
+            .partition_point(|unit| unit.leaves_before <= leaf);
+        let unit = &self.units[behind - 1];
+        let page = self.read(reader, &unit.leaves[leaf - unit.leaves_before])?;
+        let first = page
+            .entries()
+            .next()
+            .and_then(|entry| main_revision(entry.key));
+        Ok(first.expect("the walk noted only leaves with rows, and read each of them"))
+    }
+
+    /// Reads a leaf again that the walk has passed.
+    fn read<'r>(
+        &'r self,
+        reader: &'r mut Reader<'_>,
+        facts: &LeafFacts,
+    ) -> Result<Leaf<'r>, SnapshotError> {
+        match &self.inline {
+            Some(inline) => Ok(inline.leaf()?),
+            None => reader.leaf(u64::from(facts.page)),
+        }
+    }
+
+    /// Takes the rows that do not delete their key out of an index.
+    fn kept(&self, index: KeyIndex) -> Result<Kept, SnapshotError> {
+        let rows = self
+            .units
+            .last()
+            .map_or(0, |unit| unit.rows_before + unit.rows as usize);
+        let mut kept = Kept::new(rows);
+        index.newest(|place| {
+            if !place.deleted() {
+                kept.keep(self.row_number(place));
+            }
+        })?;
+        Ok(kept)
+    }
+
+    fn row_number(&self, place: RowPlace) -> usize {
+        let unit = &self.units[place.unit()];
+        let leaf = unit.leaves_before + place.leaf();
+        unit.first_row(leaf) + usize::from(place.index())
+    }
+}
+
+impl Unit {
+    /// The number of the first row of the bucket's leaf `leaf`.
+    fn first_row(&self, leaf: usize) -> usize {
+        self.rows_before + self.leaves[leaf - self.leaves_before].rows_before as usize
+    }
+
+    fn row_numbers(&self, leaf: usize) -> Range<usize> {
+        let in_unit = leaf + 1 - self.leaves_before;
+        let next = self
+            .leaves
+            .get(in_unit)
+            .map_or(self.rows, |facts| facts.rows_before);
+        self.first_row(leaf)..self.rows_before + next as usize
+    }
+}
+
+/// Where the rules for rows change, in numbers of leaves.
+struct Edges {
+    /// Leaves that hold rows which a compaction may have dropped.
+    thinned: usize,
+    /// Leaves that hold rows up to the revision.
+    covered: usize,
+}
+
+impl Edges {
+    /// Whether all rows of a leaf are covered. The last leaf before an edge may
+    /// straddle it and is never taken whole.
+    fn is_whole(&self, leaf: usize, choice: &Choice<'_>, rows: Range<usize>) -> bool {
+        match leaf + 1 {
+            next if next == self.thinned || next == self.covered => false,
+            next => next > self.thinned || choice.kept.has_all(rows),
+        }
+    }
+}
+
+fn hash_chosen(crc: &mut Crc, choice: &Choice<'_>, leaf: &Leaf<'_>, first_row: usize) {
+    look::hash(crc, leaf, |entry| {
+        choice.covers(entry, first_row + usize::from(entry.index))
+    });
+}

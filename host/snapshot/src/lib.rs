@@ -1,0 +1,76 @@
+//! etcd snapshot files: are they sound, and what do they hold?
+//!
+//! This crate reads the files that etcd's `Snapshot` call streams (a bbolt
+//! database, then the SHA-256 of it) and those that were copied from a member's
+//! data folder. It answers what `etcdutl snapshot status` and `etcdutl hashkv`
+//! answer, with the same figures, and judges the structure as strictly as
+//! bbolt's own check, which `status` of etcd runs too.
+//!
+//! It refuses to know networks, members, clocks, configuration, and where a
+//! file is kept. It never writes to a snapshot.
+//!
+//! # The way data flows
+//!
+//! A complete file is a [`Source`]. [`Survey::of`] finds its layout in the meta
+//! pages, reads the top-level buckets, splits the tree of bucket `key` into
+//! units, and walks them with several threads. Each page is claimed once and
+//! checked before its elements are followed; each leaf's rows are hashed and
+//! their user keys indexed. From what the walk leaves come [`Status`] and any
+//! [`HashKv`]; only pages that a compaction would thin out are read again.
+//! [`status`], [`hash_kv`], [`figures`] and [`verify`] are that in one call.
+//!
+//! A stream goes through [`StreamCheck`], piece by piece: pages are checked as
+//! they complete, the trees at the end. It computes no figures that depend on
+//! keys; those take a second pass over the spooled file.
+//!
+//! # Memory
+//!
+//! 32 MiB, and 16 bytes a page, and 32 bytes a distinct user key; past
+//! [`Limits::index_bytes_max`] the index of keys moves to an unnamed file. Runs
+//! of pages over 16 MiB, which etcd does not write by itself, take their size.
+//!
+//! # Invariants
+//!
+//! **Invariant:** bytes of a file are never trusted: no number from it is used
+//! as a place, a length or a depth before it was compared with a limit.
+//!
+//! **Invariant:** no page is followed twice, so work is linear in the size of
+//! the file whatever it holds.
+//!
+//! **Invariant:** a figure is given only for a file whose whole structure was
+//! found sound.
+//!
+//! **Invariant:** values of keys appear in no error and no log; a problem names
+//! a page and an element.
+//!
+//! A crash leaves nothing behind: the index on disk has no name.
+
+mod bytes;
+mod claims;
+mod crc;
+mod error;
+mod figures;
+mod freelist;
+mod history;
+mod index;
+mod look;
+mod meta;
+mod mvcc;
+mod page;
+mod pageset;
+mod problem;
+mod reader;
+mod source;
+mod stream;
+mod survey;
+mod tree;
+mod verify;
+
+pub use error::SnapshotError;
+pub use figures::{Figures, HashKv, Hints, Status, figures, hash_kv, hash_kv_compacted_at, status};
+pub use meta::Geometry;
+pub use problem::{PROBLEMS_LISTED_MAX, Problem, Problems};
+pub use source::{SnapshotFile, Source};
+pub use stream::{StreamCheck, StreamSummary};
+pub use survey::{Limits, Survey};
+pub use verify::{Verified, verify};

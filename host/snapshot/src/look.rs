@@ -1,0 +1,229 @@
+//! What a walk looks at in the leaves of each kind of bucket.
+
+use crate::crc::Crc;
+use crate::history::{LeafFacts, Unit};
+use crate::index::{Gather, KeyIndex, RowPlace};
+use crate::mvcc::Row;
+use crate::page::{Bounds, BucketRoot, Entry, Leaf, Page};
+use crate::problem::Problem;
+use crate::tree::Visit;
+
+/// etcd has ten top-level buckets.
+const BUCKETS_MAX: usize = 256;
+
+/// Collects the buckets of the root.
+#[derive(Default)]
+pub(crate) struct TopLevel {
+    pub buckets: Vec<TopBucket>,
+}
+
+/// One top-level bucket.
+pub(crate) struct TopBucket {
+    pub name: Vec<u8>,
+    pub place: Where,
+}
+
+/// Where a bucket's pairs are: in a tree of pages, or in one small leaf inside
+/// the page `page`.
+pub(crate) enum Where {
+    Page(u64),
+    Inline(Inline),
+}
+
+/// The one leaf of a small bucket, which lies inside the page `page`.
+#[derive(Clone)]
+pub(crate) struct Inline {
+    page: u64,
+    bytes: Vec<u8>,
+}
+
+/// What is looked at in one unit.
+pub(crate) enum Look<'i> {
+    Pairs(Box<Pairs>),
+    Rows(Box<Rows<'i>>),
+}
+
+/// Hashes pairs, and keeps the values of bucket `meta` that figures need.
+/// Looking for them in every bucket but `key` is harmless: the names occur in
+/// no other.
+#[derive(Default)]
+pub(crate) struct Pairs {
+    pub crc: Crc,
+    pub meta: MetaValues,
+}
+
+/// The values of bucket `meta` that figures need, as they are stored.
+#[derive(Default, Clone)]
+pub(crate) struct MetaValues {
+    pub storage_version: Option<Vec<u8>>,
+    pub finished_compaction: Option<Vec<u8>>,
+    pub scheduled_compaction: Option<Vec<u8>>,
+}
+
+/// Hashes and indexes the rows of bucket `key`.
+pub(crate) struct Rows<'i> {
+    number: u32,
+    unit: Unit,
+    gather: Gather<'i>,
+}
+
+impl Visit for TopLevel {
+    const TAKES_BUCKETS: bool = true;
+
+    fn leaf(&mut self, leaf: &Leaf<'_>) -> Result<(), Problem> {
+        let page = leaf.page();
+        for entry in leaf.entries() {
+            if !entry.is_bucket {
+                return Err(Problem::NotABucket {
+                    page,
+                    index: entry.index,
+                });
+            }
+            if self.buckets.len() == BUCKETS_MAX {
+                return Err(Problem::BucketsTooMany {
+                    buckets_max: BUCKETS_MAX,
+                });
+            }
+            let place = match entry.bucket(page)? {
+                BucketRoot::Page(root) => Where::Page(root),
+                BucketRoot::Inline(leaf) => Where::Inline(Inline {
+                    page,
+                    bytes: leaf.bytes().to_vec(),
+                }),
+            };
+            self.buckets.push(TopBucket {
+                name: entry.key.to_vec(),
+                place,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Where {
+    pub fn inline(&self) -> Option<&Inline> {
+        match self {
+            Self::Page(_) => None,
+            Self::Inline(inline) => Some(inline),
+        }
+    }
+}
+
+impl Inline {
+    pub fn leaf(&self) -> Result<Leaf<'_>, Problem> {
+        Page::new(self.page, &self.bytes).leaf(Bounds::default())
+    }
+}
+
+impl<'i> Look<'i> {
+    pub fn pairs() -> Self {
+        Self::Pairs(Box::default())
+    }
+
+    pub fn rows(number: u32, index: &'i KeyIndex) -> Self {
+        let (unit, gather) = (Unit::default(), index.gather());
+        Self::Rows(Box::new(Rows {
+            number,
+            unit,
+            gather,
+        }))
+    }
+
+    pub fn crc(&self) -> Crc {
+        match self {
+            Self::Pairs(pairs) => pairs.crc,
+            Self::Rows(rows) => rows.unit.crc,
+        }
+    }
+}
+
+impl Visit for Look<'_> {
+    fn leaf(&mut self, leaf: &Leaf<'_>) -> Result<(), Problem> {
+        match self {
+            Self::Pairs(pairs) => pairs.leaf(leaf),
+            Self::Rows(rows) => rows.leaf(leaf),
+        }
+    }
+}
+
+impl Visit for Pairs {
+    fn leaf(&mut self, leaf: &Leaf<'_>) -> Result<(), Problem> {
+        hash(&mut self.crc, leaf, |_| true);
+        leaf.entries().for_each(|entry| self.meta.see(&entry));
+        Ok(())
+    }
+}
+
+impl MetaValues {
+    /// Takes over what `other` has seen.
+    pub fn take(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.storage_version, &other.storage_version),
+            (&mut self.finished_compaction, &other.finished_compaction),
+            (&mut self.scheduled_compaction, &other.scheduled_compaction),
+        ] {
+            if theirs.is_some() {
+                mine.clone_from(theirs);
+            }
+        }
+    }
+
+    fn see(&mut self, entry: &Entry<'_>) {
+        let value = match entry.key {
+            b"storageVersion" => &mut self.storage_version,
+            b"finishedCompactRev" => &mut self.finished_compaction,
+            b"scheduledCompactRev" => &mut self.scheduled_compaction,
+            _ => return,
+        };
+        *value = Some(entry.value.to_vec());
+    }
+}
+
+impl Rows<'_> {
+    /// Hands the gathered rows to the index and gives the rest.
+    pub fn finish(self) -> Result<Unit, crate::SnapshotError> {
+        self.gather.finish()?;
+        Ok(self.unit)
+    }
+}
+
+impl Visit for Rows<'_> {
+    fn leaf(&mut self, leaf: &Leaf<'_>) -> Result<(), Problem> {
+        if leaf.count() == 0 {
+            return Ok(());
+        }
+        let number = u32::try_from(self.unit.leaves.len()).expect("page numbers fit into 30 bits");
+        for entry in leaf.entries() {
+            let row = Row::of(&entry, leaf.page())?;
+            let place = RowPlace::new(self.number, number, entry.index, row.deleted);
+            self.gather.add(row.user_key, place);
+            self.unit.last_main = row.main;
+        }
+        let before = self.unit.crc;
+        hash(&mut self.unit.crc, leaf, |_| true);
+        self.unit
+            .leaves
+            .push(LeafFacts::new(leaf, before, self.unit.crc, self.unit.rows));
+        self.unit.rows += u32::from(leaf.count());
+        Ok(())
+    }
+}
+
+/// Covers the pairs of a leaf for which `wanted` holds: each key, then its
+/// value. Pairs stand behind each other in the page, so mostly this is one
+/// span. A bucket counts as a key without a value.
+pub(crate) fn hash(crc: &mut Crc, leaf: &Leaf<'_>, wanted: impl Fn(&Entry<'_>) -> bool) {
+    let mut span = 0..0;
+    for entry in leaf.entries().filter(wanted) {
+        if entry.start != span.end {
+            crc.update(&leaf.bytes()[span]);
+            span = entry.start..entry.start;
+        }
+        span.end = if entry.is_bucket {
+            entry.start + entry.key.len()
+        } else {
+            entry.end()
+        };
+    }
+    crc.update(&leaf.bytes()[span]);
+}

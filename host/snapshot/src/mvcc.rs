@@ -1,0 +1,139 @@
+//! What etcd keeps in the bucket `key`: one row for each change of a key.
+//!
+//! A row's key is the main revision u64 big-endian, `_`, the sub-revision u64
+//! big-endian, and `t` behind it where the change deleted the key. Its value is
+//! a `mvccpb.KeyValue` whose field 1 is the user's key. Bucket `meta` holds
+//! compaction revisions in the same form.
+
+use crate::page::Entry;
+use crate::problem::Problem;
+
+/// The bytes of a row's key, without and with the mark of a deletion.
+const REVISION_BYTES: usize = 17;
+const MARKED_BYTES: usize = REVISION_BYTES + 1;
+const SEPARATOR: u8 = b'_';
+const DELETED: u8 = b't';
+
+/// One change of one key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub main: i64,
+    pub deleted: bool,
+    pub user_key: &'a [u8],
+}
+
+impl<'a> Row<'a> {
+    /// Reads an element of bucket `key` on `page`.
+    pub fn of(entry: &Entry<'a>, page: u64) -> Result<Self, Problem> {
+        let index = entry.index;
+        if entry.is_bucket {
+            return Err(Problem::BucketMisplaced { page, index });
+        }
+        let main = main_revision(entry.key).ok_or(Problem::RevisionKey { page, index })?;
+        let user_key = user_key(entry.value).ok_or(Problem::KeyValue { page, index })?;
+        Ok(Self {
+            main,
+            deleted: is_deletion(entry.key),
+            user_key,
+        })
+    }
+}
+
+/// The main revision in a row's key; `None` if it is no such key.
+pub(crate) fn main_revision(key: &[u8]) -> Option<i64> {
+    if !(REVISION_BYTES..=MARKED_BYTES).contains(&key.len()) || key[8] != SEPARATOR {
+        return None;
+    }
+    let number = |at: usize| {
+        let bytes = key[at..at + 8]
+            .try_into()
+            .expect("the length was checked above");
+        Some(i64::from_be_bytes(bytes)).filter(|number| *number >= 0)
+    };
+    number(9).and(number(0))
+}
+
+pub(crate) fn is_deletion(key: &[u8]) -> bool {
+    key.len() == MARKED_BYTES && key[REVISION_BYTES] == DELETED
+}
+
+/// Field 1 of a `KeyValue` in protocol-buffer encoding, empty if it is absent;
+/// `None` if the message is malformed. As in every parser of such messages the
+/// last occurrence counts.
+fn user_key(mut message: &[u8]) -> Option<&[u8]> {
+    let mut key: &[u8] = &[];
+    while !message.is_empty() {
+        let tag = varint(&mut message)?;
+        let (field, wire_type) = (tag >> 3, tag & 7);
+        let bytes = match wire_type {
+            0 => varint(&mut message).map(|_| &[][..]),
+            1 => take(&mut message, 8),
+            2 => varint(&mut message).and_then(|bytes| take(&mut message, bytes)),
+            5 => take(&mut message, 4),
+            _ => None,
+        }?;
+        match (field, wire_type) {
+            (0, _) => return None,
+            (1, 2) => key = bytes,
+            (1 | 5, _) if wire_type != 2 => return None,
+            (2 | 3 | 4 | 6, _) if wire_type != 0 => return None,
+            _ => {}
+        }
+    }
+    Some(key)
+}
+
+fn take<'a>(message: &mut &'a [u8], bytes: u64) -> Option<&'a [u8]> {
+    let (head, rest) = message.split_at_checked(usize::try_from(bytes).ok()?)?;
+    *message = rest;
+    Some(head)
+}
+
+fn varint(message: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = message.split_first()?;
+        *message = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{main_revision, user_key};
+
+    #[test]
+    fn a_revision_needs_its_separator_and_its_length() {
+        let key = [0, 0, 0, 0, 0, 0, 1, 2, b'_', 0, 0, 0, 0, 0, 0, 0, 3, b't'];
+        assert_eq!(main_revision(&key), Some(258));
+        assert_eq!(main_revision(&key[..17]), Some(258));
+        assert_eq!(main_revision(&key[..16]), None);
+        let mut negative = key;
+        negative[0] = 0x80;
+        assert_eq!(main_revision(&negative), None);
+        let mut other = key;
+        other[8] = b'-';
+        assert_eq!(main_revision(&other), None);
+    }
+
+    #[test]
+    fn the_user_key_is_field_one_of_a_well_formed_message() {
+        assert_eq!(user_key(b""), Some(&b""[..]));
+        assert_eq!(user_key(b"\x0a\x01k\x10\x05\x2a\x02vv"), Some(&b"k"[..]));
+        assert_eq!(user_key(b"\x10\x05\x0a\x01k"), Some(&b"k"[..]));
+        for malformed in [
+            &b"\x0a\x02k"[..],
+            b"\x0a",
+            b"\x0b",
+            b"\x08\x01",
+            b"\x12\x01k",
+            b"\x10",
+        ] {
+            assert_eq!(user_key(malformed), None, "{malformed:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Checking a snapshot while it still arrives.
+//!
+//! Bytes come in pieces of any size. Each page is checked by itself as soon as
+//! it is complete, and what ties it to others (its children, its first and
+//! last key) is noted in a ledger of some 20 bytes a page. The trees are
+//! judged from the ledger when the stream has ended: a page that is not in use
+//! may hold anything, since a server goes on writing to free pages while it
+//! streams, so damage counts only where a tree leads.
+//!
+//! The last 32 bytes are held back from the running SHA-256, since they may be
+//! the trailer.
+
+mod judge;
+mod ledger;
+mod pager;
+
+use ring::digest::{Context, SHA256};
+
+use crate::meta::Geometry;
+use crate::problem::{Problem, Problems};
+use crate::verify::{TRAILER_BYTES, has_trailer, mismatch};
+use pager::Pager;
+
+const HELD_BYTES: usize = TRAILER_BYTES as usize;
+
+/// A check over a stream of bytes. Memory: the longest run of pages (16 MiB at
+/// most) and the ledger.
+pub struct StreamCheck {
+    sha256: Context,
+    held: Vec<u8>,
+    bytes: u64,
+    pager: Pager,
+}
+
+/// What is known of a stream that passed every check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamSummary {
+    /// All bytes, with the trailer.
+    pub bytes: u64,
+    /// The SHA-256 of everything before the trailer, which is equal to it.
+    pub sha256: [u8; 32],
+    /// How the file is laid out.
+    pub geometry: Geometry,
+    /// Pages in use; the others are free.
+    pub pages_used: u64,
+}
+
+impl Default for StreamCheck {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StreamCheck {
+    /// A check that has seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            sha256: Context::new(&SHA256),
+            held: Vec::with_capacity(2 * HELD_BYTES),
+            bytes: 0,
+            pager: Pager::default(),
+        }
+    }
+
+    /// Takes the next bytes of the stream.
+    ///
+    /// # Errors
+    /// When nothing that follows can mend it: the head is no bbolt file, or the
+    /// ledger is full. Damage to single pages is told by [`Self::finish`].
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.bytes += bytes.len() as u64;
+        let held = (self.held.len() + bytes.len()).min(HELD_BYTES);
+        if bytes.len() >= held {
+            let (now, later) = bytes.split_at(bytes.len() - held);
+            let before = std::mem::replace(&mut self.held, later.to_vec());
+            self.feed(&before)?;
+            return self.feed(now);
+        }
+        let passed = self.held.len() + bytes.len() - held;
+        let before: Vec<u8> = self.held.drain(..passed).collect();
+        self.held.extend_from_slice(bytes);
+        self.feed(&before)
+    }
+
+    /// Judges the whole once the stream has ended.
+    ///
+    /// # Errors
+    /// All problems of the pages in use, of the trees, and of the trailer.
+    pub fn finish(mut self) -> Result<StreamSummary, Problems> {
+        let mut problems = Problems::default();
+        if !has_trailer(self.bytes) {
+            problems.add(Problem::TrailerMissing { bytes: self.bytes });
+            let held = std::mem::take(&mut self.held);
+            self.feed(&held)?;
+        }
+        let sha256 = self.sha256.finish();
+        if problems.is_empty() && sha256.as_ref() != self.held {
+            problems.add(mismatch(&self.held, sha256.as_ref()));
+        }
+        let body = self.bytes - self.held.len() as u64;
+        let (geometry, noted) = self.pager.finish(body)?;
+        let pages_used = judge::judge(geometry, noted, &mut problems);
+        let sha256 = sha256.as_ref().try_into().expect("a SHA-256 has 32 bytes");
+        problems.or(StreamSummary {
+            bytes: self.bytes,
+            sha256,
+            geometry,
+            pages_used,
+        })
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.sha256.update(bytes);
+        self.pager.feed(bytes)
+    }
+}

@@ -1,0 +1,103 @@
+//! Snapshots that arrive in pieces.
+
+use drydock_snapshot::{Problem, StreamCheck, status, verify};
+
+use crate::files::{FREELIST_STORED, Image, SERVERS, built, bytes, offset, open, stream};
+use crate::tools::etcdutl_status;
+
+#[test]
+fn pieces_of_any_size_give_the_verdict_of_the_whole() {
+    for name in SERVERS.into_iter().chain([FREELIST_STORED]) {
+        let bytes = bytes(name);
+        let whole = verify(&open(name)).expect("a sound file");
+        for piece in [1, 7, 31, 32, 33, 512, 4095, 4096, 32 * 1024, bytes.len()] {
+            let summary = stream(&bytes, piece).expect("a sound stream");
+            assert_eq!(summary.sha256, whole.sha256, "{name} in pieces of {piece}");
+            assert_eq!(
+                summary.pages_used, whole.pages_used,
+                "{name} in pieces of {piece}"
+            );
+            assert_eq!(summary.bytes, bytes.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_ends_early_is_refused() {
+    let bytes = bytes("etcd-3.6.16");
+    for end in [
+        0,
+        1,
+        31,
+        32,
+        100,
+        4096,
+        40_000,
+        bytes.len() - 512,
+        bytes.len() - 1,
+    ] {
+        let problems = stream(&bytes[..end], 1024).expect_err("it is not whole");
+        assert!(!problems.is_empty());
+    }
+    let sectors = stream(&bytes[..bytes.len() - 4096], 1024).expect_err("a page is missing");
+    assert!(
+        matches!(sectors.listed()[0], Problem::Truncated { .. }),
+        "{sectors:?}"
+    );
+}
+
+#[test]
+fn what_is_no_snapshot_is_refused_before_it_ends() {
+    let mut check = StreamCheck::new();
+    let refused = check.push(&vec![0; 1 << 20]);
+    assert_eq!(refused, Err(Problem::MetaInvalid));
+}
+
+#[test]
+fn files_of_any_page_size_are_read_as_etcdutl_reads_them() {
+    for page_bytes in [1024, 4096, 16_384, 65_536] {
+        let file = built(page_bytes, 100_000);
+        let theirs: serde_json::Value =
+            serde_json::from_slice(&etcdutl_status(&file).stdout).expect("etcdutl's JSON");
+        let ours = verify(&file).expect("a sound file").status;
+        assert_eq!(serde_json::to_value(ours).expect("plain data"), theirs);
+        let summary = stream(&file, 10_000).expect("a sound stream");
+        assert_eq!(summary.geometry.page_bytes as usize, page_bytes);
+    }
+}
+
+#[test]
+fn a_run_of_pages_longer_than_the_window_needs_the_whole_file() {
+    let fits = built(4096, 15 << 20);
+    stream(&fits, 32 * 1024).expect("it fits the window");
+    let long = built(4096, 17 << 20);
+    let problems = stream(&long, 32 * 1024).expect_err("it does not fit");
+    assert!(
+        problems.listed().iter().all(Problem::is_stream_limit),
+        "{problems:?}"
+    );
+    verify(&long).expect("the file check reads it");
+    let huge = built(4096, 65 << 20);
+    status(&huge).expect_err("no etcd writes such a value");
+}
+
+#[test]
+fn a_stale_header_in_a_free_page_hides_nothing() {
+    let mut image = Image::of("etcd-3.6.16");
+    let before = status(&image.bytes).expect("a sound file");
+    let pages = (image.bytes.len() / 4096) as u32;
+    let free = image.free_pages();
+    assert!(!free.is_empty());
+    for (number, range) in free.into_iter().enumerate() {
+        let page = (range.start / 4096) as u32;
+        image.set_u64(offset(page.into()), page.into());
+        image.set_u16(range.start + 8, 1 + (number % 2) as u16);
+        image.set_u32(
+            range.start + 12,
+            [1, pages - page - 1, u32::MAX][number % 3],
+        );
+    }
+    let bytes = image.sealed();
+    assert_eq!(status(&bytes).expect("a sound file"), before);
+    stream(&bytes, 4096).expect("a sound stream");
+}

@@ -1,0 +1,125 @@
+//! The documents that tell Drydock about the scratch cluster.
+//!
+//! Paths in a document are relative to the file they stand in, so everything but the
+//! schedule, the target's folder and its grant is named relatively.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use drydock_testkit::etcd::Cluster;
+
+/// The node's configuration in the scratch folder.
+pub const CONFIGURATION: &str = "drydock.yaml";
+
+/// Where backups are stored in the scratch folder.
+pub const BACKUPS: &str = "backups";
+
+/// What the documents are made from.
+pub struct Documents<'a> {
+    pub scratch: &'a Path,
+    /// The checkout's schedule, which names the cluster `quickstart` and the target
+    /// `local`.
+    pub schedule: &'a Path,
+    pub source: &'a Cluster,
+    /// Whom backups are sealed for.
+    pub recipient: &'a str,
+}
+
+impl Documents<'_> {
+    /// Writes all of them, and makes the folder for backups.
+    pub fn write(&self) -> Result<()> {
+        self.write_one(CONFIGURATION, &self.node())?;
+        self.write_one("inventory/cluster.yaml", &self.cluster()?)?;
+        self.write_one("inventory/target.yaml", &self.target())?;
+        self.write_one("grants/grants.yaml", &self.grants())?;
+        let backups = self.scratch.join(BACKUPS);
+        fs::create_dir_all(&backups).with_context(|| format!("cannot make {}", backups.display()))
+    }
+
+    fn write_one(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.scratch.join(name);
+        let folder = path
+            .parent()
+            .expect("every document lies in the scratch folder");
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn node(&self) -> String {
+        format!(
+            "apiVersion: drydock.dev/v1\n\
+             kind: NodeConfig\n\
+             metadata: {{name: quickstart}}\n\
+             spec:\n  \
+               state: state\n  \
+               schedules: [{schedule}, inventory]\n  \
+               grants: [grants]\n  \
+               signingKey: {{valueFrom: {{file: signing.key}}}}\n",
+            schedule = quoted(self.schedule),
+        )
+    }
+
+    fn cluster(&self) -> Result<String> {
+        let pair = self
+            .source
+            .client_certificate()
+            .context("the source cluster has TLS")?;
+        let authority = self.source.ca().context("the source cluster has TLS")?;
+        Ok(format!(
+            "apiVersion: drydock.dev/v1\n\
+             kind: Cluster\n\
+             metadata: {{name: quickstart}}\n\
+             spec:\n  \
+               etcd:\n    \
+                 endpoints: [{endpoints}]\n    \
+                 ca: {{valueFrom: {{file: {authority}}}}}\n    \
+                 certificate: {{valueFrom: {{file: {certificate}}}}}\n    \
+                 key: {{valueFrom: {{file: {key}}}}}\n",
+            endpoints = self.source.endpoints().join(", "),
+            authority = quoted(authority),
+            certificate = quoted(&pair.certificate),
+            key = quoted(&pair.key),
+        ))
+    }
+
+    fn target(&self) -> String {
+        format!(
+            "apiVersion: drydock.dev/v1\n\
+             kind: Target\n\
+             metadata: {{name: local}}\n\
+             spec:\n  \
+               plugin: store-file\n  \
+               config: {{folder: {folder}}}\n  \
+               recipients: [{recipient}]\n",
+            folder = quoted(&self.scratch.join(BACKUPS)),
+            recipient = self.recipient,
+        )
+    }
+
+    fn grants(&self) -> String {
+        let grant = |plugin: &str, grants: &str| {
+            format!(
+                "apiVersion: drydock.dev/v1\n\
+                 kind: PluginGrant\n\
+                 metadata: {{name: {plugin}}}\n\
+                 spec:\n  \
+                   builtin: {plugin}\n  \
+                   grants: {grants}\n"
+            )
+        };
+        let folder = quoted(&self.scratch.join(BACKUPS));
+        let store = format!("{{files: [{{directory: {folder}, access: write}}]}}");
+        [
+            grant("etcd-backup", "{etcd: [member-list, status, snapshot]}"),
+            grant("etcd-verify", "{}"),
+            grant("store-file", &store),
+        ]
+        .join("---\n")
+    }
+}
+
+/// A path as a quoted YAML scalar, so that no character in it can mean anything.
+fn quoted(path: &Path) -> String {
+    serde_json::Value::from(path.to_string_lossy()).to_string()
+}

@@ -1,0 +1,136 @@
+//! Running the program `drydock`, and asking etcd's `etcdutl` for a second opinion.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use comfy_table::{Table, presets};
+use drydock_testkit::program::run;
+use drydock_testkit::tools::{self, ETCD_VERSION};
+use serde::Deserialize;
+
+use crate::documents::CONFIGURATION;
+
+/// The program with the scratch folder's configuration.
+pub struct Drydock {
+    program: PathBuf,
+    configuration: PathBuf,
+}
+
+/// What a run says at its end.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RunReport {
+    outcome: String,
+    recovery_point: Option<String>,
+    snapshots: Vec<SnapshotStatus>,
+}
+
+/// A run that committed a recovery point.
+pub struct Run {
+    pub outcome: String,
+    pub recovery_point: String,
+    pub status: SnapshotStatus,
+}
+
+/// The figures of a snapshot, under the names that `etcdutl` gives them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotStatus {
+    pub hash: u32,
+    pub revision: i64,
+    pub total_key: u64,
+    pub total_size: u64,
+    pub version: String,
+}
+
+impl Drydock {
+    pub fn new(program: &Path, scratch: &Path) -> Self {
+        Self {
+            program: program.to_path_buf(),
+            configuration: scratch.join(CONFIGURATION),
+        }
+    }
+
+    pub fn configuration(&self) -> &Path {
+        &self.configuration
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(&self.configuration);
+        command
+    }
+
+    /// Makes a key pair and returns its public part.
+    pub fn new_key(&self, kind: &str, file: &Path) -> Result<String> {
+        let mut command = self.command();
+        command
+            .args(["key", "new", "--kind", kind, "--out"])
+            .arg(file);
+        Ok(run(&mut command)?.stdout.trim().to_owned())
+    }
+
+    /// Runs a schedule once. Its progress and notes go to our own stderr.
+    pub fn run(&self, schedule: &str) -> Result<Run> {
+        let mut command = self.command();
+        command.args(["--output", "json", "run", schedule]);
+        let ended = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot start drydock")?;
+        let text = String::from_utf8_lossy(&ended.stdout);
+        ensure!(
+            ended.status.success(),
+            "`drydock run {schedule}` ended with {}\n{text}",
+            ended.status
+        );
+        let reports: Vec<RunReport> = serde_json::from_str(&text)
+            .with_context(|| format!("`drydock run` printed no JSON of a run: {text}"))?;
+        let report = reports.into_iter().last().context("no run is reported")?;
+        let mut snapshots = report.snapshots.into_iter();
+        Ok(Run {
+            outcome: report.outcome,
+            recovery_point: report.recovery_point.context("nothing was committed")?,
+            status: snapshots.next().context("the run made no snapshot")?,
+        })
+    }
+
+    /// Fetches the only artifact of a recovery point, unsealed, into a file.
+    pub fn fetch(&self, recovery_point: &str, identity: &Path, to: &Path) -> Result<()> {
+        let mut command = self.command();
+        command
+            .args(["recovery-point", "fetch", recovery_point, "--identity"])
+            .arg(identity)
+            .arg("--to")
+            .arg(to);
+        run(&mut command)?;
+        Ok(())
+    }
+}
+
+impl SnapshotStatus {
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table
+            .load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED)
+            .set_header(["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE"])
+            .add_row([
+                format!("{:x}", self.hash),
+                self.revision.to_string(),
+                self.total_key.to_string(),
+                format!("{} bytes", self.total_size),
+            ]);
+        table.to_string()
+    }
+}
+
+/// What etcd's own tool says of a snapshot file.
+pub fn etcdutl_status(file: &Path) -> Result<SnapshotStatus> {
+    let mut command = Command::new(tools::etcd(ETCD_VERSION)?.join("etcdutl"));
+    command.args(["snapshot", "status", "-w", "json"]).arg(file);
+    let printed = run(&mut command)?;
+    serde_json::from_str(&printed.stdout)
+        .with_context(|| format!("etcdutl printed no status: {}", printed.stdout))
+}

@@ -1,0 +1,41 @@
+//! Real servers for tests and for the quickstart.
+//!
+//! The testkit starts etcd clusters on loopback, makes the certificates for them, loads
+//! them with what a Kubernetes API server would have written, and finds the programs that
+//! a restore by hand needs. Nothing in it pretends: every server is the real program, out
+//! of the cache folder that `cargo xtask tools` fills.
+//!
+//! It refuses to know the product: tests bring Drydock to the servers, never the other
+//! way round.
+//!
+//! Data passes through it from [`tools`] (programs) and [`pki`] (certificates) into
+//! [`etcd`] (a running cluster), and from [`kube_objects`] and [`random_values`] into that
+//! cluster's keys.
+//!
+//! **Invariant:** no server outlives the process that started it, however that ends: see
+//! [`guard`].
+//! **Invariant:** nothing is awaited for a time, only for a condition with a limit: see
+//! [`wait`].
+//! **Invariant:** the same seed loads the same keys and values.
+//!
+//! A crash leaves nothing: the guard stops the servers and removes their folders.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "test support, not the product: it reads the environment to find the cache folder"
+)]
+
+pub mod etcd;
+pub mod guard;
+pub mod kube_objects;
+pub mod pki;
+pub mod port;
+pub mod program;
+pub mod random;
+pub mod random_values;
+pub mod scratch;
+pub mod tools;
+pub mod wait;
+
+pub use port::free_port;
+pub use scratch::Scratch;
+pub use wait::wait_until;

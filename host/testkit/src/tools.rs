@@ -1,0 +1,77 @@
+//! The programs that `cargo xtask tools` put into the cache folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// The version of etcd that is used where nothing else is asked for.
+pub const ETCD_VERSION: &str = "3.6.16";
+
+/// The folder with `etcd`, `etcdctl` and `etcdutl` of that version, such as `3.6.16`.
+///
+/// # Errors
+/// When they are not in the cache folder; the message names the command that helps.
+pub fn etcd(version: &str) -> Result<PathBuf> {
+    let name = format!("etcd-{version}");
+    let folder = tools_folder()?.join(&name);
+    for program in ["etcd", "etcdctl", "etcdutl"] {
+        ensure_present(&folder.join(program), &name)?;
+    }
+    Ok(folder)
+}
+
+/// The program `age`; `age-keygen` lies beside it.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn age() -> Result<PathBuf> {
+    program("age-1.3.2/age", "age")
+}
+
+/// The program `minisign`.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn minisign() -> Result<PathBuf> {
+    program("minisign-0.3.0/minisign", "minisign")
+}
+
+/// The program `zstd`.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn zstd() -> Result<PathBuf> {
+    program("zstd/zstd", "zstd")
+}
+
+fn program(path: &str, tool: &str) -> Result<PathBuf> {
+    let path = tools_folder()?.join(path);
+    ensure_present(&path, tool)?;
+    Ok(path)
+}
+
+fn ensure_present(path: &Path, tool: &str) -> Result<()> {
+    ensure!(
+        path.is_file(),
+        "{} is missing: run `cargo xtask tools {tool}` once",
+        path.display()
+    );
+    Ok(())
+}
+
+/// The same rule as xtask's: `DRYDOCK_CACHE`, else `$XDG_CACHE_HOME/drydock`, else
+/// `~/.cache/drydock`.
+fn tools_folder() -> Result<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = if let Some(chosen) = set("DRYDOCK_CACHE") {
+        PathBuf::from(chosen)
+    } else if let Some(caches) = set("XDG_CACHE_HOME") {
+        Path::new(&caches).join("drydock")
+    } else {
+        let home = set("HOME").context("neither DRYDOCK_CACHE nor HOME is set")?;
+        Path::new(&home).join(".cache/drydock")
+    };
+    let cache = std::path::absolute(&cache)
+        .with_context(|| format!("cannot make {} absolute", cache.display()))?;
+    Ok(cache.join("tools"))
+}

@@ -1,0 +1,5 @@
+//! The testkit against the real servers that it starts.
+
+mod etcd;
+mod guard;
+mod pki;

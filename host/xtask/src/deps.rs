@@ -1,0 +1,309 @@
+//! `cargo xtask check-deps`: the crates depend on each other one way only.
+//!
+//! The rules stand in `RULES` below and are those of ARCHITECTURE.md:
+//! core <- {schedule, journal, snapshot, repository, engine, capability} <- sandbox <-
+//! daemon, and among the siblings only engine -> journal. Some crates from outside belong
+//! to one of ours alone. Plugins never depend on the host.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::program::output;
+use crate::workspace::{Workspace, cargo_program};
+
+/// The crates of ours that a crate may use.
+struct Rule {
+    name: &'static str,
+    may_use: &'static [&'static str],
+}
+
+const SIBLINGS_USE: &[&str] = &["drydock-core"];
+
+const RULES: &[Rule] = &[
+    rule("drydock-core", &[]),
+    rule("drydock-schedule", SIBLINGS_USE),
+    rule("drydock-journal", SIBLINGS_USE),
+    rule("drydock-snapshot", SIBLINGS_USE),
+    rule("drydock-repository", SIBLINGS_USE),
+    rule("drydock-engine", &["drydock-core", "drydock-journal"]),
+    rule("drydock-capability-", SIBLINGS_USE),
+    rule(
+        "drydock-sandbox",
+        &[
+            "drydock-core",
+            "drydock-schedule",
+            "drydock-journal",
+            "drydock-snapshot",
+            "drydock-repository",
+            "drydock-engine",
+            "drydock-capability-",
+        ],
+    ),
+    rule(
+        "drydock",
+        &[
+            "drydock-core",
+            "drydock-schedule",
+            "drydock-journal",
+            "drydock-snapshot",
+            "drydock-repository",
+            "drydock-engine",
+            "drydock-capability-",
+            "drydock-sandbox",
+        ],
+    ),
+    rule("drydock-testkit", SIBLINGS_USE),
+    rule("xtask", &[]),
+];
+
+const fn rule(name: &'static str, may_use: &'static [&'static str]) -> Rule {
+    Rule { name, may_use }
+}
+
+/// Crates from outside (names ending in `-` stand for all that begin so) and the only
+/// crates of ours that may use them.
+const RESERVED: &[(&str, &[&str])] = &[
+    (
+        "etcd-client",
+        &["drydock-capability-etcd", "drydock-testkit"],
+    ),
+    ("kube", &["drydock-capability-kubernetes"]),
+    ("kube-", &["drydock-capability-kubernetes"]),
+    ("wasmtime", &["drydock-sandbox"]),
+    ("wasmtime-", &["drydock-sandbox"]),
+    ("rusqlite", &["drydock-journal"]),
+];
+
+/// The crate that others may use in tests, and only there.
+const TESTKIT: &str = "drydock-testkit";
+
+/// A crate of one of the two workspaces, as `cargo metadata` tells it.
+#[derive(Debug, Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    name: String,
+    /// `None` for an ordinary dependency, else `dev` or `build`.
+    kind: Option<String>,
+    /// Where a crate of ours lies.
+    path: Option<String>,
+}
+
+impl Dependency {
+    fn is_for_tests(&self) -> bool {
+        self.kind.as_deref() == Some("dev")
+    }
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+/// The chore: fails with every broken rule.
+pub fn run(workspace: &Workspace) -> Result<()> {
+    let host = packages(&workspace.root)?;
+    let mut broken = host_violations(&host);
+    let mut count = host.len();
+    let plugins = workspace.plugins();
+    if plugins.join("Cargo.toml").is_file() {
+        let guests = packages(&plugins)?;
+        count += guests.len();
+        broken.extend(plugin_violations(&guests, &workspace.root.join("host")));
+    }
+    if !broken.is_empty() {
+        bail!(
+            "the dependency rules are broken:\n  {}",
+            broken.join("\n  ")
+        );
+    }
+    println!("{count} crates keep the dependency rules");
+    Ok(())
+}
+
+fn packages(folder: &Path) -> Result<Vec<Package>> {
+    let mut command = Command::new(cargo_program());
+    command
+        .current_dir(folder)
+        .args(["metadata", "--no-deps", "--format-version", "1"]);
+    let metadata: Metadata = serde_json::from_str(&output(&mut command)?)
+        .with_context(|| format!("cargo metadata of {} is not readable", folder.display()))?;
+    Ok(metadata.packages)
+}
+
+/// What the crates of the host do that they may not, one sentence each.
+fn host_violations(packages: &[Package]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for package in packages {
+        let Some(rule) = RULES.iter().find(|rule| matches(rule.name, &package.name)) else {
+            broken.push(format!(
+                "{} has no rule: say in host/xtask/src/deps.rs what it may use",
+                package.name
+            ));
+            continue;
+        };
+        let uses = package.dependencies.iter();
+        broken.extend(uses.filter_map(|dependency| violation(package, rule, dependency, packages)));
+    }
+    broken
+}
+
+fn violation(
+    package: &Package,
+    rule: &Rule,
+    dependency: &Dependency,
+    packages: &[Package],
+) -> Option<String> {
+    let (user, used) = (&package.name, &dependency.name);
+    let ours = packages.iter().any(|other| other.name == *used);
+    if ours && !may_use(rule, dependency) {
+        return Some(format!("{user} must not depend on {used}"));
+    }
+    let (_, owners) = RESERVED.iter().find(|(name, _)| matches(name, used))?;
+    let allowed = owners.iter().any(|owner| user == owner);
+    (!allowed).then(|| {
+        format!(
+            "{user} must not depend on {used}: only {} may",
+            owners.join(", ")
+        )
+    })
+}
+
+fn may_use(rule: &Rule, dependency: &Dependency) -> bool {
+    if dependency.name == TESTKIT {
+        return dependency.is_for_tests();
+    }
+    let mut allowed = rule.may_use.iter();
+    allowed.any(|name| matches(name, &dependency.name))
+}
+
+/// A name, or with a `-` at the end every name that begins so.
+fn matches(pattern: &str, name: &str) -> bool {
+    if pattern.ends_with('-') {
+        return name.starts_with(pattern);
+    }
+    name == pattern
+}
+
+/// What the plugins do that they may not: use anything that lies in the host's folder.
+fn plugin_violations(packages: &[Package], host: &Path) -> Vec<String> {
+    let mut broken = Vec::new();
+    for package in packages {
+        for dependency in &package.dependencies {
+            let path = dependency.path.as_deref().map(Path::new);
+            if path.is_some_and(|path| path.starts_with(host)) {
+                broken.push(format!(
+                    "the plugin crate {} must not depend on {}, a crate of the host",
+                    package.name, dependency.name
+                ));
+            }
+        }
+    }
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, uses: &[(&str, Option<&str>)]) -> Package {
+        let dependencies = uses.iter().map(|(name, kind)| Dependency {
+            name: (*name).to_owned(),
+            kind: kind.map(str::to_owned),
+            path: None,
+        });
+        Package {
+            name: name.to_owned(),
+            dependencies: dependencies.collect(),
+        }
+    }
+
+    /// The sentences about one crate that uses another, both of the workspace.
+    fn use_of(user: &str, used: &str, kind: Option<&str>) -> Vec<String> {
+        host_violations(&[package(user, &[(used, kind)]), package(used, &[])])
+    }
+
+    #[test]
+    fn the_way_down_is_open() {
+        let ways = [
+            ("drydock-engine", "drydock-core"),
+            ("drydock-engine", "drydock-journal"),
+            ("drydock-capability-etcd", "drydock-core"),
+            ("drydock-sandbox", "drydock-capability-local"),
+            ("drydock", "drydock-sandbox"),
+            ("drydock", "drydock-snapshot"),
+        ];
+        for (user, used) in ways {
+            assert_eq!(use_of(user, used, None), [""; 0], "{user} -> {used}");
+        }
+    }
+
+    #[test]
+    fn the_way_up_and_sideways_is_closed() {
+        let ways = [
+            ("drydock-core", "drydock-engine"),
+            ("drydock-journal", "drydock-engine"),
+            ("drydock-repository", "drydock-snapshot"),
+            ("drydock-capability-etcd", "drydock-capability-local"),
+            ("drydock-sandbox", "drydock"),
+            ("drydock", "xtask"),
+            ("drydock-testkit", "drydock-sandbox"),
+        ];
+        for (user, used) in ways {
+            let expected = format!("{user} must not depend on {used}");
+            for kind in [None, Some("dev"), Some("build")] {
+                assert_eq!(use_of(user, used, kind), std::slice::from_ref(&expected));
+            }
+        }
+    }
+
+    #[test]
+    fn the_testkit_is_for_tests_only() {
+        assert_eq!(use_of("drydock-snapshot", TESTKIT, Some("dev")), [""; 0]);
+        assert_eq!(
+            use_of("drydock-snapshot", TESTKIT, None),
+            ["drydock-snapshot must not depend on drydock-testkit"]
+        );
+    }
+
+    #[test]
+    fn reserved_crates_stay_with_their_owner() {
+        let owned = [
+            package("drydock-capability-etcd", &[("etcd-client", None)]),
+            package("drydock-sandbox", &[("wasmtime-wasi", None)]),
+            package("drydock-journal", &[("rusqlite", None)]),
+        ];
+        assert_eq!(host_violations(&owned), [""; 0]);
+        let strayed = [package("drydock-engine", &[("wasmtime-wasi", Some("dev"))])];
+        assert_eq!(
+            host_violations(&strayed),
+            ["drydock-engine must not depend on wasmtime-wasi: only drydock-sandbox may"]
+        );
+        let near = [package("drydock-engine", &[("kubert", None)])];
+        assert_eq!(host_violations(&near), [""; 0]);
+    }
+
+    #[test]
+    fn a_crate_without_a_rule_is_refused() {
+        let unknown = [package("drydock-novelty", &[])];
+        assert!(host_violations(&unknown)[0].starts_with("drydock-novelty has no rule"));
+    }
+
+    #[test]
+    fn plugins_stay_clear_of_the_host() {
+        let mut guest = package("etcd-backup", &[("drydock-core", None)]);
+        guest.dependencies[0].path = Some("/w/host/core".to_owned());
+        let broken = plugin_violations(&[guest], Path::new("/w/host"));
+        assert_eq!(broken.len(), 1);
+        let mut fine = package("etcd-backup", &[("drydock-sdk", None)]);
+        fine.dependencies[0].path = Some("/w/plugins/sdk".to_owned());
+        assert_eq!(plugin_violations(&[fine], Path::new("/w/host")), [""; 0]);
+    }
+}

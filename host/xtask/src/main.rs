@@ -1,0 +1,99 @@
+//! `cargo xtask`: the chores of this workspace as one small program.
+//!
+//! It fetches and builds the tools that builds and tests need, builds the guest
+//! plugins, guards the dependency rules, and runs the tests and the quickstart. It is
+//! kept light on purpose (no async runtime, no etcd client, no Wasm engine), because
+//! everybody waits for it before anything else is built.
+//!
+//! It refuses to know the product: no Drydock crate is among its dependencies, and it
+//! talks to the others through `cargo` and through programs only.
+//!
+//! Data passes through it one way: the committed recipes under `host/xtask/tools` and
+//! the sources under `plugins/` go in, finished programs in the cache folder and
+//! components in `plugins/dist` come out.
+//!
+//! **Invariant:** a finished file is never seen half written: every output is made
+//! beside its place and renamed into it.
+//! **Invariant:** two runs at once do not disturb each other: every folder that is
+//! built in place is locked first.
+//!
+//! A crash leaves scratch folders in the cache (their names begin with a dot), which the
+//! next run of the same recipe removes.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a tool for developers, not the product: it prints and reads the environment"
+)]
+
+mod cache;
+mod deps;
+mod plugins;
+mod program;
+mod quickstart;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The chores of the Drydock workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build the named tools into the cache folder and print where they are.
+    Tools {
+        /// Names such as `protoc` or `etcd-3.5.35`; without any, the default set.
+        names: Vec<String>,
+    },
+    /// Build the guest plugins into `plugins/dist`.
+    Plugins,
+    /// Check that the crates depend on each other only the way the design allows.
+    CheckDeps,
+    /// Prepare tools and plugins, then run the tests of the whole workspace.
+    Test {
+        /// Passed on to the test programs; only tests that contain one of them run.
+        filters: Vec<String>,
+    },
+    /// Back up a scratch etcd, fetch the recovery point and restore it, in a minute.
+    Quickstart {
+        /// Leave everything running until Ctrl-C.
+        #[arg(long)]
+        keep: bool,
+        /// Work in this folder, which must be empty or absent, and leave it in place.
+        #[arg(long, value_name = "DIR")]
+        scratch: Option<std::path::PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    let workspace = workspace::Workspace::find()?;
+    match chore {
+        Chore::Tools { names } => tools::run(&workspace, &names),
+        Chore::Plugins => plugins::run(&workspace),
+        Chore::CheckDeps => deps::run(&workspace),
+        Chore::Test { filters } => test::run(&workspace, &filters),
+        Chore::Quickstart { keep, scratch } => {
+            quickstart::run(&workspace, keep, scratch.as_deref())
+        }
+    }
+}

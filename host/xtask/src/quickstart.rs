@@ -1,0 +1,47 @@
+//! `cargo xtask quickstart`: from a fresh checkout to a restored etcd.
+//!
+//! This part only prepares: tools, plugins and the two programs. The scenario itself is
+//! the program `drydock-quickstart` of the testkit, since it talks to etcd.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::program::{run as run_program, step};
+use crate::workspace::Workspace;
+use crate::{plugins, tools};
+
+/// The tools that the scenario runs.
+const QUICKSTART_TOOLS: &[&str] = &["protoc", "etcd-3.6.16"];
+
+/// The chore: prepares everything and runs the scenario in its own process.
+pub fn run(workspace: &Workspace, keep: bool, scratch: Option<&Path>) -> Result<()> {
+    step("prepare the tools", || {
+        tools::prepare(workspace, QUICKSTART_TOOLS)
+    })?;
+    step("prepare the plugins", || plugins::build(workspace))?;
+    step("build drydock and the scenario", || {
+        let mut build = workspace.cargo();
+        build.args(["build", "-p", "drydock", "-p", "drydock-testkit", "--bins"]);
+        run_program(&mut build)
+    })?;
+    run_program(&mut scenario(workspace, keep, scratch))
+}
+
+fn scenario(workspace: &Workspace, keep: bool, scratch: Option<&Path>) -> std::process::Command {
+    let programs = workspace.target.join("debug");
+    let mut command = std::process::Command::new(programs.join("drydock-quickstart"));
+    command
+        .env("DRYDOCK_CACHE", workspace.cache.root())
+        .arg("--drydock")
+        .arg(programs.join("drydock"))
+        .arg("--checkout")
+        .arg(&workspace.root);
+    if let Some(scratch) = scratch {
+        command.arg("--scratch").arg(scratch);
+    }
+    if keep {
+        command.arg("--keep");
+    }
+    command
+}

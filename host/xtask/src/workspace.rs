@@ -1,0 +1,66 @@
+//! Where things are: the checkout, the folder cargo builds into, and the cache folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::cache::Cache;
+
+/// The folders that every chore works with.
+pub struct Workspace {
+    /// The root of the checkout.
+    pub root: PathBuf,
+    /// The folder that cargo builds the host workspace into. It is the one that this
+    /// program was built into, so that nothing is ever built twice.
+    pub target: PathBuf,
+    /// The cache of tools and toolchains, outside the checkout.
+    pub cache: Cache,
+}
+
+impl Workspace {
+    /// Finds the checkout that this program was built from.
+    pub fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .context("the xtask crate is expected at host/xtask of the checkout")?
+            .to_path_buf();
+        let target = target_folder()?;
+        let cache = Cache::find()?;
+        Ok(Self {
+            root,
+            target,
+            cache,
+        })
+    }
+
+    /// The workspace of the guest plugins.
+    pub fn plugins(&self) -> PathBuf {
+        self.root.join("plugins")
+    }
+
+    /// `cargo` for the host workspace.
+    pub fn cargo(&self) -> Command {
+        let mut command = Command::new(cargo_program());
+        command
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("DRYDOCK_CACHE", self.cache.root());
+        command
+    }
+}
+
+/// The cargo that runs this program, else the one on the search path.
+pub fn cargo_program() -> PathBuf {
+    std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
+}
+
+/// cargo puts its programs at `TARGET/PROFILE/NAME`; two folders up is the target folder.
+fn target_folder() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot tell where this program lies")?;
+    let target = program.ancestors().nth(2);
+    target
+        .map(Path::to_path_buf)
+        .with_context(|| format!("{} lies in no target folder of cargo", program.display()))
+}

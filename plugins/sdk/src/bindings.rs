@@ -1,0 +1,65 @@
+//! The generated bindings. The imports are generated once, for the world `host`; the
+//! three worlds of plugins share them, so that an error is the same type everywhere.
+//!
+//! Each world's `export_..!` macro carries that world's exports, so a component has
+//! only those of the world that it names; imports that it never calls are left out.
+
+/// What a plugin can call.
+pub mod host {
+    wit_bindgen::generate!({
+        world: "host",
+        path: "../../wit",
+        additional_derives: [PartialEq, Clone],
+        generate_all,
+    });
+}
+
+/// Generates one world's exports over the shared imports.
+macro_rules! world {
+    ($module:ident, $world:literal, $export:literal, $path:literal, $($only:literal: $from:path),+) => {
+        #[doc = concat!("What a plugin of the world `", $world, "` offers.")]
+        pub mod $module {
+            wit_bindgen::generate!({
+                world: $world,
+                path: "../../wit",
+                additional_derives: [PartialEq, Clone],
+                pub_export_macro: true,
+                export_macro_name: $export,
+                default_bindings_module: $path,
+                generate_all,
+                with: {
+                    "drydock:plugin/types@0.1.0": crate::bindings::host::drydock::plugin::types,
+                    "drydock:plugin/artifact@0.1.0": crate::bindings::host::drydock::plugin::artifact,
+                    "drydock:plugin/configuration@0.1.0": crate::bindings::host::drydock::plugin::configuration,
+                    "drydock:plugin/log@0.1.0": crate::bindings::host::drydock::plugin::log,
+                    "drydock:plugin/progress@0.1.0": crate::bindings::host::drydock::plugin::progress,
+                    "drydock:plugin/clock@0.1.0": crate::bindings::host::drydock::plugin::clock,
+                    "drydock:plugin/files@0.1.0": crate::bindings::host::drydock::plugin::files,
+                    $($only: $from),+
+                },
+            });
+        }
+    };
+}
+
+world!(
+    backup,
+    "backup",
+    "export_backup",
+    "drydock_plugin_sdk::bindings::backup",
+    "drydock:plugin/etcd@0.1.0": crate::bindings::host::drydock::plugin::etcd
+);
+world!(
+    verify,
+    "verify",
+    "export_verify",
+    "drydock_plugin_sdk::bindings::verify",
+    "drydock:plugin/etcd@0.1.0": crate::bindings::host::drydock::plugin::etcd
+);
+world!(
+    store,
+    "store",
+    "export_store",
+    "drydock_plugin_sdk::bindings::store",
+    "drydock:plugin/target@0.1.0": crate::bindings::host::drydock::plugin::target
+);

@@ -1,0 +1,262 @@
+//! The three kinds of plugins as traits, and how they answer the host's calls.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use crate::bindings::backup::exports::drydock::plugin::backup_step::Report;
+pub use crate::bindings::store::exports::drydock::plugin::store_step::{
+    Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, SessionInfo, SessionPage,
+};
+pub use crate::bindings::verify::exports::drydock::plugin::verify_step::Verdict;
+
+use crate::bindings::backup::exports::drydock::plugin::backup_step;
+use crate::bindings::store::exports::drydock::plugin::store_step;
+use crate::bindings::verify::exports::drydock::plugin::verify_step;
+use crate::{Error, Facts, Finding, Level, Sink, Slice, config};
+
+/// Produces artifacts.
+pub trait Backup {
+    /// What the step's `config:` holds.
+    type Config: DeserializeOwned;
+
+    /// Judges a configuration that could be parsed, without touching anything outside.
+    fn check_config(_config: &Self::Config) -> Result<Vec<Finding>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Produces the artifacts.
+    fn run(config: Self::Config) -> Result<Report, Error>;
+}
+
+/// Judges an artifact.
+pub trait Verify {
+    /// What the step's `config:` holds.
+    type Config: DeserializeOwned;
+
+    /// Judges a configuration that could be parsed, without touching anything outside.
+    fn check_config(_config: &Self::Config) -> Result<Vec<Finding>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Judges the artifact. `plain` is absent when a run is taken up after a crash.
+    fn judge(config: Self::Config, facts: &Facts, plain: Option<&Slice>) -> Result<Verdict, Error>;
+}
+
+/// Keeps objects. Every call starts from a fresh value, made by [`Store::open`].
+pub trait Store: Sized {
+    /// What the target's `config:` holds.
+    type Config: DeserializeOwned;
+
+    /// Judges a configuration that could be parsed, without touching anything outside.
+    fn check_config(_config: &Self::Config) -> Result<Vec<Finding>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Makes the store ready for one call.
+    fn open(config: Self::Config) -> Result<Self, Error>;
+
+    /// Looks at the target itself: reachable, writable, room, what it lacks.
+    fn check(&self) -> Result<Vec<Finding>, Error>;
+
+    /// How the store wants its parts.
+    fn layout(&self) -> Result<PartLayout, Error>;
+
+    /// Opens an upload and answers its session, at most 4 KiB.
+    fn begin(&self, object: &str, size_max: Option<u64>, part_size: u64) -> Result<Vec<u8>, Error>;
+
+    /// Stores one part and answers its receipt, at most 4 KiB.
+    fn put_part(
+        &self,
+        session: &[u8],
+        number: u32,
+        offset: u64,
+        bytes: &Slice,
+    ) -> Result<Vec<u8>, Error>;
+
+    /// Makes the object visible, whole or not at all.
+    fn complete(
+        &self,
+        session: &[u8],
+        receipts: &[PartReceipt],
+        size: u64,
+        sha256: &[u8],
+        if_absent: bool,
+    ) -> Result<Completion, Error>;
+
+    /// Forgets an upload. No error when it is not there.
+    fn abort(&self, session: &[u8]) -> Result<(), Error>;
+
+    /// Uploads that were neither completed nor aborted.
+    fn list_sessions(&self, prefix: &str, cursor: Option<&str>) -> Result<SessionPage, Error>;
+
+    /// Objects of this prefix, sorted by key.
+    fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error>;
+
+    /// Error code `not-found` when there is no such object.
+    fn stat(&self, object: &str) -> Result<ObjectStat, Error>;
+
+    /// Hands `length` bytes from `offset` on to the sink.
+    fn get_range(&self, object: &str, offset: u64, length: u64, into: &Sink) -> Result<(), Error>;
+
+    /// No error when it is not there.
+    fn delete(&self, object: &str) -> Result<(), Error>;
+}
+
+/// Session or receipt bytes that hold a value of the plugin's own.
+pub fn to_token<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|error| {
+        Error::permanent(
+            "bad-token",
+            format!("cannot write a token as JSON: {error}"),
+        )
+    })
+}
+
+/// The value that [`to_token`] wrote. `what` names it in the error, e.g. `session`.
+pub fn from_token<T: DeserializeOwned>(what: &str, token: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(token).map_err(|error| {
+        Error::permanent(
+            "bad-token",
+            format!("this {what} was not made by this plugin: {error}"),
+        )
+    })
+}
+
+impl Report {
+    /// Nothing to say.
+    #[must_use]
+    pub fn clean() -> Self {
+        Self::with(Vec::new())
+    }
+
+    /// An ordinary backup with findings.
+    #[must_use]
+    pub fn with(findings: Vec<Finding>) -> Self {
+        Self {
+            degraded: false,
+            findings,
+        }
+    }
+}
+
+impl Verdict {
+    /// Passes unless one of the findings is a failure.
+    #[must_use]
+    pub fn of(findings: Vec<Finding>) -> Self {
+        let pass = findings.iter().all(|found| found.level != Level::Failure);
+        Self { pass, findings }
+    }
+}
+
+impl<T: Backup> backup_step::Guest for T {
+    fn check_config() -> Result<Vec<Finding>, Error> {
+        T::check_config(&config::of_step()?)
+    }
+
+    fn run() -> Result<Report, Error> {
+        T::run(config::of_step()?)
+    }
+}
+
+impl<T: Verify> verify_step::Guest for T {
+    fn check_config() -> Result<Vec<Finding>, Error> {
+        T::check_config(&config::of_step()?)
+    }
+
+    fn judge(facts: &Facts, plain: Option<&Slice>) -> Result<Verdict, Error> {
+        T::judge(config::of_step()?, facts, plain)
+    }
+}
+
+impl<T: Store> store_step::Guest for T {
+    fn check_config() -> Result<Vec<Finding>, Error> {
+        T::check_config(&config::of_target()?)
+    }
+
+    fn check() -> Result<Vec<Finding>, Error> {
+        opened::<T>()?.check()
+    }
+
+    fn layout() -> Result<PartLayout, Error> {
+        opened::<T>()?.layout()
+    }
+
+    fn begin(object: String, size_max: Option<u64>, part_size: u64) -> Result<Vec<u8>, Error> {
+        opened::<T>()?.begin(&object, size_max, part_size)
+    }
+
+    fn put_part(
+        session: Vec<u8>,
+        number: u32,
+        offset: u64,
+        bytes: &Slice,
+    ) -> Result<Vec<u8>, Error> {
+        opened::<T>()?.put_part(&session, number, offset, bytes)
+    }
+
+    fn complete(
+        session: Vec<u8>,
+        receipts: Vec<PartReceipt>,
+        size: u64,
+        sha256: Vec<u8>,
+        if_absent: bool,
+    ) -> Result<Completion, Error> {
+        opened::<T>()?.complete(&session, &receipts, size, &sha256, if_absent)
+    }
+
+    fn abort(session: Vec<u8>) -> Result<(), Error> {
+        opened::<T>()?.abort(&session)
+    }
+
+    fn list_sessions(prefix: String, cursor: Option<String>) -> Result<SessionPage, Error> {
+        opened::<T>()?.list_sessions(&prefix, cursor.as_deref())
+    }
+
+    fn list(prefix: String, cursor: Option<String>) -> Result<ObjectPage, Error> {
+        opened::<T>()?.list(&prefix, cursor.as_deref())
+    }
+
+    fn stat(object: String) -> Result<ObjectStat, Error> {
+        opened::<T>()?.stat(&object)
+    }
+
+    fn get_range(object: String, offset: u64, length: u64, into: &Sink) -> Result<(), Error> {
+        opened::<T>()?.get_range(&object, offset, length, into)
+    }
+
+    fn delete(object: String) -> Result<(), Error> {
+        opened::<T>()?.delete(&object)
+    }
+}
+
+fn opened<T: Store>() -> Result<T, Error> {
+    T::open(config::of_target()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdict_passes_unless_something_failed() {
+        assert!(Verdict::of(Vec::new()).pass);
+        assert!(Verdict::of(vec![Finding::warning("w", "")]).pass);
+        assert!(!Verdict::of(vec![Finding::note("n", ""), Finding::failure("f", "")]).pass);
+    }
+
+    #[test]
+    fn token_comes_back_or_is_refused() {
+        let token = to_token(&("a", 1)).unwrap();
+        assert_eq!(
+            from_token::<(String, u32)>("session", &token).unwrap(),
+            ("a".to_owned(), 1)
+        );
+        let error = from_token::<(String, u32)>("session", b"nonsense").unwrap_err();
+        assert_eq!(error.code, "bad-token");
+        assert!(
+            error
+                .message
+                .starts_with("this session was not made by this plugin")
+        );
+    }
+}
