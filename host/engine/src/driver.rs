@@ -23,7 +23,7 @@ use crate::view::RunView;
 
 /// Events that wait for their transaction. A stream that seals faster than the journal
 /// syncs is held back by it.
-const EVENTS_QUEUE_MAX: usize = 64;
+const EVENTS_QUEUE_MAX: usize = 256;
 
 /// What a handle asks of its run.
 pub enum Control {
@@ -97,9 +97,12 @@ impl Driver {
         for effect in &effects {
             self.state.started(effect);
         }
+        // A stream says often how far it is; an operator sees it part by part.
+        if event.is_recorded() || !effects.is_empty() {
+            self.progress.send_replace(RunView::of(&self.state));
+        }
         self.start(effects);
         self.abandon();
-        self.progress.send_replace(RunView::of(&self.state));
         tell(&event);
         Ok(())
     }

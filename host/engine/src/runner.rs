@@ -8,7 +8,9 @@ use tokio::sync::mpsc;
 use crate::model::{Effect, Event};
 use crate::state::RunState;
 
-/// Takes events of an effect that is under way, in order.
+/// Takes events of an effect that is under way, in order. It is bounded, and the
+/// journal syncs between two events: a SealedAdvanced may be left out when there is no
+/// room (`try_send`), since the next one or OutputSealed says the same and more.
 pub type Events = mpsc::Sender<Event>;
 
 /// Carries out effects. Each may be carried out again after a crash: parts, completes,

@@ -21,7 +21,11 @@ pub const SIGNERS_MAX: usize = 1024;
 /// An Ed25519 signature: 64 bytes.
 const SIGNATURE_RAW_BYTES: usize = 64;
 
-/// The same with two letters for the algorithm and the key's id before it.
+/// A secret key file's second line, decoded, and the checksum at its end.
+const SECRET_KEY_BYTES: usize = 158;
+const CHECKSUM_BYTES: usize = 32;
+
+/// A signature with two letters for the algorithm and the key's id before it.
 const SIGNATURE_BYTES: usize = 2 + 8 + SIGNATURE_RAW_BYTES;
 
 /// A minisign key's id, as minisign prints it: 16 upper-case hex digits.
@@ -101,19 +105,14 @@ impl SigningKey {
     /// # Errors
     /// When it is encrypted or not such a file, without showing any of it.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let key_line = text.lines().nth(1).unwrap_or_default().trim();
-        let bytes = BASE64_STANDARD.decode(key_line);
-        // After the signature algorithm stand two letters of the key derivation:
-        // zeros when the key is not encrypted.
-        if bytes.is_ok_and(|bytes| bytes.get(2..4) == Some(b"Sc")) {
-            return Err(KeyError::Encrypted);
-        }
-        let secret = minisign::SecretKeyBox::from_string(text)
-            .and_then(minisign::SecretKeyBox::into_unencrypted_secret_key)
-            .map_err(|_| KeyError::SecretDamaged)?;
+        let secret = secret_key(text)?;
         let public =
             minisign::PublicKey::from_secret_key(&secret).map_err(|_| KeyError::SecretDamaged)?;
-        Ok(Self { secret, public })
+        let key = Self { secret, public };
+        // Not every key file has a checksum: a signature that fits shows that the
+        // halves of the key belong together.
+        key.sign_with(&[], "probe").map_err(|_| KeyError::SecretDamaged)?;
+        Ok(key)
     }
 
     #[must_use]
@@ -138,13 +137,16 @@ impl SigningKey {
         cluster: &ClusterName,
         name: &RecoveryPointName,
     ) -> Result<String, SignError> {
-        let trusted = trusted_comment(cluster, name);
+        self.sign_with(manifest, &trusted_comment(cluster, name))
+    }
+
+    fn sign_with(&self, bytes: &[u8], trusted: &str) -> Result<String, SignError> {
         let untrusted = format!("signature of {trusted}");
         let signature = minisign::sign(
             Some(&self.public),
             &self.secret,
-            Cursor::new(manifest),
-            Some(&trusted),
+            Cursor::new(bytes),
+            Some(trusted),
             Some(&untrusted),
         )?;
         Ok(signature.into_string())
@@ -252,6 +254,29 @@ impl fmt::Debug for TrustedSigners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.ids()).finish()
     }
+}
+
+/// The file's second line is base64 of: `Ed`, the key derivation (zeros for none, `Sc`
+/// for a password), `B2`, its parameters, and the key with a checksum. minisign's Go
+/// version leaves the checksum of an unencrypted key at zero.
+fn secret_key(text: &str) -> Result<minisign::SecretKey, KeyError> {
+    let line = text.lines().nth(1).unwrap_or_default().trim();
+    let bytes = BASE64_STANDARD
+        .decode(line)
+        .map_err(|_| KeyError::SecretDamaged)?;
+    if bytes.get(2..4) == Some(b"Sc") {
+        return Err(KeyError::Encrypted);
+    }
+    if bytes.len() != SECRET_KEY_BYTES || bytes[..6] != *b"Ed\0\0B2" {
+        return Err(KeyError::SecretDamaged);
+    }
+    let (_, checksum) = bytes.split_at(SECRET_KEY_BYTES - CHECKSUM_BYTES);
+    let key = if checksum.iter().all(|byte| *byte == 0) {
+        minisign::SecretKey::from_bytes(&bytes)
+    } else {
+        minisign::SecretKeyBox::from(text.to_owned()).into_unencrypted_secret_key()
+    };
+    key.map_err(|_| KeyError::SecretDamaged)
 }
 
 fn public_key(line: &str) -> Option<minisign::PublicKey> {

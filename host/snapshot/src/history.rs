@@ -8,7 +8,7 @@ use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::index::{KeyIndex, RowPlace};
 use crate::look::{self, Inline};
-use crate::mvcc::{Row, is_deletion, main_revision};
+use crate::mvcc::{Row, main_revision};
 use crate::page::{Entry, Leaf};
 use crate::reader::Reader;
 
@@ -53,8 +53,9 @@ pub(crate) struct Kept {
     pub keys: u64,
 }
 
-/// Which rows a `HashKV` covers: those up to `revision`; of those up to
-/// `compacted` only the kept ones, and no deletion at `compacted` itself.
+/// Which rows a `HashKV` covers: those up to `revision`, and of those up to
+/// `compacted` only the kept ones. A deletion at `compacted` itself, which some
+/// versions of etcd keep in the file and none hashes, is never among the kept.
 pub(crate) struct Choice<'a> {
     pub revision: i64,
     pub compacted: i64,
@@ -110,8 +111,7 @@ impl Choice<'_> {
     fn covers(&self, entry: &Entry<'_>, number: usize) -> bool {
         let main = main_revision(entry.key).unwrap_or(i64::MAX);
         let thinned = main <= self.compacted && !self.kept.has(number);
-        let gone = main == self.compacted && is_deletion(entry.key);
-        main <= self.revision && !thinned && !gone
+        main <= self.revision && !thinned
     }
 }
 

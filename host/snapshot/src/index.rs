@@ -224,7 +224,7 @@ impl Spill {
     }
 
     fn write(&self, records: &[Record]) -> io::Result<u64> {
-        let bytes: Vec<u8> = records.iter().flat_map(Record::to_bytes).collect();
+        let bytes: Vec<u8> = records.iter().copied().flat_map(Record::to_bytes).collect();
         let offset = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.file.write_all_at(&bytes, offset)?;
         Ok(offset)
@@ -239,7 +239,7 @@ impl Spill {
 }
 
 impl Record {
-    fn to_bytes(&self) -> impl Iterator<Item = u8> + use<> {
+    fn to_bytes(self) -> impl Iterator<Item = u8> + use<> {
         let words = [self.fingerprint[0], self.fingerprint[1], self.place.0];
         words.into_iter().flat_map(u64::to_le_bytes)
     }

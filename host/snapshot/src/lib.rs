@@ -23,6 +23,10 @@
 //! they complete, the trees at the end. It computes no figures that depend on
 //! keys; those take a second pass over the spooled file.
 //!
+//! Everything here blocks its thread: on an async runtime it belongs on a
+//! blocking one. [`StreamCheck::push`] only computes, some 3 ms a MiB on a
+//! processor without SHA instructions.
+//!
 //! # Memory
 //!
 //! 32 MiB, and 16 bytes a page, and 32 bytes a distinct user key; past

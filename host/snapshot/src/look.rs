@@ -1,6 +1,7 @@
 //! What a walk looks at in the leaves of each kind of bucket.
 
 use crate::crc::Crc;
+use crate::error::SnapshotError;
 use crate::history::{LeafFacts, Unit};
 use crate::index::{Gather, KeyIndex, RowPlace};
 use crate::mvcc::Row;
@@ -41,6 +42,12 @@ pub(crate) struct Inline {
 pub(crate) enum Look<'i> {
     Pairs(Box<Pairs>),
     Rows(Box<Rows<'i>>),
+}
+
+/// What was found in one unit.
+pub(crate) enum Found {
+    Pairs(Box<Pairs>),
+    Rows(Box<Unit>),
 }
 
 /// Hashes pairs, and keeps the values of bucket `meta` that figures need.
@@ -129,10 +136,25 @@ impl<'i> Look<'i> {
         }))
     }
 
+    /// Ends the unit; what was gathered of its rows goes to the index at once,
+    /// so that memory follows keys and not rows.
+    pub fn finish(self) -> Result<Found, SnapshotError> {
+        match self {
+            Self::Pairs(pairs) => Ok(Found::Pairs(pairs)),
+            Self::Rows(rows) => {
+                rows.gather.finish()?;
+                Ok(Found::Rows(Box::new(rows.unit)))
+            }
+        }
+    }
+}
+
+impl Found {
+    /// The checksum over the whole unit.
     pub fn crc(&self) -> Crc {
         match self {
             Self::Pairs(pairs) => pairs.crc,
-            Self::Rows(rows) => rows.unit.crc,
+            Self::Rows(unit) => unit.crc,
         }
     }
 }
@@ -176,14 +198,6 @@ impl MetaValues {
             _ => return,
         };
         *value = Some(entry.value.to_vec());
-    }
-}
-
-impl Rows<'_> {
-    /// Hands the gathered rows to the index and gives the rest.
-    pub fn finish(self) -> Result<Unit, crate::SnapshotError> {
-        self.gather.finish()?;
-        Ok(self.unit)
     }
 }
 

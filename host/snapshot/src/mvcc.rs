@@ -53,7 +53,7 @@ pub(crate) fn main_revision(key: &[u8]) -> Option<i64> {
     number(9).and(number(0))
 }
 
-pub(crate) fn is_deletion(key: &[u8]) -> bool {
+fn is_deletion(key: &[u8]) -> bool {
     key.len() == MARKED_BYTES && key[REVISION_BYTES] == DELETED
 }
 

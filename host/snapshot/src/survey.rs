@@ -13,7 +13,7 @@ use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::history::History;
 use crate::index::KeyIndex;
-use crate::look::{Look, MetaValues, TopBucket, TopLevel, Where};
+use crate::look::{Found, Look, MetaValues, TopBucket, TopLevel, Where};
 use crate::meta::Geometry;
 use crate::reader::Reader;
 use crate::source::Source;
@@ -62,13 +62,13 @@ struct Job {
 }
 
 impl Job {
-    /// Walks the job's part of the bucket in `place` and gives back the look.
-    fn walk<'i>(
+    /// Walks the job's part of the bucket in `place` and gives what was found.
+    fn walk(
         &self,
         ground: &Ground<'_>,
-        look: Look<'i>,
+        look: Look<'_>,
         place: &Where,
-    ) -> Result<Look<'i>, SnapshotError> {
+    ) -> Result<Found, SnapshotError> {
         let mut walker = ground.walker(look);
         if let Some(subtree) = &self.subtree {
             walker.walk(subtree)?;
@@ -76,7 +76,7 @@ impl Job {
             let looked = inline.leaf().and_then(|leaf| walker.visitor.leaf(&leaf));
             ground.note(looked.map_err(Into::into))?;
         }
-        Ok(walker.visitor)
+        walker.visitor.finish()
     }
 }
 
@@ -102,7 +102,7 @@ impl<'a> Survey<'a> {
         let index = KeyIndex::new(limits.index_bytes_max, limits.spill_folder.as_deref())?;
         let buckets = top_level(&ground)?;
         let jobs = jobs(&ground, &buckets)?;
-        let looks = run(&ground, &jobs, &buckets, limits.threads, &index)?;
+        let found = run(&ground, &jobs, &buckets, limits.threads, &index)?;
         let geometry = ground.geometry;
         let (pages_used, problems) = ground.finish();
         let pages_used = problems.or(pages_used)?;
@@ -115,7 +115,7 @@ impl<'a> Survey<'a> {
             meta: MetaValues::default(),
             history: History::default(),
         };
-        survey.join(&buckets, &jobs, looks)?;
+        survey.join(&buckets, &jobs, found)?;
         survey.history.settle(index)?;
         Ok(survey)
     }
@@ -142,16 +142,16 @@ impl<'a> Survey<'a> {
         &mut self,
         buckets: &[TopBucket],
         jobs: &[Job],
-        looks: Vec<Look<'_>>,
+        found: Vec<Found>,
     ) -> Result<(), SnapshotError> {
-        let mut looks = jobs.iter().map(|job| job.bucket).zip(looks).peekable();
+        let mut found = jobs.iter().map(|job| job.bucket).zip(found).peekable();
         for (number, bucket) in buckets.iter().enumerate() {
             self.hash.update(&bucket.name);
-            while let Some((_, look)) = looks.next_if(|(of, _)| *of == number) {
-                self.hash.append(look.crc());
-                match look {
-                    Look::Pairs(pairs) => self.meta.take(&pairs.meta),
-                    Look::Rows(rows) => self.history.push(rows.finish()?, bucket.place.inline()),
+            while let Some((_, unit)) = found.next_if(|(of, _)| *of == number) {
+                self.hash.append(unit.crc());
+                match unit {
+                    Found::Pairs(pairs) => self.meta.take(&pairs.meta),
+                    Found::Rows(unit) => self.history.push(*unit, bucket.place.inline()),
                 }
             }
         }
@@ -226,13 +226,13 @@ fn split(ground: &Ground<'_>, mut parts: Vec<Subtree>) -> Result<Vec<Subtree>, S
 }
 
 /// Walks all jobs with several threads; the answers stand in the jobs' order.
-fn run<'i>(
+fn run(
     ground: &Ground<'_>,
     jobs: &[Job],
     buckets: &[TopBucket],
     threads: usize,
-    index: &'i KeyIndex,
-) -> Result<Vec<Look<'i>>, SnapshotError> {
+    index: &KeyIndex,
+) -> Result<Vec<Found>, SnapshotError> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -251,7 +251,7 @@ fn run<'i>(
             done.push((number, job.walk(ground, look, &bucket.place)?));
         }
     };
-    let mut looks = thread::scope(|scope| {
+    let mut found = thread::scope(|scope| {
         let helpers: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
         let mut all = work()?;
         for helper in helpers {
@@ -263,6 +263,6 @@ fn run<'i>(
         }
         Ok::<_, SnapshotError>(all)
     })?;
-    looks.sort_unstable_by_key(|(number, _)| *number);
-    Ok(looks.into_iter().map(|(_, look)| look).collect())
+    found.sort_unstable_by_key(|(number, _)| *number);
+    Ok(found.into_iter().map(|(_, unit)| unit).collect())
 }

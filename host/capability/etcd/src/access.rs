@@ -7,12 +7,17 @@ use std::sync::Arc;
 
 use drydock_core::Fault;
 use drydock_core::plugin::{EtcdCall, Request};
+use etcd_client::Client;
 
 use crate::alarm::{self, Alarm};
 use crate::config::EtcdConfig;
 use crate::connect::Connections;
 use crate::fault;
 use crate::snapshot::SnapshotStream;
+
+/// Times that a call is made when its connection is cut: the first may be one that the
+/// member closed while it was idle, and a refusal may overtake its reason once or twice.
+const CUT_TRIES_MAX: u32 = 4;
 
 /// A cluster and what may be asked of it. Clones and narrowed ones share connections.
 #[derive(Clone)]
@@ -92,9 +97,10 @@ impl EtcdAccess {
     /// `not-granted`, `unknown-endpoint`, or what the way there came to.
     pub async fn member_list(&self, endpoint: &str) -> Result<Vec<Member>, Fault> {
         self.require(EtcdCall::MemberList)?;
-        let mut client = self.connections.client(endpoint).await?;
-        let answer = self.answer(endpoint, "list the members at", client.member_list());
-        Ok(answer.await?.members().iter().map(member).collect())
+        let act = "list the members at";
+        let call = |mut client: Client| async move { client.member_list().await };
+        let answer = self.answer(endpoint, act, call).await?;
+        Ok(answer.members().iter().map(member).collect())
     }
 
     /// The member's own view; answered without quorum.
@@ -114,9 +120,8 @@ impl EtcdAccess {
     /// there came to.
     pub async fn hash_kv(&self, endpoint: &str, revision: i64) -> Result<HashKv, Fault> {
         self.require(EtcdCall::HashKv)?;
-        let mut client = self.connections.client(endpoint).await?;
-        let answer = self.answer(endpoint, "hash the keys at", client.hash_kv(revision));
-        let answer = answer.await?;
+        let call = |mut client: Client| async move { client.hash_kv(revision).await };
+        let answer = self.answer(endpoint, "hash the keys at", call).await?;
         Ok(HashKv {
             hash: answer.hash(),
             compact_revision: answer.compact_version(),
@@ -135,11 +140,11 @@ impl EtcdAccess {
         self.require(EtcdCall::Snapshot)?;
         // The stream itself does not say which member it comes from.
         let status = self.status_unchecked(endpoint).await?;
-        let mut client = self.connections.client(endpoint).await?;
-        let opened = self.answer(endpoint, "open a snapshot at", client.snapshot());
+        let call = |mut client: Client| async move { client.snapshot().await };
+        let opened = self.answer(endpoint, "open a snapshot at", call).await?;
         let idle = self.connections.config.timeouts.stream_idle;
         Ok(SnapshotStream::new(
-            opened.await?,
+            opened,
             endpoint,
             status.member_id,
             idle,
@@ -147,9 +152,9 @@ impl EtcdAccess {
     }
 
     async fn status_unchecked(&self, endpoint: &str) -> Result<MemberStatus, Fault> {
-        let mut client = self.connections.client(endpoint).await?;
-        let answer = self.answer(endpoint, "read the status of", client.status());
-        Ok(status(&answer.await?))
+        let call = |mut client: Client| async move { client.status().await };
+        let answer = self.answer(endpoint, "read the status of", call).await?;
+        Ok(status(&answer))
     }
 
     fn require(&self, call: EtcdCall) -> Result<(), Fault> {
@@ -167,18 +172,36 @@ impl EtcdAccess {
     }
 
     /// Waits for an answer within the time limit.
-    async fn answer<T>(
+    async fn answer<T, F>(
         &self,
         endpoint: &str,
         act: &str,
-        call: impl Future<Output = Result<T, etcd_client::Error>>,
-    ) -> Result<T, Fault> {
+        call: impl Fn(Client) -> F,
+    ) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let client = self.connections.client(endpoint).await?;
         let limit = self.connections.config.timeouts.request;
-        match tokio::time::timeout(limit, call).await {
+        match tokio::time::timeout(limit, asked(client, call)).await {
             Ok(answer) => answer.map_err(|error| fault::of(&error, endpoint, act)),
             Err(_) => Err(fault::slow(endpoint, act, limit)),
         }
     }
+}
+
+/// Asks again while connections are cut. All calls only read.
+async fn asked<T, F>(client: Client, call: impl Fn(Client) -> F) -> Result<T, etcd_client::Error>
+where
+    F: Future<Output = Result<T, etcd_client::Error>>,
+{
+    for _ in 1..CUT_TRIES_MAX {
+        match call(client.clone()).await {
+            Err(error) if fault::was_cut(&error) => {}
+            answer => return answer,
+        }
+    }
+    call(client).await
 }
 
 impl fmt::Debug for EtcdAccess {

@@ -25,11 +25,27 @@ type Reading = (ErrorClass, &'static str, String);
 /// `endpoint`.
 pub(crate) fn of(error: &etcd_client::Error, endpoint: &str, act: &str) -> Fault {
     let (class, code, mut why) = read(error);
-    if endpoint.starts_with("http://") && why.starts_with(CUT) {
-        why.push_str("; if the server speaks TLS, use https://");
+    if why.starts_with(CUT) {
+        why.push_str(cut_hint(endpoint));
     }
     Fault::new(class, code, format!("cannot {act} {endpoint}: {why}"))
         .with_detail("endpoint", endpoint)
+}
+
+/// Whether the connection ended without an answer: one that had been idle for long, or
+/// one that was closed before the server's reason arrived. Asking again tells.
+pub(crate) fn was_cut(error: &etcd_client::Error) -> bool {
+    read(error).2.starts_with(CUT)
+}
+
+/// What a server of another protocol does, and one that refuses this client; and also
+/// what an etcd does that goes down.
+fn cut_hint(endpoint: &str) -> &'static str {
+    if endpoint.starts_with("http://") {
+        "; if this goes on, check host, port and http:// or https://"
+    } else {
+        "; if this goes on, look into the member's log: it may refuse the client certificate"
+    }
 }
 
 pub(crate) fn slow(endpoint: &str, act: &str, limit: Duration) -> Fault {
@@ -249,85 +265,101 @@ fn read_io(error: &io::Error) -> Option<Reading> {
 
 /// The server's own answer. etcd's words are those of its `rpctypes` package.
 fn read_status(status: &tonic::Status) -> Option<Reading> {
-    let said = status.message();
-    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    let reading = |class, code, why: &str| Some((class, code, why.to_owned()));
-    if says(&[
+    let said = plain(status.message());
+    read_log_in(status.code(), &said)
+        .or_else(|| read_code(status.code(), &said))
+        .or_else(|| read_words(&said))
+}
+
+fn read_log_in(code: Code, said: &str) -> Option<Reading> {
+    const WORDS: [&str; 4] = [
         "user name is empty",
         "invalid auth token",
         "invalid user ID or password",
-        "auth: ",
         "authentication is not enabled",
-    ]) || status.code() == Code::Unauthenticated
-    {
-        return Some((
-            ErrorClass::Denied,
-            "unauthenticated",
-            format!(
-                "the cluster wants another log-in ({}): check `username:` and `password:`",
-                plain(said)
-            ),
-        ));
+    ];
+    if code != Code::Unauthenticated && !says(said, &WORDS) {
+        return None;
     }
-    match status.code() {
-        Code::PermissionDenied => Some((
-            ErrorClass::Denied,
+    let why =
+        format!("the cluster wants another log-in ({said}): check `username:` and `password:`");
+    Some((ErrorClass::Denied, "unauthenticated", why))
+}
+
+fn read_code(code: Code, said: &str) -> Option<Reading> {
+    use ErrorClass::{Denied, Permanent, Transient};
+    let (class, word, why) = match code {
+        Code::PermissionDenied => (
+            Denied,
             "permission-denied",
             format!(
-                "the cluster does not allow it to this user ({}): a snapshot needs the role root",
-                plain(said)
+                "the cluster does not allow it to this user ({said}): a snapshot needs the role root"
             ),
-        )),
-        Code::Unimplemented => reading(
-            ErrorClass::Permanent,
+        ),
+        Code::Unimplemented => (
+            Permanent,
             "not-etcd",
-            "a server answers there that is no etcd",
+            "a server answers there that is no etcd".to_owned(),
         ),
-        Code::OutOfRange if says(&["compacted"]) => reading(
-            ErrorClass::Permanent,
+        Code::OutOfRange if says(said, &["compacted"]) => (
+            Permanent,
             "compacted",
-            "the revision has been compacted",
+            "the revision has been compacted".to_owned(),
         ),
-        Code::OutOfRange if says(&["future"]) => reading(
-            ErrorClass::Transient,
+        Code::OutOfRange if says(said, &["future"]) => (
+            Transient,
             "future-revision",
-            "the member has not reached the revision yet",
+            "the member has not reached the revision yet".to_owned(),
         ),
-        Code::DataLoss => Some((
-            ErrorClass::Permanent,
+        Code::Cancelled => (Transient, "unreachable", format!("{CUT} ({said})")),
+        Code::DataLoss => (
+            Permanent,
             "corrupt",
-            format!("the member reports damage ({})", plain(said)),
-        )),
-        Code::DeadlineExceeded => reading(
-            ErrorClass::Transient,
-            "timeout",
-            "the member gave up waiting",
+            format!("the member reports damage ({said})"),
         ),
-        _ if says(&["no leader"]) => reading(
+        Code::DeadlineExceeded => (
+            Transient,
+            "timeout",
+            "the member gave up waiting".to_owned(),
+        ),
+        _ => return None,
+    };
+    Some((class, word, why))
+}
+
+fn read_words(said: &str) -> Option<Reading> {
+    const OTHER_PROTOCOL: [&str; 4] = [
+        "grpc-status header missing",
+        "invalid compression flag",
+        "protocol error",
+        "http2 error",
+    ];
+    let (class, code, why) = if says(said, &["no leader"]) {
+        (
             ErrorClass::Transient,
             "no-leader",
             "the cluster has no leader",
-        ),
-        _ if says(&["timed out"]) => reading(
+        )
+    } else if says(said, &["timed out"]) {
+        (
             ErrorClass::Transient,
             "timeout",
             "the member gave up waiting",
-        ),
-        _ if says(&[
-            "grpc-status header missing",
-            "invalid compression flag",
-            "protocol error",
-            "http2 error",
-        ]) =>
-        {
-            reading(
-                ErrorClass::Permanent,
-                "not-etcd",
-                "a server answers there that does not speak etcd's protocol: check host, port and http:// or https://",
-            )
-        }
-        _ => None,
-    }
+        )
+    } else if says(said, &OTHER_PROTOCOL) {
+        (
+            ErrorClass::Permanent,
+            "not-etcd",
+            "a server answers there that does not speak etcd's protocol: check host, port and http:// or https://",
+        )
+    } else {
+        return None;
+    };
+    Some((class, code, why.to_owned()))
+}
+
+fn says(said: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| said.contains(word))
 }
 
 fn unknown(error: &etcd_client::Error, chain: &[&(dyn StdError + 'static)]) -> Reading {

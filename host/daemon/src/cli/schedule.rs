@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use drydock_core::Clock as _;
 use drydock_core::files::{DocumentSet, Located, Schedule};
+use drydock_schedule::Timetable;
 use serde_json::{Value, json};
 
 use super::args::{Global, Output, ScheduleVerb};
 use super::print;
+use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::node::{Node, read_documents};
+use crate::node::{Node, check_timetables, read_documents};
 
 pub fn dispatch(global: &Global, verb: &ScheduleVerb) -> Outcome {
     match verb {
@@ -48,13 +51,17 @@ fn list(output: Output, node: &Node) -> Outcome {
 
 fn value(located: &Located<Schedule>) -> Result<Value, Failure> {
     let schedule = &located.value;
+    let next = Timetable::of(located)
+        .map_err(Failure::usage)?
+        .next_after(SystemClock.now())
+        .map(|instant| instant.to_string());
     Ok(json!({
         "name": schedule.name,
         "cluster": schedule.spec.cluster,
         "schedule": schedule.spec.schedule,
         "timeZone": schedule.spec.time_zone,
         "suspend": schedule.spec.suspend,
-        "next": Value::Null,
+        "next": next,
     }))
 }
 
@@ -74,6 +81,7 @@ fn check_files(files: &[PathBuf]) -> Outcome {
     if errors.is_empty() {
         match DocumentSet::build(documents) {
             Ok(set) => {
+                check_timetables(&set)?;
                 let count = set.schedules().count();
                 print::note(&format!(
                     "{count} schedules and everything they name are sound."

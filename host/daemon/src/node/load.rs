@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use drydock_core::files::{
     self, Document, DocumentSet, FILE_BYTES_MAX, FileError, Located, NodeConfig,
 };
+use drydock_schedule::Timetable;
 
 use crate::exit::Failure;
 
@@ -34,7 +35,22 @@ pub fn documents(config: &NodeConfig) -> Result<DocumentSet, Failure> {
     if !errors.is_empty() {
         return Err(refused(&errors));
     }
-    DocumentSet::from_folders(schedules, grants).map_err(|errors| refused(&errors))
+    let set =
+        DocumentSet::from_folders(schedules, grants).map_err(|errors| refused(&errors))?;
+    check_timetables(&set)?;
+    Ok(set)
+}
+
+/// Refuses schedules whose crontab line or zone cannot be understood.
+pub fn check_timetables(set: &DocumentSet) -> Result<(), Failure> {
+    let errors: Vec<FileError> = set
+        .schedules()
+        .filter_map(|schedule| Timetable::of(schedule).err())
+        .collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(refused(&errors))
 }
 
 /// Parses every YAML file under `paths`. Mistakes come back all together.

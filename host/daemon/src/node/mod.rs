@@ -12,13 +12,16 @@ use std::path::{Path, PathBuf};
 use drydock_core::files::{DocumentSet, Located, NodeConfig, nearest};
 use drydock_core::{ScheduleName, files};
 
-pub use load::read_documents;
+pub use load::{check_timetables, read_documents};
 pub use station::Station;
 pub use workshop::Workshop;
 
 use crate::cli::args::{Global, LogFormat};
 use crate::exit::Failure;
 use crate::telemetry;
+
+/// Names that an error lists; more would hide the sentence.
+const NAMED_MAX: usize = 10;
 
 /// The node's configuration and every document that it names.
 pub struct Node {
@@ -48,9 +51,12 @@ impl Node {
     pub fn workflow(&self, schedule: &ScheduleName) -> Result<files::Workflow<'_>, Failure> {
         self.documents.workflow(schedule).ok_or_else(|| {
             let known = || self.documents.schedules().map(|s| s.value.name.as_str());
-            let hint = match nearest(schedule.as_str(), known()) {
-                Some(near) => format!("; did you mean {near}?"),
-                None => "; `drydock schedule list` shows those that there are".to_owned(),
+            let hint = match (nearest(schedule.as_str(), known()), known().count()) {
+                (Some(near), _) => format!("; did you mean {near}?"),
+                (None, 1..=NAMED_MAX) => {
+                    format!("; there are: {}", known().collect::<Vec<_>>().join(", "))
+                }
+                _ => "; `drydock schedule list` shows those that there are".to_owned(),
             };
             Failure::usage(anyhow::anyhow!("there is no schedule {schedule}{hint}"))
         })

@@ -61,6 +61,7 @@ impl Store {
             offset: range.offset,
             length: range.length,
         };
+        tracing::debug!(store = %self.step, %output, part = range.number, "part is sent");
         let receipt = self
             .target
             .put_part(session, range.number, range.offset, part)
@@ -87,6 +88,7 @@ impl Store {
             .target
             .complete(session, receipts, size, digest, true)
             .await?;
+        tracing::debug!(store = %self.step, %output, bytes = size, "upload completed");
         if completion.stat.size != size {
             return Err(Fault::permanent(
                 "size-differs",

@@ -54,7 +54,8 @@ fn raise(cluster: &drydock_testkit::etcd::Cluster, alarm: AlarmType) {
     runtime().block_on(async {
         let mut client = cluster.client().await.unwrap();
         let member = client.status().await.unwrap().header().unwrap().member_id();
-        let options = etcd_client::AlarmOptions::new().with_member(member);
+        let mut options = etcd_client::AlarmOptions::new();
+        options.with_member(member);
         client
             .alarm(AlarmAction::Activate, alarm, Some(options))
             .await

@@ -49,7 +49,7 @@ fn a_failed_verification_leaves_nothing_behind() {
 #[test]
 fn a_plugin_without_its_grant_is_refused_before_anything_happens() {
     let mut world = World::new();
-    world.backup_grant = "etcd: [status]".to_owned();
+    world.backup_grant = "etcd: [member-list, status]".to_owned();
     world.write();
     let answer = world.drydock(&["run", "s1"]).code(64);
     assert!(answer.stderr.contains("etcd.snapshot"), "{}", answer.stderr);

@@ -16,7 +16,7 @@ fn the_commands_of_the_format_page_restore_a_recovery_point() {
     answer.ok();
     let name = run["recoveryPoint"].as_str().unwrap();
     let page = std::fs::read_to_string(checkout().join("docs/format.md")).unwrap();
-    let script = restore_script(&page);
+    let script = block(&page, "# restore: open");
     let public = std::fs::read_to_string(world.scratch.join("signing.key.pub")).unwrap();
     let out = world.scratch.folder("by-hand").unwrap();
     let printed = drydock_testkit::program::run(
@@ -24,11 +24,11 @@ fn the_commands_of_the_format_page_restore_a_recovery_point() {
             .args(["-euo", "pipefail", "-c", &script])
             .current_dir(&out)
             .env("PATH", path_with_tools())
-            .env("TARGET", world.folder())
-            .env("CLUSTER", "c1")
-            .env("RECOVERY_POINT", name)
-            .env("SIGNER", public.lines().last().unwrap())
-            .env("IDENTITY", world.path("sealing.key")),
+            .env("POINT", world.folder().join("c1").join(name))
+            .env("NAME", format!("c1/{name}"))
+            .env("PUBLIC_KEY", public.lines().last().unwrap())
+            .env("IDENTITY", world.path("sealing.key"))
+            .env("OUT", &out),
     );
     printed.unwrap();
     let snapshot = std::fs::read_dir(&out)
@@ -39,16 +39,10 @@ fn the_commands_of_the_format_page_restore_a_recovery_point() {
     assert_boots(&snapshot);
 }
 
-/// The first shell block after the heading of the restore section.
-fn restore_script(page: &str) -> String {
-    let section = page
-        .split("\n## ")
-        .find(|section| section.to_lowercase().starts_with("restore"))
-        .expect("docs/format.md has a section on restoring");
-    let block = section
-        .split("```sh\n")
-        .nth(1)
-        .expect("the section has a shell block");
+/// The shell block of the page that begins with this line.
+fn block(page: &str, first_line: &str) -> String {
+    let start = format!("```bash\n{first_line}\n");
+    let block = page.split(&start).nth(1).expect("the page has the block");
     block.split("\n```").next().unwrap().to_owned()
 }
 

@@ -230,6 +230,7 @@ impl Simulation {
             } = &effect
             {
                 self.world.stop_asked = false;
+                self.world.first_output = *first_output;
                 self.script = self.world.backup(*attempt, *first_output);
             }
             self.in_flight.push(effect);

@@ -430,6 +430,34 @@ fn objects_stay_where_a_manifest_may_name_them() {
 }
 
 #[test]
+fn objects_stay_when_a_commit_was_lost_with_its_process() {
+    let mut run = staged(&["s1"]);
+    run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
+    run.take(Event::RunResumed { at: UnixTime(5) });
+    let commit = run.asked("commit-manifest");
+    assert_eq!(run.fail(&commit, &permanent()), ["drop-spool"]);
+    assert!(matches!(run.end(), Outcome::Failed { .. }));
+}
+
+#[test]
+fn a_backup_that_is_made_anew_gets_a_manifest_of_its_own() {
+    let mut run = Run::new(&["s1", "s2"]);
+    run.take_all([opened(1), began("s1", 1, 10, 4), began("s2", 1, 10, 4)]);
+    run.take_all([sealed(1, 5), judged(1, true), finished(1), stored("s1", 1, 1)]);
+    run.take_all([completed("s1", 1, 5, true), signed()]);
+    let commit = run.asked("commit-manifest");
+    run.fail(&commit, &permanent());
+    run.take_all([deleted("s1", 1), Event::RunResumed { at: UnixTime(5) }]);
+    let part = run.asked("put-part");
+    let gone = Fault::permanent(SPOOL_MISSING, "the sealed spool is gone");
+    let asked = run.fail(&part, &gone);
+    assert_eq!(asked, ["abort-upload s2/1", "start-backup 2 from 2"]);
+    run.take_all([aborted("s2", 1), opened(2), began("s2", 2, 10, 4), sealed(2, 5)]);
+    run.take_all([judged(2, true), finished(2), stored("s2", 2, 1)]);
+    assert_eq!(run.take(completed("s2", 2, 5, true)), ["sign-manifest"]);
+}
+
+#[test]
 fn an_object_that_differs_from_what_was_sent_is_deleted() {
     let mut run = staged(&["s1"]);
     run.take(judged(1, true));

@@ -43,6 +43,8 @@ pub struct World {
     pub spool: BTreeMap<OutputId, u64>,
     pub parts_recorded: BTreeSet<(StepName, OutputId, u32)>,
     pub stop_asked: bool,
+    /// The first output of the present attempt of the backup.
+    pub first_output: OutputId,
     manifests: u32,
 }
 
@@ -76,6 +78,7 @@ impl World {
             spool: BTreeMap::new(),
             parts_recorded: BTreeSet::new(),
             stop_asked: false,
+            first_output: OutputId(1),
             manifests: 0,
         };
         for name in stores {
@@ -157,7 +160,7 @@ impl World {
                 self.stop_asked = true;
                 Ok(Event::BackupStopping)
             }
-            Effect::SignManifest => Ok(self.sign(state)),
+            Effect::SignManifest => self.sign(state),
             Effect::DropSpool => {
                 self.spool.clear();
                 Ok(Event::SpoolDropped)
@@ -169,13 +172,18 @@ impl World {
         }
     }
 
-    fn sign(&mut self, state: &RunState) -> Event {
+    /// What is signed is of one attempt, whole.
+    fn sign(&mut self, state: &RunState) -> Result<Event, Broken> {
+        let mut live = state.live_outputs();
+        if let Some(old) = live.find(|output| output.id < self.first_output) {
+            return Err(format!("output {} of an earlier attempt is signed", old.id));
+        }
         self.manifests += 1;
         let objects: Vec<_> = state.live_outputs().map(|o| o.object.clone()).collect();
-        Event::ManifestSigned {
+        Ok(Event::ManifestSigned {
             manifest: format!("manifest {}\n{}", self.manifests, objects.join("\n")),
             signature: "signature".to_owned(),
-        }
+        })
     }
 
     fn store(&mut self, effect: &Effect) -> Result<&mut ModelStore, Broken> {

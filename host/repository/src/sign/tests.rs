@@ -169,6 +169,15 @@ fn keys_hide_their_secret_and_refuse_what_they_cannot_use() {
             Err(KeyError::SecretDamaged)
         ));
     }
+    let mut bytes = BASE64_STANDARD.decode(&secret_line).unwrap();
+    bytes[158 - 32..].fill(0);
+    let file = |bytes: &[u8]| format!("comment\n{}\n", BASE64_STANDARD.encode(bytes));
+    let parsed = SigningKey::parse(&file(&bytes)).unwrap();
+    assert_eq!(parsed.public_line(), key.public_line);
+    // A byte of the seed: without a checksum only a signature shows it.
+    bytes[62] ^= 1;
+    let damaged = SigningKey::parse(&file(&bytes));
+    assert!(matches!(damaged, Err(KeyError::SecretDamaged)));
     let message = TrustedSigners::parse(["nonsense"]).unwrap_err().to_string();
     assert_eq!(
         message,

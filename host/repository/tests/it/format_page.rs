@@ -95,6 +95,7 @@ fn block(first_line: &str) -> Command {
     command
         .env_clear()
         .env("PATH", path_with_tools())
+        .env("HOME", "/nonexistent")
         .arg("-c")
         .arg(script);
     command

@@ -251,8 +251,9 @@ fn jitter_is_the_same_every_time_and_differs_between_occurrences() {
     assert_eq!(all[..4], JITTER_OF_A);
 }
 
-/// The jitter of schedule `a` at the first four hours of 2026.
-const JITTER_OF_A: [i64; 4] = [0, 0, 0, 0];
+/// The jitter of schedule `a` at four full hours of 2026-01-01, computed with another
+/// program from the definition of the hash.
+const JITTER_OF_A: [i64; 4] = [81, 260, 113, 7];
 
 #[test]
 fn jitter_ends_before_the_next_occurrence() {

@@ -231,20 +231,41 @@ impl Wall {
         }
     }
 
-    fn matches(self, fields: &[String; 5]) -> bool {
-        let [minute, hour, day, month, weekday] = fields;
-        let by_day = holds(day, self.day, 1);
-        let by_weekday =
-            holds(weekday, self.weekday, 0) || (self.weekday == 0 && holds(weekday, 7, 0));
-        let right_day = if day == "*" || weekday == "*" {
-            by_day && by_weekday
-        } else {
+    fn matches(self, sets: &Sets) -> bool {
+        let [minute, hour, day, month, weekday] = sets.values;
+        let by_day = day >> self.day & 1 == 1;
+        let by_weekday = weekday >> self.weekday & 1 == 1;
+        let right_day = if sets.either_day {
             by_day || by_weekday
+        } else {
+            by_day && by_weekday
         };
-        holds(minute, self.minute, 0)
-            && holds(hour, self.hour, 0)
-            && holds(month, self.month, 1)
+        minute >> self.minute & 1 == 1
+            && hour >> self.hour & 1 == 1
+            && month >> self.month & 1 == 1
             && right_day
+    }
+}
+
+/// The values that the fields hold, as bits.
+struct Sets {
+    values: [u64; 5],
+    either_day: bool,
+}
+
+impl Sets {
+    fn of(fields: &[String; 5]) -> Self {
+        let least = [0, 0, 1, 1, 0];
+        let mut values = [0, 1, 2, 3, 4].map(|index: usize| {
+            (least[index]..60)
+                .filter(|value| holds(&fields[index], *value, least[index]))
+                .fold(0_u64, |bits, value| bits | 1 << value)
+        });
+        values[4] |= values[4] >> 7 & 1;
+        Self {
+            values,
+            either_day: fields[2] != "*" && fields[4] != "*",
+        }
     }
 }
 
@@ -284,12 +305,18 @@ impl Walk {
     /// the wall shows or jumps over a matching time that it never showed before.
     fn occurrences(&self, fields: &[String; 5], dst: DstMode) -> Vec<i64> {
         let every = fields[1] == "*" || dst == DstMode::CronJob;
+        let sets = Sets::of(fields);
         let mut shown = self.before;
         let mut due = Vec::new();
         for (at, wall) in &self.minutes {
-            let fresh = (shown + MINUTE..=wall.count).step_by(60);
-            let once = || fresh.map(Wall::of).any(|wall| wall.matches(fields));
-            if if every { wall.matches(fields) } else { once() } {
+            let matches = if every {
+                wall.matches(&sets)
+            } else {
+                (shown + MINUTE..=wall.count)
+                    .step_by(60)
+                    .any(|fresh| Wall::of(fresh).matches(&sets))
+            };
+            if matches {
                 due.push(*at);
             }
             shown = shown.max(wall.count);

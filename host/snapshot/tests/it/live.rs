@@ -1,10 +1,12 @@
 //! A real server under thousands of random changes: our figures of its
 //! snapshots are its own.
 
-use drydock_snapshot::{SnapshotError, hash_kv, hash_kv_compacted_at, status, verify};
+use drydock_snapshot::{
+    SnapshotError, SnapshotFile, hash_kv, hash_kv_compacted_at, status, verify,
+};
 
 use crate::files::stream;
-use crate::tools::{Server, etcdutl_status};
+use crate::tools::{Server, etcdutl_hash_kv, etcdutl_status};
 
 const ROUNDS: usize = 4;
 const CHANGES_PER_ROUND: usize = 700;
@@ -167,4 +169,23 @@ fn a_new_store_has_the_figures_of_the_server() {
         hash_kv(&file, None).expect("an answer").compact_revision,
         first + 1
     );
+}
+
+#[test]
+fn a_compaction_that_waits_for_the_next_start_counts() {
+    let mut server = Server::start();
+    for n in 0..200 {
+        server.put(&format!("/k/{}", n % 60), &"value".repeat(20), None);
+    }
+    server.delete_prefix("/k/1");
+    server.compact(100);
+    let (path, _) = server.snapshot("whole.db");
+    let database = server.restore_bumped(&path, 1000);
+    let file = SnapshotFile::open(&database).expect("it was just restored");
+    let ours = hash_kv(&file, None).expect("an answer");
+    assert_eq!(
+        ours.compact_revision,
+        status(&file).expect("sound").revision
+    );
+    assert_eq!(ours, etcdutl_hash_kv(&database));
 }

@@ -1,6 +1,8 @@
 //! The etcd capability against real clusters. Tests that only look share one cluster;
 //! tests that break something start their own.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod calls;
 mod grants;
 mod outage;

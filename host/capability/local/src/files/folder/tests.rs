@@ -333,3 +333,74 @@ fn overlapping_grants_give_the_wider_access() {
     folder.write_bytes_at("x", 0, b"x").unwrap();
     assert!(folder.free().unwrap() > 0);
 }
+
+/// A file system of its own, in a mount namespace that ends with the child.
+struct Mounted {
+    child: std::process::Child,
+    path: std::path::PathBuf,
+}
+
+impl Mounted {
+    /// Runs `mount` in a new namespace; what it mounts at `/mnt` is the folder.
+    fn new(mount: &str) -> Self {
+        use std::io::BufRead as _;
+        let script = format!("{mount} && echo ready && exec cat");
+        let mut child = std::process::Command::new("unshare")
+            .args(["--mount", "--map-root-user", "sh", "-c", &script])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        std::io::BufReader::new(stdout)
+            .read_line(&mut line)
+            .unwrap();
+        assert_eq!(line, "ready\n", "{script}");
+        let path = format!("/proc/{}/root/mnt", child.id()).into();
+        Self { child, path }
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_full_disk_says_so() {
+    let mounted = Mounted::new("mount -t tmpfs -o size=64k tmpfs /mnt");
+    let folder = open(&mounted.path, Access::Write);
+    assert_eq!(folder.free().unwrap(), 65_536);
+    let fault = folder.write_bytes_at("a", 0, &[1; 100_000]).unwrap_err();
+    assert_eq!(
+        (fault.code.as_str(), fault.class),
+        ("no-space", ErrorClass::Transient)
+    );
+    assert!(
+        fault.message.ends_with("the file system is full"),
+        "{}",
+        fault.message
+    );
+}
+
+#[test]
+fn a_read_only_disk_says_so() {
+    let mounted =
+        Mounted::new("mount -t tmpfs tmpfs /mnt && echo x > /mnt/a && mount -o remount,ro /mnt");
+    let folder = open(&mounted.path, Access::Write);
+    assert_eq!(folder.read_bytes("a", 0, 1).unwrap(), b"x");
+    for fault in [
+        folder.write_bytes_at("b", 0, b"x").unwrap_err(),
+        folder.write_bytes_at("c/d", 0, b"x").unwrap_err(),
+        folder.link_if_absent("a", "b").unwrap_err(),
+        folder.remove("a").unwrap_err(),
+    ] {
+        assert_eq!(
+            (fault.code.as_str(), fault.class),
+            ("read-only", ErrorClass::Permanent)
+        );
+    }
+}
