@@ -84,7 +84,8 @@ pub struct EtcdFigures {
     pub version: String,
     /// Id of the member that was read, in lower-case hex.
     pub member: String,
-    /// The consistent index of the snapshot; null where it is not known.
+    /// The highest applied raft index of the members that answered when the snapshot
+    /// was taken; null where it is not known.
     pub raft_index: Option<u64>,
 }
 

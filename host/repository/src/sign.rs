@@ -111,7 +111,8 @@ impl SigningKey {
         let key = Self { secret, public };
         // Not every key file has a checksum: a signature that fits shows that the
         // halves of the key belong together.
-        key.sign_with(&[], "probe").map_err(|_| KeyError::SecretDamaged)?;
+        key.sign_with(&[], "probe")
+            .map_err(|_| KeyError::SecretDamaged)?;
         Ok(key)
     }
 

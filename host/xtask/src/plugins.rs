@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cache::write_if_changed;
 use crate::program::{output, run as run_program, step};
-use crate::workspace::{Workspace, cargo_program};
+use crate::workspace::{Workspace, cargo_home, cargo_program};
 use toolchain::GuestToolchain;
 
 /// The target that guests are built for. Its output is a component already.
@@ -41,6 +41,10 @@ const HOST_VARIABLES: &[&str] = &[
     "RUSTDOC",
     "RUSTFLAGS",
 ];
+
+/// What stands between flags in `CARGO_ENCODED_RUSTFLAGS`, which unlike `RUSTFLAGS` takes
+/// paths with spaces.
+const ENCODED_SEPARATOR: &str = "\x1f";
 
 /// One guest: what cargo builds and where it belongs.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,10 +94,21 @@ fn guest_cargo(toolchain: &GuestToolchain) -> Command {
     command
 }
 
+/// Flags that give folders of this machine the same name everywhere, so that the paths in
+/// panic messages neither tell where a component was built nor change its digest.
+fn neutral_paths(folders: &[(&Path, &str)]) -> String {
+    let flags = folders
+        .iter()
+        .map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()));
+    flags.collect::<Vec<_>>().join(ENCODED_SEPARATOR)
+}
+
 fn cargo_build(toolchain: &GuestToolchain, plugins: &Path, target: &Path) -> Command {
     let mut command = guest_cargo(toolchain);
+    let flags = neutral_paths(&[(plugins, "/plugins"), (&cargo_home(), "/cargo")]);
     command
         .current_dir(plugins)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .env("CARGO_TARGET_DIR", target)
         .args([
             "build",

@@ -19,13 +19,9 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the checkout that this program was built from.
+    /// Finds the checkout that `cargo xtask` was called in.
     pub fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .nth(2)
-            .context("the xtask crate is expected at host/xtask of the checkout")?
-            .to_path_buf();
+        let root = checkout()?;
         let target = target_folder()?;
         let cache = Cache::find()?;
         Ok(Self {
@@ -51,9 +47,33 @@ impl Workspace {
     }
 }
 
+/// The checkout, from what `cargo run` says, else from the current folder. It is not taken
+/// from where this program was built: checkouts that share a target folder share the
+/// program as well, whichever of them built it.
+fn checkout() -> Result<PathBuf> {
+    if let Some(manifest) = std::env::var_os("CARGO_MANIFEST_DIR") {
+        let root = Path::new(&manifest).ancestors().nth(2);
+        return root
+            .map(Path::to_path_buf)
+            .context("the xtask crate is expected at host/xtask of the checkout");
+    }
+    let here = std::env::current_dir().context("cannot tell the current folder")?;
+    let root = here
+        .ancestors()
+        .find(|folder| folder.join("host/xtask/Cargo.toml").is_file());
+    root.map(Path::to_path_buf)
+        .with_context(|| format!("{} lies in no checkout of Drydock", here.display()))
+}
+
 /// The cargo that runs this program, else the one on the search path.
 pub fn cargo_program() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
+}
+
+/// Where cargo keeps the sources of crates from outside.
+pub fn cargo_home() -> PathBuf {
+    let home = || std::env::home_dir().unwrap_or_default().join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
 }
 
 /// cargo puts its programs at `TARGET/PROFILE/NAME`; two folders up is the target folder.

@@ -17,6 +17,7 @@ pub fn judge(config: &Config, facts: &FactMap) -> Vec<Finding> {
         structure(facts),
         hash(facts),
         revision(facts),
+        lineage(facts),
         keys(config, facts),
     ];
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
@@ -79,6 +80,19 @@ fn revision(facts: &FactMap) -> Option<Finding> {
             format!(
                 "the snapshot is at revision {revision}, behind revision {previous} of {}: see whether the member lags or the cluster was put back",
                 previous_name(facts)
+            ),
+        )
+    })
+}
+
+/// Where history was cut, nothing can be compared with what came before, and an operator
+/// has to know whether that was meant.
+fn lineage(facts: &FactMap) -> Option<Finding> {
+    facts.text("lineage.begins").map(|why| {
+        Finding::warning(
+            "lineage-begins",
+            format!(
+                "{why}; nothing was compared with earlier recovery points: see that this was meant"
             ),
         )
     })

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use drydock_core::Fault;
 use drydock_core::plugin::{EtcdCall, Request};
@@ -143,12 +144,25 @@ impl EtcdAccess {
         let call = |mut client: Client| async move { client.snapshot().await };
         let opened = self.answer(endpoint, "open a snapshot at", call).await?;
         let idle = self.connections.config.timeouts.stream_idle;
+        self.connections
+            .snapshot_member
+            .store(status.member_id, Ordering::Relaxed);
         Ok(SnapshotStream::new(
             opened,
             endpoint,
             status.member_id,
             idle,
         ))
+    }
+
+    /// The member that a snapshot was last asked of, through this access or any that
+    /// shares its connections.
+    #[must_use]
+    pub fn snapshot_member(&self) -> Option<u64> {
+        match self.connections.snapshot_member.load(Ordering::Relaxed) {
+            0 => None,
+            member => Some(member),
+        }
     }
 
     async fn status_unchecked(&self, endpoint: &str) -> Result<MemberStatus, Fault> {

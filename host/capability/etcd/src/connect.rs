@@ -2,6 +2,7 @@
 //! endpoints would answer from any of them; here the caller says which member to ask.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
 use drydock_core::Fault;
@@ -13,6 +14,8 @@ use crate::fault;
 /// The cluster's configuration and its clients.
 pub(crate) struct Connections {
     pub config: EtcdConfig,
+    /// Id of the member that a snapshot was last asked of; 0 before the first.
+    pub snapshot_member: AtomicU64,
     clients: Mutex<HashMap<String, Client>>,
 }
 
@@ -20,6 +23,7 @@ impl Connections {
     pub fn new(config: EtcdConfig) -> Self {
         Self {
             config,
+            snapshot_member: AtomicU64::new(0),
             clients: Mutex::default(),
         }
     }

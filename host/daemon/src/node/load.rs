@@ -35,8 +35,7 @@ pub fn documents(config: &NodeConfig) -> Result<DocumentSet, Failure> {
     if !errors.is_empty() {
         return Err(refused(&errors));
     }
-    let set =
-        DocumentSet::from_folders(schedules, grants).map_err(|errors| refused(&errors))?;
+    let set = DocumentSet::from_folders(schedules, grants).map_err(|errors| refused(&errors))?;
     check_timetables(&set)?;
     Ok(set)
 }

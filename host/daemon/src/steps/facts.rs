@@ -114,6 +114,9 @@ impl FactGatherer {
             return Ok(facts);
         };
         facts.set("snapshot.taken", FactValue::Signed(opened.0));
+        if let Some(member) = self.etcd.snapshot_member() {
+            facts.set_text("snapshot.member", format!("{member:x}"));
+        }
         check.tell(&mut facts);
         if check.problems_total == 0 {
             self.figures(plain, &mut facts)?;
@@ -142,7 +145,6 @@ impl FactGatherer {
             .map_or_else(String::new, |id| format!("{id:x}"));
         let observed = Observed {
             cluster_id: &cluster_id,
-            revision: status.revision,
             raft_index: live.raft_index,
         };
         self.runtime.block_on(self.previous.tell(observed, facts));

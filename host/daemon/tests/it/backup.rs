@@ -86,6 +86,24 @@ fn the_hash_of_a_fetched_file_is_what_live_members_answer() {
 }
 
 #[test]
+fn every_live_member_is_compared_at_the_snapshots_revision() {
+    let world = World::new();
+    let (answer, run) = world.run();
+    answer.ok();
+    let id = run["run"].as_str().unwrap();
+    let shown = world.drydock(&["run", "show", id, "--output", "json"]).ok();
+    let value: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let facts = &value["run"]["outputs"][0]["facts"];
+    assert_eq!(facts["members"]["unsigned"], 3);
+    for member in 0..3 {
+        let fact = |name: &str| facts[format!("member.{member}.{name}")].clone();
+        assert_eq!(fact("reachable")["flag"], true);
+        assert!(fact("hash-kv")["unsigned"].is_u64(), "{facts}");
+        assert_eq!(fact("hash-kv"), fact("expected-hash-kv"));
+    }
+}
+
+#[test]
 fn recovery_points_are_listed_shown_verified_and_fetched_sealed() {
     let world = World::new();
     world.run().0.ok();
@@ -100,6 +118,8 @@ fn recovery_points_are_listed_shown_verified_and_fetched_sealed() {
     let manifest: Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(manifest["formatVersion"], 1);
     assert_eq!(manifest["cluster"], "c1");
+    let member = manifest["etcd"]["member"].as_str().unwrap();
+    assert_ne!(u64::from_str_radix(member, 16).unwrap(), 0);
     world.drydock(&["recovery-point", "verify", &name]).ok();
     world
         .drydock(&["recovery-point", "verify", &name, "--identity", &identity])

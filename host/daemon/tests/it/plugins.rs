@@ -1,9 +1,12 @@
 //! Plugins decide: another component in a step's place changes what a run does, without
 //! a rebuild of the host.
 
+use std::sync::Arc;
+
+use drydock_testkit::etcd::EtcdOptions;
 use serde_json::Value;
 
-use crate::world::{World, fixture};
+use crate::world::{World, fixture, new_cluster};
 
 /// A node whose verify step is the fixture that says what its configuration says.
 fn judged_by_fixture(config: &str) -> World {
@@ -34,16 +37,28 @@ fn another_verify_component_changes_the_verdict() {
 }
 
 #[test]
-fn a_failed_verification_leaves_nothing_behind() {
-    let mut world = World::new();
+fn keys_that_vanished_fail_the_verification_and_leave_nothing_new() {
+    let cluster = Arc::new(new_cluster(EtcdOptions::default(), 400));
+    let mut world = World::of(Arc::clone(&cluster));
     world.run().0.ok();
     let kept = world.stored_files();
-    // No key count can have fallen by less than nothing: an impossible demand.
-    world.verify_config = "{requireHashKv: always, keysFallMaxPercent: 0}".to_owned();
-    world.backup_grant = "etcd: [member-list, status, snapshot]".to_owned();
+    cluster.etcdctl(&["del", "--prefix", "/registry/"]).unwrap();
+
+    let (answer, run) = world.run();
+    let answer = answer.code(1);
+    assert_eq!(run["outcome"], "Failed");
+    assert!(
+        answer.stderr.contains("a fall of more than 50 %"),
+        "{}",
+        answer.stderr
+    );
+    assert_eq!(world.stored_files(), kept);
+    world.assert_spool_empty();
+
+    world.verify_config = "{keysFallMaxPercent: 100}".to_owned();
     world.write();
     world.run().0.ok();
-    assert_eq!(world.stored_files().len(), kept.len() * 2);
+    assert_eq!(world.recovery_points().len(), 2);
 }
 
 #[test]

@@ -6,7 +6,6 @@ use drydock_core::UnixTime;
 use drydock_engine::decide::{decide, left_behind};
 use drydock_engine::model::{Effect, Event, Outcome};
 use drydock_engine::state::{RunState, StoreStatus};
-use drydock_journal::Record;
 
 use crate::simulator::{Kill, Simulation, replay_of, simulate};
 use crate::world::{Broken, Chaos, RIVAL, World};
@@ -50,10 +49,6 @@ pub fn in_flight(effects: &[Effect], world: &World) -> Result<(), Broken> {
         }
     }
     Ok(())
-}
-
-pub fn replayed(records: &[Record]) -> Result<RunState, Broken> {
-    replay_of(records)
 }
 
 pub fn at_the_end(simulation: &Simulation, outcome: &Outcome) -> Result<(), Broken> {

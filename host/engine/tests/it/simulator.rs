@@ -2,7 +2,6 @@
 //! end at any transaction and between any effect and its record.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
 use drydock_core::{ErrorClass, Fault, OutputId, RunId, UnixTime};
 use drydock_engine::decide::decide;
@@ -40,7 +39,13 @@ pub struct Simulation {
     in_flight: Vec<Effect>,
     /// What the running backup will say.
     script: VecDeque<Event>,
-    log: String,
+    log: Vec<Happened>,
+}
+
+/// One line of the story that a broken law is told with.
+enum Happened {
+    Event(Event, Vec<Effect>),
+    Crash,
 }
 
 /// A run that ended.
@@ -66,7 +71,7 @@ pub fn simulate(seed: u64, chaos: Chaos, kill: Option<Kill>) -> Result<End, Stri
         }),
         Err(broken) => Err(format!(
             "{broken}\nto run it again: simulate({seed}, {chaos:?}, {kill:?})\n{}",
-            simulation.log
+            simulation.story()
         )),
     }
 }
@@ -83,7 +88,7 @@ impl Simulation {
             crashes: 0,
             in_flight: Vec::new(),
             script: VecDeque::new(),
-            log: String::new(),
+            log: Vec::new(),
         }
     }
 
@@ -98,6 +103,14 @@ impl Simulation {
             self.step()?;
         }
         Err("the run does not end".to_owned())
+    }
+
+    fn story(&self) -> String {
+        let line = |happened: &Happened| match happened {
+            Happened::Event(event, effects) => format!("{event:?}\n    -> {effects:?}"),
+            Happened::Crash => "--- crash".to_owned(),
+        };
+        self.log.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     fn step(&mut self) -> Result<(), Broken> {
@@ -163,10 +176,8 @@ impl Simulation {
         let mut next = self.state.clone();
         next.apply(&event);
         let effects = decide(&next, &event);
-        let _ = writeln!(self.log, "{event:?}");
-        for effect in &effects {
-            let _ = writeln!(self.log, "    -> {effect:?}");
-        }
+        let happened = Happened::Event(event.clone(), effects.clone());
+        self.log.push(happened);
         let recorded = event.is_recorded() || !effects.is_empty();
         if recorded {
             self.transactions += 1;
@@ -242,7 +253,7 @@ impl Simulation {
     /// The next process knows only the records.
     fn crash(&mut self) -> Result<(), Broken> {
         self.crashes += 1;
-        let _ = writeln!(self.log, "--- crash");
+        self.log.push(Happened::Crash);
         for effect in std::mem::take(&mut self.in_flight) {
             let by_driver = matches!(
                 effect,
@@ -257,7 +268,7 @@ impl Simulation {
         if self.world.random.chance(self.world.chaos.spool_lost) {
             self.world.spool.clear();
         }
-        self.state = laws::replayed(&self.records)?;
+        self.state = replay_of(&self.records)?;
         self.take(Event::RunResumed { at: UnixTime(2) })
     }
 }

@@ -430,6 +430,15 @@ fn objects_stay_where_a_manifest_may_name_them() {
 }
 
 #[test]
+fn objects_stay_when_the_plugin_was_broken_off_in_its_commit() {
+    let mut run = staged(&["s1"]);
+    run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
+    let commit = run.asked("commit-manifest");
+    let broken_off = Fault::permanent("memory-limit", "the plugin asked for too much");
+    assert_eq!(run.fail(&commit, &broken_off), ["drop-spool"]);
+}
+
+#[test]
 fn objects_stay_when_a_commit_was_lost_with_its_process() {
     let mut run = staged(&["s1"]);
     run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
@@ -443,7 +452,12 @@ fn objects_stay_when_a_commit_was_lost_with_its_process() {
 fn a_backup_that_is_made_anew_gets_a_manifest_of_its_own() {
     let mut run = Run::new(&["s1", "s2"]);
     run.take_all([opened(1), began("s1", 1, 10, 4), began("s2", 1, 10, 4)]);
-    run.take_all([sealed(1, 5), judged(1, true), finished(1), stored("s1", 1, 1)]);
+    run.take_all([
+        sealed(1, 5),
+        judged(1, true),
+        finished(1),
+        stored("s1", 1, 1),
+    ]);
     run.take_all([completed("s1", 1, 5, true), signed()]);
     let commit = run.asked("commit-manifest");
     run.fail(&commit, &permanent());
@@ -452,7 +466,12 @@ fn a_backup_that_is_made_anew_gets_a_manifest_of_its_own() {
     let gone = Fault::permanent(SPOOL_MISSING, "the sealed spool is gone");
     let asked = run.fail(&part, &gone);
     assert_eq!(asked, ["abort-upload s2/1", "start-backup 2 from 2"]);
-    run.take_all([aborted("s2", 1), opened(2), began("s2", 2, 10, 4), sealed(2, 5)]);
+    run.take_all([
+        aborted("s2", 1),
+        opened(2),
+        began("s2", 2, 10, 4),
+        sealed(2, 5),
+    ]);
     run.take_all([judged(2, true), finished(2), stored("s2", 2, 1)]);
     assert_eq!(run.take(completed("s2", 2, 5, true)), ["sign-manifest"]);
 }

@@ -1,6 +1,8 @@
 //! Where a new recovery point stands among those before it. Revisions compare only
 //! within one lineage; a new one begins when etcd's cluster id changes, or when the
-//! revision or the raft index falls below the last recorded.
+//! cluster's raft index falls below the last recorded. A revision that falls while the
+//! raft index goes on is no new lineage: it is a member that lags, and a verify step's
+//! business.
 
 use drydock_core::{ClusterName, RecoveryPointName};
 
@@ -22,7 +24,7 @@ const REFUSED_MAX: usize = 64;
 pub struct Observed<'a> {
     /// Lower-case hex.
     pub cluster_id: &'a str,
-    pub revision: i64,
+    /// The highest applied raft index of the members that answer.
     pub raft_index: Option<u64>,
 }
 
@@ -136,10 +138,6 @@ fn break_of(last: &RecoveryPoint, observed: Observed<'_>) -> Option<String> {
         return Some("etcd's cluster id changed".to_owned());
     }
     let etcd = last.manifest.etcd.as_ref()?;
-    if observed.revision < etcd.revision {
-        let (old, new) = (etcd.revision, observed.revision);
-        return Some(format!("etcd's revision fell from {old} to {new}"));
-    }
     match (etcd.raft_index, observed.raft_index) {
         (Some(old), Some(new)) if new < old => {
             Some(format!("etcd's raft index fell from {old} to {new}"))

@@ -223,3 +223,24 @@ async fn an_output_whose_stream_broke_cannot_be_finished() {
     assert_eq!(attempt.result.unwrap_err().code, "stream-broken");
     assert_eq!(shelf.items()[0].state, "stream-broken");
 }
+
+#[tokio::test]
+async fn the_shipped_backup_takes_a_snapshot() {
+    let shelf = Shelf::default();
+    let call = BackupCall {
+        context: StepCall {
+            etcd: Some(access().await),
+            ..call("{}")
+        },
+        outputs: Box::new(shelf.clone()),
+    };
+    let plugin = admit(&sandbox(), "etcd-backup", &grants());
+    let report = plugin.run_backup(call).await.result.unwrap();
+    assert!(!report.degraded, "{report:?}");
+    let items = shelf.items();
+    let [item] = items.as_slice() else {
+        panic!("{} outputs", items.len());
+    };
+    assert_eq!(item.name, "kubernetes-etcd-snapshot_20260102_030405.db");
+    assert_eq!((item.secret, item.state.as_str()), (true, "finished"));
+}

@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use super::toolchain::{GuestToolchain, std_library, sysroot};
-use super::{GUEST_TARGET, HOST_VARIABLES};
+use super::{ENCODED_SEPARATOR, GUEST_TARGET, HOST_VARIABLES, neutral_paths};
 use crate::cache::{make_executable, remove_folder, write_if_changed};
 use crate::program::{capture, find, output, step};
 use crate::workspace::{Workspace, cargo_program};
@@ -200,6 +200,9 @@ impl Prefix {
         let seed = self.folder.join("seed");
         write_if_changed(&seed.join("Cargo.toml"), SEED_MANIFEST.as_bytes())?;
         write_if_changed(&seed.join("src/lib.rs"), b"")?;
+        let source = self.sysroot().join("src");
+        let paths = neutral_paths(&[(&source, "/rust")]);
+        let flags = format!("-Cembed-bitcode=yes{ENCODED_SEPARATOR}{paths}");
         let mut command = Command::new(cargo_program());
         for name in HOST_VARIABLES {
             command.env_remove(name);
@@ -208,7 +211,7 @@ impl Prefix {
             .current_dir(&seed)
             .env("RUSTC", rustc)
             .env("RUSTC_BOOTSTRAP", "1")
-            .env("RUSTFLAGS", "-Cembed-bitcode=yes")
+            .env("CARGO_ENCODED_RUSTFLAGS", flags)
             .env("CARGO_TARGET_DIR", seed.join("target"))
             .args(["build", "--release", STD_CRATES, "--target", GUEST_TARGET]);
         capture(&mut command)?;

@@ -69,6 +69,16 @@ fn sound_snapshot_passes_without_a_word() {
 }
 
 #[test]
+fn a_new_lineage_is_told_and_passes() {
+    let facts = with(&[(
+        "lineage.begins",
+        text("etcd's cluster id changed since rp-1"),
+    )]);
+    let told = vec![(Level::Warning, "lineage-begins".to_owned())];
+    assert_eq!(judged(&facts), (true, told));
+}
+
+#[test]
 fn first_recovery_point_has_nothing_to_be_behind() {
     let facts = without(&[
         "previous.revision",

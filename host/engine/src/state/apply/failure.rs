@@ -1,14 +1,25 @@
 //! Effects that did not succeed.
 //!
-//! A fault of class permanent or denied says that the effect did not take place. Every
-//! other class leaves that open: an upload may have been begun whose session nobody
-//! knows, a manifest may have been created.
+//! A fault of class permanent or denied says that the effect did not take place, unless
+//! the host broke the plugin off. Every other class leaves that open: an upload may
+//! have been begun whose session nobody knows, a manifest may have been created.
 
 use drydock_core::{ErrorClass, Fault, StepName};
 
 use super::super::{RunState, SPOOL_MISSING, StoreStatus};
 use crate::model::Effect;
 use crate::task::Retry;
+
+/// Codes by which the host says that it broke a plugin off, or could not read what it
+/// answered. Trying again is of no use, and the effect may have taken place before.
+const BROKEN_OFF: [&str; 6] = [
+    "bad-answer",
+    "handles-limit",
+    "host-failed",
+    "memory-limit",
+    "result-limit",
+    "table-limit",
+];
 
 impl RunState {
     pub(super) fn effect_failed(&mut self, effect: &Effect, fault: &Fault) {
@@ -32,7 +43,7 @@ impl RunState {
     }
 
     fn note_doubt(&mut self, effect: &Effect, fault: &Fault) {
-        if matches!(fault.class, ErrorClass::Permanent | ErrorClass::Denied) {
+        if did_not_happen(fault) {
             return;
         }
         let store = effect.store().and_then(|store| self.store_mut(store));
@@ -86,4 +97,9 @@ impl RunState {
             counts && self.is_past_spool(store)
         })
     }
+}
+
+fn did_not_happen(fault: &Fault) -> bool {
+    let refused = matches!(fault.class, ErrorClass::Permanent | ErrorClass::Denied);
+    refused && !BROKEN_OFF.contains(&fault.code.as_str())
 }

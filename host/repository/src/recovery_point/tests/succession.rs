@@ -5,10 +5,9 @@ use crate::recovery_point::{Observed, Succession};
 
 const ID: &str = "cdf818194e3a8c32";
 
-fn observed(revision: i64, raft_index: u64) -> Observed<'static> {
+fn observed(raft_index: u64) -> Observed<'static> {
     Observed {
         cluster_id: ID,
-        revision,
         raft_index: Some(raft_index),
     }
 }
@@ -30,12 +29,12 @@ fn lineage_id(succession: &Succession) -> String {
 #[tokio::test]
 async fn the_first_recovery_point_begins_a_lineage() {
     let world = World::new();
-    let first = succession(&world, observed(1, 1)).await;
+    let first = succession(&world, observed(1)).await;
     assert!(matches!(&first, Succession::First { refused } if refused.is_empty()));
     assert!(first.predecessor().is_none());
     let id = lineage_id(&first);
     assert_eq!(id.len(), 16);
-    assert_eq!(id, lineage_id(&succession(&world, observed(1, 1)).await));
+    assert_eq!(id, lineage_id(&succession(&world, observed(1)).await));
 }
 
 #[tokio::test]
@@ -43,7 +42,7 @@ async fn the_lineage_goes_on_while_figures_do_not_fall() {
     let world = World::new();
     world.commit(&sample::manifest("one")).await;
     let point = world.load("one").await.unwrap();
-    let next = succession(&world, observed(5_021, 5_104)).await;
+    let next = succession(&world, observed(5_104)).await;
     assert_eq!(lineage_id(&next), "0123456789abcdef");
     assert_eq!(next.previous(), Some(&point));
     assert_eq!(
@@ -58,15 +57,11 @@ async fn a_fall_or_another_cluster_begins_a_new_lineage_and_says_why() {
     world.commit(&sample::manifest("one")).await;
     let other = Observed {
         cluster_id: "ffff",
-        ..observed(9_000, 9_000)
+        ..observed(9_000)
     };
     let cases = [
         (
-            observed(5_020, 9_000),
-            "etcd's revision fell from 5021 to 5020 since one: a new lineage begins",
-        ),
-        (
-            observed(9_000, 5_103),
+            observed(5_103),
             "etcd's raft index fell from 5104 to 5103 since one: a new lineage begins",
         ),
         (
@@ -95,7 +90,7 @@ async fn the_one_that_was_taken_last_counts_and_refused_ones_are_passed_over() {
     world
         .target
         .put("lab/a.20260103T000000Z/manifest.json", b"{}");
-    let next = succession(&world, observed(9_000, 9_000)).await;
+    let next = succession(&world, observed(9_000)).await;
     assert_eq!(next.previous().unwrap().manifest, late);
 }
 
@@ -105,7 +100,7 @@ async fn refused_ones_are_named_when_nothing_else_is_there() {
     world
         .target
         .put("lab/a.20260103T000000Z/manifest.json", b"{}");
-    let next = succession(&world, observed(1, 1)).await;
+    let next = succession(&world, observed(1)).await;
     let Succession::First { refused } = next else {
         panic!("{next:?}");
     };

@@ -128,9 +128,17 @@ impl SnapshotStatus {
 
 /// What etcd's own tool says of a snapshot file.
 pub fn etcdutl_status(file: &Path) -> Result<SnapshotStatus> {
+    let printed = etcdutl(file, "json")?;
+    serde_json::from_str(&printed).with_context(|| format!("etcdutl printed no status: {printed}"))
+}
+
+/// The same as etcd's own tool shows it to people.
+pub fn etcdutl_table(file: &Path) -> Result<String> {
+    Ok(etcdutl(file, "table")?.trim_end().to_owned())
+}
+
+fn etcdutl(file: &Path, form: &str) -> Result<String> {
     let mut command = Command::new(tools::etcd(ETCD_VERSION)?.join("etcdutl"));
-    command.args(["snapshot", "status", "-w", "json"]).arg(file);
-    let printed = run(&mut command)?;
-    serde_json::from_str(&printed.stdout)
-        .with_context(|| format!("etcdutl printed no status: {}", printed.stdout))
+    command.args(["snapshot", "status", "-w", form]).arg(file);
+    Ok(run(&mut command)?.stdout)
 }

@@ -182,6 +182,7 @@ fn back_up(steps: &Steps, drydock: &Drydock, scratch: &Scratch) -> Result<Snapsh
         file.display(),
         run.status
     );
+    println!("\n{}\n", drydock::etcdutl_table(&file)?);
     steps.done("`etcdutl snapshot status` says the same of it");
     Ok(Snapshot {
         file,
