@@ -11,7 +11,7 @@ use drydock_core::Fault;
 use drydock_core::store::{Completion, Layout, PartReceipt, Session};
 use tokio::sync::mpsc;
 
-use crate::digest::Sha256;
+use crate::digest::{Measure, Sha256};
 use crate::error::RepositoryError;
 use crate::target::{Part, RangeSink, Target};
 
@@ -226,11 +226,16 @@ async fn compare(
     object: &str,
     bytes: &[u8],
 ) -> Result<Creation, RepositoryError> {
-    match read(target, object, bytes.len() as u64).await? {
+    let expected = Measure {
+        size: bytes.len() as u64,
+        sha256: Sha256::of(bytes),
+    };
+    match read(target, object, expected.size).await? {
         Some(stored) if stored == bytes => Ok(Creation::Created),
-        Some(_) => Err(RepositoryError::Foreign {
-            object: object.to_owned(),
-        }),
+        Some(stored) => {
+            let found = format!("{} bytes with sha256 {}", stored.len(), Sha256::of(&stored));
+            Err(RepositoryError::damaged(object, &expected, found))
+        }
         None => Err(RepositoryError::Missing {
             object: object.to_owned(),
         }),

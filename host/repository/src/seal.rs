@@ -95,7 +95,7 @@ pub enum UnsealError {
 
 enum Envelope<W: Write> {
     Age(Box<StreamWriter<Sealside<W>>>),
-    None(Sealside<W>),
+    None(Box<Sealside<W>>),
 }
 
 enum Opened<R: Read> {
@@ -176,7 +176,7 @@ impl<W: Write> Sealer<W> {
     pub fn finish(self) -> io::Result<(W, Sealed)> {
         let mut sealside = match self.encoder.finish()? {
             Envelope::Age(stream) => stream.finish()?,
-            Envelope::None(sealside) => sealside,
+            Envelope::None(sealside) => *sealside,
         };
         sealside.flush()?;
         let (inner, sealed) = sealside.inner.finish();
@@ -211,7 +211,7 @@ impl<W: Write> Envelope<W> {
         recipients: &[Recipient],
     ) -> Result<Self, SealError> {
         match sealing {
-            Sealing::None => Ok(Self::None(sealside)),
+            Sealing::None => Ok(Self::None(Box::new(sealside))),
             Sealing::Age => {
                 let recipients = recipients.iter().map(Recipient::as_age);
                 age::Encryptor::with_recipients(recipients)

@@ -3,9 +3,11 @@
 //! This part only prepares: tools, plugins and the two programs. The scenario itself is
 //! the program `drydock-quickstart` of the testkit, since it talks to etcd.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::program::{run as run_program, step};
 use crate::workspace::Workspace;
@@ -14,7 +16,7 @@ use crate::{plugins, tools};
 /// The tools that the scenario runs.
 const QUICKSTART_TOOLS: &[&str] = &["protoc", "etcd-3.6.16"];
 
-/// The chore: prepares everything and runs the scenario in its own process.
+/// The chore: prepares everything and becomes the scenario.
 pub fn run(workspace: &Workspace, keep: bool, scratch: Option<&Path>) -> Result<()> {
     step("prepare the tools", || {
         tools::prepare(workspace, QUICKSTART_TOOLS)
@@ -25,12 +27,15 @@ pub fn run(workspace: &Workspace, keep: bool, scratch: Option<&Path>) -> Result<
         build.args(["build", "-p", "drydock", "-p", "drydock-testkit", "--bins"]);
         run_program(&mut build)
     })?;
-    run_program(&mut scenario(workspace, keep, scratch))
+    // The scenario takes this process over, so that Ctrl-C reaches only the one that has
+    // something to stop.
+    let error = scenario(workspace, keep, scratch).exec();
+    Err(error).context("cannot start drydock-quickstart")
 }
 
-fn scenario(workspace: &Workspace, keep: bool, scratch: Option<&Path>) -> std::process::Command {
+fn scenario(workspace: &Workspace, keep: bool, scratch: Option<&Path>) -> Command {
     let programs = workspace.target.join("debug");
-    let mut command = std::process::Command::new(programs.join("drydock-quickstart"));
+    let mut command = Command::new(programs.join("drydock-quickstart"));
     command
         .env("DRYDOCK_CACHE", workspace.cache.root())
         .arg("--drydock")

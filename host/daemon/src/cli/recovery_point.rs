@@ -329,7 +329,7 @@ fn verify_value(target: &str, verified: &Verified) -> Value {
                 "artifact": check.artifact,
                 "sound": check.outcome.is_ok(),
                 "opened": matches!(&check.outcome, Ok(Some(_))),
-                "reason": check.outcome.as_ref().err().map(|error| chain(error)),
+                "reason": check.outcome.as_ref().err().map(chain),
             })
         })
         .collect();

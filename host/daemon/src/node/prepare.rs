@@ -2,6 +2,7 @@
 //! their plugins, grants, targets and keys.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -127,21 +128,7 @@ impl Prepared {
                 target: Arc::new(target.clone()),
             })
             .collect();
-        let facts = FactGatherer {
-            etcd: self.etcd.clone(),
-            previous: Arc::new(Previous {
-                cluster: self.spec.cluster.clone(),
-                name: self.spec.run.recovery_point(),
-                stores: stores.clone(),
-                signers: Arc::clone(&station.signers),
-            }),
-            limits: Limits {
-                spill_folder: Some(spool_root.clone()),
-                ..Limits::default()
-            },
-            clock: Arc::clone(&station.clock),
-            runtime: Handle::current(),
-        };
+        let facts = self.facts(station, &stores, &spool_root);
         let verdicts = self
             .spec
             .verify
@@ -167,6 +154,7 @@ impl Prepared {
                 plugin: self.backup,
                 etcd: self.etcd,
                 spool_root,
+                spool: spool.clone(),
                 attempts: self.attempts.clone(),
                 cancel: self.cancel,
                 pipeline,
@@ -188,6 +176,24 @@ impl Prepared {
             spool,
             plain,
         })
+    }
+
+    fn facts(&self, station: &Station, stores: &[Store], spool_root: &Path) -> FactGatherer {
+        FactGatherer {
+            etcd: self.etcd.clone(),
+            previous: Arc::new(Previous {
+                cluster: self.spec.cluster.clone(),
+                name: self.spec.run.recovery_point(),
+                stores: stores.to_vec(),
+                signers: Arc::clone(&station.signers),
+            }),
+            limits: Limits {
+                spill_folder: Some(spool_root.to_owned()),
+                ..Limits::default()
+            },
+            clock: Arc::clone(&station.clock),
+            runtime: Handle::current(),
+        }
     }
 
     fn call_with(&self, config: &str) -> StepCall {

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::Attempts;
 use super::pipeline::{Pipeline, PipelineFactory};
-use super::spool::{create_folder, spool_fault};
+use super::spool::{SealedSpool, create_folder, spool_fault};
 
 /// The spool holds the plain and the sealed bytes at once, and sealed bytes that do not
 /// compress are a little longer than plain ones.
@@ -31,6 +31,8 @@ pub struct Backup {
     /// As the node sees the cluster, without a plugin's grants.
     pub etcd: EtcdAccess,
     pub spool_root: PathBuf,
+    /// Of this run; what earlier attempts left in it is of no more use.
+    pub spool: SealedSpool,
     pub attempts: Attempts,
     pub cancel: watch::Sender<bool>,
     /// Makes the surroundings of an attempt's outputs.
@@ -40,7 +42,11 @@ pub struct Backup {
 impl Backup {
     pub async fn run(&self, attempt: u32, first: OutputId, events: Events) -> Event {
         let running = self.attempts.start(&self.step, attempt);
-        if let Err(fault) = self.room().await {
+        let ready = match self.spool.remove_below(first) {
+            Ok(()) => self.room().await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = ready {
             running.end::<()>(Err(&fault), &drydock_sandbox::AttemptLog::default());
             return Event::BackupFailed { attempt, fault };
         }

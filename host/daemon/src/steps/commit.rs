@@ -54,6 +54,7 @@ impl Commit {
             .commit(manifest, signature)
             .await
             .map_err(Fault::from)?;
+        self.clear(store, manifest).await;
         let step = store.step.clone();
         match outcome {
             CommitOutcome::Superseded => Ok(Event::Superseded { store: step }),
@@ -61,6 +62,23 @@ impl Commit {
                 self.index(store, manifest);
                 Ok(Event::Committed { store: step })
             }
+        }
+    }
+
+    /// Aborts uploads that a dead process left of the manifest and of its signature: now
+    /// that a manifest is there, none of them can ever win. What stays is only room.
+    async fn clear(&self, store: &Store, text: &str) {
+        let Ok(folder) = Manifest::parse(text.as_bytes()).map(|manifest| manifest.folder()) else {
+            return;
+        };
+        let Ok(folder) = folder else { return };
+        let objects = [
+            folder.manifest(),
+            folder.signature(&Sha256::of(text.as_bytes())),
+        ];
+        let prefix = folder.object("manifest.");
+        if let Err(fault) = store.sweep(&prefix, &objects, &[]).await {
+            tracing::warn!(store = %store.step, code = fault.code, "an upload of a manifest may be left: {}", fault.message);
         }
     }
 

@@ -74,6 +74,20 @@ impl SealedSpool {
         Ok(SealedFile { file, size })
     }
 
+    /// Removes the sealed files of outputs before `first`: their attempts are dead, and a
+    /// backup that is made anew needs the room.
+    pub fn remove_below(&self, first: OutputId) -> Result<(), Fault> {
+        for output in 1..first.0 {
+            match fs::remove_file(self.path(OutputId(output))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.fault(&error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Removes everything that the run left in the spool. No error when nothing is there.
     pub fn remove(&self) -> Result<(), Fault> {
         match fs::remove_dir_all(&self.folder) {

@@ -12,7 +12,7 @@ fn a_schedule_makes_a_recovery_point_that_etcdutl_accepts() {
     answer.ok();
     assert_eq!(run["outcome"], "Succeeded");
     let name = run["recoveryPoint"].as_str().unwrap().to_owned();
-    assert_eq!(world.recovery_points(), [name.clone()]);
+    assert_eq!(world.recovery_points(), std::slice::from_ref(&name));
     world.assert_spool_empty();
 
     let file = world.fetch(&name);

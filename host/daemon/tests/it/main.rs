@@ -4,6 +4,10 @@
     clippy::disallowed_methods,
     reason = "tests start processes, read the environment and wait for conditions"
 )]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test where something is not as it should be"
+)]
 
 mod backup;
 mod cluster_trouble;

@@ -67,6 +67,18 @@ async fn a_store_that_does_not_verify_is_read_back() {
     );
 }
 
+#[tokio::test]
+async fn an_object_that_was_spoilt_on_its_way_is_noticed() {
+    let target = FakeTarget::new();
+    target.spoil_what_is_written();
+    let error = create(&target, KEY, &sample(10)).await.unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.starts_with("lab/point/object is damaged: it should be 10 bytes with sha256"),
+        "{message}"
+    );
+}
+
 async fn streamed(target: &FakeTarget, size: u64) -> (Result<Streamed, Fault>, Vec<u8>) {
     let (sender, mut receiver) = mpsc::channel(PIECES_AHEAD);
     let collect = async {

@@ -46,6 +46,7 @@ struct State {
     /// Objects that appear right before the next `complete`.
     intruder: Option<(String, Vec<u8>)>,
     unverified: bool,
+    spoiling: bool,
 }
 
 struct Upload {
@@ -72,6 +73,13 @@ impl FakeTarget {
     /// From now on nothing is compared with a checksum.
     pub fn stop_verifying(&self) {
         self.state().unverified = true;
+    }
+
+    /// From now on every object that is completed has its first bit flipped, unnoticed.
+    pub fn spoil_what_is_written(&self) {
+        let mut state = self.state();
+        state.unverified = true;
+        state.spoiling = true;
     }
 
     /// Puts bytes under a name, over whatever is there.
@@ -300,12 +308,15 @@ impl State {
             }
         }
         let upload = self.uploads.get(&session.0).ok_or_else(no_upload)?;
-        let bytes = upload.assemble(receipts)?;
+        let mut bytes = upload.assemble(receipts)?;
         if bytes.len() as u64 != size || (!self.unverified && Sha256::of(&bytes).0 != sha256) {
             return Err(Fault::permanent(
                 "corrupt",
                 "the parts are not the whole object",
             ));
+        }
+        if let (true, Some(first)) = (self.spoiling, bytes.first_mut()) {
+            *first ^= 1;
         }
         self.uploads.remove(&session.0);
         self.objects.insert(object.clone(), bytes);

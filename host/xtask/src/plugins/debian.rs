@@ -200,7 +200,7 @@ impl Prefix {
         let seed = self.folder.join("seed");
         write_if_changed(&seed.join("Cargo.toml"), SEED_MANIFEST.as_bytes())?;
         write_if_changed(&seed.join("src/lib.rs"), b"")?;
-        let source = self.sysroot().join("src");
+        let source = self.sysroot().join("lib/rustlib/src/rust");
         let paths = neutral_paths(&[(&source, "/rust")]);
         let flags = format!("-Cembed-bitcode=yes{ENCODED_SEPARATOR}{paths}");
         let mut command = Command::new(cargo_program());
