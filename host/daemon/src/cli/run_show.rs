@@ -1,10 +1,10 @@
 //! `drydock run list` and `drydock run show`, and what `drydock run` says at the end.
 
-use drydock_core::{Facts, Level, RunId, ScheduleName};
+use drydock_core::{Facts, Level, RunId, ScheduleName, UnixTime};
 use drydock_engine::RunView;
 use drydock_engine::model::Outcome as RunOutcome;
 use drydock_engine::replay::replay;
-use drydock_engine::view::OutputView;
+use drydock_engine::view::{OutputView, StorePhase, StoreView};
 use drydock_journal::{Attempt, Journal, RunRow};
 use drydock_snapshot::Status;
 use serde_json::{Value, json};
@@ -14,6 +14,12 @@ use super::print;
 use super::snapshot::{STATUS_HEADER, status_row};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::node::Node;
+
+/// The detail of a failed run's fault by which the engine tells what it could not remove.
+const LEFT_BEHIND: &str = "left-behind";
+
+/// Instants of a run that JSON shows as text, as every other command does.
+const INSTANTS: [&str; 3] = ["due", "created", "finished"];
 
 pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
     let journal = reader(node)?;
@@ -34,9 +40,10 @@ pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
             recovery_point(view).unwrap_or_else(|| "-".to_owned()),
         ]
     });
+    let values = views.iter().map(value).collect::<Result<Vec<_>, _>>()?;
     print::rows(
         output,
-        &views,
+        &values,
         &["RUN", "OUTCOME", "CREATED", "FINISHED", "RECOVERY POINT"],
         rows,
     )?;
@@ -56,7 +63,7 @@ pub fn show(node: &Node, output: Output, run: &str) -> Outcome {
     let attempts = journal.attempts(&run)?;
     match output {
         Output::Json => print::line(&serde_json::to_string_pretty(&json!({
-            "run": view,
+            "run": value(&view)?,
             "attempts": attempts.iter().map(attempt_value).collect::<Vec<_>>(),
         }))?),
         Output::Table => print_view(&view, &attempts),
@@ -105,6 +112,17 @@ fn print_view(view: &RunView, attempts: &[Attempt]) {
     }
 }
 
+/// A run as JSON.
+fn value(view: &RunView) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(view)?;
+    for name in INSTANTS {
+        if let Some(seconds) = value[name].as_i64() {
+            value[name] = json!(UnixTime(seconds).to_string());
+        }
+    }
+    Ok(value)
+}
+
 /// One row a target.
 pub fn store_rows(view: &RunView) -> Vec<Vec<String>> {
     let outcome = outcome_word(view);
@@ -115,12 +133,22 @@ pub fn store_rows(view: &RunView) -> Vec<Vec<String>> {
                 view.run.to_string(),
                 outcome.to_owned(),
                 store.target.to_string(),
-                store.state.word().to_owned(),
+                state_word(view, store).to_owned(),
                 store.parts.to_string(),
                 print::human_bytes(store.bytes),
             ]
         })
         .collect()
+}
+
+/// A target's state; a run that failed leaves nothing that could still be uploading.
+fn state_word(view: &RunView, store: &StoreView) -> &'static str {
+    match (&view.outcome, store.state) {
+        (Some(RunOutcome::Failed { .. }), StorePhase::Uploading | StorePhase::Staged) => {
+            "NothingStored"
+        }
+        (_, state) => state.word(),
+    }
 }
 
 pub fn outcome_word(view: &RunView) -> &'static str {
@@ -135,7 +163,6 @@ pub fn outcome_word(view: &RunView) -> &'static str {
 
 /// The recovery point's name, once it is committed somewhere.
 pub fn recovery_point(view: &RunView) -> Option<String> {
-    use drydock_engine::view::StorePhase;
     view.stores
         .iter()
         .any(|store| store.state == StorePhase::Committed)
@@ -149,13 +176,11 @@ pub fn reasons(view: &RunView) -> Vec<String> {
             reasons.clone()
         }
         Some(RunOutcome::Failed { fault }) => {
-            let details = fault
-                .details
-                .iter()
-                .map(|(name, value)| format!("{name}: {value}"));
-            std::iter::once(fault.message.clone())
-                .chain(details)
-                .collect()
+            // The other details are for programs; what was left behind is for the operator.
+            let details = fault.details.iter();
+            let left = details.filter(|(name, _)| name == LEFT_BEHIND);
+            let left = left.map(|(_, what)| format!("left behind: {what}"));
+            std::iter::once(fault.message.clone()).chain(left).collect()
         }
         Some(RunOutcome::Succeeded) | None => Vec::new(),
     }

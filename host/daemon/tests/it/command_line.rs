@@ -88,6 +88,7 @@ fn runs_are_listed_and_shown_with_their_attempts() {
     assert!(listed.stdout.contains(id) && listed.stdout.contains("Succeeded"));
     let shown = world.drydock(&["run", "show", id, "--output", "json"]).ok();
     let value: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert!(value["run"]["created"].as_str().unwrap().ends_with('Z'));
     let steps: Vec<_> = value["attempts"]
         .as_array()
         .unwrap()
