@@ -24,7 +24,9 @@ pub fn run(workspace: &Workspace, keep: bool, scratch: Option<&Path>) -> Result<
     step("prepare the plugins", || plugins::build(workspace))?;
     step("build drydock and the scenario", || {
         let mut build = workspace.cargo();
-        build.args(["build", "-p", "drydock", "-p", "drydock-testkit", "--bins"]);
+        // The whole workspace, so that cargo chooses the same features as for the tests
+        // and builds no crate twice.
+        build.args(["build", "--workspace", "--bins"]);
         run_program(&mut build)
     })?;
     // The scenario takes this process over, so that Ctrl-C reaches only the one that has

@@ -1,7 +1,10 @@
 //! `cargo xtask test`: everything the tests need, then the tests.
 //!
-//! One `cargo test` over the whole workspace, with the profile and features that the
+//! The plugins come first, since they take seconds. Then one `cargo test` over the whole
+//! host workspace, with the profile and features that the
 //! quickstart and the lints use as well, so that no crate is built twice.
+
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -18,7 +21,27 @@ pub fn run(workspace: &Workspace, filters: &[String]) -> Result<()> {
         tools::prepare(workspace, TEST_TOOLS)
     })?;
     step("prepare the plugins", || plugins::build(workspace))?;
+    step("run the tests of the plugins", || {
+        run_program(&mut plugin_tests(workspace, filters))
+    })?;
+    step("run the tests of the host", || {
+        run_program(&mut host_tests(workspace, filters))
+    })
+}
+
+fn host_tests(workspace: &Workspace, filters: &[String]) -> Command {
     let mut command = workspace.cargo();
     command.args(["test", "--workspace", "--"]).args(filters);
-    step("run the tests", || run_program(&mut command))
+    command
+}
+
+/// What plugins decide is tested without a sandbox, as programs of this machine.
+fn plugin_tests(workspace: &Workspace, filters: &[String]) -> Command {
+    let mut command = workspace.cargo();
+    command
+        .current_dir(workspace.plugins())
+        .env("CARGO_TARGET_DIR", workspace.target.join("plugins"))
+        .args(["test", "--workspace", "--lib", "--"])
+        .args(filters);
+    command
 }
