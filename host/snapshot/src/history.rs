@@ -303,13 +303,11 @@ struct Edges {
 }
 
 impl Edges {
-    /// Whether all rows of a leaf are covered. The last leaf before an edge may
-    /// straddle it and is never taken whole.
+    /// Whether all rows of a leaf are covered. The last leaf may straddle the
+    /// revision, so it is never taken whole. One that straddles the compaction
+    /// is, if all its rows are kept.
     fn is_whole(&self, leaf: usize, choice: &Choice<'_>, rows: Range<usize>) -> bool {
-        match leaf + 1 {
-            next if next == self.thinned || next == self.covered => false,
-            next => next > self.thinned || choice.kept.has_all(rows),
-        }
+        leaf + 1 < self.covered && (leaf >= self.thinned || choice.kept.has_all(rows))
     }
 }
 

@@ -152,6 +152,22 @@ fn elements_that_leave_their_page() {
 }
 
 #[test]
+fn elements_that_lie_over_each_other() {
+    let mut image = Image::of(SERVER);
+    let leaf = image.child(image.key_root(), 1);
+    // The second row begins one byte early, on the last byte of the first, and
+    // its key still sorts behind.
+    let (element, key) = (image.element(leaf, 1), image.leaf_key(leaf, 1));
+    let position = u32::try_from(key.start - element - 1).expect("it lies in the page");
+    image.set_u32(element + 4, position);
+    image.bytes[key.start - 1..key.end - 1].rotate_left(1);
+    image.bytes[key.start - 1] = 0;
+    assert_refused_by_us(image, |problem| {
+        matches!(problem, Problem::ElementOverlap { index: 1, .. })
+    });
+}
+
+#[test]
 fn more_elements_than_fit() {
     let mut image = Image::of(SERVER);
     let leaf = image.child(image.key_root(), 1);
