@@ -2,7 +2,8 @@
 //!
 //! `DRYDOCK_TEST_KILL=after-record:N` or `before-record:N` makes the process kill itself
 //! with SIGKILL when the engine's N-th record of this process has just been written, or
-//! is just about to be. Nothing else reads the variable; without it nothing happens.
+//! is just about to be; `after-decision:N` when the daemon's N-th batch of decisions has
+//! just been written. Nothing else reads the variable; without it nothing happens.
 
 use drydock_engine::CrashPoint;
 
@@ -19,6 +20,7 @@ pub struct Kill {
 enum Place {
     BeforeRecord,
     AfterRecord,
+    AfterDecision,
 }
 
 impl Kill {
@@ -28,12 +30,18 @@ impl Kill {
         let place = match place {
             "before-record" => Place::BeforeRecord,
             "after-record" => Place::AfterRecord,
+            "after-decision" => Place::AfterDecision,
             _ => return None,
         };
         Some(Self {
             place,
             record: record.parse().ok()?,
         })
+    }
+
+    /// The daemon's decisions are recorded and nothing has come of them yet.
+    pub fn after_decision(&self, batch: u64) {
+        self.at(&Place::AfterDecision, batch);
     }
 
     fn at(&self, place: &Place, record: u64) {

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use drydock_core::files::Lookup;
 
+use crate::exit::reason;
+
 /// Largest file that a document may name: a certificate bundle, a key, a list.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -21,14 +23,14 @@ pub fn variable(name: &str) -> Option<String> {
 impl Lookup for Surroundings {
     fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
         let size = std::fs::metadata(path)
-            .map_err(|error| error.to_string())?
+            .map_err(|error| reason(&error))?
             .len();
         if size > FILE_BYTES_MAX {
             return Err(format!(
                 "it has {size} bytes, more than the {FILE_BYTES_MAX} allowed"
             ));
         }
-        std::fs::read(path).map_err(|error| error.to_string())
+        std::fs::read(path).map_err(|error| reason(&error))
     }
 
     fn env(&self, name: &str) -> Option<String> {

@@ -1,7 +1,10 @@
 //! How the process ends, and how it says why.
 
+use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
+
+use drydock_core::files::FileError;
 
 /// The exit codes that the command line promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,27 @@ impl Failure {
         Self {
             exit: Exit::Usage,
             error: error.into(),
+        }
+    }
+
+    /// What the operator is told.
+    pub fn sentence(&self) -> String {
+        Chain(&self.error).to_string()
+    }
+
+    /// The same at a place in a document, unless it tells of a place already.
+    pub fn placed(self, place: &FileError) -> Self {
+        if self.error.is::<FileError>() {
+            return self;
+        }
+        let message = self.sentence();
+        Self {
+            exit: self.exit,
+            error: FileError {
+                message,
+                ..place.clone()
+            }
+            .into(),
         }
     }
 
@@ -72,20 +96,41 @@ pub struct Chain<'a>(pub &'a anyhow::Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut last = String::new();
-        for (depth, cause) in self.0.chain().enumerate() {
-            let text = cause.to_string();
-            // A wrapper that shows its source's text would otherwise say it twice.
-            if text == last {
-                continue;
-            }
-            if depth > 0 {
-                f.write_str(": ")?;
-            }
-            f.write_str(&text)?;
+        let error: &(dyn Error + 'static) = self.0.as_ref();
+        f.write_str(&chain(error))
+    }
+}
+
+/// An error and its causes.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut whole = without_number(&error.to_string());
+    let mut last = whole.clone();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = without_number(&cause.to_string());
+        // A wrapper that shows its source's text would otherwise say it twice.
+        if text != last {
+            whole.push_str(": ");
+            whole.push_str(&text);
             last = text;
         }
-        Ok(())
+        source = cause.source();
+    }
+    whole
+}
+
+/// What the operating system says, without the number that only programmers know.
+pub fn reason(error: &std::io::Error) -> String {
+    without_number(&error.to_string())
+}
+
+fn without_number(text: &str) -> String {
+    let Some((before, after)) = text.split_once(" (os error ") else {
+        return text.to_owned();
+    };
+    match after.split_once(')') {
+        Some((_, after)) => format!("{before}{}", without_number(after)),
+        None => text.to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ use drydock_journal::{JournalError, NewRecord, NewRun, RunEnd};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::decide::decide;
 use crate::engine::{Ended, Parts};
@@ -222,7 +223,7 @@ impl Driver {
     }
 
     fn spawn(&mut self, effect: Effect, task: impl Future<Output = ()> + Send + 'static) {
-        let handle = self.tasks.spawn(task);
+        let handle = self.tasks.spawn(task.in_current_span());
         self.running.insert(handle.id(), (effect, handle));
     }
 
@@ -395,7 +396,7 @@ fn tell(event: &Event) {
             tracing::warn!(attempt, code = fault.code, "{fault}");
         }
         Event::RunFinished { outcome, .. } => {
-            tracing::info!(outcome = outcome.word(), "the run has ended");
+            tracing::debug!(outcome = outcome.word(), "the run's end is recorded");
         }
         _ => {}
     }

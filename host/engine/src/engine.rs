@@ -7,6 +7,7 @@ use drydock_core::{Clock, RunId, ScheduleName};
 use drydock_journal::{Journal, JournalError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::crash::{CrashPoint, NoCrash};
 use crate::driver::{Control, Driver};
@@ -217,10 +218,15 @@ fn spawn(driver: Driver, claim: Claim) -> RunHandle {
     let (control, requests) = mpsc::channel(CONTROL_QUEUE_MAX);
     let run = claim.run.clone();
     let progress = driver.progress();
-    let task = tokio::spawn(async move {
-        let _claim = claim;
-        driver.run(requests).await
-    });
+    // Whatever is logged on the way carries the run's id.
+    let span = tracing::info_span!(parent: None, "run", %run);
+    let task = tokio::spawn(
+        async move {
+            let _claim = claim;
+            driver.run(requests).await
+        }
+        .instrument(span),
+    );
     RunHandle {
         run,
         control,

@@ -1,8 +1,8 @@
 //! A run as an operator sees it, for lists, progress and `--output json`.
 
 use drydock_core::{
-    ClusterName, Facts, Fault, OutputId, RunId, ScheduleName, StepName, TargetName, UnixTime,
-    Verdict,
+    ClusterName, Facts, Fault, Finding, OutputId, RunId, ScheduleName, StepName, TargetName,
+    UnixTime, Verdict,
 };
 use serde::Serialize;
 
@@ -49,6 +49,8 @@ pub struct BackupView {
     pub attempts: u32,
     pub failures: u32,
     pub state: &'static str,
+    /// What the step told when it finished.
+    pub findings: Vec<Finding>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -167,6 +169,12 @@ fn backup(state: &RunState) -> BackupView {
             Phase::Done => "done",
             Phase::GaveUp(_) => "failed",
         },
+        findings: state
+            .backup
+            .report
+            .as_ref()
+            .map(|report| report.findings.clone())
+            .unwrap_or_default(),
     }
 }
 

@@ -79,12 +79,14 @@ pub enum JournalError {
 /// The state folder cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("cannot lock the state folder with {}: check that the folder exists and is writable", path.display())]
+    #[error("the state folder {} cannot be used, see whether it is writable, has room and belongs to this user", folder.display())]
     Io {
-        path: PathBuf,
+        folder: PathBuf,
         #[source]
         source: io::Error,
     },
+    #[error("the state folder {} cannot be used: something that is no folder stands there or above it; name another one as `state:` of the node's configuration", folder.display())]
+    NoFolder { folder: PathBuf },
     #[error(
         "the state folder {} is in use by {owner}: wait until it is done or stop it, then try again",
         folder.display()

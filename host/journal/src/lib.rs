@@ -21,6 +21,9 @@
 //!
 //! **Invariant:** a run without an end is never pruned.
 //!
+//! **Invariant:** an occurrence is decided once: schedule and due instant are its key, and
+//! its run's beginning is noted in the transaction that begins the run.
+//!
 //! A crash leaves the last committed transaction: SQLite's write-ahead log is synced
 //! with each commit and is taken up at the next open. A copy of the journal as it was
 //! at the last good start lies beside it as `journal.copy.db`.
@@ -28,7 +31,9 @@
 mod attempts;
 mod error;
 mod history;
+mod instants;
 mod lock;
+mod occurrences;
 mod points;
 mod runs;
 mod schema;
@@ -43,7 +48,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use attempts::{Attempt, LOG_BYTES_MAX};
 pub use error::{JournalError, LockError, OpenError};
 pub use history::HistoryLimits;
+pub use instants::LatestInstant;
 pub use lock::{LockOwner, StateLock};
+pub use occurrences::{Decided, KnownSchedule, Occurrence};
 pub use points::PointEntry;
 pub use runs::{NewRecord, NewRun, RECORD_BYTES_MAX, Record, RecordKind, RunEnd, RunRow};
 pub use schema::{COPY_FILE, JOURNAL_FILE, SCHEMA_VERSION};

@@ -36,15 +36,15 @@ impl StateLock {
     /// [`LockError::InUse`] names the owner; otherwise the folder cannot be used.
     pub fn acquire(folder: &Path, owner: &LockOwner) -> Result<Self, LockError> {
         let path = folder.join("lock");
-        let file = open(folder, &path).map_err(|source| io_error(&path, source))?;
+        let file = open(folder, &path).map_err(|source| io_error(folder, source))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(in_use(folder, &path)),
-            Err(TryLockError::Error(source)) => return Err(io_error(&path, source)),
+            Err(TryLockError::Error(source)) => return Err(io_error(folder, source)),
         }
         let mut lock = Self { file, path };
         lock.write(&line_of(owner))
-            .map_err(|source| io_error(&lock.path, source))?;
+            .map_err(|source| io_error(folder, source))?;
         Ok(lock)
     }
 
@@ -119,9 +119,12 @@ fn read_owner(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn io_error(path: &Path, source: io::Error) -> LockError {
-    LockError::Io {
-        path: path.to_owned(),
-        source,
+fn io_error(folder: &Path, source: io::Error) -> LockError {
+    let folder = folder.to_owned();
+    match source.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            LockError::NoFolder { folder }
+        }
+        _ => LockError::Io { folder, source },
     }
 }

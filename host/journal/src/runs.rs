@@ -4,6 +4,7 @@ use drydock_core::{ClusterName, RunId, ScheduleName, UnixTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::error::JournalError;
+use crate::occurrences::mark_begun;
 use crate::{Change, Journal};
 
 /// Largest record. The largest that the engine writes carries a manifest of at most
@@ -83,6 +84,7 @@ impl Journal {
                 .into());
             }
             insert_run(transaction, new)?;
+            mark_begun(transaction, &new.run)?;
             Ok(insert_records(transaction, &new.run, records)?)
         })
     }

@@ -27,7 +27,10 @@ const APPLICATION_ID: i64 = 0x4472_7944;
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// Step N leads from version N to N + 1. Never change one that was released.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [RUNS, OCCURRENCES];
+
+/// Version 1: runs, their records and attempts, the index of recovery points.
+const RUNS: &str = "
     CREATE TABLE runs (
         run         TEXT PRIMARY KEY,
         schedule    TEXT NOT NULL,
@@ -73,7 +76,36 @@ const MIGRATIONS: [&str; 1] = ["
         committed       INTEGER NOT NULL,
         PRIMARY KEY (target, cluster, name)
     ) STRICT;
-    "];
+    ";
+
+/// Version 2: what the daemon decided. `ending` and `begun` stand for the occurrence's
+/// end and for whether its run has begun; `since` is the instant from which a schedule is
+/// planned; instants in `clock_accepted` were entered while the clock was wrong.
+const OCCURRENCES: &str = "
+    CREATE TABLE schedules (
+        schedule    TEXT PRIMARY KEY,
+        timetable   TEXT NOT NULL,
+        since       INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE occurrences (
+        schedule    TEXT NOT NULL,
+        due         INTEGER NOT NULL,
+        ending      TEXT NOT NULL
+                    CHECK (ending IN ('Started', 'Skipped', 'Missed', 'Failed')),
+        reason      TEXT,
+        run         TEXT NOT NULL,
+        begun       INTEGER NOT NULL,
+        decided_at  INTEGER NOT NULL,
+        PRIMARY KEY (schedule, due)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX occurrences_by_run ON occurrences (run);
+
+    CREATE TABLE clock_accepted (
+        after       INTEGER PRIMARY KEY,
+        through     INTEGER NOT NULL
+    ) STRICT;
+    ";
 
 /// Opens for writing. See [`crate::Journal::open`].
 pub fn open(folder: &Path, path: &Path) -> Result<Connection, OpenError> {
@@ -169,7 +201,9 @@ fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|source| database("check", path, source))?;
     if problem != "ok" {
-        return Err(damaged(path, problem));
+        // SQLite puts a heading above what it found.
+        let found = problem.lines().last().unwrap_or_default();
+        return Err(damaged(path, found.to_owned()));
     }
     version(connection, path).map(|_| ())
 }

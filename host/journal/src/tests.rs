@@ -11,6 +11,8 @@ use rusqlite::Connection;
 
 use super::*;
 
+mod occurrences;
+
 fn new_run(name: &str, schedule: &str, created: i64) -> NewRun {
     NewRun {
         run: RunId::new(name),
@@ -322,7 +324,7 @@ fn a_newer_journal_is_refused_and_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the journal {} has schema version 9, and this Drydock reads versions up to 1: start the newer Drydock that wrote it, or name another state folder",
+            "the journal {} has schema version 9, and this Drydock reads versions up to 2: start the newer Drydock that wrote it, or name another state folder",
             path.display()
         )
     );

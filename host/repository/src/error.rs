@@ -25,9 +25,13 @@ pub enum RepositoryError {
     )]
     NoRecoveryPoint { point: String },
     #[error(
-        "recovery point {point} has no signature: {object} is missing, so its manifest cannot be believed"
+        "recovery point {point} has no signature: {object} is missing, so its manifest cannot be believed; use another recovery point, or another target that has this one"
     )]
     Unsigned { point: String, object: String },
+    #[error(
+        "the manifest of {point} was changed after it was signed: {signature} is the signature of another text; use another recovery point, or another target that has this one"
+    )]
+    Altered { point: String, signature: String },
     #[error("recovery point {point} is not to be trusted")]
     Signature {
         point: String,
@@ -42,7 +46,7 @@ pub enum RepositoryError {
     },
     #[error("the manifest at {point} says that it is {found}: the files were moved or renamed")]
     Misplaced { point: String, found: String },
-    #[error("a name cannot be used")]
+    #[error(transparent)]
     Name(#[from] NameError),
     #[error(
         "{object} is {size} bytes, more than the {bytes_max} that such an object may have: it is damaged or something else"
@@ -53,7 +57,7 @@ pub enum RepositoryError {
         bytes_max: u64,
     },
     #[error(
-        "{object} already holds something else: somebody wrote there; remove it after looking at it"
+        "{object} was at the target before this run wrote it, and it is no recovery point: see who put it there, and move it away"
     )]
     Foreign { object: String },
     #[error("recovery point {point} has no artifact {artifact:?}: it holds {known}")]
@@ -143,6 +147,7 @@ impl RepositoryError {
             Self::Target { source, .. } => &source.code,
             Self::NoRecoveryPoint { .. } | Self::NoArtifact { .. } => "not-found",
             Self::Unsigned { .. } => "unsigned",
+            Self::Altered { .. } => "bad-signature",
             Self::Signature { source, .. } => match source {
                 VerifyError::UnknownSigner { .. } => "unknown-signer",
                 _ => "bad-signature",
@@ -174,16 +179,16 @@ impl RepositoryError {
 /// The whole chain in one message, as a run's record keeps it.
 impl From<RepositoryError> for Fault {
     fn from(error: RepositoryError) -> Self {
+        // A target's own sentence says what, where, and how to mend it.
+        if let RepositoryError::Target { source, object } = error {
+            return source.with_detail("object", object);
+        }
         let mut message = error.to_string();
         let mut source = std::error::Error::source(&error);
         while let Some(cause) = source {
             message = format!("{message}: {cause}");
             source = cause.source();
         }
-        let mut fault = Self::new(error.class(), error.code(), message);
-        if let RepositoryError::Target { source, .. } = error {
-            fault.details = source.details;
-        }
-        fault
+        Self::new(error.class(), error.code(), message)
     }
 }

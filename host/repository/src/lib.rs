@@ -34,6 +34,7 @@ pub mod keys;
 pub mod manifest;
 pub mod names;
 mod object;
+pub mod probe;
 pub mod recipient;
 pub mod recovery_point;
 pub mod seal;
@@ -41,7 +42,7 @@ pub mod sign;
 pub mod target;
 pub mod testing;
 
-pub use digest::{Measure, Sha256};
+pub use digest::{Measure, Sha256, Tally};
 pub use error::RepositoryError;
 pub use manifest::Manifest;
 pub use recipient::{Identities, Recipient, Sensitivity, check_sensitivity};

@@ -49,12 +49,24 @@ pub(crate) async fn create(
     object: &str,
     bytes: &[u8],
 ) -> Result<Creation, RepositoryError> {
+    let layout = target
+        .layout()
+        .await
+        .map_err(|fault| RepositoryError::target(object, fault))?;
+    let part_size = part_size(&layout, bytes.len() as u64);
+    create_in_parts(target, object, bytes, part_size).await
+}
+
+/// The same in parts of a size that the caller chose within the target's layout.
+pub(crate) async fn create_in_parts(
+    target: &dyn Target,
+    object: &str,
+    bytes: &[u8],
+    part_size: u64,
+) -> Result<Creation, RepositoryError> {
     let failed = |fault| RepositoryError::target(object, fault);
-    let layout = target.layout().await.map_err(failed)?;
-    let size = bytes.len() as u64;
-    let part_size = part_size(&layout, size);
     let session = target
-        .begin(object, Some(size), part_size)
+        .begin(object, Some(bytes.len() as u64), part_size)
         .await
         .map_err(failed)?;
     match put_and_complete(target, &session, bytes, part_size).await {

@@ -82,6 +82,10 @@ pub enum IdentityError {
     )]
     Unknown { file: String, line: usize },
     #[error(
+        "identity file {file} holds a public key: give the private one that belongs to it (AGE-SECRET-KEY-1..., or an ssh-ed25519 private key)"
+    )]
+    Public { file: String },
+    #[error(
         "identity file {file} is protected by a passphrase: decrypt it with `age -d -o PLAIN {file}` first and give PLAIN"
     )]
     EncryptedAge { file: String },
@@ -196,6 +200,9 @@ impl Identities {
         if first.starts_with("age-encryption.org/") || first == "-----BEGIN AGE ENCRYPTED FILE-----"
         {
             return Err(IdentityError::EncryptedAge { file: named() });
+        }
+        if first.starts_with("age1") || first.starts_with("ssh-") {
+            return Err(IdentityError::Public { file: named() });
         }
         if first.starts_with("-----BEGIN") {
             return ssh_identity(file, text).map(|identity| Self(vec![identity]));

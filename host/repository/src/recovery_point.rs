@@ -66,10 +66,7 @@ impl<'a> Repository<'a> {
         let manifest_sha256 = Sha256::of(&bytes);
         let file = folder.signature(&manifest_sha256);
         let Some(signature) = object::read(self.target, &file, SIGNATURE_BYTES_MAX).await? else {
-            return Err(RepositoryError::Unsigned {
-                point,
-                object: file,
-            });
+            return Err(self.unsigned(folder, file).await);
         };
         let (manifest, signer) = self.believe(folder, &bytes, &signature)?;
         Ok(RecoveryPoint {
@@ -77,6 +74,24 @@ impl<'a> Repository<'a> {
             manifest_sha256,
             signer,
         })
+    }
+
+    /// Why there is no signature for the manifest as it is. A signature's name holds the
+    /// digest of its manifest, so one by another name tells that the manifest was changed.
+    async fn unsigned(&self, folder: &Folder, object: String) -> RepositoryError {
+        let point = label(folder);
+        let page = self.target.list(&folder.object("manifest."), None).await;
+        let objects = page.map(|page| page.objects).unwrap_or_default();
+        let other = objects
+            .iter()
+            .find(|stat| stat.object.ends_with(".minisig"));
+        match other {
+            Some(other) => RepositoryError::Altered {
+                point,
+                signature: other.object.clone(),
+            },
+            None => RepositoryError::Unsigned { point, object },
+        }
     }
 
     /// Signature first, then the manifest's own words.

@@ -1,6 +1,7 @@
-//! Sealing: plain bytes -> zstd -> age -> a writer, and back. Both sides are counted
-//! and hashed while they pass, so nothing is read twice. Without recipients the age
-//! layer is left out.
+//! Sealing: plain bytes -> zstd -> age -> a writer, and back. The sealed side is counted
+//! and hashed while it passes, so nothing is read twice; the plain side is hashed by
+//! whoever brings it, for it may have another use for the same pass. Without recipients
+//! the age layer is left out.
 //!
 //! A sealer works on the thread that writes into it, with zstd on a thread of its own
 //! when [`Options::workers`] is not zero. A sealer that is dropped before
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use age::stream::{StreamReader, StreamWriter};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{Measure, Tallied, Tally};
+use crate::digest::{Measure, Tallied};
 use crate::recipient::{Identities, Recipient};
 
 /// zstd's level unless told otherwise. Measured on one thread with a 145 MB snapshot of
@@ -48,16 +49,9 @@ pub enum Sealing {
     None,
 }
 
-/// Sizes and digests of an artifact, before and after sealing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sealed {
-    pub plain: Measure,
-    pub sealed: Measure,
-}
-
 /// Takes plain bytes and writes sealed ones.
 pub struct Sealer<W: Write> {
-    plain: Tally,
+    plain_bytes: u64,
     sealing: Sealing,
     sealed_bytes: Arc<AtomicU64>,
     encoder: zstd::Encoder<'static, Envelope<W>>,
@@ -145,7 +139,7 @@ impl<W: Write> Sealer<W> {
         let sealing = Sealing::of(recipients);
         let envelope = Envelope::new(sealside, sealing, recipients)?;
         Ok(Self {
-            plain: Tally::new(),
+            plain_bytes: 0,
             sealing,
             sealed_bytes,
             encoder: encoder(envelope, options).map_err(SealError::Compressor)?,
@@ -160,7 +154,7 @@ impl<W: Write> Sealer<W> {
     /// Plain bytes taken so far.
     #[must_use]
     pub fn plain_bytes(&self) -> u64 {
-        self.plain.size()
+        self.plain_bytes
     }
 
     /// Sealed bytes handed to the writer so far.
@@ -169,19 +163,18 @@ impl<W: Write> Sealer<W> {
         self.sealed_bytes.load(Ordering::Acquire)
     }
 
-    /// Writes what is left and the end marks of zstd and age.
+    /// Writes what is left and the end marks of zstd and age; gives the sealed side's
+    /// size and digest.
     ///
     /// # Errors
     /// What the writer says.
-    pub fn finish(self) -> io::Result<(W, Sealed)> {
+    pub fn finish(self) -> io::Result<(W, Measure)> {
         let mut sealside = match self.encoder.finish()? {
             Envelope::Age(stream) => stream.finish()?,
             Envelope::None(sealside) => *sealside,
         };
         sealside.flush()?;
-        let (inner, sealed) = sealside.inner.finish();
-        let plain = self.plain.finish();
-        Ok((inner, Sealed { plain, sealed }))
+        Ok(sealside.inner.finish())
     }
 }
 
@@ -227,7 +220,7 @@ impl<W: Write> Envelope<W> {
 impl<W: Write> Write for Sealer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.encoder.write(bytes)?;
-        self.plain.update(&bytes[..count]);
+        self.plain_bytes += count as u64;
         Ok(count)
     }
 

@@ -25,6 +25,9 @@ const SIGNATURE_RAW_BYTES: usize = 64;
 const SECRET_KEY_BYTES: usize = 158;
 const CHECKSUM_BYTES: usize = 32;
 
+/// A public key: two letters for the algorithm, the key's id, the key.
+const PUBLIC_KEY_BYTES: usize = 2 + 8 + 32;
+
 /// A signature with two letters for the algorithm and the key's id before it.
 const SIGNATURE_BYTES: usize = 2 + 8 + SIGNATURE_RAW_BYTES;
 
@@ -50,6 +53,10 @@ pub enum KeyError {
     )]
     Encrypted,
     #[error(
+        "the signing key is a public key: give the secret one that belongs to it, which `drydock key new --kind signing` wrote beside it"
+    )]
+    Public,
+    #[error(
         "the signing key cannot be read: give a minisign secret key file as `drydock key new --kind signing` writes it"
     )]
     SecretDamaged,
@@ -69,7 +76,9 @@ pub struct SignError(#[from] minisign::PError);
 /// A signature that is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    #[error("the signature file is damaged: it is not a minisign signature of four lines")]
+    #[error(
+        "the signature file is damaged: it is not a minisign signature of four lines; use another recovery point, or another target that has this one"
+    )]
     Damaged,
     #[error("the signature is of minisign's legacy kind, which is not accepted: sign prehashed")]
     Legacy,
@@ -78,7 +87,7 @@ pub enum VerifyError {
     )]
     UnknownSigner { signer: KeyId },
     #[error(
-        "the signature by key {signer} does not fit: the manifest or the signature was changed after it was signed"
+        "the signature by key {signer} does not fit: the manifest or the signature was changed after it was signed; use another recovery point, or another target that has this one"
     )]
     Mismatch { signer: KeyId },
     #[error(
@@ -265,6 +274,9 @@ fn secret_key(text: &str) -> Result<minisign::SecretKey, KeyError> {
     let bytes = BASE64_STANDARD
         .decode(line)
         .map_err(|_| KeyError::SecretDamaged)?;
+    if bytes.len() == PUBLIC_KEY_BYTES && bytes.starts_with(b"Ed") {
+        return Err(KeyError::Public);
+    }
     if bytes.get(2..4) == Some(b"Sc") {
         return Err(KeyError::Encrypted);
     }

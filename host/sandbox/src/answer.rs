@@ -44,7 +44,8 @@ pub(crate) fn layout(layout: step::PartLayout) -> Result<Layout, Fault> {
         && layout.parallel_max > 0;
     if !sound {
         return Err(bad(format!(
-            "a layout that fits no part at all ({layout:?})"
+            "a layout that fits no part at all ({} parts of {} to {} bytes, {} at once)",
+            layout.parts_max, layout.part_min, layout.part_max, layout.parallel_max
         )));
     }
     Ok(Layout {
@@ -231,7 +232,7 @@ fn too_much(what: &str, count: usize, limit: usize) -> Fault {
 fn bad(what: String) -> Fault {
     Fault::permanent(
         "bad-answer",
-        format!("the plugin returned {what}: it does not keep the contract"),
+        format!("the plugin returned {what}: it does not keep the contract, so ask its author"),
     )
 }
 

@@ -48,7 +48,7 @@ pub use attempt::Attempt;
 pub use cache::CompiledFrom;
 pub use limits::Limits;
 pub use log::{AttemptLog, LogLine, LogSource, Severity};
-pub use manifest::{ManifestError, read as read_manifest};
+pub use manifest::{Inspection, ManifestError, embed, inspect, read as read_manifest};
 pub use plugin::{BackupCall, BackupReport, JudgeCall, Plugin, Progress, ProgressSink, StepCall};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};
 pub use target::{CallObserver, StoreContext, StoreTarget};

@@ -28,8 +28,8 @@ pub struct Limits {
     pub handles_max: usize,
     /// Elements of one table of function references; large guests have some thousands.
     pub table_elements_max: usize,
-    /// Core instances, tables and memories of one component; a Rust guest with its
-    /// adapter has four.
+    /// Core instances, tables and memories of one component. A Rust guest with its
+    /// adapter has four; CPython, whose modules are libraries of their own, a few dozen.
     pub instances_max: usize,
 }
 
@@ -43,7 +43,7 @@ impl Default for Limits {
             result_bytes_max: 4 * MIB,
             handles_max: 1000,
             table_elements_max: 20_000,
-            instances_max: 32,
+            instances_max: 128,
         }
     }
 }

@@ -1,10 +1,16 @@
 //! What a plugin says of itself, read from its bytes without running anything.
 
+mod embed;
+mod inspect;
+
 use drydock_core::plugin::{CONTRACT, MANIFEST_BYTES_MAX, MANIFEST_SECTION, PluginManifest};
 use wasmparser::{Encoding, Parser, Payload};
 
 /// Largest component that is looked at; an interpreter with its library has about 20 MB.
 const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The first bytes of every module and component (WebAssembly core specification, 5.5.16).
+const WASM_MAGIC: &[u8] = b"\0asm";
 
 /// Longest name and version.
 const NAME_CHARACTERS_MAX: usize = 63;
@@ -19,14 +25,15 @@ pub enum ManifestError {
     #[error(
         "the file is not WebAssembly: a plugin is a component that was built for wasm32-wasip2"
     )]
-    NotWasm {
-        #[source]
-        source: wasmparser::BinaryReaderError,
-    },
+    NotWasm,
+    #[error(
+        "the file begins as WebAssembly and is damaged or cut off further on: copy or build it again"
+    )]
+    Damaged,
     #[error("the file is a core WebAssembly module, not a component: build it for wasm32-wasip2")]
     CoreModule,
     #[error(
-        "the component has no section `{MANIFEST_SECTION}`: it was not built with the plugin SDK, or the section was stripped"
+        "the component has no section `{MANIFEST_SECTION}`, which says what it is and what it asks for: build it with the plugin SDK, or add the section with `drydock plugin embed`"
     )]
     Missing,
     #[error(
@@ -44,6 +51,10 @@ pub enum ManifestError {
         #[source]
         source: serde_json::Error,
     },
+    #[error(
+        "the component has a section `{MANIFEST_SECTION}` already, and may have only one: build it without, or use it as it is"
+    )]
+    Already,
     #[error("the manifest's {what} {found:?} is not valid: {rule}")]
     BadWord {
         what: &'static str,
@@ -56,20 +67,29 @@ pub enum ManifestError {
     OtherContract { name: String, found: String },
 }
 
+pub use embed::embed;
+pub use inspect::{Inspection, inspect};
+
 /// Reads the manifest of a component.
 ///
 /// # Errors
 /// [`ManifestError`], one sentence for each way to be wrong.
 pub fn read(component: &[u8]) -> Result<PluginManifest, ManifestError> {
     let manifest = parse(section(component)?)?;
-    check_words(&manifest)?;
-    if manifest.contract != CONTRACT {
-        return Err(ManifestError::OtherContract {
-            name: manifest.name,
-            found: shown(&manifest.contract),
-        });
-    }
+    check(&manifest)?;
     Ok(manifest)
+}
+
+/// Refuses words that cannot stand in a manifest, and other contracts.
+fn check(manifest: &PluginManifest) -> Result<(), ManifestError> {
+    check_words(manifest)?;
+    if manifest.contract == CONTRACT {
+        return Ok(());
+    }
+    Err(ManifestError::OtherContract {
+        name: manifest.name.clone(),
+        found: shown(&manifest.contract),
+    })
 }
 
 /// The bytes of the one manifest section in the component and everything nested in it.
@@ -94,9 +114,12 @@ fn section(component: &[u8]) -> Result<&[u8], ManifestError> {
 }
 
 fn sections(component: &[u8]) -> Result<Vec<&[u8]>, ManifestError> {
+    if !component.starts_with(WASM_MAGIC) {
+        return Err(ManifestError::NotWasm);
+    }
     let mut found = Vec::new();
     for (index, payload) in Parser::new(0).parse_all(component).enumerate() {
-        match payload.map_err(|source| ManifestError::NotWasm { source })? {
+        match payload.map_err(|_| ManifestError::Damaged)? {
             Payload::Version {
                 encoding: Encoding::Module,
                 ..

@@ -71,15 +71,17 @@ pub enum CronError {
         if *found > 5 { " (there are none for seconds and years)" } else { "" }
     )]
     FieldCount { found: usize },
-    #[error("the field {field} holds {value}; valid are {}", field.valid())]
+    #[error("the field {field} holds {value}; valid are {}{}", field.valid(), near_name(*field, value))]
     Value { field: Field, value: String },
     #[error("the field {field} holds the range {range}, which ends before it begins")]
     Range { field: Field, range: String },
     #[error("the field {field} holds the step {step}; valid are 1 to {}", field.step_max())]
     Step { field: Field, step: String },
-    #[error("no month that it names has a day {day}, so that it would never be due")]
+    #[error(
+        "no month that it names has a day {day}, so that it would never be due; name another day or month"
+    )]
     Never { day: u32 },
-    #[error("{word} is no macro{}", near(word))]
+    #[error("{word} is no macro; valid are {}", MACROS.map(|(name, _)| name).join(", "))]
     Macro { word: String },
     #[error("@every is not supported; write a step instead, e.g. */15 * * * * or 0 */2 * * *")]
     Every,
@@ -310,12 +312,10 @@ fn expand_macro(text: &str) -> Result<&str, CronError> {
         })
 }
 
-fn near(word: &str) -> String {
-    let names = MACROS.map(|(name, _)| name);
-    match nearest(word, names) {
-        Some(near) => format!("; did you mean {near}?"),
-        None => format!("; valid are {}", names.join(", ")),
-    }
+fn near_name(field: Field, value: &str) -> String {
+    nearest(value, field.names().iter().copied())
+        .map(|near| format!("; did you mean {}?", near.to_uppercase()))
+        .unwrap_or_default()
 }
 
 /// A whole field: parts separated by commas.

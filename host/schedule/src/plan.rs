@@ -183,6 +183,17 @@ impl State {
             self.active.push(decision.active_run());
         }
     }
+
+    /// Takes in that a run is active, which was not started by a decision of this state.
+    pub fn resumed(&mut self, run: ActiveRun) {
+        self.ended(&run.run);
+        self.active.push(run);
+    }
+
+    /// Takes in that a run is over, or will never start.
+    pub fn ended(&mut self, run: &RunId) {
+        self.active.retain(|active| active.run != *run);
+    }
 }
 
 impl Decision {
@@ -197,6 +208,12 @@ impl Decision {
 }
 
 impl Planned {
+    /// When the occurrence that is due then starts: its jitter later.
+    #[must_use]
+    pub fn starts(&self, due: UnixTime) -> UnixTime {
+        self.start_of(due, self.timetable.next_after(due))
+    }
+
     fn decisions(&self, active: &mut Vec<ActiveRun>, now: UnixTime) -> Vec<Decision> {
         let mut decisions = Vec::new();
         let mut next = self.timetable.next_after(self.decided);

@@ -26,10 +26,13 @@
 
 pub mod etcd;
 pub mod guard;
+pub mod guests;
 pub mod kube_objects;
+pub mod mounts;
 pub mod pki;
 pub mod port;
 pub mod program;
+pub mod proxy;
 pub mod random;
 pub mod random_values;
 pub mod scratch;

@@ -44,6 +44,14 @@ pub fn zstd() -> Result<PathBuf> {
     program("zstd/zstd", "zstd")
 }
 
+/// The program `componentize-py`, which makes components of Python modules.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn componentize_py() -> Result<PathBuf> {
+    program("componentize-py-0.25.1/componentize-py", "componentize-py")
+}
+
 fn program(path: &str, tool: &str) -> Result<PathBuf> {
     let path = tools_folder()?.join(path);
     ensure_present(&path, tool)?;
@@ -59,9 +67,16 @@ fn ensure_present(path: &Path, tool: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same rule as xtask's: `DRYDOCK_CACHE`, else `$XDG_CACHE_HOME/drydock`, else
-/// `~/.cache/drydock`.
 fn tools_folder() -> Result<PathBuf> {
+    Ok(cache_folder()?.join("tools"))
+}
+
+/// The cache folder by the same rule as xtask's: `DRYDOCK_CACHE`, else
+/// `$XDG_CACHE_HOME/drydock`, else `~/.cache/drydock`.
+///
+/// # Errors
+/// When no variable says where it is.
+pub fn cache_folder() -> Result<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = if let Some(chosen) = set("DRYDOCK_CACHE") {
         PathBuf::from(chosen)
@@ -71,7 +86,5 @@ fn tools_folder() -> Result<PathBuf> {
         let home = set("HOME").context("neither DRYDOCK_CACHE nor HOME is set")?;
         Path::new(&home).join(".cache/drydock")
     };
-    let cache = std::path::absolute(&cache)
-        .with_context(|| format!("cannot make {} absolute", cache.display()))?;
-    Ok(cache.join("tools"))
+    std::path::absolute(&cache).with_context(|| format!("cannot make {} absolute", cache.display()))
 }

@@ -26,6 +26,7 @@
     reason = "a tool for developers, not the product: it prints and reads the environment"
 )]
 
+mod bench;
 mod cache;
 mod deps;
 mod plugins;
@@ -73,6 +74,23 @@ enum Chore {
         #[arg(long, value_name = "DIR")]
         scratch: Option<std::path::PathBuf>,
     },
+    /// Measure Drydock beside etcdctl, etcdutl, zstd and age, side by side.
+    Bench {
+        /// Only these comparisons: backup, fetch, status, hashkv, memory.
+        names: Vec<String>,
+        /// The size of each data set; 500 otherwise.
+        #[arg(long, value_name = "NUMBER")]
+        mebibytes: Option<u64>,
+        /// How often each side is measured; 5 times otherwise.
+        #[arg(long, value_name = "NUMBER")]
+        runs: Option<usize>,
+        /// The members of the etcd that is backed up; 1 otherwise.
+        #[arg(long, value_name = "NUMBER")]
+        members: Option<usize>,
+        /// Keep the figures in this file as well.
+        #[arg(long, value_name = "FILE")]
+        json: Option<std::path::PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -95,5 +113,21 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Quickstart { keep, scratch } => {
             quickstart::run(&workspace, keep, scratch.as_deref())
         }
+        Chore::Bench {
+            names,
+            mebibytes,
+            runs,
+            members,
+            json,
+        } => bench::run(
+            &workspace,
+            &bench::Wanted {
+                names: &names,
+                mebibytes,
+                runs,
+                members,
+                json: json.as_deref(),
+            },
+        ),
     }
 }

@@ -6,7 +6,7 @@
 //! go to `dist/fixtures`. A component that did not change keeps its time stamp, so that
 //! the host crates that embed it are not rebuilt.
 
-mod debian;
+pub mod debian;
 mod toolchain;
 
 use std::collections::BTreeSet;
@@ -73,6 +73,7 @@ pub fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
         );
     }
     let toolchain = toolchain::find(workspace)?;
+    toolchain.tell(&workspace.cache)?;
     let guests = guests_of(&plugins)?;
     let target = workspace.cache.folder(&target_name(&plugins, &toolchain))?;
     step("build the guest plugins", || {

@@ -13,7 +13,14 @@ use crate::workspace::Workspace;
 use crate::{plugins, tools};
 
 /// The tools that tests ask the testkit for, beside those of the default set.
-const TEST_TOOLS: &[&str] = &["protoc", "etcd-3.6.16", "age", "minisign", "zstd"];
+const TEST_TOOLS: &[&str] = &[
+    "protoc",
+    "etcd-3.6.16",
+    "age",
+    "minisign",
+    "zstd",
+    "componentize-py",
+];
 
 /// The chore: prepares, then runs the tests whose names contain one of `filters`.
 pub fn run(workspace: &Workspace, filters: &[String]) -> Result<()> {

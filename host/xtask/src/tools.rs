@@ -6,6 +6,7 @@
 mod debian;
 mod go;
 mod protoc;
+mod python;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,9 @@ enum Recipe {
     Protoc,
     /// Built from the committed Go module of the tool's name: program and package.
     Go(&'static [(&'static str, &'static str)]),
+    /// Installed by pip from the committed requirements of the tool's name, with the
+    /// program that starts this module.
+    Python(&'static str),
     /// The system's program if there is one, else the file of this name out of the
     /// Debian package.
     Debian {
@@ -78,6 +82,11 @@ const TOOLS: &[Tool] = &[
         name: "minisign-0.3.0",
         short: Some("minisign"),
         recipe: Recipe::Go(&[("minisign", "aead.dev/minisign/cmd/minisign")]),
+    },
+    Tool {
+        name: "componentize-py-0.25.1",
+        short: Some("componentize-py"),
+        recipe: Recipe::Python("componentize_py"),
     },
     Tool {
         name: "zstd",
@@ -150,6 +159,7 @@ fn is_present(tool: &Tool, place: &Path) -> bool {
         Recipe::Go(programs) => programs
             .iter()
             .all(|(program, _)| place.join(program).is_file()),
+        Recipe::Python(module) => place.join(python::program(module)).is_file(),
         Recipe::Debian { program, .. } => place.join(program).is_file(),
     }
 }
@@ -158,6 +168,7 @@ fn make(workspace: &Workspace, tool: &Tool, place: &Path) -> Result<()> {
     match &tool.recipe {
         Recipe::Protoc => protoc::copy(place),
         Recipe::Go(programs) => go::build(workspace, tool.name, programs, place),
+        Recipe::Python(module) => python::install(workspace, tool.name, module, place),
         Recipe::Debian { program, package } => debian::provide(program, package, place),
     }
 }

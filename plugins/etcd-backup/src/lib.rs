@@ -81,7 +81,9 @@ fn take_snapshot(name: &str, plan: Plan) -> Result<Report, Error> {
         if progress::cancelled() {
             return Err(Error::cancelled());
         }
-        match stream(name, &endpoint) {
+        // Where no output can be made, no member is to blame.
+        let output = Output::create(name, Sensitivity::Secret)?;
+        match stream(name, &endpoint, output) {
             Ok(()) => {
                 findings.extend(failures.iter().map(plan::gone_on));
                 return Ok(Report {
@@ -101,8 +103,7 @@ fn take_snapshot(name: &str, plan: Plan) -> Result<Report, Error> {
 
 /// Streams one member's snapshot into an output of its own. An early return drops the
 /// output, which discards it.
-fn stream(name: &str, endpoint: &str) -> Result<(), Error> {
-    let output = Output::create(name, Sensitivity::Secret)?;
+fn stream(name: &str, endpoint: &str, output: Output) -> Result<(), Error> {
     let snapshot = etcd::snapshot(endpoint, &output)?;
     output.finish()?;
     info!(

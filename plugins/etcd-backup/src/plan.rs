@@ -58,8 +58,8 @@ pub fn is_final(error: &Error) -> bool {
 /// A member that failed before another one delivered.
 pub fn gone_on((endpoint, error): &(String, Error)) -> Finding {
     let message = format!(
-        "{endpoint} gave no whole snapshot, so another member was asked: {}",
-        error.message
+        "another member was asked for the snapshot, since {}",
+        placed(endpoint, error)
     );
     match error.class {
         ErrorClass::Transient | ErrorClass::Throttled => Finding::note(&error.code, message),
@@ -92,7 +92,7 @@ fn check_anybody(survey: &Survey) -> Result<(), Error> {
     let errors = survey.silences.iter();
     Err(summed_up(
         "unreachable",
-        "no etcd endpoint answers",
+        "none of the etcd endpoints answers",
         errors
             .map(|silence| (silence.endpoint.as_str(), &silence.error))
             .collect(),
@@ -117,9 +117,14 @@ fn check_one_cluster(survey: &Survey) -> Result<(), Error> {
     if ids.len() <= 1 {
         return Ok(());
     }
+    let whose = |view: &View| format!("{} to {:x}", view.endpoint, view.status.cluster_id);
+    let each: Vec<String> = survey.views.iter().map(whose).collect();
     let refusal = Error::permanent(
         "cluster-mismatch",
-        "the endpoints belong to different etcd clusters: leave only those of one cluster in the Cluster document",
+        format!(
+            "the endpoints belong to different etcd clusters ({}): leave only those of one cluster in the Cluster document",
+            each.join(", ")
+        ),
     );
     let with_id = |error: Error, view: &View| {
         error.with_detail(
@@ -155,9 +160,13 @@ fn candidates(config: &Config, survey: &Survey) -> Result<Vec<String>, Error> {
         .filter(|view| config.allow_learner || !view.status.learner)
         .collect();
     if views.is_empty() {
+        let learners: Vec<&str> = survey.views.iter().map(|view| &*view.endpoint).collect();
         return Err(Error::transient(
             "only-learners",
-            "only learners answer, which may lag behind: bring a voting member back, or set `allowLearner: true` in the step's config",
+            format!(
+                "only learners answer ({}), which may lag behind: bring a voting member back, name one in the Cluster document, or set `allowLearner: true` in the step's config",
+                learners.join(", ")
+            ),
         ));
     }
     views.sort_by_key(|view| {
@@ -189,7 +198,10 @@ fn quorum(survey: &Survey) -> Quorum {
     let leaderless = survey.views.iter().all(|view| view.status.leader == 0);
     let too_few = voters.len() - missing.len() < voters.len() / 2 + 1;
     if leaderless || (too_few && !survey.silences.is_empty()) {
-        Quorum::Lost(missing.into_iter().map(spelled).collect())
+        let mut names: Vec<String> = missing.into_iter().map(spelled).collect();
+        // etcd lists members by their ids, which are as good as random.
+        names.sort();
+        Quorum::Lost(names)
     } else {
         Quorum::Held
     }
@@ -249,12 +261,10 @@ fn other_alarm(survey: &Survey) -> Option<Finding> {
 }
 
 fn unreachable(silence: &Silence) -> Finding {
+    let why = placed(&silence.endpoint, &silence.error);
     Finding::note(
         "endpoint-unreachable",
-        format!(
-            "{} does not answer: {}",
-            silence.endpoint, silence.error.message
-        ),
+        format!("an endpoint was passed over: {why}"),
     )
 }
 
@@ -266,7 +276,8 @@ fn spelled(member: &Member) -> String {
 }
 
 /// One error for several endpoints: it can be retried when one of them can, otherwise it
-/// is of the class of the first. A code that all of them share says more than `code`.
+/// is of the class of the first. A code that all of them share says more than `code`, and
+/// what is wrong with all of them in the same way is said once.
 fn summed_up(code: &str, what: &str, errors: Vec<(&str, &Error)>) -> Error {
     let retryable = |class| {
         matches!(
@@ -283,14 +294,43 @@ fn summed_up(code: &str, what: &str, errors: Vec<(&str, &Error)>) -> Error {
         Some((_, first)) if errors.iter().all(|(_, error)| error.code == first.code) => &first.code,
         _ => code,
     };
-    let each: Vec<String> = errors
-        .iter()
-        .map(|(endpoint, error)| format!("{endpoint}: {}", error.message))
-        .collect();
-    let whole = Error::new(class, code, format!("{what}: {}", each.join("; ")));
+    let whole = Error::new(class, code, sentence(what, &errors));
     errors.iter().fold(whole, |whole, (endpoint, error)| {
         whole.with_detail(endpoint, &error.code)
     })
+}
+
+/// One endpoint's own sentence says all; one reason for all is said behind their names.
+fn sentence(what: &str, errors: &[(&str, &Error)]) -> String {
+    if let [(endpoint, error)] = errors {
+        return placed(endpoint, error);
+    }
+    let shared = errors.first().and_then(|(_, first)| why(first));
+    let shared = shared.filter(|_| errors.iter().all(|(_, error)| why(error) == shared));
+    if let Some(why) = shared {
+        let names: Vec<&str> = errors.iter().map(|(endpoint, _)| *endpoint).collect();
+        return format!("{what} ({}): {why}", names.join(", "));
+    }
+    let each: Vec<String> = errors
+        .iter()
+        .map(|(endpoint, error)| placed(endpoint, error))
+        .collect();
+    format!("{what}: {}", each.join("; "))
+}
+
+/// What is wrong, without the endpoint: the host tells it in a detail of its own.
+fn why(error: &Error) -> Option<&str> {
+    let mut details = error.details.iter();
+    let (_, why) = details.find(|(name, _)| name == "why")?;
+    Some(why)
+}
+
+/// The error's sentence, with the endpoint where it does not name it itself.
+fn placed(endpoint: &str, error: &Error) -> String {
+    match error.message.contains(endpoint) {
+        true => error.message.clone(),
+        false => format!("{endpoint}: {}", error.message),
+    }
 }
 
 #[cfg(test)]

@@ -77,8 +77,8 @@ impl Upload {
         Error::permanent(
             "not-found",
             format!(
-                "the upload {} of {} is not there any more: begin it again",
-                self.id, self.object
+                "the upload of {} is no longer where it was begun, in {UPLOADS}{}: see whether the folder was unmounted, moved or cleared, put it back, and run again",
+                self.object, self.id
             ),
         )
     }

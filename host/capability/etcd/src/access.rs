@@ -198,7 +198,8 @@ impl EtcdAccess {
         let client = self.connections.client(endpoint).await?;
         let limit = self.connections.config.timeouts.request;
         match tokio::time::timeout(limit, asked(client, call)).await {
-            Ok(answer) => answer.map_err(|error| fault::of(&error, endpoint, act)),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.connections.fault(&error, endpoint, act).await),
             Err(_) => Err(fault::slow(endpoint, act, limit)),
         }
     }

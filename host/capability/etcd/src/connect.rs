@@ -10,6 +10,7 @@ use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
 
 use crate::config::EtcdConfig;
 use crate::fault;
+use crate::probe;
 
 /// The cluster's configuration and its clients.
 pub(crate) struct Connections {
@@ -44,9 +45,26 @@ impl Connections {
         let options = self.options(endpoint)?;
         let connecting = Client::connect([endpoint], Some(options));
         match tokio::time::timeout(self.config.timeouts.request, connecting).await {
-            Ok(connected) => connected.map_err(|error| fault::of(&error, endpoint, "connect to")),
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(error)) => Err(self.fault(&error, endpoint, "log in at").await),
             Err(_) => Err(fault::slow_login(endpoint, self.config.timeouts.request)),
         }
+    }
+
+    /// The fault for a call that failed. Where the error itself says too little, the
+    /// endpoint is looked at once more.
+    pub async fn fault(&self, error: &etcd_client::Error, endpoint: &str, act: &str) -> Fault {
+        let found = match fault::is_vague(error) {
+            true => self.look(endpoint).await,
+            false => None,
+        };
+        fault::explained(error, found.as_ref(), endpoint, act)
+    }
+
+    async fn look(&self, endpoint: &str) -> Option<probe::Found> {
+        let (endpoint, config) = (endpoint.to_owned(), self.config.clone());
+        let looking = tokio::task::spawn_blocking(move || probe::look(&endpoint, &config));
+        looking.await.ok().flatten()
     }
 
     fn options(&self, endpoint: &str) -> Result<ConnectOptions, Fault> {

@@ -5,9 +5,12 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{ErrorClass, Fault, UnixTime};
+use rustls::pki_types::UnixTime as RustlsTime;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use tonic::Code;
+
+use crate::probe::Found;
 
 /// Errors behind an error; real chains have about six.
 const CHAIN_ERRORS_MAX: usize = 32;
@@ -16,54 +19,86 @@ const CHAIN_ERRORS_MAX: usize = 32;
 const TEXT_CHARACTERS_MAX: usize = 300;
 
 /// What is said of a connection that ended without an answer.
-const CUT: &str = "the connection was cut";
+const CUT: &str = "the connection was cut: see in the member's log whether it went down, and what stands between it and this node";
+
+/// What is said where nothing came in time, behind the limit.
+const SILENCE: &str = "see in the member's log whether it hangs, and whether something between it and this node drops packets";
+
+/// Where an operator finds the keys that the sentences name.
+const WHERE: &str = "under `etcd:` of the Cluster document";
+
+/// Names of a server's certificate that are told; a wildcard for everything has hundreds.
+const NAMES_TOLD_MAX: usize = 5;
 
 /// Class, code, and the rest of the sentence.
 type Reading = (ErrorClass, &'static str, String);
 
 /// The fault for `error`, met when Drydock tried to `act` (e.g. `read the status of`) on
-/// `endpoint`.
-pub(crate) fn of(error: &etcd_client::Error, endpoint: &str, act: &str) -> Fault {
-    let (class, code, mut why) = read(error);
-    if why.starts_with(CUT) {
-        why.push_str(cut_hint(endpoint));
-    }
+/// `endpoint`; `found` is what a closer look at the endpoint brought, if there was one.
+pub(crate) fn explained(
+    error: &etcd_client::Error,
+    found: Option<&Found>,
+    endpoint: &str,
+    act: &str,
+) -> Fault {
+    let reading = found.map_or_else(|| read(error), read_found);
+    told(reading, endpoint, act)
+}
+
+/// The same without a closer look.
+#[cfg(test)]
+fn of(error: &etcd_client::Error, endpoint: &str, act: &str) -> Fault {
+    explained(error, None, endpoint, act)
+}
+
+/// The sentence. What is wrong stands in a detail of its own too, for whoever tells of
+/// several endpoints at once.
+fn told((class, code, why): Reading, endpoint: &str, act: &str) -> Fault {
     Fault::new(class, code, format!("cannot {act} {endpoint}: {why}"))
         .with_detail("endpoint", endpoint)
+        .with_detail("why", why)
 }
 
 /// Whether the connection ended without an answer: one that had been idle for long, or
 /// one that was closed before the server's reason arrived. Asking again tells.
 pub(crate) fn was_cut(error: &etcd_client::Error) -> bool {
-    read(error).2.starts_with(CUT)
+    read(error).2 == CUT
 }
 
-/// What a server of another protocol does, and one that refuses this client; and also
-/// what an etcd does that goes down.
-fn cut_hint(endpoint: &str) -> &'static str {
-    if endpoint.starts_with("http://") {
-        "; if this goes on, check host, port and http:// or https://"
-    } else {
-        "; if this goes on, look into the member's log: it may refuse the client certificate"
+/// Whether a closer look may tell more than the error does.
+pub(crate) fn is_vague(error: &etcd_client::Error) -> bool {
+    was_cut(error) || ["not-etcd", "tls-failed", "tls-not-spoken"].contains(&read(error).1)
+}
+
+/// Why a snapshot's stream died. The member answered before, so that it is an etcd, and
+/// whatever the connection ended with it ended with it midway.
+pub(crate) fn died(error: &etcd_client::Error) -> (&'static str, String) {
+    let (_, code, why) = read(error);
+    match code {
+        "not-etcd" | "tls-failed" => ("unreachable", CUT.to_owned()),
+        _ => (code, why),
     }
 }
 
 pub(crate) fn slow(endpoint: &str, act: &str, limit: Duration) -> Fault {
-    Fault::transient(
-        "timeout",
-        format!("cannot {act} {endpoint}: no answer came within {limit:?}"),
-    )
-    .with_detail("endpoint", endpoint)
+    let why = format!("no answer came within {limit:?}: {SILENCE}");
+    told((ErrorClass::Transient, "timeout", why), endpoint, act)
 }
 
 pub(crate) fn slow_login(endpoint: &str, limit: Duration) -> Fault {
-    Fault::transient(
-        "timeout",
-        format!(
-            "cannot log in at {endpoint}: no answer came within {limit:?}; a log-in with `username:` needs a cluster with quorum, a client certificate does not"
-        ),
+    let why = format!(
+        "no answer came within {limit:?}, and a log-in with `username:` needs a cluster with quorum: bring members back, or let Drydock show a client certificate instead"
+    );
+    told(
+        (ErrorClass::Transient, "timeout", why),
+        endpoint,
+        "log in at",
     )
-    .with_detail("endpoint", endpoint)
+}
+
+/// A stream in which nothing came for `idle`.
+pub(crate) fn silent(idle: Duration) -> String {
+    format!("nothing came for {idle:?}: {SILENCE}")
 }
 
 pub(crate) fn broken(endpoint: &str, received: u64, why: &str) -> Fault {
@@ -75,13 +110,12 @@ pub(crate) fn broken(endpoint: &str, received: u64, why: &str) -> Fault {
 }
 
 pub(crate) fn bad_files(endpoint: &str, what: &str, mend: &str) -> Fault {
-    Fault::denied(
-        "tls-bad-files",
-        format!(
-            "cannot connect to {endpoint}: {what}: {mend} under `etcd:` of the Cluster document"
-        ),
+    let why = format!("{what}: {mend} {WHERE}");
+    told(
+        (ErrorClass::Denied, "tls-bad-files", why),
+        endpoint,
+        "connect to",
     )
-    .with_detail("endpoint", endpoint)
 }
 
 /// The deepest cause that is recognised decides: TLS, then the operating system, then
@@ -96,6 +130,27 @@ fn read(error: &etcd_client::Error) -> Reading {
     tls.or_else(system)
         .or_else(status)
         .unwrap_or_else(|| unknown(error, &chain))
+}
+
+/// What a closer look brought.
+fn read_found(found: &Found) -> Reading {
+    let permanent = |code, why: String| (ErrorClass::Permanent, code, why);
+    match found {
+        Found::Tls(error) => read_tls(error),
+        Found::SpeaksTls => permanent(
+            "tls-spoken",
+            "the server there speaks TLS: write https:// instead of http://, and set `ca:`"
+                .to_owned(),
+        ),
+        Found::SpeaksNoTls => permanent(
+            "tls-not-spoken",
+            "the server there does not speak TLS: write http:// instead of https://, or give the member its certificate".to_owned(),
+        ),
+        Found::SpeaksHttp1 => permanent(
+            "not-etcd",
+            "a web server answers there and no etcd: correct host and port".to_owned(),
+        ),
+    }
 }
 
 /// The errors behind `error`, outermost first. `etcd_client::Error` names no source, and
@@ -157,19 +212,20 @@ fn read_tls(error: &TlsError) -> Reading {
         TlsError::InvalidMessage(_) => (
             ErrorClass::Permanent,
             "tls-not-spoken",
-            "the server does not speak TLS: use an http:// endpoint or mend the server".to_owned(),
+            "the server there does not speak TLS: write http:// instead of https://, or correct host and port".to_owned(),
         ),
         TlsError::InconsistentKeys(_) => denied(
             "tls-bad-files",
-            "`key:` is not the private key of `certificate:`",
+            "`key:` is not the private key of `certificate:`: give both of the same pair",
         ),
-        TlsError::NoCertificatesPresented => {
-            denied("tls-untrusted", "the server showed no certificate")
-        }
+        TlsError::NoCertificatesPresented => denied(
+            "tls-untrusted",
+            "the server showed no certificate: give the member its certificate",
+        ),
         other => (
             ErrorClass::Transient,
             "tls-failed",
-            format!("the TLS handshake failed: {other}"),
+            format!("the TLS handshake failed ({other}): see the member's log"),
         ),
     }
 }
@@ -177,51 +233,100 @@ fn read_tls(error: &TlsError) -> Reading {
 fn read_certificate(error: &CertificateError) -> Reading {
     use CertificateError as E;
     let (code, why) = match error {
-        E::Expired | E::ExpiredContext { .. } => (
-            "tls-expired",
-            "the server's certificate has expired: renew it (and check this node's clock)".to_owned(),
-        ),
-        E::NotValidYet | E::NotValidYetContext { .. } => (
-            "tls-expired",
-            "the server's certificate is not valid yet: check this node's clock".to_owned(),
-        ),
+        E::Expired => ("tls-expired", expired(None)),
+        E::ExpiredContext { not_after, .. } => ("tls-expired", expired(Some(*not_after))),
+        E::NotValidYet => ("tls-expired", not_yet_valid(None)),
+        E::NotValidYetContext { not_before, .. } => {
+            ("tls-expired", not_yet_valid(Some(*not_before)))
+        }
         E::UnknownIssuer | E::BadSignature => (
             "tls-untrusted",
-            "the server's certificate was not issued by the configured `ca:`: is it another cluster's?".to_owned(),
+            format!(
+                "the server's certificate was not issued by the authority in `ca:` {WHERE}: give it the authority of this cluster"
+            ),
         ),
-        E::NotValidForName | E::NotValidForNameContext { .. } => (
-            "tls-wrong-name",
-            "the server's certificate does not name this host: use an endpoint that it names".to_owned(),
+        E::NotValidForName | E::NotValidForNameContext { .. } => {
+            ("tls-wrong-name", wrong_name(error))
+        }
+        other => (
+            "tls-untrusted",
+            format!("the server's certificate is not acceptable ({other}): issue it anew"),
         ),
-        other => ("tls-untrusted", format!("the server's certificate is not acceptable: {other}")),
     };
     (ErrorClass::Denied, code, why)
+}
+
+fn expired(since: Option<RustlsTime>) -> String {
+    let on = since.map(|time| format!(" on {}", day(time)));
+    let on = on.unwrap_or_else(|| " some time ago".to_owned());
+    format!(
+        "the server's certificate expired{}: renew it on the member (and see that this node's clock is right)",
+        on
+    )
+}
+
+fn not_yet_valid(until: Option<RustlsTime>) -> String {
+    let before = until.map(|time| format!(" before {}", day(time)));
+    format!(
+        "the server's certificate is not valid{}: set this node's clock, or issue the certificate anew",
+        before.unwrap_or_else(|| " yet".to_owned())
+    )
+}
+
+fn wrong_name(error: &CertificateError) -> String {
+    let names = match error {
+        CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
+            let names = presented.iter().take(NAMES_TOLD_MAX);
+            let names: Vec<String> = names.map(|name| bare(&plain(name))).collect();
+            format!("is for {} and not for this host", names.join(", "))
+        }
+        _ => "does not name this host".to_owned(),
+    };
+    format!(
+        "the server's certificate {names}: use an address that it names, or issue it anew with this one"
+    )
+}
+
+/// The name in `DnsName("a.example")`, as the TLS library writes it.
+fn bare(name: &str) -> String {
+    let inner = name
+        .split_once('(')
+        .map_or(name, |(_, inner)| inner.trim_end_matches(')'));
+    inner.trim_matches('"').to_owned()
+}
+
+/// The day of an instant, in UTC.
+fn day(time: RustlsTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let instant = UnixTime(seconds).to_string();
+    instant.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// An alert comes from the server: it did not like what this side showed.
 fn read_alert(alert: AlertDescription) -> Reading {
     use AlertDescription as A;
+    let refused = |why: String| (ErrorClass::Denied, "tls-client-refused", why);
     match alert {
-        A::CertificateRequired => (
-            ErrorClass::Denied,
-            "tls-client-refused",
-            "the server wants a client certificate: set `certificate:` and `key:` under `etcd:` of the Cluster document".to_owned(),
-        ),
+        A::CertificateRequired => refused(format!(
+            "the server wants a client certificate: set `certificate:` and `key:` {WHERE}"
+        )),
+        A::CertificateExpired => refused(format!(
+            "the server refuses the client certificate, which has expired or is not valid yet: renew `certificate:` {WHERE} (and see that the clocks are right)"
+        )),
+        A::UnknownCA => refused(format!(
+            "the server refuses the client certificate, whose issuer it does not trust: set `certificate:` and `key:` {WHERE} to a pair that this cluster's authority issued"
+        )),
         A::BadCertificate
-        | A::CertificateExpired
         | A::CertificateRevoked
         | A::CertificateUnknown
-        | A::UnknownCA
         | A::AccessDenied
-        | A::UnsupportedCertificate => (
-            ErrorClass::Denied,
-            "tls-client-refused",
-            format!("the server refused the client certificate ({alert:?}): is it expired, or another cluster's?"),
-        ),
+        | A::UnsupportedCertificate => refused(format!(
+            "the server refuses the client certificate ({alert:?}): see why in the member's log, and give another `certificate:` {WHERE}"
+        )),
         other => (
             ErrorClass::Transient,
             "tls-failed",
-            format!("the server ended the TLS handshake ({other:?})"),
+            format!("the server ended the TLS handshake ({other:?}): see why in the member's log"),
         ),
     }
 }
@@ -234,33 +339,39 @@ fn read_io(error: &io::Error) -> Option<Reading> {
         return Some((
             ErrorClass::Transient,
             "tls-failed",
-            "the server cut the connection during the TLS handshake: it may not speak TLS (then use http://) or be going down".to_owned(),
+            "the server cut the connection during the TLS handshake: it goes down, or it does not speak TLS (then write http://)".to_owned(),
         ));
     }
     match error.kind() {
-        K::ConnectionRefused => {
-            unreachable("nothing listens there (connection refused)".to_owned())
-        }
-        K::HostUnreachable | K::NetworkUnreachable => {
-            unreachable(format!("no way leads there ({error})"))
-        }
+        K::ConnectionRefused => unreachable(
+            "nothing listens there: start the member, or correct host and port".to_owned(),
+        ),
+        K::HostUnreachable | K::NetworkUnreachable => unreachable(
+            "no way leads there from this node: see its routes and the firewall".to_owned(),
+        ),
         K::ConnectionReset
         | K::ConnectionAborted
         | K::BrokenPipe
         | K::UnexpectedEof
-        | K::NotConnected => unreachable(format!("{CUT} ({error})")),
+        | K::NotConnected => unreachable(CUT.to_owned()),
         K::TimedOut => Some((
             ErrorClass::Transient,
             "timeout",
-            "no connection within the time limit".to_owned(),
+            format!("no connection came about within the time limit: {SILENCE}"),
         )),
-        _ if error.to_string().contains("lookup address") => {
-            unreachable(format!("its host name cannot be resolved ({error})"))
-        }
+        _ if error.to_string().contains("lookup address") => unreachable(
+            "its host name cannot be resolved: correct it, or this node's DNS".to_owned(),
+        ),
         _ => error
             .raw_os_error()
-            .and_then(|_| unreachable(error.to_string())),
+            .and_then(|_| unreachable(without_number(error))),
     }
+}
+
+/// The kernel's words without its number for them, which says nothing to an operator.
+fn without_number(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// The server's own answer. etcd's words are those of its `rpctypes` package.
@@ -281,8 +392,13 @@ fn read_log_in(code: Code, said: &str) -> Option<Reading> {
     if code != Code::Unauthenticated && !says(said, &WORDS) {
         return None;
     }
-    let why =
-        format!("the cluster wants another log-in ({said}): check `username:` and `password:`");
+    let why = if says(said, &["user name is empty"]) {
+        format!("the cluster wants a log-in: set `username:` and `password:` {WHERE}")
+    } else if says(said, &["authentication is not enabled"]) {
+        format!("the cluster knows no log-in: remove `username:` and `password:` {WHERE}")
+    } else {
+        format!("the cluster refuses the log-in: correct `username:` and `password:` {WHERE}")
+    };
     Some((ErrorClass::Denied, "unauthenticated", why))
 }
 
@@ -292,14 +408,12 @@ fn read_code(code: Code, said: &str) -> Option<Reading> {
         Code::PermissionDenied => (
             Denied,
             "permission-denied",
-            format!(
-                "the cluster does not allow it to this user ({said}): a snapshot needs the role root"
-            ),
+            "the cluster does not allow it to the user in `username:`: a snapshot needs the role root (`etcdctl user grant-role USER root`)".to_owned(),
         ),
         Code::Unimplemented => (
             Permanent,
             "not-etcd",
-            "a server answers there that is no etcd".to_owned(),
+            "a server answers there that is no etcd: correct host and port".to_owned(),
         ),
         Code::OutOfRange if says(said, &["compacted"]) => (
             Permanent,
@@ -311,16 +425,16 @@ fn read_code(code: Code, said: &str) -> Option<Reading> {
             "future-revision",
             "the member has not reached the revision yet".to_owned(),
         ),
-        Code::Cancelled => (Transient, "unreachable", format!("{CUT} ({said})")),
+        Code::Cancelled => (Transient, "unreachable", CUT.to_owned()),
         Code::DataLoss => (
             Permanent,
             "corrupt",
-            format!("the member reports damage ({said})"),
+            format!("the member reports damage ({said}): take it out of the cluster and replace it"),
         ),
         Code::DeadlineExceeded => (
             Transient,
             "timeout",
-            "the member gave up waiting".to_owned(),
+            "the member gave up waiting: see its load and its disk".to_owned(),
         ),
         _ => return None,
     };
@@ -338,19 +452,19 @@ fn read_words(said: &str) -> Option<Reading> {
         (
             ErrorClass::Transient,
             "no-leader",
-            "the cluster has no leader",
+            "the cluster has no leader: bring members back until more than half of them run",
         )
     } else if says(said, &["timed out"]) {
         (
             ErrorClass::Transient,
             "timeout",
-            "the member gave up waiting",
+            "the member gave up waiting: see its load and its disk",
         )
     } else if says(said, &OTHER_PROTOCOL) {
         (
             ErrorClass::Permanent,
             "not-etcd",
-            "a server answers there that does not speak etcd's protocol: check host, port and http:// or https://",
+            "a server answers there that does not speak etcd's protocol: correct host, port, and http:// or https://",
         )
     } else {
         return None;
@@ -396,6 +510,14 @@ mod tests {
     fn a_servers_certificate_is_read_by_what_is_wrong_with_it() {
         let table = [
             (CertificateError::Expired, "tls-expired", "renew it"),
+            (
+                CertificateError::ExpiredContext {
+                    time: RustlsTime::since_unix_epoch(Duration::from_secs(2_000_000_000)),
+                    not_after: RustlsTime::since_unix_epoch(Duration::from_secs(1_700_000_000)),
+                },
+                "tls-expired",
+                "expired on 2023-11-14",
+            ),
             (CertificateError::NotValidYet, "tls-expired", "clock"),
             (CertificateError::UnknownIssuer, "tls-untrusted", "`ca:`"),
             (

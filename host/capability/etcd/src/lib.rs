@@ -25,6 +25,7 @@ mod alarm;
 mod config;
 mod connect;
 mod fault;
+mod probe;
 mod snapshot;
 
 pub use access::{EtcdAccess, HashKv, Member, MemberStatus};

@@ -56,7 +56,7 @@ impl SnapshotStream {
     pub async fn next(&mut self) -> Result<Option<Chunk>, Fault> {
         let message = match tokio::time::timeout(self.idle, self.stream.message()).await {
             Ok(message) => message.map_err(|error| self.died(&error))?,
-            Err(_) => return Err(self.broken(format!("nothing came for {:?}", self.idle))),
+            Err(_) => return Err(self.broken(fault::silent(self.idle))),
         };
         let Some(message) = message else {
             return self.ended();
@@ -93,16 +93,19 @@ impl SnapshotStream {
     fn ended(&self) -> Result<Option<Chunk>, Fault> {
         match self.remaining {
             Some(0) => Ok(None),
-            Some(remaining) => Err(self.broken(format!("it ended with {remaining} bytes to come"))),
-            None => Err(self.broken("it ended before the first byte".to_owned())),
+            Some(remaining) => Err(self.broken(format!(
+                "the member ended it with {remaining} bytes to come: see the member's log"
+            ))),
+            None => Err(self.broken(
+                "the member ended it before the first byte: see the member's log".to_owned(),
+            )),
         }
     }
 
     /// A died stream is always `stream-broken`; why it died goes into the details.
     fn died(&self, error: &etcd_client::Error) -> Fault {
-        let cause = fault::of(error, &self.endpoint, "go on with the snapshot from");
-        self.broken(cause.message.clone())
-            .with_detail("cause", cause.code)
+        let (cause, why) = fault::died(error);
+        self.broken(why).with_detail("cause", cause)
     }
 
     fn broken(&self, why: String) -> Fault {

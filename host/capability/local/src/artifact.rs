@@ -9,3 +9,4 @@ pub use output::{Output, OutputOpener, OutputSink, Outputs};
 pub use sink::Sink;
 pub(crate) use sink::too_large;
 pub use slice::Slice;
+pub(crate) use slice::sha256_of;

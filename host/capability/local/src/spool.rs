@@ -35,7 +35,7 @@ pub enum SpoolError {
         source: io::Error,
     },
     #[error(
-        "{folder} has {free} bytes free and {needed} are needed: free some space or move the state folder"
+        "the spool {folder} has {free} bytes free and {needed} are needed (each database twice, plain and sealed, and some to spare): make room there, or move `state:` of the node's configuration"
     )]
     NoSpace {
         folder: PathBuf,
@@ -218,7 +218,7 @@ mod tests {
         let error = require_free(folder.path(), u64::MAX)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("free some space"), "{error}");
+        assert!(error.contains("make room there"), "{error}");
     }
 
     #[test]

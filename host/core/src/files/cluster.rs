@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::problem::Problem;
-use super::value::{PlaceVisitor, Seconds, Secret, SecretFrom, Setting};
+use super::value::{Pem, PlaceVisitor, Seconds, Secret, SecretFrom, Setting};
 use super::{FileError, Located, Lookup};
 use crate::ClusterName;
 
@@ -112,12 +112,16 @@ impl Located<Cluster> {
     /// The first value that cannot be had or is not what it should be.
     pub fn resolve(&self, lookup: &dyn Lookup) -> Result<EtcdAccess, FileError> {
         let etcd = &self.value.spec.etcd;
-        let pem = |setting: &Option<Setting>, key| self.optional(setting, key, |s| s.pem(lookup));
+        let pem = |setting: &Option<Setting>, key| {
+            self.optional(setting, key, |s| s.pem(lookup, Pem::Certificate))
+        };
         Ok(EtcdAccess {
             endpoints: self.endpoints(lookup)?,
             ca: pem(&etcd.ca, "ca")?,
             certificate: pem(&etcd.certificate, "certificate")?,
-            key: self.optional(&etcd.key, "key", |s| s.value_from.read_pem(lookup))?,
+            key: self.optional(&etcd.key, "key", |s| {
+                s.value_from.read_pem(lookup, Pem::PrivateKey)
+            })?,
             username: self.optional(&etcd.username, "username", |s| s.text(lookup))?,
             password: self.optional(&etcd.password, "password", |s| s.value_from.read(lookup))?,
             connect_timeout: etcd.connect_timeout(),
@@ -230,8 +234,8 @@ fn endpoint_problems(endpoints: &Endpoints) -> Vec<Problem> {
         .collect()
 }
 
-/// `http` or `https`, a host, a port, nothing else.
-fn is_endpoint(text: &str) -> bool {
+/// Whether this is `http` or `https`, a host, a port, nothing else.
+pub fn is_endpoint(text: &str) -> bool {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::tree::FILE_BYTES_MAX;
+
 /// Longest distance between a word that was written and the word that is suggested
 /// for it, as a share of a perfect match: further away a suggestion only misleads.
 const LIKENESS_MIN: f64 = 0.72;
@@ -28,6 +30,36 @@ pub struct FileError {
 impl Position {
     /// The first character of a file.
     pub const START: Self = Self { line: 1, column: 1 };
+}
+
+impl FileError {
+    /// The file is larger than any that is read.
+    #[must_use]
+    pub fn too_large(file: &Arc<str>, bytes: u64) -> Self {
+        Self {
+            file: Arc::clone(file),
+            at: Position::START,
+            message: format!(
+                "the file has {bytes} bytes, more than the {FILE_BYTES_MAX} that are read; split it"
+            ),
+        }
+    }
+
+    /// The file's bytes are no text from the given one on.
+    #[must_use]
+    pub fn not_utf8(file: &Arc<str>, bytes: &[u8], valid_up_to: usize) -> Self {
+        let good = String::from_utf8_lossy(&bytes[..valid_up_to.min(bytes.len())]);
+        let last_line = good.rsplit('\n').next().unwrap_or_default();
+        let at = Position {
+            line: 1 + good.matches('\n').count() as u64,
+            column: 1 + last_line.chars().count() as u64,
+        };
+        Self {
+            file: Arc::clone(file),
+            at,
+            message: "the file is not UTF-8 text from here on; save it as UTF-8".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Position {

@@ -21,6 +21,7 @@ pub mod node;
 mod problem;
 pub mod schedule;
 mod set;
+mod syntax;
 pub mod target;
 mod tree;
 mod value;
@@ -283,12 +284,12 @@ fn header(file: &Arc<str>, node: &Node) -> Result<Kind, FileError> {
     }
     let (version, at) = text_of(node, "apiVersion");
     if version != Some(API_VERSION) {
-        let rule = if node.get("apiVersion").is_some() {
-            "must be"
+        let message = if node.get("apiVersion").is_some() {
+            format!("apiVersion must be {API_VERSION}, the only one that this Drydock reads")
         } else {
-            "is missing; add apiVersion:"
+            format!("apiVersion is missing; add apiVersion: {API_VERSION}")
         };
-        return Err(fail(at, format!("apiVersion {rule} {API_VERSION}")));
+        return Err(fail(at, message));
     }
     let words = Kind::ALL.map(Kind::word);
     let (word, at) = text_of(node, "kind");

@@ -1,13 +1,15 @@
 //! `kind: NodeConfig`: what one daemon is told about its own node.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::problem::{Problem, folders_absolute};
-use super::value::{Bounded, Name, Seconds, SecretFrom, resolve_path};
+use super::value::{Bounded, Name, Seconds, SecondsOrZero, SecretFrom, resolve_path};
 use crate::plugin::Grants;
 
 /// Memory of one plugin when the document says nothing, in mebibytes. A guest that
@@ -16,6 +18,14 @@ pub const GUEST_MEMORY_MEBIBYTES: u64 = 256;
 
 /// Wall time of one step when the document says nothing.
 pub const STEP_WALL: Duration = Duration::from_secs(3600);
+
+/// Where the daemon answers when the document says nothing: on loopback, since nobody is
+/// asked who they are. The port is the one that OpenTelemetry's exporters are scraped at.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
+/// How long runs may go on after the daemon was told to stop, when the document says
+/// nothing: most backups end in it.
+pub const DRAIN: Duration = Duration::from_secs(60);
 
 /// Length of a minisign public key in base64: 42 bytes (RFC 4648 without line breaks).
 const SIGNER_CHARS: usize = 56;
@@ -55,6 +65,28 @@ pub struct NodeConfigSpec {
     pub limits: Limits,
     #[serde(default)]
     pub log: Log,
+    #[serde(default)]
+    pub daemon: Daemon,
+}
+
+/// How the daemon serves and ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Daemon {
+    /// Where health and metrics are answered.
+    #[serde(default)]
+    pub listen: Listen,
+    #[serde(default)]
+    drain_seconds: Option<SecondsOrZero>,
+}
+
+/// An address, or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Listen {
+    None,
+    #[serde(untagged)]
+    At(SocketAddr),
 }
 
 /// Where a component lies.
@@ -118,6 +150,34 @@ impl Limits {
     #[must_use]
     pub fn step_wall(&self) -> Duration {
         self.step_wall_seconds.map_or(STEP_WALL, Bounded::duration)
+    }
+}
+
+impl Daemon {
+    /// How long runs may go on once the daemon was told to stop.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        self.drain_seconds.map_or(DRAIN, Bounded::duration)
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::At(LISTEN)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "none" {
+            return Ok(Self::None);
+        }
+        text.parse().map(Self::At).map_err(|_| {
+            D::Error::custom(format!(
+                "must be an IP address with a port, e.g. {LISTEN} or \"[::1]:9464\", or none"
+            ))
+        })
     }
 }
 

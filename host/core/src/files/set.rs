@@ -68,8 +68,9 @@ impl DocumentSet {
         grants: Vec<Located<Document>>,
     ) -> Result<Self, Vec<FileError>> {
         let work = [Kind::Schedule, Kind::Cluster, Kind::Target];
-        let mut errors = misplaced(&schedules, &work, "schedules");
-        errors.extend(misplaced(&grants, &[Kind::PluginGrant], "grants"));
+        let (schedules, mut errors) = sort_out(schedules, &work, "schedules");
+        let (grants, more) = sort_out(grants, &[Kind::PluginGrant], "grants");
+        errors.extend(more);
         match Self::build(schedules.into_iter().chain(grants).collect()) {
             Ok(set) => finish(set, errors),
             Err(more) => {
@@ -120,11 +121,21 @@ impl DocumentSet {
     /// one for the built-in plugin of that name. None when there is none.
     #[must_use]
     pub fn grants_of(&self, builtin: Option<&str>, digest: &PluginDigest) -> Option<&Grants> {
+        self.grant_of(builtin, digest)
+            .map(|grant| &grant.value.spec.grants)
+    }
+
+    /// The document of [`DocumentSet::grants_of`].
+    #[must_use]
+    pub fn grant_of(
+        &self,
+        builtin: Option<&str>,
+        digest: &PluginDigest,
+    ) -> Option<&Located<PluginGrant>> {
         let find = |wanted: GrantSubject<'_>| {
             self.grants
                 .values()
                 .find(|grant| grant.value.spec.subject() == wanted)
-                .map(|grant| &grant.value.spec.grants)
         };
         find(GrantSubject::Digest(digest))
             .or_else(|| builtin.and_then(|name| find(GrantSubject::Builtin(name))))
@@ -251,10 +262,16 @@ fn insert<T>(
 ) -> Option<FileError> {
     let name = document.value.name().to_owned();
     if let Some(first) = map.get(&name) {
+        if first.file == document.file && first.positions == document.positions {
+            return Some(document.sentence(
+                "kind",
+                "the configuration names this file twice; let only one path under schedules: and grants: lead to it",
+            ));
+        }
         return Some(document.sentence(
             "metadata.name",
             format!(
-                "a second {} has the name {name}; the first stands in {}:{}",
+                "a second {} has the name {name}; the first stands in {}:{}; rename one of the two",
                 document.value.kind(),
                 first.file,
                 first.at("metadata.name")
@@ -312,23 +329,33 @@ fn step_errors(schedule: &Located<Schedule>) -> Vec<FileError> {
         .collect()
 }
 
-fn misplaced(documents: &[Located<Document>], allowed: &[Kind], key: &str) -> Vec<FileError> {
-    let words: Vec<&str> = allowed.iter().map(|kind| kind.word()).collect();
-    documents
-        .iter()
-        .filter(|document| !allowed.contains(&document.value.kind()))
-        .map(|document| {
-            document.sentence(
-                "kind",
-                format!(
-                    "the {} {} does not belong among the files that the node's configuration names as {key}, which hold {}",
-                    document.value.kind(),
-                    document.value.name(),
-                    words.join(", ")
-                ),
-            )
-        })
-        .collect()
+/// The documents that belong into the files under `key`, and an error for each other.
+fn sort_out(
+    documents: Vec<Located<Document>>,
+    allowed: &[Kind],
+    key: &str,
+) -> (Vec<Located<Document>>, Vec<FileError>) {
+    let (belong, others): (Vec<_>, Vec<_>) = documents
+        .into_iter()
+        .partition(|document| allowed.contains(&document.value.kind()));
+    let errors = others.iter().map(|document| misplaced(document, key));
+    (belong, errors.collect())
+}
+
+fn misplaced(document: &Located<Document>, key: &str) -> FileError {
+    let kind = document.value.kind();
+    let mend = match kind {
+        Kind::NodeConfig => "into the file that --config names",
+        Kind::PluginGrant => "to a folder under grants:",
+        Kind::Cluster | Kind::Target | Kind::Schedule => "to a folder under schedules:",
+    };
+    document.sentence(
+        "kind",
+        format!(
+            "the {kind} {} does not belong among the files under {key}: of the node's configuration; move it {mend}",
+            document.value.name()
+        ),
+    )
 }
 
 /// Adds one document and a separator that JSON cannot contain.

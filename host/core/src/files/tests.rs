@@ -162,6 +162,8 @@ fn what_a_document_leaves_out_has_a_value() {
     let node = &set.node_configs().next().unwrap().value.spec;
     assert_eq!(node.limits.guest_memory_bytes(), 64 << 20);
     assert_eq!(node.limits.step_wall(), Duration::from_secs(60));
+    assert_eq!(node.daemon.listen, node::Listen::At(node::LISTEN));
+    assert_eq!(node.daemon.drain(), node::DRAIN);
     let bare = set_of_one("timeZone: Europe/Berlin", "");
     assert_eq!(bare.time_zone, "Etc/UTC");
 }
@@ -169,6 +171,20 @@ fn what_a_document_leaves_out_has_a_value() {
 fn set_of_one(from: &str, to: &str) -> schedule::ScheduleSpec {
     let set = set(&edited(from, to)).unwrap();
     set.schedules().next().unwrap().value.spec.clone()
+}
+
+#[test]
+fn the_daemon_listens_where_it_is_told_or_nowhere() {
+    let of = |daemon: &str| {
+        let log = "  log: {format: json, level: debug}\n";
+        let set = set(&edited(log, &format!("{log}  daemon: {daemon}\n"))).unwrap();
+        set.node_configs().next().unwrap().value.spec.daemon.clone()
+    };
+    let none = of("{listen: none, drainSeconds: 0}");
+    assert_eq!(none.listen, node::Listen::None);
+    assert_eq!(none.drain(), Duration::ZERO);
+    let at = node::Listen::At("[::1]:0".parse().unwrap());
+    assert_eq!(of("{listen: \"[::1]:0\"}").listen, at);
 }
 
 #[test]
@@ -242,7 +258,7 @@ fn a_grant_among_the_schedules_is_refused_and_a_schedule_among_the_grants() {
     assert_eq!(told.len(), 4);
     assert_eq!(
         told[3],
-        "conf/a.yaml:55:7: the PluginGrant store-file does not belong among the files that the node's configuration names as schedules, which hold Schedule, Cluster, Target"
+        "conf/a.yaml:55:7: the PluginGrant store-file does not belong among the files under schedules: of the node's configuration; move it to a folder under grants:"
     );
 }
 
@@ -302,18 +318,18 @@ fn a_value_that_cannot_be_had_is_told_with_its_key() {
     let told = |known| cluster.resolve(&Known(known)).unwrap_err().to_string();
     assert_eq!(
         told(&[]),
-        "conf/a.yaml:23:9: spec.etcd.ca names the file conf/pki/ca.crt, which cannot be read: No such file or directory"
+        "conf/a.yaml:23:9: spec.etcd.ca names the file conf/pki/ca.crt, which cannot be read: No such file or directory; put it there, or correct the path"
     );
     assert_eq!(
         told(&[("conf/pki/ca.crt", "ca")]),
-        "conf/a.yaml:23:9: spec.etcd.ca comes from the file conf/pki/ca.crt, which holds no PEM block; a line -----BEGIN ...----- is expected, or the same in base64"
+        "conf/a.yaml:23:9: spec.etcd.ca comes from the file conf/pki/ca.crt, which holds no PEM block of a CERTIFICATE; a line like -----BEGIN CERTIFICATE----- is expected, or the same in base64"
     );
     assert_eq!(
         told(&[
-            ("conf/pki/ca.crt", "-----BEGIN X"),
-            ("/pki/client.crt", "-----BEGIN X")
+            ("conf/pki/ca.crt", "-----BEGIN CERTIFICATE-----"),
+            ("/pki/client.crt", "-----BEGIN CERTIFICATE-----")
         ]),
-        "conf/a.yaml:25:10: spec.etcd.key names the environment variable CLIENT_KEY, which is not set"
+        "conf/a.yaml:25:10: spec.etcd.key names the environment variable CLIENT_KEY, which is not set; set it for this process"
     );
 }
 
@@ -328,9 +344,9 @@ fn endpoints_and_recipients_come_from_places_too() {
     let listed = |value| {
         let known: &'static [_] = Box::leak(Box::new([
             ("ETCD_ENDPOINTS", value),
-            ("conf/pki/ca.crt", "-----BEGIN X"),
-            ("/pki/client.crt", "-----BEGIN X"),
-            ("CLIENT_KEY", "-----BEGIN X"),
+            ("conf/pki/ca.crt", "-----BEGIN CERTIFICATE-----"),
+            ("/pki/client.crt", "-----BEGIN CERTIFICATE-----"),
+            ("CLIENT_KEY", "-----BEGIN EC PRIVATE KEY-----"),
             ("conf/pw", "x"),
         ]));
         cluster

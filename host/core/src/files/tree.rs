@@ -12,16 +12,17 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use super::error::{FileError, Position};
+use super::syntax;
 
 /// Largest file that is parsed. Ten thousand schedules fit.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Deepest nesting. The documents need six levels, a plugin's configuration a few more.
-const DEPTH_MAX: usize = 32;
+pub(super) const DEPTH_MAX: usize = 32;
 
 /// Most events that aliases may add: a document that repeats a block with an alias is
 /// welcome, one that grows by them is not.
-const ALIAS_EVENTS_MAX: usize = 50_000;
+pub(super) const ALIAS_EVENTS_MAX: usize = 50_000;
 
 /// Most documents in one file.
 const DOCUMENTS_MAX: usize = 20_000;
@@ -64,10 +65,10 @@ pub struct Positions(BTreeMap<String, Position>);
 /// The first place that is not YAML, or not the part of YAML that is allowed here.
 pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Node>, FileError> {
     if text.len() > FILE_BYTES_MAX {
-        return Err(too_large(file, text.len()));
+        return Err(FileError::too_large(file, text.len() as u64));
     }
     serde_saphyr::from_multiple_with_options(text, options())
-        .map_err(|error| not_yaml(file, text, &error))
+        .map_err(|error| syntax::not_yaml(file, text, &error))
 }
 
 impl Node {
@@ -206,7 +207,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
-fn position(location: Location) -> Position {
+pub(super) fn position(location: Location) -> Position {
     Position {
         line: location.line().max(1),
         column: location.column().max(1),
@@ -227,59 +228,4 @@ fn options() -> serde_saphyr::Options {
             max_documents: DOCUMENTS_MAX,
         },
     }
-}
-
-fn too_large(file: &Arc<str>, bytes: usize) -> FileError {
-    FileError {
-        file: Arc::clone(file),
-        at: Position::START,
-        message: format!(
-            "the file has {bytes} bytes, more than the {FILE_BYTES_MAX} that are read; split it"
-        ),
-    }
-}
-
-fn not_yaml(file: &Arc<str>, text: &str, error: &serde_saphyr::Error) -> FileError {
-    let at = error.location().map_or(Position::START, position);
-    FileError {
-        file: Arc::clone(file),
-        at,
-        message: yaml_sentence(error, line_of(text, at)),
-    }
-}
-
-/// The parser's words, or ours where an operator needs to know the mend.
-fn yaml_sentence(error: &serde_saphyr::Error, line: &str) -> String {
-    use serde_saphyr::Error;
-    match error.without_snippet() {
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key {key} stands here for the second time; keep one of the two")
-        }
-        _ if starts_with_star(line) => {
-            "a value that begins with * must stand in quotes, e.g. schedule: \"*/15 * * * *\""
-                .to_owned()
-        }
-        other => format!("this is not valid YAML: {}", reason(other)),
-    }
-}
-
-/// The parser's reason on one line, without the place that stands before it anyway.
-fn reason(error: &serde_saphyr::Error) -> String {
-    let text = error.render();
-    let line = text.lines().next().unwrap_or_default();
-    let end = line.rfind(" at line ").unwrap_or(line.len());
-    line[..end].trim_end_matches([',', ':', ' ']).to_owned()
-}
-
-fn line_of(text: &str, at: Position) -> &str {
-    let index = usize::try_from(at.line)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(1);
-    text.lines().nth(index).unwrap_or_default()
-}
-
-/// Whether the value of the line's key begins with `*`, which YAML takes for an alias.
-fn starts_with_star(line: &str) -> bool {
-    line.split_once(": ")
-        .is_some_and(|(_, value)| value.trim_start().starts_with('*'))
 }

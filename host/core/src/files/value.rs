@@ -62,18 +62,25 @@ pub struct Secret(Vec<u8>);
 /// Why a value could not be had. A predicate of the key that names the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    #[error("names the file {}, which cannot be read: {reason}", path.display())]
+    #[error("names the file {}, which cannot be read: {reason}; put it there, or correct the path", path.display())]
     File { path: PathBuf, reason: String },
-    #[error("names the environment variable {name}, which is not set")]
+    #[error("names the environment variable {name}, which is not set; set it for this process")]
     Env { name: String },
-    #[error("comes from {place}, which is empty")]
+    #[error("comes from {place}, which is empty; put the value there")]
     Empty { place: String },
     #[error("comes from {place}, which is not UTF-8 text")]
     NotText { place: String },
     #[error(
-        "comes from {place}, which holds no PEM block; a line -----BEGIN ...----- is expected, or the same in base64"
+        "comes from {place}, which holds no PEM block of a {wanted}; a line like -----BEGIN {wanted}----- is expected, or the same in base64"
     )]
-    NotPem { place: String },
+    NotPem { place: String, wanted: Pem },
+}
+
+/// What a PEM block holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pem {
+    Certificate,
+    PrivateKey,
 }
 
 /// A whole number from `MIN` to `MAX`.
@@ -127,11 +134,12 @@ impl Source {
     /// Kubernetes Secret.
     ///
     /// # Errors
-    /// As [`Source::read`], and when no PEM block is found.
-    pub fn read_pem(&self, lookup: &dyn Lookup) -> Result<Secret, ValueError> {
+    /// As [`Source::read`], and when no PEM block of the wanted kind is found.
+    pub fn read_pem(&self, lookup: &dyn Lookup, wanted: Pem) -> Result<Secret, ValueError> {
         let bytes = self.bytes(lookup)?;
-        unwrap_pem(bytes).ok_or_else(|| ValueError::NotPem {
+        unwrap_pem(bytes, wanted).ok_or_else(|| ValueError::NotPem {
             place: self.to_string(),
+            wanted,
         })
     }
 
@@ -172,14 +180,15 @@ impl Setting {
     ///
     /// # Errors
     /// As [`Source::read_pem`].
-    pub fn pem(&self, lookup: &dyn Lookup) -> Result<Vec<u8>, ValueError> {
+    pub fn pem(&self, lookup: &dyn Lookup, wanted: Pem) -> Result<Vec<u8>, ValueError> {
         match self {
             Self::Literal(text) => {
-                unwrap_pem(text.clone().into_bytes()).ok_or_else(|| ValueError::NotPem {
+                unwrap_pem(text.clone().into_bytes(), wanted).ok_or_else(|| ValueError::NotPem {
                     place: "the document".to_owned(),
+                    wanted,
                 })
             }
-            Self::From(from) => from.value_from.read_pem(lookup),
+            Self::From(from) => from.value_from.read_pem(lookup, wanted),
         }
         .map(|secret| secret.0)
     }
@@ -247,6 +256,16 @@ impl fmt::Display for Source {
             Self::File(path) => write!(f, "the file {}", path.display()),
             Self::Env(name) => write!(f, "the environment variable {name}"),
         }
+    }
+}
+
+/// The end of the label in the line `-----BEGIN ...-----`; `RSA PRIVATE KEY` is one too.
+impl fmt::Display for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "CERTIFICATE",
+            Self::PrivateKey => "PRIVATE KEY",
+        })
     }
 }
 
@@ -431,8 +450,8 @@ fn is_variable(text: &str) -> bool {
 }
 
 /// PEM as it is, or unwrapped from one layer of base64.
-fn unwrap_pem(bytes: Vec<u8>) -> Option<Secret> {
-    if has_pem(&bytes) {
+fn unwrap_pem(bytes: Vec<u8>, wanted: Pem) -> Option<Secret> {
+    if has_pem(&bytes, wanted) {
         return Some(Secret(bytes));
     }
     let compact: Vec<u8> = bytes
@@ -442,9 +461,14 @@ fn unwrap_pem(bytes: Vec<u8>) -> Option<Secret> {
     let inner = base64::engine::general_purpose::STANDARD
         .decode(compact)
         .ok()?;
-    has_pem(&inner).then_some(Secret(inner))
+    has_pem(&inner, wanted).then_some(Secret(inner))
 }
 
-fn has_pem(bytes: &[u8]) -> bool {
-    bytes.windows(11).any(|window| window == b"-----BEGIN ")
+fn has_pem(bytes: &[u8], wanted: Pem) -> bool {
+    let label = wanted.to_string();
+    let end = format!("{label}-----");
+    bytes
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.trim_ascii())
+        .any(|line| line.starts_with(b"-----BEGIN ") && line.ends_with(end.as_bytes()))
 }

@@ -17,7 +17,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Read the node's configuration from this file.
     #[arg(
@@ -54,6 +54,24 @@ pub enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make keys, configuration and a first schedule for this node.
+    ///
+    /// Asks for what no flag says when it is started on a terminal, and offers what it
+    /// finds on a node of kubeadm, RKE2, k3s, OpenShift or Talos. Nothing that exists is
+    /// overwritten.
+    Init(Box<crate::init::InitArgs>),
+    /// Run this node's schedules until told to stop.
+    ///
+    /// Starts what is due, takes up runs that were left unfinished, and takes in documents
+    /// that change. Health and metrics are answered over HTTP at the configuration's
+    /// `spec.daemon.listen`: /healthz, /readyz and /metrics. These have no authentication,
+    /// which is why the default is 127.0.0.1:9464; `none` turns them off.
+    ///
+    /// SIGTERM or SIGINT lets runs end within `spec.daemon.drainSeconds` and leaves the
+    /// rest for the next start, a second one leaves them at once; SIGHUP reads the
+    /// documents again. Exit codes: 0 stopped as told, 64 wrong configuration, 75 somebody
+    /// else holds the state folder.
+    Daemon(DaemonArgs),
     /// Run a schedule once, now; or look at earlier runs.
     #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
     Run(RunArgs),
@@ -66,12 +84,23 @@ pub enum Command {
     /// Look into an etcd snapshot file, without any server.
     #[command(subcommand)]
     Snapshot(SnapshotVerb),
+    /// Look at the places where recovery points are kept.
+    #[command(subcommand)]
+    Target(TargetVerb),
     /// Look at plugins, what they ask for and what they are granted.
     #[command(subcommand)]
     Plugin(PluginVerb),
     /// Make keys.
     #[command(subcommand)]
     Key(KeyVerb),
+}
+
+#[derive(Debug, Args)]
+pub struct DaemonArgs {
+    /// Take the clock for right although the journal holds later instants: the clock was
+    /// ahead when they were written.
+    #[arg(long)]
+    pub accept_clock: bool,
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +112,10 @@ pub struct RunArgs {
     /// Only take up unfinished runs of the schedule; start no new one.
     #[arg(long)]
     pub resume: bool,
+    /// Take the clock for right although the journal holds later instants: the clock was
+    /// ahead when they were written.
+    #[arg(long)]
+    pub accept_clock: bool,
     #[command(subcommand)]
     pub verb: Option<RunVerb>,
 }
@@ -105,10 +138,10 @@ pub enum RunVerb {
 
 #[derive(Debug, Subcommand)]
 pub enum ScheduleVerb {
-    /// List the node's schedules and when each is due next.
+    /// List the node's schedules, when each is due next, and how its last occurrence ended.
     List,
-    /// Check files without running anything: the given ones together with the node's
-    /// configuration, or the node's own.
+    /// Check without running anything: the given files by themselves, e.g. before they
+    /// are merged; or the node's own with the plugins, keys and certificates they name.
     Check {
         /// Files or folders; the configured ones when none is given.
         #[arg(value_name = "FILE")]
@@ -196,6 +229,44 @@ pub enum SnapshotVerb {
 pub enum PluginVerb {
     /// List built-in and configured plugins with digest, requests and grants.
     List,
+    /// Show what a component is and asks for, and check that this host would take it.
+    Inspect {
+        /// The component, e.g. `store_x.wasm`.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print a PluginGrant for a component, with its lists left empty to be filled in.
+    Grant {
+        /// The component.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Add the manifest to a component whose language cannot, and print its new digest.
+    Embed {
+        /// The manifest: JSON with name, version, world, contract and requests.
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
+        /// The component without a manifest.
+        #[arg(long = "in", value_name = "FILE")]
+        component: PathBuf,
+        /// Where the component with its manifest goes; an older one is replaced.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TargetVerb {
+    /// Let a target's store plugin look at the target, and say what it found. Ends with
+    /// 1 after a failure and with 2 after a warning.
+    Check {
+        /// The target's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Also create, read, list and delete an object, in a folder `drydock-probe`.
+        #[arg(long)]
+        probe: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

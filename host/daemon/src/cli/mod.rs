@@ -1,6 +1,7 @@
 //! The verbs, one module a noun.
 
 pub mod args;
+mod daemon;
 mod key;
 mod plugin;
 pub mod print;
@@ -10,6 +11,7 @@ mod run;
 mod run_show;
 mod schedule;
 mod snapshot;
+mod target;
 
 use args::{Cli, Command};
 
@@ -19,18 +21,21 @@ use crate::exit::{Failure, Outcome};
 pub fn dispatch(cli: Cli) -> Outcome {
     let Cli { global, command } = cli;
     match command {
+        Command::Init(args) => crate::init::dispatch(&global, &args),
         // These need no configuration, so that they work on any machine.
         Command::Snapshot(verb) => snapshot::dispatch(global.output, &verb),
         Command::Key(verb) => key::dispatch(&verb),
+        Command::Daemon(args) => daemon::dispatch(&global, &args),
         Command::Run(args) => run::dispatch(&global, args),
         Command::Schedule(verb) => schedule::dispatch(&global, &verb),
         Command::RecoveryPoint(verb) => recovery_point::dispatch(&global, verb),
+        Command::Target(verb) => target::dispatch(&global, &verb),
         Command::Plugin(verb) => plugin::dispatch(&global, &verb),
     }
 }
 
 /// Runs a future on a runtime of the process's own.
-fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
+pub fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,5 +1,8 @@
 //! `drydock plugin`: what plugins ask for and what they are granted.
 
+mod embed;
+mod inspect;
+
 use drydock_core::plugin::Grants;
 use serde::Serialize;
 
@@ -24,7 +27,20 @@ struct Row {
 }
 
 pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
-    let PluginVerb::List = verb;
+    match verb {
+        PluginVerb::List => list(global),
+        // These need no configuration: an author has none.
+        PluginVerb::Inspect { file } => inspect::inspect(global.output, file),
+        PluginVerb::Grant { file } => inspect::grant(file),
+        PluginVerb::Embed {
+            manifest,
+            component,
+            out,
+        } => embed::embed(manifest, component, out),
+    }
+}
+
+fn list(global: &Global) -> Outcome {
     let node = Node::load(global)?;
     let output = global.output;
     block_on(async move {

@@ -1,12 +1,12 @@
 //! `drydock recovery-point`: looks at what is stored, and brings it back.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use drydock_core::files::{Located, Target as TargetDocument};
+use drydock_core::files::{Located, Target as TargetDocument, nearest};
 use drydock_core::{ClusterName, RecoveryPointName};
 use drydock_repository::manifest::Artifact;
 use drydock_repository::recovery_point::{Form, Listed, RecoveryPoint, Standing, Verified};
@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 
 use super::args::{At, Global, Output, RecoveryPointVerb};
 use super::{block_on, print};
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome, chain};
 use crate::node::{Node, Workshop};
 
 /// Recovery points that one list shows: hourly ones of more than a year.
@@ -129,6 +129,7 @@ impl Shelf {
     async fn find(&self, name: &str) -> Result<Found, Failure> {
         let name = RecoveryPointName::new(name);
         let mut refused: Option<RepositoryError> = None;
+        let mut looked_at = 0;
         for document in self.documents() {
             let target = self.target(document)?;
             for cluster in self.clusters() {
@@ -141,9 +142,7 @@ impl Shelf {
                             point,
                         });
                     }
-                    Err(error @ RepositoryError::NoRecoveryPoint { .. }) => {
-                        refused.get_or_insert(error);
-                    }
+                    Err(RepositoryError::NoRecoveryPoint { .. }) => looked_at += 1,
                     // Something is there and cannot be believed: that is the better answer.
                     Err(error) => refused = Some(error),
                 }
@@ -151,10 +150,32 @@ impl Shelf {
         }
         Err(match refused {
             Some(error) => Failure::failed(error),
+            None if looked_at > 0 => self.unknown(&name).await?,
             None => Failure::usage(anyhow::anyhow!(
                 "the documents define no target and no cluster to look for {name}"
             )),
         })
+    }
+
+    /// No target has a recovery point of this name: which ones there are.
+    async fn unknown(&self, name: &RecoveryPointName) -> Result<Failure, Failure> {
+        let mut known = Vec::new();
+        for document in self.documents() {
+            let target = self.target(document)?;
+            let repository = Repository::new(&target, &self.signers);
+            let listed = repository.list(self.cluster.as_ref(), LISTED_MAX).await?;
+            known.extend(listed.iter().map(|entry| entry.folder.name().to_string()));
+        }
+        let targets: Vec<_> = self.documents().map(|t| t.value.name.as_str()).collect();
+        let hint = match nearest(name.as_str(), known.iter().map(String::as_str)) {
+            Some(near) => format!("; did you mean {near}?"),
+            None if known.is_empty() => "; there is none at all".to_owned(),
+            None => "; `drydock recovery-point list` shows those that are there".to_owned(),
+        };
+        Ok(Failure::failed(anyhow::anyhow!(
+            "there is no recovery point {name} at {}{hint}",
+            targets.join(", ")
+        )))
     }
 }
 
@@ -310,7 +331,7 @@ async fn verify(
     print::rows(output, &value, &["ARTIFACT", "TARGET", "STATE"], rows)?;
     for check in &verified.artifacts {
         if let Err(error) = &check.outcome {
-            print::note(&chain(error));
+            print::note(&told_of(error));
         }
     }
     Ok(if verified.pass() {
@@ -329,7 +350,7 @@ fn verify_value(target: &str, verified: &Verified) -> Value {
                 "artifact": check.artifact,
                 "sound": check.outcome.is_ok(),
                 "opened": matches!(&check.outcome, Ok(Some(_))),
-                "reason": check.outcome.as_ref().err().map(chain),
+                "reason": check.outcome.as_ref().err().map(|error| chain(error)),
             })
         })
         .collect();
@@ -418,13 +439,23 @@ async fn bring(
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let temporary = NamedTempFile::new_in(folder)
-        .with_context(|| format!("no file can be made in {}", folder.display()))?;
+    let temporary = NamedTempFile::new_in(folder).map_err(|error| {
+        // The error's own text ends with a name that nobody chose.
+        anyhow::anyhow!(
+            "no file can be made in {}: {}; give another --to",
+            folder.display(),
+            match error.kind() {
+                ErrorKind::NotFound => "there is no such folder".to_owned(),
+                other => other.to_string(),
+            }
+        )
+    })?;
     let repository = Repository::new(&found.target, &shelf.signers);
     let is_plain = matches!(form, Form::Plain(_));
     let fetched = repository
         .fetch(&found.point, &artifact.name, temporary, form)
-        .await?;
+        .await
+        .map_err(|error| Failure::failed(anyhow::anyhow!(told_of(&error))))?;
     let mut file: NamedTempFile = fetched.sink;
     file.flush()?;
     file.as_file().sync_all()?;
@@ -461,7 +492,11 @@ fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
             size <= IDENTITY_BYTES_MAX,
             "it is too large to be an identity file"
         );
-        Ok(fs::read_to_string(path)?)
+        String::from_utf8(fs::read(path)?).map_err(|_| {
+            anyhow::anyhow!(
+                "it is not text; give an age identity file or an ssh-ed25519 private key"
+            )
+        })
     };
     let text = read()
         .with_context(|| format!("the identity {} cannot be read", path.display()))
@@ -471,13 +506,13 @@ fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
     Ok(Arc::new(identities))
 }
 
-fn chain(error: &RepositoryError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+/// What is wrong with an artifact, and where a good one may be found.
+fn told_of(error: &RepositoryError) -> String {
+    let told = chain(error);
+    match error.code() {
+        "corrupt" => {
+            format!("{told}; use another recovery point, or another target that has this one")
+        }
+        _ => told,
     }
-    text
 }

@@ -22,7 +22,11 @@ pub fn dispatch(global: &Global, args: RunArgs) -> Outcome {
         (Some(RunVerb::Show { run }), _) => run_show::show(&node, global.output, &run),
         (None, Some(schedule)) => {
             let schedule = ScheduleName::new(schedule);
-            block_on(once(global.output, node, schedule, args.resume))
+            let how = How {
+                resume_only: args.resume,
+                accept_clock: args.accept_clock,
+            };
+            block_on(once(global.output, node, schedule, how))
         }
         (None, None) => Err(Failure::usage(anyhow::anyhow!(
             "name the schedule to run, or use `drydock run list`"
@@ -30,10 +34,17 @@ pub fn dispatch(global: &Global, args: RunArgs) -> Outcome {
     }
 }
 
+/// What the command line says of a run.
+struct How {
+    resume_only: bool,
+    accept_clock: bool,
+}
+
 /// Takes up what was left unfinished, then runs the schedule once.
-async fn once(output: Output, node: Node, schedule: ScheduleName, resume_only: bool) -> Outcome {
+async fn once(output: Output, node: Node, schedule: ScheduleName, how: How) -> Outcome {
     let station = Arc::new(Station::open(node, &format!("run {schedule}"))?);
     station.schedule(&schedule)?;
+    station.check_clock(how.accept_clock)?;
     let mut worst = Exit::Done;
     let mut views = Vec::new();
     for run in station.unfinished(&schedule).await? {
@@ -43,7 +54,7 @@ async fn once(output: Output, node: Node, schedule: ScheduleName, resume_only: b
         worst = worse(worst, exit);
         views.push(view);
     }
-    if !resume_only {
+    if !how.resume_only {
         let run = new_run(&schedule)?;
         let handle = station
             .start(&schedule, run, SystemClock.now(), true)

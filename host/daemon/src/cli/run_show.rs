@@ -1,6 +1,7 @@
 //! `drydock run list` and `drydock run show`, and what `drydock run` says at the end.
 
-use drydock_core::{Facts, Level, RunId, ScheduleName, UnixTime};
+use drydock_core::files::nearest;
+use drydock_core::{Facts, Finding, Level, RunId, ScheduleName, StepName, UnixTime};
 use drydock_engine::RunView;
 use drydock_engine::model::Outcome as RunOutcome;
 use drydock_engine::replay::replay;
@@ -17,6 +18,10 @@ use crate::node::Node;
 
 /// The detail of a failed run's fault by which the engine tells what it could not remove.
 const LEFT_BEHIND: &str = "left-behind";
+
+/// Why a run that did nothing wrong has no recovery point of its own.
+const SUPERSEDED: &str =
+    "another run had committed this recovery point first, so this one stored nothing";
 
 /// Instants of a run that JSON shows as text, as every other command does.
 const INSTANTS: [&str; 3] = ["due", "created", "finished"];
@@ -52,13 +57,10 @@ pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
 
 pub fn show(node: &Node, output: Output, run: &str) -> Outcome {
     let run = RunId::new(run);
-    let unknown = || {
-        Failure::failed(anyhow::anyhow!(
-            "there is no run {run} in this node's journal: `drydock run list` shows those that are there"
-        ))
+    let journal = reader(node)?.ok_or_else(|| unknown(&run, &[]))?;
+    let Some(row) = journal.run(&run)? else {
+        return Err(unknown(&run, &journal.runs(None)?));
     };
-    let journal = reader(node)?.ok_or_else(unknown)?;
-    let row = journal.run(&run)?.ok_or_else(unknown)?;
     let view = view(&journal, &row)?;
     let attempts = journal.attempts(&run)?;
     match output {
@@ -69,6 +71,19 @@ pub fn show(node: &Node, output: Output, run: &str) -> Outcome {
         Output::Table => print_view(&view, &attempts),
     }
     Ok(Exit::Done)
+}
+
+/// No such run: the nearest that there is.
+fn unknown(run: &RunId, rows: &[RunRow]) -> Failure {
+    let known = rows.iter().map(|row| row.run.as_str());
+    let hint = match nearest(run.as_str(), known) {
+        Some(near) => format!("; did you mean {near}?"),
+        None if rows.is_empty() => ", which holds none yet".to_owned(),
+        None => "; `drydock run list` shows those that are there".to_owned(),
+    };
+    Failure::failed(anyhow::anyhow!(
+        "there is no run {run} in this node's journal{hint}"
+    ))
 }
 
 /// The journal without its lock: looking is allowed while a run is under way.
@@ -172,9 +187,10 @@ pub fn recovery_point(view: &RunView) -> Option<String> {
 /// Why a run ended as it did, a sentence each.
 pub fn reasons(view: &RunView) -> Vec<String> {
     match &view.outcome {
-        Some(RunOutcome::Degraded { reasons } | RunOutcome::Superseded { reasons }) => {
-            reasons.clone()
-        }
+        Some(RunOutcome::Degraded { reasons }) => reasons.clone(),
+        Some(RunOutcome::Superseded { reasons }) => std::iter::once(SUPERSEDED.to_owned())
+            .chain(reasons.iter().cloned())
+            .collect(),
         Some(RunOutcome::Failed { fault }) => {
             // The other details are for programs; what was left behind is for the operator.
             let details = fault.details.iter();
@@ -186,22 +202,24 @@ pub fn reasons(view: &RunView) -> Vec<String> {
     }
 }
 
-/// Everything that the verify steps found.
+/// Everything that the backup step and the verify steps found.
 fn findings(view: &RunView) -> Vec<String> {
     let verdicts = view.outputs.iter().flat_map(|output| &output.verdicts);
-    verdicts
-        .filter_map(|judged| Some((&judged.step, judged.verdict.as_ref()?)))
-        .flat_map(|(step, verdict)| {
-            verdict.findings.iter().map(move |finding| {
-                let level = match finding.level {
-                    Level::Note => "note",
-                    Level::Warning => "warning",
-                    Level::Failure => "failure",
-                };
-                format!("{step}: {level}: {}", finding.message)
-            })
-        })
+    let verified =
+        verdicts.filter_map(|judged| Some((&judged.step, &judged.verdict.as_ref()?.findings)));
+    std::iter::once((&view.backup.step, &view.backup.findings))
+        .chain(verified)
+        .flat_map(|(step, findings)| findings.iter().map(move |found| told(step, found)))
         .collect()
+}
+
+fn told(step: &StepName, finding: &Finding) -> String {
+    let level = match finding.level {
+        Level::Note => "note",
+        Level::Warning => "warning",
+        Level::Failure => "failure",
+    };
+    format!("{step}: {level}: {}", finding.message)
 }
 
 /// The etcd snapshots of a run as `etcdutl snapshot status` would tell of them.

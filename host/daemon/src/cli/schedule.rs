@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use drydock_core::Clock as _;
 use drydock_core::files::{DocumentSet, Located, Schedule};
+use drydock_journal::{Journal, Occurrence, OpenError};
 use drydock_schedule::Timetable;
 use serde_json::{Value, json};
 
 use super::args::{Global, Output, ScheduleVerb};
-use super::print;
+use super::{block_on, print};
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::node::{Node, check_timetables, read_documents};
+use crate::node::{Node, check, check_timetables, read_documents};
 
 pub fn dispatch(global: &Global, verb: &ScheduleVerb) -> Outcome {
     match verb {
@@ -21,36 +22,81 @@ pub fn dispatch(global: &Global, verb: &ScheduleVerb) -> Outcome {
     }
 }
 
+/// Keys of a schedule in JSON, and the columns that show them.
+const COLUMNS: [(&str, &str); 8] = [
+    ("name", "NAME"),
+    ("cluster", "CLUSTER"),
+    ("schedule", "SCHEDULE"),
+    ("timeZone", "TIME ZONE"),
+    ("suspend", "SUSPEND"),
+    ("next", "NEXT"),
+    ("last", "LAST"),
+    ("lastEnd", "END"),
+];
+
 fn list(output: Output, node: &Node) -> Outcome {
-    let schedules: Vec<_> = node.documents.schedules().collect();
-    let values = schedules
-        .iter()
-        .map(|s| value(s))
+    let past = last_occurrences(node)?;
+    let values = node
+        .documents
+        .schedules()
+        .map(|schedule| value(schedule, &past))
         .collect::<Result<Vec<_>, Failure>>()?;
     let rows = values.iter().map(|value| {
-        ["name", "cluster", "schedule", "timeZone", "suspend", "next"]
-            .iter()
-            .map(|key| match &value[*key] {
-                Value::String(text) => text.clone(),
-                Value::Null => "-".to_owned(),
-                other => other.to_string(),
-            })
-            .collect()
+        let cells = COLUMNS.iter().map(|(key, _)| match &value[*key] {
+            Value::String(text) => text.clone(),
+            Value::Null => "-".to_owned(),
+            other => other.to_string(),
+        });
+        cells.collect()
     });
-    let header = [
-        "NAME",
-        "CLUSTER",
-        "SCHEDULE",
-        "TIME ZONE",
-        "SUSPEND",
-        "NEXT",
-    ];
+    let header = COLUMNS.map(|(_, column)| column);
     print::rows(output, &values, &header, rows)?;
     Ok(Exit::Done)
 }
 
-fn value(located: &Located<Schedule>) -> Result<Value, Failure> {
+/// The last occurrence of each schedule, read beside a daemon that may be running. None
+/// has ended where no daemon of this version has run yet.
+fn last_occurrences(node: &Node) -> Result<Vec<Ended>, Failure> {
+    if !node.journal_path().exists() {
+        return Ok(Vec::new());
+    }
+    let journal = match Journal::open_reader(node.state()) {
+        Err(OpenError::Older { .. }) => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let occurrences = journal.last_occurrences()?;
+    occurrences
+        .into_iter()
+        .map(|occurrence| Ended::of(&journal, occurrence))
+        .collect()
+}
+
+/// An occurrence with what became of its run.
+struct Ended {
+    occurrence: Occurrence,
+    word: String,
+}
+
+impl Ended {
+    /// Where the run has ended, its outcome says more than that it was started.
+    fn of(journal: &Journal, occurrence: Occurrence) -> Result<Self, Failure> {
+        let run = journal.run(&occurrence.run)?;
+        let outcome = run.and_then(|row| row.end).and_then(|end| {
+            serde_json::from_str::<drydock_engine::model::Outcome>(&end.outcome).ok()
+        });
+        let word = match &outcome {
+            Some(outcome) if occurrence.end == "Started" => outcome.word().to_owned(),
+            _ => occurrence.end.clone(),
+        };
+        Ok(Self { occurrence, word })
+    }
+}
+
+fn value(located: &Located<Schedule>, past: &[Ended]) -> Result<Value, Failure> {
     let schedule = &located.value;
+    let last = past
+        .iter()
+        .find(|ended| ended.occurrence.schedule == schedule.name);
     let next = Timetable::of(located)
         .map_err(Failure::usage)?
         .next_after(SystemClock.now())
@@ -62,17 +108,28 @@ fn value(located: &Located<Schedule>) -> Result<Value, Failure> {
         "timeZone": schedule.spec.time_zone,
         "suspend": schedule.spec.suspend,
         "next": next,
+        "last": last.map(|ended| ended.occurrence.due.to_string()),
+        "lastEnd": last.map(|ended| ended.word.as_str()),
+        "lastReason": last.and_then(|ended| ended.occurrence.reason.as_deref()),
+        "lastRun": last.map(|ended| ended.occurrence.run.as_str()),
     }))
 }
 
-/// The node's own files, with configuration and references.
+/// The node's own files and everything that they name: plugins, keys, certificates.
 fn check_node(global: &Global) -> Outcome {
     let node = Node::load(global)?;
     let count = node.documents.schedules().count();
-    print::note(&format!(
-        "{count} schedules and everything they name are sound."
-    ));
-    Ok(Exit::Done)
+    if count == 0 {
+        let rule = "names nothing that holds a Schedule; put a file with kind: Schedule there, its name ending in .yaml";
+        return Err(Failure::usage(node.config.error("spec.schedules", rule)));
+    }
+    block_on(async move {
+        check(node).await?;
+        print::note(&format!(
+            "{count} schedules and everything they name are sound."
+        ));
+        Ok(Exit::Done)
+    })
 }
 
 /// Files on their own, e.g. before they are merged.
@@ -84,7 +141,7 @@ fn check_files(files: &[PathBuf]) -> Outcome {
                 check_timetables(&set)?;
                 let count = set.schedules().count();
                 print::note(&format!(
-                    "{count} schedules and everything they name are sound."
+                    "{count} schedules and the documents they name are sound."
                 ));
                 return Ok(Exit::Done);
             }

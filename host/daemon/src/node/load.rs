@@ -1,7 +1,8 @@
 //! Reading the documents that the configuration names.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
 
 use anyhow::Context as _;
 use drydock_core::files::{
@@ -9,26 +10,30 @@ use drydock_core::files::{
 };
 use drydock_schedule::Timetable;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, reason};
 
 /// Folders inside folders that are followed: a repository of schedules is not deeper.
 const DEPTH_MAX: usize = 16;
 
 pub fn node_config(path: &Path) -> Result<Located<NodeConfig>, Failure> {
-    let text = read(path)
-        .with_context(|| {
-            format!(
-                "the node's configuration {} cannot be read; name another with --config",
-                path.display()
-            )
-        })
-        .map_err(Failure::usage)?;
+    let text = match read(path) {
+        Ok(text) => text.map_err(Failure::usage)?,
+        Err(error) => {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "the node's configuration {} cannot be read: {}; name another with --config, or make one with `drydock init`",
+                path.display(),
+                reason(&error)
+            )));
+        }
+    };
     files::parse_node_config(&path.display().to_string(), &text).map_err(Failure::usage)
 }
 
 /// The documents in force: everything in the configured folders, checked together.
-pub fn documents(config: &NodeConfig) -> Result<DocumentSet, Failure> {
-    let spec = &config.spec;
+pub fn documents(config: &Located<NodeConfig>) -> Result<DocumentSet, Failure> {
+    let spec = &config.value.spec;
+    check_paths(config, "spec.schedules", &spec.schedules)?;
+    check_paths(config, "spec.grants", &spec.grants)?;
     let (schedules, mut errors) = read_documents(&spec.schedules)?;
     let (grants, more) = read_documents(&spec.grants)?;
     errors.extend(more);
@@ -38,6 +43,23 @@ pub fn documents(config: &NodeConfig) -> Result<DocumentSet, Failure> {
     let set = DocumentSet::from_folders(schedules, grants).map_err(|errors| refused(&errors))?;
     check_timetables(&set)?;
     Ok(set)
+}
+
+/// Refuses folders and files that are not there, by the line that names them.
+fn check_paths(config: &Located<NodeConfig>, key: &str, paths: &[PathBuf]) -> Result<(), Failure> {
+    for (index, path) in paths.iter().enumerate() {
+        if let Err(error) = fs::metadata(path) {
+            let rule = format!(
+                "names {}, which cannot be read: {}; make it, or correct the path",
+                path.display(),
+                reason(&error)
+            );
+            return Err(Failure::usage(
+                config.error(&format!("{key}[{index}]"), rule),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses schedules whose crontab line or zone cannot be understood.
@@ -66,12 +88,19 @@ pub fn read_documents(
         let text = read(&path)
             .with_context(|| format!("{} cannot be read", path.display()))
             .map_err(Failure::usage)?;
-        match files::parse(&path.display().to_string(), &text) {
+        match text.and_then(|text| files::parse(&path.display().to_string(), &text)) {
             Ok(parsed) => documents.extend(parsed),
             Err(error) => errors.push(error),
         }
     }
     Ok((documents, errors))
+}
+
+/// The files that are read when these paths are named in the configuration.
+pub fn files_of(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    find(path, DEPTH_MAX, &mut found)?;
+    Ok(found)
 }
 
 /// All mistakes, a line each.
@@ -83,12 +112,7 @@ pub fn refused(errors: &[FileError]) -> Failure {
 /// The file itself, or every `.yaml` and `.yml` under the folder in the order of names.
 /// What begins with a dot is passed over: editors and git keep their own files there.
 fn find(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let kind = fs::metadata(path).with_context(|| {
-        format!(
-            "{} is named in the configuration and cannot be read",
-            path.display()
-        )
-    })?;
+    let kind = fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
     if kind.is_file() {
         found.push(path.to_owned());
         return Ok(());
@@ -118,11 +142,15 @@ fn is_yaml(path: &Path) -> bool {
         .is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
+/// The text of a file; the inner error is one about what it holds.
+fn read(path: &Path) -> io::Result<Result<String, FileError>> {
+    let name: Arc<str> = Arc::from(path.display().to_string());
     let size = fs::metadata(path)?.len();
-    anyhow::ensure!(
-        size <= FILE_BYTES_MAX as u64,
-        "it has {size} bytes, more than the {FILE_BYTES_MAX} allowed"
-    );
-    Ok(fs::read_to_string(path)?)
+    if size > FILE_BYTES_MAX as u64 {
+        return Ok(Err(FileError::too_large(&name, size)));
+    }
+    Ok(String::from_utf8(fs::read(path)?).map_err(|error| {
+        let valid_up_to = error.utf8_error().valid_up_to();
+        FileError::not_utf8(&name, error.as_bytes(), valid_up_to)
+    }))
 }

@@ -2,8 +2,12 @@
 //! documents, [`Workshop`] adds the sandbox with the plugins, [`Station`] adds the state
 //! folder, which one process holds at a time.
 
+mod access;
+mod check;
 mod load;
+mod places;
 mod prepare;
+mod sanity;
 mod station;
 mod workshop;
 
@@ -12,9 +16,12 @@ use std::path::{Path, PathBuf};
 use drydock_core::files::{DocumentSet, Located, NodeConfig, nearest};
 use drydock_core::{ScheduleName, files};
 
-pub use load::{check_timetables, read_documents};
+pub use access::cluster_access;
+pub use check::check;
+pub use load::{check_timetables, files_of, read_documents};
+pub use sanity::check_clock;
 pub use station::Station;
-pub use workshop::Workshop;
+pub use workshop::{Workshop, accept_config, read_component};
 
 use crate::cli::args::{Global, LogFormat};
 use crate::exit::Failure;
@@ -35,7 +42,15 @@ impl Node {
     pub fn load(global: &Global) -> Result<Self, Failure> {
         let config = load::node_config(&global.config)?;
         start_logging(global, &config.value)?;
-        let documents = load::documents(&config.value)?;
+        let documents = load::documents(&config)?;
+        Ok(Self { config, documents })
+    }
+
+    /// Reads configuration and documents again, for a daemon that is running. The log goes
+    /// on as it was started.
+    pub fn reload(config: &Path) -> Result<Self, Failure> {
+        let config = load::node_config(config)?;
+        let documents = load::documents(&config)?;
         Ok(Self { config, documents })
     }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use drydock_capability_etcd::{EtcdAccess, EtcdConfig, Timeouts};
-use drydock_core::files::{self, Step, Workflow};
-use drydock_core::plugin::{EtcdCall, World};
+use drydock_capability_etcd::EtcdAccess;
+use drydock_core::files::{Located, Step, Target as TargetDocument, Workflow};
+use drydock_core::plugin::World;
 use drydock_core::{RunId, ScheduleName, StepName, UnixTime};
 use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin};
 use drydock_repository::Recipient;
@@ -18,6 +18,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::Station;
+use super::access::{OWN_CALLS, cluster_access};
+use super::places::{ConfigPlaces, step_plugin};
 use super::workshop::{accept_config, findings_of};
 use crate::environment::Surroundings;
 use crate::exit::Failure;
@@ -30,8 +32,9 @@ use crate::steps::{
 const BACKOFF_MS: u64 = 1_000;
 const BACKOFF_MS_MAX: u64 = 60_000;
 
-/// Everything that the node itself asks of a cluster; no plugin is involved.
-const OWN_CALLS: [EtcdCall; 3] = [EtcdCall::MemberList, EtcdCall::Status, EtcdCall::HashKv];
+/// Memory of the index of a snapshot's keys before it moves into the spool, so that a run
+/// stays below 96 MiB whatever the snapshot holds. 350,000 keys fit; more cost some writing.
+const INDEX_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// A run that is ready to start.
 pub struct Prepared {
@@ -44,6 +47,7 @@ pub struct Prepared {
     etcd: EtcdAccess,
     sealing: Sealing,
     attempts: Attempts,
+    places: ConfigPlaces,
 }
 
 impl Prepared {
@@ -69,11 +73,12 @@ impl Prepared {
             cancelled,
             ..StepCall::idle(cluster, due)
         };
-        let backup = plugin(station, workflow.backup, World::Backup)?;
+        let plugin = |step, world| step_plugin(&station.workshop, &workflow, step, world);
+        let backup = plugin(workflow.backup, World::Backup)?;
         let verify = workflow
             .verify
             .iter()
-            .map(|step| Ok((step.name.clone(), plugin(station, step, World::Verify)?)))
+            .map(|step| Ok((step.name.clone(), plugin(step, World::Verify)?)))
             .collect::<Result<Vec<_>, Failure>>()?;
         let stores = stores(station, &workflow, &call, &attempts)?;
         let spec = spec(
@@ -89,6 +94,7 @@ impl Prepared {
             etcd: etcd.own,
             sealing: sealing(&workflow)?,
             attempts,
+            places: ConfigPlaces::of(&workflow),
         })
     }
 
@@ -100,15 +106,18 @@ impl Prepared {
                 .iter()
                 .zip(self.verify.iter().map(|(_, p)| p)),
         );
-        for (pin, plugin) in pins {
+        for ((pin, plugin), place) in pins.zip(&self.places.steps) {
             let subject = format!("step {}", pin.step);
             let call = self.call_with(&pin.config);
             let attempt = plugin.check_config(call, None).await;
-            accept_config(&subject, findings_of(&subject, attempt))?;
+            accept_config(&subject, findings_of(&subject, attempt))
+                .map_err(|failure| failure.placed(place))?;
         }
-        for ((_, target), pin) in self.stores.iter().zip(&self.spec.stores) {
+        let stores = self.stores.iter().zip(&self.spec.stores);
+        for (((_, target), pin), place) in stores.zip(&self.places.stores) {
             let subject = format!("target {}", pin.target);
-            accept_config(&subject, target.check_config().await)?;
+            accept_config(&subject, target.check_config().await)
+                .map_err(|failure| failure.placed(place))?;
         }
         Ok(())
     }
@@ -189,6 +198,7 @@ impl Prepared {
             }),
             limits: Limits {
                 spill_folder: Some(spool_root.to_owned()),
+                index_bytes_max: INDEX_BYTES_MAX,
                 ..Limits::default()
             },
             clock: Arc::clone(&station.clock),
@@ -218,45 +228,11 @@ impl Access {
 }
 
 fn etcd(workflow: &Workflow<'_>) -> Result<Access, Failure> {
-    let resolved = workflow
-        .cluster
-        .resolve(&Surroundings)
-        .map_err(Failure::usage)?;
-    let files::EtcdAccess {
-        endpoints,
-        ca,
-        certificate,
-        key,
-        username,
-        password,
-        connect_timeout,
-        request_timeout,
-        stream_idle,
-    } = resolved;
-    let config = EtcdConfig {
-        endpoints,
-        ca,
-        certificate,
-        key: key.map(|key| key.expose().to_vec()),
-        username,
-        password: password.and_then(|password| password.expose_text().map(str::to_owned)),
-        timeouts: Timeouts {
-            connect: connect_timeout,
-            request: request_timeout,
-            stream_idle,
-        },
-    };
-    let calls = OWN_CALLS.into_iter().chain([EtcdCall::Snapshot]).collect();
-    let all = EtcdAccess::new(config, calls);
+    let all = cluster_access(workflow.cluster)?;
     Ok(Access {
         own: all.narrowed(&OWN_CALLS),
         all,
     })
-}
-
-fn plugin(station: &Station, step: &Step, world: World) -> Result<Arc<Plugin>, Failure> {
-    let name = step.plugin.as_ref().map_or("", files::Name::as_str);
-    station.workshop.plugin_for(name, world, step.name.as_str())
 }
 
 fn stores(
@@ -299,23 +275,32 @@ fn observer(step: StepName, attempts: Attempts) -> CallObserver {
 
 /// One sealed copy serves every target, so it is sealed for all their recipients.
 fn sealing(workflow: &Workflow<'_>) -> Result<Sealing, Failure> {
-    let mut recipients = Vec::new();
+    let mut all = Vec::new();
     let mut open_target = None;
     for (_, document) in &workflow.stores {
-        let lines = document.recipients(&Surroundings).map_err(Failure::usage)?;
-        if lines.is_empty() {
+        let of_target = recipients(document)?;
+        if of_target.is_empty() {
             open_target.get_or_insert_with(|| document.value.name.to_string());
         }
-        for line in lines {
-            let recipient = Recipient::parse(&line)
-                .map_err(|error| Failure::usage(document.error("spec.recipients", error)))?;
-            recipients.push(recipient);
-        }
+        all.extend(of_target);
     }
     Ok(Sealing {
-        recipients,
+        recipients: all,
         open_target,
     })
+}
+
+/// Whom artifacts are sealed to at a target.
+pub fn recipients(document: &Located<TargetDocument>) -> Result<Vec<Recipient>, Failure> {
+    let lines = document.recipients(&Surroundings).map_err(Failure::usage)?;
+    lines
+        .iter()
+        .map(|line| {
+            Recipient::parse(line).map_err(|error| {
+                Failure::usage(document.sentence("spec.recipients", error.to_string()))
+            })
+        })
+        .collect()
 }
 
 #[expect(

@@ -9,6 +9,7 @@ use drydock_journal::{Journal, LockError, LockOwner, StateLock};
 use drydock_repository::{SigningKey, TrustedSigners};
 
 use super::prepare::Prepared;
+use super::sanity::check_clock;
 use super::{Node, Workshop};
 use crate::clock::SystemClock;
 use crate::crash::Kill;
@@ -21,12 +22,13 @@ pub struct Station {
     pub key: Arc<SigningKey>,
     pub signers: Arc<TrustedSigners>,
     pub clock: Arc<dyn Clock>,
-    _lock: StateLock,
+    _lock: Arc<StateLock>,
 }
 
 impl Station {
     /// Takes the state folder. `command` is what others are told of this process.
     pub fn open(node: Node, command: &str) -> Result<Self, Failure> {
+        crate::handles::require()?;
         let owner = LockOwner {
             command: format!("drydock {command}"),
             since: SystemClock.now(),
@@ -36,7 +38,24 @@ impl Station {
             other => Failure::failed(other),
         })?;
         let journal = Arc::new(Journal::open(node.state())?);
-        let workshop = Workshop::open(node)?;
+        Self::assembled(Workshop::open(node)?, journal, Arc::new(lock))
+    }
+
+    /// The same station with other documents: it shares the state folder and the sandbox
+    /// with this one, so that runs of both can be under way side by side.
+    pub fn renewed(&self, node: Node) -> Result<Self, Failure> {
+        Self::assembled(
+            self.workshop.renewed(node),
+            Arc::clone(&self.journal),
+            Arc::clone(&self._lock),
+        )
+    }
+
+    fn assembled(
+        workshop: Workshop,
+        journal: Arc<Journal>,
+        lock: Arc<StateLock>,
+    ) -> Result<Self, Failure> {
         let key = Arc::new(workshop.signing_key()?);
         let signers = Arc::new(workshop.signers()?);
         Ok(Self {
@@ -47,6 +66,42 @@ impl Station {
             clock: Arc::new(SystemClock),
             _lock: lock,
         })
+    }
+
+    /// Refuses a clock that is behind the journal; with `accept` takes it for right, and
+    /// what the journal holds of later instants for wrong.
+    pub fn check_clock(&self, accept: bool) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let latest = self.journal.latest_instant()?;
+        match check_clock(latest.as_ref(), now) {
+            Err(behind) if accept => {
+                tracing::warn!("the clock is accepted as right from now on: {behind}");
+                Ok(self.journal.accept_clock(now)?)
+            }
+            Err(behind) => Err(Failure::try_later(behind)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Whether a run of the schedule could be started, as far as that can be told without
+    /// one: plugins admitted and of the right world, grants there, configurations accepted,
+    /// keys and certificates readable.
+    pub async fn check(&self, schedule: &ScheduleName) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let run = RunId::of(schedule, now, Some("check"));
+        let prepared = self.prepare(schedule, run, now, true)?;
+        prepared.check_config().await
+    }
+
+    /// Blocks while plugins are compiled and files are read, out of the way of others.
+    fn prepare(
+        &self,
+        schedule: &ScheduleName,
+        run: RunId,
+        due: UnixTime,
+        by_hand: bool,
+    ) -> Result<Prepared, Failure> {
+        tokio::task::block_in_place(|| Prepared::new(self, schedule, run, due, by_hand))
     }
 
     /// Refuses a schedule that is not there.
@@ -71,7 +126,7 @@ impl Station {
         due: UnixTime,
         by_hand: bool,
     ) -> Result<RunHandle, Failure> {
-        let prepared = Prepared::new(self, schedule, run, due, by_hand)?;
+        let prepared = self.prepare(schedule, run, due, by_hand)?;
         prepared.check_config().await?;
         let spec = prepared.spec.clone();
         let engine = self.engine(prepared)?;
@@ -82,13 +137,7 @@ impl Station {
     /// those in force cannot go on: it is taken back.
     pub async fn resume(&self, run: &RunId) -> Result<RunHandle, Failure> {
         let pinned = self.pinned(run).await?;
-        let prepared = Prepared::new(
-            self,
-            &pinned.schedule,
-            run.clone(),
-            pinned.due,
-            pinned.by_hand,
-        )?;
+        let prepared = self.prepare(&pinned.schedule, run.clone(), pinned.due, pinned.by_hand)?;
         let changed = changes(&pinned, &prepared.spec);
         let handle = self.engine(prepared)?.resume(run).await?;
         if let Some(changed) = changed {

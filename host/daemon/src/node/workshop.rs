@@ -1,6 +1,7 @@
 //! The sandbox and the plugins that the node's documents name.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -14,16 +15,30 @@ use drydock_sandbox::{
 };
 
 use super::Node;
+use super::places::refused;
 use crate::built_in;
 use crate::clock::SystemClock;
 use crate::environment::Surroundings;
-use crate::exit::Failure;
+use crate::exit::{Chain, Failure};
 
 /// Largest component that is read: an interpreter of a scripting language has twenty.
 const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Mebibytes of a plugin's memory fit into this platform's addresses.
 const BYTES: &str = "the document's bound is 4 GiB";
+
+/// The bytes of a component's file.
+pub fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let read = || -> anyhow::Result<Vec<u8>> {
+        let size = std::fs::metadata(path)?.len();
+        anyhow::ensure!(
+            size <= COMPONENT_BYTES_MAX,
+            "it has {size} bytes, more than the {COMPONENT_BYTES_MAX} allowed"
+        );
+        Ok(std::fs::read(path)?)
+    };
+    read().with_context(|| format!("{} cannot be read", path.display()))
+}
 
 /// A node with its plugins.
 pub struct Workshop {
@@ -54,6 +69,16 @@ impl Workshop {
         })
     }
 
+    /// The same sandbox with other documents. Plugins are admitted anew, since grants may
+    /// have changed; their compiled code is in the cache.
+    pub fn renewed(&self, node: Node) -> Self {
+        Self {
+            node,
+            sandbox: self.sandbox.clone(),
+            admitted: Mutex::default(),
+        }
+    }
+
     /// The names of all plugins, built in or configured.
     pub fn names(&self) -> Vec<String> {
         let configured = self.node.config.value.spec.plugins.keys().cloned();
@@ -69,18 +94,12 @@ impl Workshop {
     /// The component of that name, and whether it is the built-in one.
     pub fn component(&self, name: &str) -> Result<(Vec<u8>, bool), Failure> {
         if let Some(source) = self.node.config.value.spec.plugins.get(name) {
-            let path = &source.file;
-            let read = || -> anyhow::Result<Vec<u8>> {
-                let size = std::fs::metadata(path)?.len();
-                anyhow::ensure!(
-                    size <= COMPONENT_BYTES_MAX,
-                    "it has {size} bytes, more than the {COMPONENT_BYTES_MAX} allowed"
-                );
-                Ok(std::fs::read(path)?)
-            };
-            let component = read()
-                .with_context(|| format!("plugin {name} cannot be read from {}", path.display()))
-                .map_err(Failure::usage)?;
+            let component = read_component(&source.file).map_err(|error| {
+                let config = &self.node.config;
+                let path = format!("spec.plugins.{name}");
+                let told = format!("{path} cannot be used: {}", Chain(&error));
+                Failure::usage(config.sentence(&path, told))
+            })?;
             return Ok((component, false));
         }
         match built_in::component(name) {
@@ -115,20 +134,25 @@ impl Workshop {
                 grants: self.node.documents.grants_of(built_in, &digest),
                 ceiling: self.node.config.value.spec.ceiling.as_ref(),
             })
-            .map_err(Failure::usage)?;
+            .map_err(|error| refused(&self.node, name, built_in, &digest, error))?;
         admitted.insert(name.to_owned(), Arc::clone(&plugin));
         Ok(plugin)
     }
 
-    /// The plugin of that name for a step of that world.
-    pub fn plugin_for(&self, name: &str, world: World, step: &str) -> Result<Arc<Plugin>, Failure> {
+    /// The plugin of that name for a step or target, the subject, of that world.
+    pub fn plugin_for(
+        &self,
+        name: &str,
+        world: World,
+        subject: &str,
+    ) -> Result<Arc<Plugin>, Failure> {
         let plugin = self.plugin(name)?;
         let actual = plugin.manifest().world;
         if actual == world {
             return Ok(plugin);
         }
         Err(Failure::usage(anyhow::anyhow!(
-            "step {step} needs a {world} plugin, and {name} is a {actual} plugin: name another one in the schedule"
+            "{subject} needs a {world} plugin, and {name} is a {actual} plugin: name another one"
         )))
     }
 
@@ -140,8 +164,10 @@ impl Workshop {
         observer: CallObserver,
     ) -> Result<StoreTarget, Failure> {
         let spec = &document.value.spec;
-        let subject = format!("of target {}", document.value.name);
-        let plugin = self.plugin_for(spec.plugin.as_str(), World::Store, &subject)?;
+        let subject = format!("target {}", document.value.name);
+        let plugin = self
+            .plugin_for(spec.plugin.as_str(), World::Store, &subject)
+            .map_err(|failure| failure.placed(&document.sentence("spec.plugin", "")))?;
         let context = StoreContext {
             target: document.value.name.clone(),
             config: spec.config_json(),
@@ -177,20 +203,21 @@ impl Workshop {
             .read_text(&Surroundings)
             .map_err(|error| Failure::usage(config.error("spec.signingKey", error)))?;
         SigningKey::parse(&secret)
-            .map_err(|error| Failure::usage(config.error("spec.signingKey", error)))
+            .map_err(|error| Failure::usage(config.sentence("spec.signingKey", error.to_string())))
     }
 
     /// Whom this node believes: those it lists, and itself where its key can be read.
     pub fn signers(&self) -> Result<TrustedSigners, Failure> {
         let config = &self.node.config;
         let listed = config.value.spec.trusted_signers.iter().map(String::as_str);
-        let mut signers = TrustedSigners::parse(listed)
-            .map_err(|error| Failure::usage(config.error("spec.trustedSigners", error)))?;
+        let mut signers = TrustedSigners::parse(listed).map_err(|error| {
+            Failure::usage(config.sentence("spec.trustedSigners", error.to_string()))
+        })?;
         match self.signing_key() {
             Ok(key) => signers.add(&key.public_line())?,
             Err(failure) => tracing::warn!(
                 "the own signing key cannot be read, so what it signed is not trusted: {}",
-                crate::exit::Chain(&failure.error)
+                Chain(&failure.error)
             ),
         }
         Ok(signers)

@@ -57,6 +57,9 @@ impl Backup {
         };
         let done = self.plugin.run_backup(call).await;
         running.end(done.result.as_ref(), &done.log);
+        for finding in done.result.iter().flat_map(|report| &report.findings) {
+            tracing::info!(step = %self.step, level = ?finding.level, code = finding.code, "{}", finding.message);
+        }
         match done.result {
             Ok(report) => Event::BackupFinished {
                 attempt,

@@ -11,6 +11,7 @@ use drydock_repository::recovery_point::Observed;
 use drydock_snapshot::{Limits, Problems, Source, StreamSummary, Survey};
 use tokio::runtime::Handle;
 
+use super::lap::Lap;
 use super::previous::Previous;
 
 /// Problems that are given as facts one by one; the count tells of the rest.
@@ -43,14 +44,6 @@ struct LiveMember {
 }
 
 impl SnapshotCheck {
-    pub fn damaged(problem: String) -> Self {
-        Self {
-            trailer: "mismatch",
-            problems: vec![problem],
-            problems_total: 1,
-        }
-    }
-
     pub fn of(end: Result<StreamSummary, Problems>) -> Self {
         match end {
             Ok(_) => Self {
@@ -125,6 +118,7 @@ impl FactGatherer {
     }
 
     fn figures(&self, plain: &SpoolReader, facts: &mut Facts) -> Result<(), Fault> {
+        let lap = Lap::begin();
         let source = PlainSource(plain);
         let survey = Survey::of(&source, &self.limits).map_err(|error| unreadable(&error))?;
         let status = survey.status();
@@ -136,10 +130,18 @@ impl FactGatherer {
             FactValue::Unsigned(status.total_size.unsigned_abs()),
         );
         facts.set_text("snapshot.version", &status.version);
+        tracing::info!(figures_ms = lap.ms(), "the snapshot's figures are known");
+        let lap = Lap::begin();
         let live = self
             .runtime
             .block_on(live_members(self.etcd.clone(), status.revision));
+        tracing::info!(
+            members_ms = lap.ms(),
+            "the members were asked for their hash"
+        );
+        let lap = Lap::begin();
         self.compare(&survey, status.revision, &live, facts)?;
+        tracing::info!(hash_ms = lap.ms(), "the snapshot's own hash is known");
         let cluster_id = live
             .cluster_id
             .map_or_else(String::new, |id| format!("{id:x}"));
@@ -190,6 +192,19 @@ impl FactGatherer {
 }
 
 impl LiveMember {
+    /// A member that the Cluster document does not name. Nobody asked it.
+    fn unnamed(member: &Member) -> Self {
+        Self {
+            endpoint: String::new(),
+            id: Some(member.id),
+            learner: false,
+            answer: Err(format!(
+                "the Cluster document has no endpoint for it: add {}",
+                member.client_urls.join(" or ")
+            )),
+        }
+    }
+
     fn tell(
         &self,
         number: usize,
@@ -200,9 +215,12 @@ impl LiveMember {
         facts: &mut Facts,
     ) {
         let name = |fact: &str| format!("member.{number}.{fact}");
-        facts.set_text(name("endpoint"), &self.endpoint);
+        if !self.endpoint.is_empty() {
+            facts.set_text(name("endpoint"), &self.endpoint);
+        }
         facts.set(name("learner"), FactValue::Flag(self.learner));
-        facts.set(name("reachable"), FactValue::Flag(self.answer.is_ok()));
+        let reachable = self.answer.is_ok() || self.endpoint.is_empty();
+        facts.set(name("reachable"), FactValue::Flag(reachable));
         if let Some(id) = self.id {
             facts.set_text(name("id"), format!("{id:x}"));
         }
@@ -271,7 +289,7 @@ async fn live_members(etcd: EtcdAccess, revision: i64) -> LiveCluster {
         members.iter().filter(|member| !member.learner).count()
     });
     let reachable_voters = statuses().filter(|status| !status.learner).count();
-    LiveCluster {
+    let cluster = LiveCluster {
         cluster_id: statuses().map(|status| status.cluster_id).next(),
         raft_index: statuses().map(|status| status.raft_applied_index).max(),
         voters,
@@ -285,6 +303,32 @@ async fn live_members(etcd: EtcdAccess, revision: i64) -> LiveCluster {
                 answer: status.and(answer).map_err(|fault| fault.message),
             })
             .collect(),
+    };
+    cluster.with_the_unnamed(&known.unwrap_or_default())
+}
+
+impl LiveCluster {
+    /// Adds voting members to which no endpoint leads, so that there is an entry for each
+    /// of `voters`, and puts learners last, since plugins count the voters from 0.
+    fn with_the_unnamed(mut self, known: &[Member]) -> Self {
+        let reached: Vec<u64> = self.members.iter().filter_map(|live| live.id).collect();
+        let named = self.members.iter().filter(|live| !live.learner).count();
+        let unnamed = known
+            .iter()
+            .filter(|member| !member.learner && !reached.contains(&member.id))
+            .filter(|member| {
+                let urls = &member.client_urls;
+                !self
+                    .members
+                    .iter()
+                    .any(|live| urls.contains(&live.endpoint))
+            })
+            .take(self.voters.saturating_sub(named))
+            .map(LiveMember::unnamed)
+            .collect::<Vec<_>>();
+        self.members.extend(unnamed);
+        self.members.sort_by_key(|live| live.learner);
+        self
     }
 }
 

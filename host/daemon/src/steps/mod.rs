@@ -8,6 +8,7 @@ mod attempts;
 mod backup;
 mod commit;
 mod facts;
+mod lap;
 mod pipeline;
 mod previous;
 mod seal;

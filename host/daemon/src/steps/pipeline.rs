@@ -1,7 +1,7 @@
 //! What happens to the bytes of an output while they stream in.
 //!
 //! The worker thread that the capability crate gives us appends each piece to the plain
-//! spool and checks its pages; a second thread compresses and encrypts the same pieces
+//! spool, hashes it and checks its pages; a second thread compresses and encrypts the same pieces
 //! into the sealed spool, whose growth the engine hears of, so that parts leave before
 //! the stream has ended. At the end the two are joined, the facts are gathered, and the
 //! sealed spool is synced before the engine is told that the output is whole.
@@ -17,9 +17,11 @@ use drydock_capability_local::{OutputSink, PlainSpool};
 use drydock_core::{FactValue, Facts, Fault, OutputId, UnixTime};
 use drydock_engine::model::{Event, SealedOutput};
 use drydock_engine::runner::Events;
+use drydock_repository::{Sha256, Tally};
 use drydock_snapshot::StreamCheck;
 
 use super::facts::{FactGatherer, SnapshotCheck};
+use super::lap::Lap;
 use super::seal::{SealThread, Sealed, Sealing};
 use super::spool::{SealedSpool, spool_fault};
 
@@ -59,19 +61,20 @@ struct OpenOutput {
     name: String,
     secret: bool,
     opened: UnixTime,
+    streaming: Lap,
     plain: PlainSpool,
     head: Vec<u8>,
     check: Check,
     seal: SealThread,
 }
 
-/// Page checks, once it is known whether the bytes are a database at all.
+/// Page checks, once it is known whether the bytes are a database at all; and, in the same
+/// pass, the digest of all bytes.
 enum Check {
+    /// So few bytes so far that they are still held in the head.
     Unknown,
-    NoDatabase,
+    NoDatabase(Box<Tally>),
     Running(Box<StreamCheck>),
-    /// A page was found damaged: the rest is not looked at.
-    Damaged(String),
 }
 
 impl Pipeline {
@@ -100,28 +103,28 @@ impl Pipeline {
             secret,
             opened,
             plain,
+            head,
             check,
             seal,
             ..
         } = open;
         let plain = plain.reader();
+        let plain_sha256 = check.digest(&head);
         let facts = self.judge_bytes(&name, opened, &plain, check)?;
+        let sealing = Lap::begin();
         let Sealed {
             sealed_size,
             sealed_sha256,
-            plain_sha256,
         } = seal.finish()?;
+        tracing::info!(%output, sealing_ms = sealing.ms(), sealed_size, "the output is sealed");
         let mut facts = facts;
-        facts.set(
-            "artifact.sha256",
-            FactValue::Bytes(hex::decode(&plain_sha256).unwrap_or_default()),
-        );
+        facts.set("artifact.sha256", FactValue::Bytes(plain_sha256.0.to_vec()));
         let sealed = SealedOutput {
             output,
             name,
             secret,
             plain_size: drydock_core::ReadAt::size(&plain),
-            plain_sha256,
+            plain_sha256: plain_sha256.to_string(),
             sealed_size,
             sealed_sha256,
             facts,
@@ -140,11 +143,16 @@ impl Pipeline {
         plain: &SpoolReader,
         check: Check,
     ) -> Result<Facts, Fault> {
+        let tree = Lap::begin();
         let outcome = match check {
-            Check::Unknown | Check::NoDatabase => None,
-            Check::Damaged(problem) => Some(SnapshotCheck::damaged(problem)),
+            Check::Unknown | Check::NoDatabase(_) => None,
             Check::Running(check) => Some(SnapshotCheck::of(check.finish())),
         };
+        tracing::info!(
+            name,
+            tree_ms = tree.ms(),
+            "the output's structure is judged"
+        );
         self.context.facts.gather(name, opened, plain, outcome)
     }
 }
@@ -159,6 +167,7 @@ impl OutputSink for Pipeline {
         let seal = SealThread::start(
             &self.context.sealing,
             file,
+            self.context.spool.folder(),
             output,
             self.context.events.clone(),
         )?;
@@ -174,6 +183,7 @@ impl OutputSink for Pipeline {
             name: name.to_owned(),
             secret,
             opened: self.context.facts.clock.now(),
+            streaming: Lap::begin(),
             plain,
             head: Vec::with_capacity(SNIFF_BYTES),
             check: Check::Unknown,
@@ -182,21 +192,20 @@ impl OutputSink for Pipeline {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
         let open = self.open.as_mut().ok_or_else(no_output)?;
-        // The other thread starts on the piece while this one spools and checks it.
-        open.seal.write(bytes)?;
         open.plain
-            .append(bytes)
+            .append(&bytes)
             .map_err(|error| spool_fault(&error))?;
-        open.check(bytes);
-        Ok(())
+        open.check(&bytes);
+        // Last, since the piece itself goes to the other thread: nothing is copied.
+        open.seal.write(bytes)
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
         let open = self.open.take().ok_or_else(no_output)?;
         let output = open.output;
-        tracing::debug!(%output, "output's stream ended");
+        tracing::info!(%output, stream_ms = open.streaming.ms(), "the output's stream ended");
         let closed = self.close(open);
         if let Err(fault) = &closed {
             // Whatever was staged of it must go; the engine aborts it on this word.
@@ -221,12 +230,12 @@ impl OpenOutput {
     fn check(&mut self, bytes: &[u8]) {
         match &mut self.check {
             Check::Unknown => self.sniff(bytes),
+            Check::NoDatabase(tally) => tally.update(bytes),
             Check::Running(check) => {
-                if let Err(problem) = check.push(bytes) {
-                    self.check = Check::Damaged(problem.to_string());
-                }
+                // What nothing can mend is told again at the end; until then only the
+                // digest goes on.
+                let _ = check.push(bytes);
             }
-            Check::NoDatabase | Check::Damaged(_) => {}
         }
     }
 
@@ -240,9 +249,19 @@ impl OpenOutput {
         let head = std::mem::take(&mut self.head);
         if head[MAGIC_OFFSET..MAGIC_OFFSET + MAGIC.len()] == MAGIC {
             self.check = Check::Running(Box::new(StreamCheck::new()));
-            self.check(&head);
         } else {
-            self.check = Check::NoDatabase;
+            self.check = Check::NoDatabase(Box::new(Tally::new()));
+        }
+        self.check(&head);
+    }
+}
+
+impl Check {
+    fn digest(&self, head: &[u8]) -> Sha256 {
+        match self {
+            Self::Unknown => Sha256::of(head),
+            Self::NoDatabase(tally) => tally.as_ref().clone().finish().sha256,
+            Self::Running(check) => Sha256(check.digest()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -30,11 +31,10 @@ pub struct Sealing {
     pub open_target: Option<String>,
 }
 
-/// What sealing amounted to. Digests in lower-case hex.
+/// What sealing amounted to. The digest in lower-case hex.
 pub struct Sealed {
     pub sealed_size: u64,
     pub sealed_sha256: String,
-    pub plain_sha256: String,
 }
 
 /// A sealing thread; it ends when its queue does.
@@ -50,13 +50,16 @@ struct Spooled {
     events: Events,
     written: u64,
     told: u64,
+    /// For messages only.
+    folder: PathBuf,
 }
 
 impl Sealing {
     /// Refuses a secret output that a target would keep unsealed.
     pub fn allow(&self, name: &str, secret: bool) -> Result<(), Fault> {
         match &self.open_target {
-            Some(target) if secret => Err(Fault::permanent(
+            // Denied: no other member and no second try can change it.
+            Some(target) if secret => Err(Fault::denied(
                 "no-recipient",
                 format!(
                     "{name} is secret, and target {target} has no recipient to seal it for: add `recipients: [age1...]` to its Target"
@@ -80,6 +83,7 @@ impl SealThread {
     pub fn start(
         sealing: &Sealing,
         file: File,
+        folder: &Path,
         output: OutputId,
         events: Events,
     ) -> Result<Self, Fault> {
@@ -90,6 +94,7 @@ impl SealThread {
             events,
             written: 0,
             told: 0,
+            folder: folder.to_owned(),
         };
         let recipients = sealing.recipients.clone();
         let thread = std::thread::Builder::new()
@@ -105,8 +110,8 @@ impl SealThread {
     }
 
     /// Hands a piece over; waits while the queue is full.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.pieces.send(bytes.to_vec()).map_err(|_| {
+    pub fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
+        self.pieces.send(bytes).map_err(|_| {
             Fault::transient(
                 "sealing-failed",
                 "sealing ended early; finishing the output says why",
@@ -152,22 +157,18 @@ fn seal(
     spooled: Spooled,
     queue: &Receiver<Vec<u8>>,
 ) -> Result<Sealed, Fault> {
+    let folder = spooled.folder.clone();
+    let failed = |error: io::Error| write_fault(&folder, &error);
     let mut sealer =
         Sealer::new(spooled, recipients, Options::default()).map_err(|error| seal_fault(&error))?;
     while let Ok(piece) = queue.recv() {
-        sealer
-            .write_all(&piece)
-            .map_err(|error| write_fault(&error))?;
+        sealer.write_all(&piece).map_err(failed)?;
     }
-    let (spooled, summary) = sealer.finish().map_err(|error| seal_fault(&error))?;
-    spooled
-        .file
-        .sync_all()
-        .map_err(|error| write_fault(&error))?;
+    let (spooled, sealed) = sealer.finish().map_err(|error| seal_fault(&error))?;
+    spooled.file.sync_all().map_err(failed)?;
     Ok(Sealed {
-        sealed_size: summary.sealed.size,
-        sealed_sha256: summary.sealed.sha256.to_string(),
-        plain_sha256: summary.plain.sha256.to_string(),
+        sealed_size: sealed.size,
+        sealed_sha256: sealed.sha256.to_string(),
     })
 }
 

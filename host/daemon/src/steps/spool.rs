@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use drydock_capability_local::spool::free_bytes;
 use drydock_capability_local::{PlainSpool, SpoolError};
 use drydock_core::{Fault, OutputId, ReadAt, RunId};
 
@@ -101,11 +102,12 @@ impl SealedSpool {
     }
 
     fn fault(&self, error: &io::Error) -> Fault {
-        let fault = write_fault(error);
-        Fault {
-            message: format!("{} ({})", fault.message, self.folder.display()),
-            ..fault
-        }
+        write_fault(&self.folder, error)
+    }
+
+    /// Where the sealed outputs of this run lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 
@@ -125,32 +127,50 @@ pub fn spool_fault(error: &SpoolError) -> Fault {
         SpoolError::NoSpace { .. } => Fault::transient("no-space", error.to_string()),
         SpoolError::Create { folder, source }
         | SpoolError::Write { folder, source }
-        | SpoolError::Free { folder, source } => {
-            let fault = write_fault(source);
-            Fault {
-                message: format!("{} ({})", fault.message, folder.display()),
-                ..fault
-            }
-        }
+        | SpoolError::Free { folder, source } => write_fault(folder, source),
     }
 }
 
 /// What a failed write to the spool means.
-pub fn write_fault(error: &io::Error) -> Fault {
+pub fn write_fault(folder: &Path, error: &io::Error) -> Fault {
+    let spool = folder.display();
+    let or_move = "or move `state:` of the node's configuration";
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::transient(
             "no-space",
-            "the spool's file system is full: free space there or move `state:` of the node's configuration",
+            format!(
+                "the file system of the spool {spool} is full{}: make room there, {or_move}",
+                free(folder)
+            ),
         ),
         io::ErrorKind::ReadOnlyFilesystem => Fault::permanent(
             "read-only",
-            "the spool's file system is read-only: remount it or move `state:` of the node's configuration",
+            format!(
+                "the file system of the spool {spool} is mounted read-only: remount it for writing, {or_move}"
+            ),
         ),
         _ => Fault::permanent(
             "spool-failed",
-            format!("the spool cannot be written: {error}"),
+            format!(
+                "the spool {spool} cannot be written ({}): see that the folder and its disk are well, {or_move}",
+                kernels_words(error)
+            ),
         ),
     }
+}
+
+/// How much room is left, where that can be told.
+fn free(folder: &Path) -> String {
+    free_bytes(folder).map_or_else(
+        |_| String::new(),
+        |bytes| format!(" ({bytes} bytes are free)"),
+    )
+}
+
+/// Without the kernel's number, which says nothing to an operator.
+fn kernels_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 pub fn create_folder(folder: &Path) -> Result<(), Fault> {
@@ -158,11 +178,5 @@ pub fn create_folder(folder: &Path) -> Result<(), Fault> {
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|error| {
-            let fault = write_fault(&error);
-            Fault {
-                message: format!("{} ({})", fault.message, folder.display()),
-                ..fault
-            }
-        })
+        .map_err(|error| write_fault(folder, &error))
 }

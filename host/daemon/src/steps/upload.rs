@@ -8,6 +8,7 @@ use drydock_engine::model::Event;
 use drydock_repository::target::Part;
 use drydock_repository::{Measure, Repository, Sha256, Target, TrustedSigners};
 
+use super::lap::Lap;
 use super::spool::SealedSpool;
 
 /// Part size where the store leaves it open: small enough that the first part leaves
@@ -84,11 +85,12 @@ impl Store {
         sha256: &str,
     ) -> Result<Event, Fault> {
         let digest = digest(sha256)?;
+        let lap = Lap::begin();
         let completion = self
             .target
             .complete(session, receipts, size, digest, true)
             .await?;
-        tracing::debug!(store = %self.step, %output, bytes = size, "upload completed");
+        tracing::info!(store = %self.step, %output, bytes = size, complete_ms = lap.ms(), "upload completed");
         if completion.stat.size != size {
             return Err(Fault::permanent(
                 "size-differs",
@@ -120,7 +122,8 @@ impl Store {
         let signers = TrustedSigners::default();
         Repository::new(&*self.target, &signers)
             .read_back(object, sealed)
-            .await?;
+            .await
+            .map_err(|error| not_given_back(object, error.into()))?;
         Ok(Event::ReadBackPassed {
             store: self.step.clone(),
             output,
@@ -175,6 +178,17 @@ impl Store {
             format!("the target's list of open uploads under {prefix} does not end"),
         ))
     }
+}
+
+/// Other bytes than were sent: nothing was kept yet, so that there is nothing to restore.
+fn not_given_back(object: &str, fault: Fault) -> Fault {
+    if !fault.is("corrupt") {
+        return fault;
+    }
+    let message = format!(
+        "the target does not give back what it was sent of {object}, so nothing of it is kept: look at its disks, then back up again"
+    );
+    Fault::new(fault.class, &fault.code, message).with_detail("found", fault.message)
 }
 
 /// The part size for objects of unknown size.

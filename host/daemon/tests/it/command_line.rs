@@ -51,34 +51,6 @@ fn schedules_are_listed_with_their_next_instant() {
 }
 
 #[test]
-fn a_wrong_key_is_named_with_file_line_and_the_nearest_one() {
-    let world = World::new();
-    let path = world.scratch.join("schedules/schedule.yaml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(
-        &path,
-        text.replace("  schedule: ", "  timezone: UTC\n  schedule: "),
-    )
-    .unwrap();
-    let answer = world.drydock(&["schedule", "check"]).code(64);
-    assert!(
-        answer.stderr.contains("schedule.yaml:6"),
-        "{}",
-        answer.stderr
-    );
-    assert!(answer.stderr.contains("timeZone"), "{}", answer.stderr);
-    world.drydock(&["run", "s1"]).code(64);
-    world.assert_nothing_left();
-}
-
-#[test]
-fn a_schedule_that_is_not_there_is_named_with_the_nearest_one() {
-    let world = World::new();
-    let answer = world.drydock(&["run", "s2"]).code(64);
-    assert!(answer.stderr.contains("s1"), "{}", answer.stderr);
-}
-
-#[test]
 fn runs_are_listed_and_shown_with_their_attempts() {
     let world = World::new();
     let (answer, run) = world.run();

@@ -10,10 +10,15 @@
 )]
 
 mod backup;
+mod bad_input;
 mod cluster_trouble;
 mod command_line;
 mod crash;
+mod daemon;
+mod init;
+mod outside;
 mod plugins;
 mod restore_by_hand;
 mod stream;
+mod trouble;
 mod world;

@@ -62,21 +62,6 @@ fn keys_that_vanished_fail_the_verification_and_leave_nothing_new() {
 }
 
 #[test]
-fn a_plugin_without_its_grant_is_refused_before_anything_happens() {
-    let mut world = World::new();
-    world.backup_grant = "etcd: [member-list, status]".to_owned();
-    world.write();
-    let answer = world.drydock(&["run", "s1"]).code(64);
-    assert!(answer.stderr.contains("etcd.snapshot"), "{}", answer.stderr);
-    assert!(
-        answer.stderr.contains("etcd: [snapshot]"),
-        "{}",
-        answer.stderr
-    );
-    world.assert_nothing_left();
-}
-
-#[test]
 fn plugins_are_listed_with_digests_requests_and_grants() {
     let world = World::new();
     let answer = world.drydock(&["plugin", "list", "--output", "json"]).ok();

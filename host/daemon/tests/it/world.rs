@@ -1,6 +1,8 @@
 //! A node of its own for each test: keys, configuration, grants and a target in a scratch
 //! folder, and the real binary on top. Clusters are shared where a test does not harm them.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -49,6 +51,19 @@ pub fn three_with_tls() -> EtcdOptions {
         tls: true,
         ..EtcdOptions::default()
     }
+}
+
+/// The folder of the shipped plugins' compiled code, made once: compiling them takes a
+/// second of each test.
+fn compiled_plugins() -> &'static Path {
+    static COMPILED: OnceLock<(Scratch, PathBuf)> = OnceLock::new();
+    let (_, folder) = COMPILED.get_or_init(|| {
+        let world = World::cold(None, vec!["https://127.0.0.1:1".to_owned()]);
+        world.drydock(&["schedule", "check"]).ok();
+        let folder = world.scratch.join("state/cache");
+        (world.scratch, folder)
+    });
+    folder
 }
 
 /// A component that `cargo xtask plugins` built for tests.
@@ -106,11 +121,33 @@ impl World {
     }
 
     pub fn of(cluster: Arc<Cluster>) -> Self {
-        let scratch = Scratch::new().unwrap();
         let endpoints = cluster.endpoints();
+        Self::with(Some(cluster), endpoints)
+    }
+
+    /// A node whose cluster is not there: for what is decided before anybody is asked.
+    pub fn alone() -> Self {
+        Self::with(None, vec!["https://127.0.0.1:1".to_owned()])
+    }
+
+    fn with(cluster: Option<Arc<Cluster>>, endpoints: Vec<String>) -> Self {
+        let world = Self::cold(cluster, endpoints);
+        let cache = world.scratch.join("state/cache");
+        let private = |folder: &Path| DirBuilder::new().mode(0o700).create(folder).unwrap();
+        private(cache.parent().unwrap());
+        private(&cache);
+        for file in files_under(compiled_plugins()) {
+            std::fs::hard_link(&file, cache.join(file.file_name().unwrap())).unwrap();
+        }
+        world
+    }
+
+    /// A node that compiles the shipped plugins when it first needs them.
+    fn cold(cluster: Option<Arc<Cluster>>, endpoints: Vec<String>) -> Self {
+        let scratch = Scratch::new().unwrap();
         let mut world = Self {
             scratch,
-            cluster: Some(cluster),
+            cluster,
             recipient: String::new(),
             backup_grant: "etcd: [member-list, status, snapshot]".to_owned(),
             backup_config: "{}".to_owned(),
@@ -330,6 +367,17 @@ impl Answer {
         );
         self
     }
+}
+
+/// Every file under a folder, or the file itself; none where nothing is there.
+pub fn files_under(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let mut names = Vec::new();
+    walk(path, path, &mut names);
+    names.sort();
+    names.iter().map(|name| path.join(name)).collect()
 }
 
 fn walk(root: &Path, folder: &Path, files: &mut Vec<String>) {

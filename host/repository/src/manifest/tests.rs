@@ -1,14 +1,11 @@
 use super::*;
-use crate::seal::Sealed;
 use crate::testing::sample;
 
 fn full() -> Manifest {
     let mut manifest = sample::manifest("nightly.20260102T030400Z");
-    let sealed = Sealed {
-        plain: sample::measure(&[0; 20_512]),
-        sealed: sample::measure(&[1; 4_711]),
-    };
-    manifest.artifacts = vec![sample::artifact("etcd.db", Sealing::Age, sealed)];
+    let plain = sample::measure(&[0; 20_512]);
+    let sealed = sample::measure(&[1; 4_711]);
+    manifest.artifacts = vec![sample::artifact("etcd.db", Sealing::Age, plain, sealed)];
     manifest.predecessor = Some(Predecessor {
         recovery_point: RecoveryPointName::new("nightly.20260101T030400Z"),
         manifest_sha256: Sha256::of(b"before"),

@@ -67,19 +67,38 @@ impl Repository<'_> {
         folder: &Folder,
         manifest: &str,
     ) -> Result<Option<CommitOutcome>, RepositoryError> {
-        let stored = match object::read(self.target, &folder.manifest(), MANIFEST_BYTES_MAX).await {
-            Ok(stored) => stored,
-            // Whatever it is, it is not ours and it was first.
-            Err(RepositoryError::TooLarge { .. }) => return Ok(Some(CommitOutcome::Superseded)),
-            Err(error) => return Err(error),
+        let file = folder.manifest();
+        let foreign = || RepositoryError::Foreign {
+            object: file.clone(),
         };
-        Ok(stored.map(|bytes| {
-            if bytes == manifest.as_bytes() {
-                CommitOutcome::AlreadyOurs
-            } else {
-                CommitOutcome::Superseded
-            }
-        }))
+        match object::read(self.target, &file, MANIFEST_BYTES_MAX).await {
+            Ok(None) => Ok(None),
+            Ok(Some(bytes)) if bytes == manifest.as_bytes() => Ok(Some(CommitOutcome::AlreadyOurs)),
+            Ok(Some(_)) => self.others(folder, foreign).await.map(Some),
+            Err(RepositoryError::TooLarge { .. }) => Err(foreign()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Another run was first only where its recovery point can be believed. Nobody may
+    /// take some file under that name for a backup that was made.
+    async fn others(
+        &self,
+        folder: &Folder,
+        foreign: impl Fn() -> RepositoryError,
+    ) -> Result<CommitOutcome, RepositoryError> {
+        use RepositoryError::{Altered, Manifest, Misplaced, TooLarge, Unsigned};
+        match self.load_folder(folder).await {
+            Ok(_) => Ok(CommitOutcome::Superseded),
+            Err(
+                Altered { .. }
+                | Manifest { .. }
+                | Misplaced { .. }
+                | TooLarge { .. }
+                | Unsigned { .. },
+            ) => Err(foreign()),
+            Err(error) => Err(error),
+        }
     }
 
     /// A signature over the same manifest may be there from an earlier try; signatures
@@ -112,14 +131,17 @@ impl Repository<'_> {
         file: &str,
         manifest: &str,
     ) -> Result<CommitOutcome, RepositoryError> {
-        let outcome = self
-            .standing_of(folder, manifest)
-            .await?
-            .unwrap_or(CommitOutcome::Superseded);
-        if outcome == CommitOutcome::Superseded {
+        let standing = self.standing_of(folder, manifest).await;
+        let outcome = standing.map(|found| found.unwrap_or(CommitOutcome::Superseded));
+        // After any other failure the manifest may be ours, which needs its signature.
+        let lost = matches!(
+            outcome,
+            Ok(CommitOutcome::Superseded) | Err(RepositoryError::Foreign { .. })
+        );
+        if lost {
             self.drop_signature(folder, file).await;
         }
-        Ok(outcome)
+        outcome
     }
 
     /// The name carries the digest of our manifest, so nobody else needs it.

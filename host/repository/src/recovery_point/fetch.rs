@@ -1,5 +1,6 @@
 //! Fetching an artifact: ranges from the target go through a channel to a blocking
-//! thread that hashes, opens the seal, hashes again and writes.
+//! thread that hashes them and opens the seal; a second thread hashes what comes out and
+//! writes it, since the two digests cost more than all the rest.
 //!
 //! The digests are compared before a [`Fetched`] is given out. The caller writes into
 //! a file without a name of its own and renames it only then; what was written before
@@ -7,6 +8,8 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use tokio::sync::mpsc;
 
@@ -18,8 +21,12 @@ use crate::object::{self, PIECES_AHEAD};
 use crate::recipient::Identities;
 use crate::seal::{Sealing, UnsealError, unseal};
 
-/// Bytes that are copied at once.
+/// Bytes that are opened at once.
 const COPY_BYTES: usize = 128 * 1024;
+
+/// Opened pieces on their way to the thread that writes: 1 MiB, enough for neither of
+/// the two to wait at every piece.
+const PLAIN_PIECES_MAX: usize = 8;
 
 /// In which form an artifact is handed over.
 #[derive(Debug, Clone)]
@@ -166,30 +173,58 @@ impl Opening {
     }
 
     /// Opens the stream into `sink`. The outer error is the sink's.
-    fn run(&self, sealed: impl Read, sink: &mut impl Write) -> io::Result<Opened> {
-        let mut plain = match unseal(sealed, self.sealing, &self.identities) {
+    fn run(&self, sealed: impl Read, sink: &mut (impl Write + Send)) -> io::Result<Opened> {
+        let plain = match unseal(sealed, self.sealing, &self.identities) {
             Ok(plain) => plain,
             Err(error) => return Ok(Opened::Refused(error)),
         };
-        let mut tally = Tally::new();
-        let mut buffer = vec![0; COPY_BYTES];
-        loop {
-            let count = match plain.read(&mut buffer) {
-                Ok(0) => return Ok(Opened::Whole(tally.finish())),
-                Ok(count) => count,
-                Err(error) => return Ok(Opened::Broken(error)),
-            };
-            tally.update(&buffer[..count]);
-            // A few stored bytes can open to more than any disk holds.
-            if tally.size() > self.plain.size {
-                return Ok(Opened::Longer);
-            }
-            sink.write_all(&buffer[..count])?;
+        let bytes_max = self.plain.size;
+        thread::scope(|scope| {
+            let (pieces, queue) = sync_channel(PLAIN_PIECES_MAX);
+            let writer = scope.spawn(move || keep(&queue, bytes_max, sink));
+            let poured = pour(plain, &pieces);
+            drop(pieces);
+            let kept = writer.join().expect("writing does not panic")?;
+            Ok(match (kept, poured) {
+                (None, _) => Opened::Longer,
+                (Some(_), Err(error)) => Opened::Broken(error),
+                (Some(measure), Ok(())) => Opened::Whole(measure),
+            })
+        })
+    }
+}
+
+/// Reads to the end, or until nobody wants more; whoever does not says why.
+fn pour(mut plain: impl Read, pieces: &SyncSender<Vec<u8>>) -> io::Result<()> {
+    loop {
+        let mut piece = vec![0; COPY_BYTES];
+        let count = plain.read(&mut piece)?;
+        piece.truncate(count);
+        if count == 0 || pieces.send(piece).is_err() {
+            return Ok(());
         }
     }
 }
 
-impl<W: Write> Task<W> {
+/// Hashes and writes; none once there is more than `bytes_max`, for a few stored bytes can
+/// open to more than any disk holds.
+fn keep(
+    queue: &Receiver<Vec<u8>>,
+    bytes_max: u64,
+    sink: &mut impl Write,
+) -> io::Result<Option<Measure>> {
+    let mut tally = Tally::new();
+    while let Ok(piece) = queue.recv() {
+        tally.update(&piece);
+        if tally.size() > bytes_max {
+            return Ok(None);
+        }
+        sink.write_all(&piece)?;
+    }
+    Ok(Some(tally.finish()))
+}
+
+impl<W: Write + Send> Task<W> {
     fn run(mut self, pieces: Pieces) -> Result<Fetched<W>, RepositoryError> {
         let mut sealed = Tallied::new(pieces);
         let opened = match &self.opening {

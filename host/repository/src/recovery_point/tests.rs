@@ -87,7 +87,7 @@ impl World {
         let mut sealer = Sealer::new(Vec::new(), &recipients, Options::default()).unwrap();
         sealer.write_all(plain).unwrap();
         let (bytes, sealed) = sealer.finish().unwrap();
-        let artifact = sample::artifact(name, sealing, sealed);
+        let artifact = sample::artifact(name, sealing, sample::measure(plain), sealed);
         let key = manifest.folder().unwrap().object(&artifact.object);
         self.target.put(&key, &bytes);
         manifest.artifacts.push(artifact);
@@ -145,8 +145,8 @@ async fn a_race_that_is_lost_at_the_last_write_leaves_no_signature() {
     let signed = world.sign(&sample::manifest("one"));
     let theirs = b"{\"formatVersion\": 1, \"by\": \"another\"}";
     world.target.intrude("lab/one/manifest.json", theirs);
-    let outcome = world.commit_signed(&signed).await.unwrap();
-    assert_eq!(outcome, CommitOutcome::Superseded);
+    let error = world.commit_signed(&signed).await.unwrap_err();
+    assert_eq!(error.code(), "exists");
     assert_eq!(world.target.objects(), ["lab/one/manifest.json"]);
     assert_eq!(world.target.bytes("lab/one/manifest.json").unwrap(), theirs);
 }
@@ -216,18 +216,17 @@ async fn a_tampered_manifest_is_refused() {
     world.target.put("lab/one/manifest.json", forged.as_bytes());
     let file = signature_key(&forged, "one");
     let error = world.load("one").await.unwrap_err();
-    assert_eq!(
-        told(error),
-        format!(
-            "recovery point lab/one has no signature: {file} is missing, so its manifest cannot be believed"
-        )
-    );
+    let first = signature_key(&signed.manifest, "one");
+    assert!(matches!(
+        error,
+        RepositoryError::Altered { signature, .. } if signature == first
+    ));
     world.target.put(&file, signed.signature.as_bytes());
     let error = world.load("one").await.unwrap_err();
     assert_eq!(
         told(error),
         format!(
-            "recovery point lab/one is not to be trusted: the signature by key {} does not fit: the manifest or the signature was changed after it was signed",
+            "recovery point lab/one is not to be trusted: the signature by key {} does not fit: the manifest or the signature was changed after it was signed; use another recovery point, or another target that has this one",
             world.key.id()
         )
     );
@@ -319,7 +318,7 @@ async fn a_listing_hides_nothing_and_shows_the_newest_first() {
         [
             "other b.20260104T000000Z sound",
             "lab a.20260103T000000Z sound",
-            "lab a.20260102T000000Z unsigned",
+            "lab a.20260102T000000Z bad-signature",
             "lab a.20260101T000000Z sound",
         ]
     );

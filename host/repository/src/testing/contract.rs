@@ -31,6 +31,7 @@ pub async fn run(target: &dyn Target) -> Result<(), String> {
     let suite = Suite::new(target).await?;
     suite.empty().await?;
     suite.check_finds_no_failure().await?;
+    suite.the_probe_finds_no_failure().await?;
     suite.an_object_appears_whole_when_completed().await?;
     suite.parts_come_out_of_order_and_again().await?;
     suite.a_wrong_digest_is_never_called_verified().await?;
@@ -82,6 +83,16 @@ impl<'a> Suite<'a> {
         expect(
             failure.is_none(),
             format!("check found a failure: {failure:?}"),
+        )
+    }
+
+    /// What operators can ask of a target holds for every target that is tested.
+    async fn the_probe_finds_no_failure(&self) -> Outcome {
+        let findings = crate::probe::probe(self.target, "contract/probe/").await;
+        let failure = findings.iter().find(|finding| finding.level != Level::Note);
+        expect(
+            failure.is_none(),
+            format!("the probe found a failure: {failure:?}"),
         )
     }
 

@@ -12,7 +12,7 @@ use crate::manifest::{
 };
 use crate::names;
 use crate::recipient::Sensitivity;
-use crate::seal::{Sealed, Sealing};
+use crate::seal::Sealing;
 
 /// A manifest of cluster `lab` without artifacts.
 #[must_use]
@@ -54,7 +54,7 @@ pub fn manifest(recovery_point: &str) -> Manifest {
 /// # Panics
 /// When the name cannot be an artifact's.
 #[must_use]
-pub fn artifact(name: &str, sealing: Sealing, sealed: Sealed) -> Artifact {
+pub fn artifact(name: &str, sealing: Sealing, plain: Measure, sealed: Measure) -> Artifact {
     Artifact {
         name: name.to_owned(),
         object: names::artifact_file(name, "0000000000000000", sealing).expect("a sample's name"),
@@ -62,8 +62,8 @@ pub fn artifact(name: &str, sealing: Sealing, sealed: Sealed) -> Artifact {
         sensitivity: Sensitivity::Secret,
         compression: Compression::Zstd,
         sealing,
-        plain: sealed.plain,
-        sealed: sealed.sealed,
+        plain,
+        sealed,
     }
 }
 

@@ -35,7 +35,8 @@ pub async fn committed(
         let mut sealer = Sealer::new(Vec::new(), recipients, Options::default()).unwrap();
         sealer.write_all(plain).unwrap();
         let (bytes, sealed) = sealer.finish().unwrap();
-        let artifact = sample::artifact(name, Sealing::of(recipients), sealed);
+        let plain = sample::measure(plain);
+        let artifact = sample::artifact(name, Sealing::of(recipients), plain, sealed);
         let folder = manifest.folder().unwrap();
         target.put(&folder.object(&artifact.object), &bytes);
         manifest.artifacts.push(artifact);

@@ -179,7 +179,7 @@ impl OutputSink for Killer {
         self.shelf.open(name, secret)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
         if self.cluster.member(0).is_started() {
             self.cluster.member(0).kill();
         }

@@ -156,7 +156,7 @@ impl OutputSink for Shelf {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
         self.last(|item| item.bytes.extend(bytes));
         Ok(())
     }

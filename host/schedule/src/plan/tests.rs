@@ -73,6 +73,45 @@ fn an_occurrence_that_was_decided_is_not_decided_again() {
 }
 
 #[test]
+fn a_run_that_was_taken_up_counts_as_active_until_it_ends() {
+    let mut state = quarterly(Policy {
+        concurrency: ConcurrencyPolicy::Forbid,
+        ..Policy::default()
+    });
+    let run = active("a.0", "a", "main", Activity::Backup);
+    state.resumed(run.clone());
+    state.resumed(run);
+    assert_eq!(state.active.len(), 1);
+    let overlap = SkipReason::Overlap {
+        active: RunId::new("a.0"),
+    };
+    let now = START + QUARTER;
+    assert_eq!(ends(&state, now), [OccurrenceEnd::Skipped(overlap)]);
+    state.ended(&RunId::new("a.0"));
+    assert_eq!(ends(&state, now), [started()]);
+}
+
+#[test]
+fn an_occurrence_starts_its_jitter_after_it_was_due() {
+    let planned = planned(
+        "a",
+        "*/15 * * * *",
+        Policy {
+            jitter_seconds: 60,
+            ..Policy::default()
+        },
+    );
+    let due = UnixTime(START + QUARTER);
+    let starts = planned.starts(due);
+    assert!((0..=60).contains(&(starts.0 - due.0)));
+    let state = State {
+        schedules: vec![planned],
+        active: Vec::new(),
+    };
+    assert_eq!(next_wake(&state, UnixTime(START)), Some(starts));
+}
+
+#[test]
 fn only_the_latest_of_several_is_started() {
     let state = quarterly(Policy::default());
     let later = |n: i64| MissReason::LaterDue {

@@ -8,13 +8,14 @@
 //! streams, so damage counts only where a tree leads.
 //!
 //! The last 32 bytes are held back from the running SHA-256, since they may be
-//! the trailer.
+//! the trailer. Hashing is the dearest part of all this, so the digest of the whole
+//! stream comes out of the same pass: see [`StreamCheck::digest`].
 
 mod judge;
 mod ledger;
 mod pager;
 
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, Digest, SHA256};
 
 use crate::meta::Geometry;
 use crate::problem::{Problem, Problems};
@@ -30,6 +31,8 @@ pub struct StreamCheck {
     held: Vec<u8>,
     bytes: u64,
     pager: Pager,
+    /// What no later byte can mend. The pages are not looked at from then on.
+    broken: Option<Problem>,
 }
 
 /// What is known of a stream that passed every check.
@@ -60,6 +63,7 @@ impl StreamCheck {
             held: Vec::with_capacity(2 * HELD_BYTES),
             bytes: 0,
             pager: Pager::default(),
+            broken: None,
         }
     }
 
@@ -67,20 +71,35 @@ impl StreamCheck {
     ///
     /// # Errors
     /// When nothing that follows can mend it: the head is no bbolt file, or the
-    /// ledger is full. Damage to single pages is told by [`Self::finish`].
+    /// ledger is full. Whoever goes on all the same gets the same answer again and,
+    /// from [`Self::finish`], this problem; the digest stays right. Damage to single
+    /// pages is told by [`Self::finish`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.take(bytes);
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// The SHA-256 of all bytes so far, a trailer included.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut sha256 = self.sha256.clone();
+        sha256.update(&self.held);
+        bytes_of(&sha256.finish())
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         let held = (self.held.len() + bytes.len()).min(HELD_BYTES);
         if bytes.len() >= held {
             let (now, later) = bytes.split_at(bytes.len() - held);
             let before = std::mem::replace(&mut self.held, later.to_vec());
-            self.feed(&before)?;
+            self.feed(&before);
             return self.feed(now);
         }
         let passed = self.held.len() + bytes.len() - held;
         let before: Vec<u8> = self.held.drain(..passed).collect();
         self.held.extend_from_slice(bytes);
-        self.feed(&before)
+        self.feed(&before);
     }
 
     /// Judges the whole once the stream has ended.
@@ -92,16 +111,19 @@ impl StreamCheck {
         if !has_trailer(self.bytes) {
             problems.add(Problem::TrailerMissing { bytes: self.bytes });
             let held = std::mem::take(&mut self.held);
-            self.feed(&held)?;
+            self.feed(&held);
         }
-        let sha256 = self.sha256.finish();
-        if problems.is_empty() && sha256.as_ref() != self.held {
-            problems.add(mismatch(&self.held, sha256.as_ref()));
+        let sha256 = bytes_of(&self.sha256.finish());
+        if problems.is_empty() && sha256 != *self.held {
+            problems.add(mismatch(&self.held, &sha256));
+        }
+        if let Some(problem) = self.broken {
+            problems.add(problem);
+            return Err(problems);
         }
         let body = self.bytes - self.held.len() as u64;
         let (geometry, noted) = self.pager.finish(body)?;
         let pages_used = judge::judge(geometry, noted, &mut problems);
-        let sha256 = sha256.as_ref().try_into().expect("a SHA-256 has 32 bytes");
         problems.or(StreamSummary {
             bytes: self.bytes,
             sha256,
@@ -110,8 +132,14 @@ impl StreamCheck {
         })
     }
 
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    fn feed(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
-        self.pager.feed(bytes)
+        if self.broken.is_none() {
+            self.broken = self.pager.feed(bytes).err();
+        }
     }
+}
+
+fn bytes_of(digest: &Digest) -> [u8; 32] {
+    digest.as_ref().try_into().expect("a SHA-256 has 32 bytes")
 }

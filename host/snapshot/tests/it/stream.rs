@@ -1,6 +1,7 @@
 //! Snapshots that arrive in pieces.
 
 use drydock_snapshot::{Problem, StreamCheck, status, verify};
+use sha2::{Digest as _, Sha256};
 
 use crate::files::{FREELIST_STORED, Image, SERVERS, built, bytes, offset, open, stream};
 use crate::tools::etcdutl_status;
@@ -51,6 +52,26 @@ fn what_is_no_snapshot_is_refused_before_it_ends() {
     let mut check = StreamCheck::new();
     let refused = check.push(&vec![0; 1 << 20]);
     assert_eq!(refused, Err(Problem::MetaInvalid));
+    assert_eq!(check.push(&[0]), Err(Problem::MetaInvalid));
+    let problems = check.finish().expect_err("nothing can mend it");
+    assert!(problems.listed().contains(&Problem::MetaInvalid));
+}
+
+#[test]
+fn the_digest_is_of_all_bytes_whatever_they_are() {
+    let sound = bytes("etcd-3.6.16");
+    let noise = vec![7; 100_001];
+    for bytes in [&sound[..], &noise, &[1; 31], &[2; 33], &[]] {
+        for piece in [1, 32, 4096, 100_000] {
+            let mut check = StreamCheck::new();
+            for piece in bytes.chunks(piece) {
+                // What it says of the pages is another test's matter.
+                let _ = check.push(piece);
+            }
+            let expected: [u8; 32] = Sha256::digest(bytes).into();
+            assert_eq!(check.digest(), expected, "{} in {piece}", bytes.len());
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //! The prefix is keyed by the compiler's package version. A crash leaves a prefix without
 //! the file `ready`; the next run removes it and starts anew.
 
-mod packages;
+pub mod packages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,17 @@ use super::{ENCODED_SEPARATOR, GUEST_TARGET, HOST_VARIABLES, neutral_paths};
 use crate::cache::{make_executable, remove_folder, write_if_changed};
 use crate::program::{capture, find, output, step};
 use crate::workspace::{Workspace, cargo_program};
+
+/// The packages to begin with; what they depend on follows by itself.
+const PACKAGES: &[&str] = &[
+    COMPILER,
+    packages::SOURCE,
+    "libstd-rust-web-dev",
+    "wasi-libc",
+];
+
+/// The package of the compiler.
+const COMPILER: &str = "rustc-web";
 
 /// Object files of the C runtime that the linker looks for beside the library. They are
 /// those of preview 1; `wasm-component-ld` adds the adapter to preview 2.
@@ -57,8 +68,8 @@ pub fn prepare(workspace: &Workspace) -> Result<GuestToolchain> {
     if find("apt-get").is_none() || find("dpkg-deb").is_none() {
         bail!("this machine has no apt-get and dpkg-deb");
     }
-    let repository = packages::Repository::open(&toolchains.join(".apt"))?;
-    let folder = toolchains.join(repository.version_of("rustc-web")?);
+    let repository = packages::Repository::open(&toolchains.join(".apt"), COMPILER)?;
+    let folder = toolchains.join(repository.version_of(COMPILER)?);
     let prefix = Prefix { folder, host };
     step("make the guests' toolchain from Debian packages", || {
         prefix.make(&repository)
@@ -99,7 +110,7 @@ impl Prefix {
         let root = self.folder.join("root");
         fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
         step("download and unpack the packages", || {
-            repository.unpack(&self.folder.join("packages"), &root)
+            repository.unpack(PACKAGES, &self.folder.join("packages"), &root)
         })?;
         let rustc = self.wrap_compiler()?;
         self.copy_c_runtime()?;

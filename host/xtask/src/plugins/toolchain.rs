@@ -5,13 +5,15 @@
 //!    fetched.
 //! 3. It is built from Debian packages in a private prefix (see [`super::debian`]).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{GUEST_TARGET, debian};
+use super::{GUEST_TARGET, HOST_VARIABLES, debian};
+use crate::cache::{Cache, write_if_changed};
 use crate::program::{find as find_program, output, run, step};
 use crate::workspace::Workspace;
 
@@ -31,6 +33,19 @@ impl GuestToolchain {
             rustc: None,
             identity: String::new(),
         }
+    }
+
+    /// Leaves word in the cache folder of how guests are built here, for tests that build
+    /// some of their own.
+    pub fn tell(&self, cache: &Cache) -> Result<()> {
+        let compiler = self.rustc.iter().map(|rustc| ("RUSTC", rustc));
+        let word = serde_json::json!({
+            "set": compiler.collect::<BTreeMap<_, _>>(),
+            "unset": HOST_VARIABLES,
+            "identity": self.identity,
+        });
+        let place = cache.root().join("guest-toolchain.json");
+        write_if_changed(&place, format!("{word:#}\n").as_bytes()).map(|_| ())
     }
 }
 

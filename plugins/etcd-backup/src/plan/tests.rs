@@ -163,7 +163,7 @@ fn silent_endpoint_is_noted_and_harms_nothing() {
     );
     assert_eq!(
         plan.findings[0].message,
-        "https://m3:2379 does not answer: refused"
+        "an endpoint was passed over: https://m3:2379: refused"
     );
 }
 
@@ -278,9 +278,39 @@ fn all_down_is_transient_and_lists_each() {
     );
     assert_eq!(
         error.message,
-        "no etcd endpoint answers: https://m1:2379: refused; https://m2:2379: refused; https://m3:2379: refused"
+        "none of the etcd endpoints answers: https://m1:2379: refused; https://m2:2379: refused; https://m3:2379: refused"
     );
     assert_eq!(error.details.len(), 3);
+}
+
+#[test]
+fn what_all_endpoints_share_is_said_once() {
+    let mut survey = Survey::default();
+    let down = |endpoint: &str| {
+        Error::transient(
+            "unreachable",
+            format!("cannot ask {endpoint}: nobody there"),
+        )
+        .with_detail("why", "nobody there")
+    };
+    survey.add("a", Err(down("a")));
+    assert_eq!(
+        refused(&Config::default(), &survey).message,
+        "cannot ask a: nobody there"
+    );
+    survey.add("b", Err(down("b")));
+    assert_eq!(
+        refused(&Config::default(), &survey).message,
+        "none of the etcd endpoints answers (a, b): nobody there"
+    );
+    survey.add(
+        "c",
+        Err(Error::transient("timeout", "cannot ask c: silence")),
+    );
+    assert_eq!(
+        refused(&Config::default(), &survey).message,
+        "none of the etcd endpoints answers: cannot ask a: nobody there; cannot ask b: nobody there; cannot ask c: silence"
+    );
 }
 
 #[test]
@@ -337,14 +367,20 @@ fn another_member_is_asked_only_where_that_can_help() {
 
 #[test]
 fn failed_members_are_reported() {
-    let broken = ("a".to_owned(), Error::transient("stream-broken", "cut"));
-    let damaged = ("b".to_owned(), Error::permanent("corrupt", "bad page"));
+    let broken = (
+        "http://a".to_owned(),
+        Error::transient("stream-broken", "cut"),
+    );
+    let damaged = (
+        "http://b".to_owned(),
+        Error::permanent("corrupt", "bad page"),
+    );
     assert_eq!(gone_on(&broken).level, Level::Note);
     assert_eq!(gone_on(&damaged).level, Level::Warning);
     let error = nobody_delivered(&[damaged, broken]);
     assert_eq!(error.class, ErrorClass::Transient);
     assert_eq!(
         error.message,
-        "no member delivered a whole snapshot: b: bad page; a: cut"
+        "no member delivered a whole snapshot: http://b: bad page; http://a: cut"
     );
 }

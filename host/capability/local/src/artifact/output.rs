@@ -34,7 +34,7 @@ pub trait OutputSink: Send {
     ///
     /// # Errors
     /// The output is broken from then on and is discarded with this fault.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Fault>;
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault>;
 
     /// The open output is whole.
     ///
@@ -260,7 +260,7 @@ impl Worker {
                 // Whoever asked may be gone; the output is then discarded at the end.
                 let _ = answer.send(self.open(&name, secret));
             }
-            Command::Write { number, bytes } if number == self.opened => self.write(&bytes),
+            Command::Write { number, bytes } if number == self.opened => self.write(bytes),
             Command::Finish { number, answer } if number == self.opened => {
                 let _ = answer.send(self.finish());
             }
@@ -288,7 +288,7 @@ impl Worker {
         Ok(self.opened)
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    fn write(&mut self, bytes: Vec<u8>) {
         if let Some(broken @ None) = &mut self.open
             && let Err(fault) = self.sink.write(bytes)
         {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 pub(super) fn of(errno: Errno, act: &str, place: impl Display) -> Fault {
     let (class, code, why) = reading(errno);
     let because = if why.is_empty() {
-        std::io::Error::from(errno).to_string()
+        kernels_words(errno)
     } else {
         why.to_owned()
     };
@@ -25,34 +25,64 @@ pub(super) fn of_io(error: &std::io::Error, act: &str, place: impl Display) -> F
     }
 }
 
+/// A full file system: how much was wanted and how much there is.
+pub(super) fn full(place: impl Display, wanted: u64, free: Option<u64>) -> Fault {
+    let free = free.map_or_else(String::new, |free| format!(" and {free} are free"));
+    Fault::transient(
+        "no-space",
+        format!(
+            "cannot write {place}: the file system is full ({wanted} bytes more are wanted{free}): make room there"
+        ),
+    )
+    .with_detail("errno", Errno::NOSPC.raw_os_error())
+}
+
+/// The kernel's words without its number for them, which says nothing to an operator.
+fn kernels_words(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// Class, code and, where the kernel's own words would not help, a sentence.
 fn reading(errno: Errno) -> (ErrorClass, &'static str, &'static str) {
     use ErrorClass::{Denied, Permanent, Transient};
     match errno {
-        Errno::NOSPC => (Transient, "no-space", "the file system is full"),
-        Errno::DQUOT => (Transient, "no-space", "the disk quota is used up"),
+        Errno::NOSPC => (
+            Transient,
+            "no-space",
+            "the file system is full: make room there",
+        ),
+        Errno::DQUOT => (
+            Transient,
+            "no-space",
+            "the disk quota is used up: make room there, or raise it",
+        ),
         Errno::ROFS => (
             Permanent,
             "read-only",
-            "the file system is mounted read-only",
+            "the file system is mounted read-only: remount it for writing",
         ),
         Errno::NOENT => (Permanent, "not-found", "it does not exist"),
-        Errno::EXIST => (Permanent, "exists", "it exists already"),
+        Errno::EXIST => (
+            Permanent,
+            "exists",
+            "it exists already: see who put it there, and move it away",
+        ),
         Errno::NOTDIR => (
             Permanent,
             "not-a-folder",
-            "a part of the path is not a folder",
+            "something stands there that is no folder: move it away, or name another folder",
         ),
         Errno::ISDIR => (Permanent, "not-a-file", "it is a folder"),
         Errno::ACCESS | Errno::PERM => (
             Denied,
             "permission-denied",
-            "the node's file permissions do not allow it to the daemon's user",
+            "the file permissions do not allow it to the daemon's user: give them to it",
         ),
         Errno::LOOP => (
             Denied,
             "symbolic-link",
-            "a part of the path is a symbolic link",
+            "a part of the path is a symbolic link, and a plugin follows none: put the folder itself there",
         ),
         Errno::XDEV => (
             Denied,
@@ -69,6 +99,27 @@ fn reading(errno: Errno) -> (ErrorClass, &'static str, &'static str) {
             "too-large",
             "the file system does not take files of that size",
         ),
+        other => of_the_machine(other),
+    }
+}
+
+/// What is wrong with the machine rather than with a path.
+fn of_the_machine(errno: Errno) -> (ErrorClass, &'static str, &'static str) {
+    use ErrorClass::{Permanent, Transient};
+    match errno {
+        Errno::MFILE | Errno::NFILE => (
+            Transient,
+            "no-handles",
+            "no more files can be opened: raise the daemon's limit (`LimitNOFILE=` of its unit)",
+        ),
+        Errno::IO => (
+            Transient,
+            "io",
+            "the disk failed: see the kernel's log, and exchange it",
+        ),
+        Errno::STALE | Errno::NODEV | Errno::NOTCONN => {
+            (Transient, "gone", "the file system is gone: mount it again")
+        }
         Errno::NOSYS => (
             Permanent,
             "kernel-too-old",
@@ -105,7 +156,7 @@ mod tests {
     fn the_sentence_says_what_and_where() {
         assert_eq!(
             of(Errno::NOSPC, "write", "/backups/a").message,
-            "cannot write /backups/a: the file system is full"
+            "cannot write /backups/a: the file system is full: make room there"
         );
     }
 }

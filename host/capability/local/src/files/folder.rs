@@ -2,16 +2,18 @@
 
 use std::fmt::Display;
 use std::fs::File;
+use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use drydock_core::Fault;
 use drydock_core::plugin::Access;
+use ring::digest::{Context, SHA256};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 
 use super::fault;
 use super::path::Inside;
@@ -22,6 +24,10 @@ use crate::{CALL_BYTES_MAX, artifact};
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS);
+
+/// How far the disk may be ahead of a digest: a few chunks, so that neither waits for the
+/// other.
+const READ_AHEAD_BYTES: Option<NonZeroU64> = NonZeroU64::new(4 * CALL_BYTES_MAX as u64);
 
 /// Times that a missing parent is made anew, when another call that removes what it left
 /// empty keeps taking it away between making it and using it.
@@ -148,13 +154,17 @@ impl Folder {
         // A hint only: on a file system that ignores it the digest is still of the file.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
         let size = self.size_of(&file, path)?;
-        let (mut digest, mut offset) = (Sha256::new(), 0);
+        let (mut digest, mut offset) = (Context::new(&SHA256), 0);
+        let mut buffer = vec![0; call_bytes(size)];
         while offset < size {
-            let chunk = read_exactly(&file, offset, call_bytes(size - offset))?;
-            digest.update(&chunk);
+            // The disk goes on while this thread hashes; a hint as well.
+            let _ = rustix::fs::fadvise(&file, offset, READ_AHEAD_BYTES, Advice::WillNeed);
+            let chunk = &mut buffer[..call_bytes(size - offset)];
+            fill(&file, offset, chunk)?;
+            digest.update(chunk);
             offset += chunk.len() as u64;
         }
-        Ok(digest.finalize().into())
+        Ok(artifact::sha256_of(digest))
     }
 
     /// Bytes of a file.
@@ -301,8 +311,14 @@ impl Folder {
     }
 
     fn put(&self, file: &File, path: Inside<'_>, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
+        let place = || self.shown(path.as_str());
         file.write_all_at(bytes, offset)
-            .map_err(|error| fault::of_io(&error, "write", self.shown(path.as_str())))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::StorageFull => {
+                    fault::full(place(), bytes.len() as u64, self.free().ok())
+                }
+                _ => fault::of_io(&error, "write", place()),
+            })
     }
 
     fn size_of(&self, file: &File, path: Inside<'_>) -> Result<u64, Fault> {
@@ -383,9 +399,13 @@ fn call_bytes(bytes: u64) -> usize {
 
 fn read_exactly(file: &File, offset: u64, bytes: usize) -> Result<Vec<u8>, Fault> {
     let mut buffer = vec![0; bytes];
-    file.read_exact_at(&mut buffer, offset)
-        .map_err(|error| fault::of_io(&error, "read", "a file that changed meanwhile"))?;
+    fill(file, offset, &mut buffer)?;
     Ok(buffer)
+}
+
+fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+    file.read_exact_at(buffer, offset)
+        .map_err(|error| fault::of_io(&error, "read", "a file that changed meanwhile"))
 }
 
 async fn blocking<T: Send + 'static>(

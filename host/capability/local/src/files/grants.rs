@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use drydock_core::Fault;
 use drydock_core::plugin::{Access, FolderGrant};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::fault;
 use super::folder::Folder;
@@ -93,7 +94,13 @@ fn open_base(grant: &FolderGrant) -> Result<rustix::fd::OwnedFd, Fault> {
             .recursive(true)
             .mode(0o700)
             .create(directory)
-            .map_err(|error| fault::of_io(&error, "make the folder", directory.display()))?;
+            .map_err(|error| match error.kind() {
+                // Something is there, and it is not a folder.
+                std::io::ErrorKind::AlreadyExists => {
+                    fault::of(Errno::NOTDIR, "make the folder", directory.display())
+                }
+                _ => fault::of_io(&error, "make the folder", directory.display()),
+            })?;
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(directory, flags, Mode::empty())

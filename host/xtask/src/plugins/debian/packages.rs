@@ -9,16 +9,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::program::{capture, output};
 
-/// The packages to begin with; what they depend on follows by itself.
-const WANTED: &[&str] = &["rustc-web", SOURCE, "libstd-rust-web-dev", "wasi-libc"];
-
 /// The package with the source of compiler and library.
-const SOURCE: &str = "rust-web-src";
+pub const SOURCE: &str = "rust-web-src";
 
-/// Packages that the compiler names but that a machine building Rust has already.
+/// Packages that others name but that a machine building Rust has already.
 const ASSUMED: &[&str] = &["binutils", "gcc", "libc-dev", "libc6", "libgcc-s1"];
 
-/// More packages than the compiler can need; a loop in what we read would exceed it.
+/// More packages than a compiler or an interpreter can need; a loop in what we read would
+/// exceed it.
 const PACKAGES_MAX: usize = 40;
 
 /// The machine's package sources, with lists of our own where the system has none.
@@ -27,13 +25,13 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Uses the system's package lists if they know the compiler, else fetches lists into
-    /// the folder `private`.
-    pub fn open(private: &Path) -> Result<Self> {
+    /// Uses the system's package lists if they know `package`, else fetches lists into the
+    /// folder `private`.
+    pub fn open(private: &Path, package: &str) -> Result<Self> {
         let system = Self {
             options: Vec::new(),
         };
-        if system.version_of("rustc-web").is_ok() {
+        if system.version_of(package).is_ok() {
             return Ok(system);
         }
         let own = Self::private(private)?;
@@ -74,12 +72,15 @@ impl Repository {
 
     /// Downloads the wanted packages and what they depend on into `archives`, and unpacks
     /// them all below `root`. Dependencies that are installed are left out.
-    pub fn unpack(&self, archives: &Path, root: &Path) -> Result<()> {
-        let mut open: Vec<String> = WANTED.iter().map(ToString::to_string).collect();
+    pub fn unpack(&self, wanted: &[&str], archives: &Path, root: &Path) -> Result<()> {
+        let mut open: Vec<String> = wanted.iter().map(ToString::to_string).collect();
         let mut seen: BTreeSet<String> = open.iter().cloned().collect();
         while let Some(package) = open.pop() {
             if seen.len() > PACKAGES_MAX {
-                bail!("the compiler's packages depend on more than {PACKAGES_MAX} others");
+                bail!(
+                    "{} depends on more than {PACKAGES_MAX} packages",
+                    wanted.join(", ")
+                );
             }
             let archive = self.download(&package, &archives.join(&package))?;
             unpack(&package, &archive, root)?;

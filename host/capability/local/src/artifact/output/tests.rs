@@ -14,7 +14,7 @@ impl OutputSink for Diary {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
         self.note(format!("write {}", bytes.len()));
         match self.refuse {
             Some(bad) if bad == bytes => Err(Fault::transient("no-space", "full")),

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use drydock_core::ErrorClass;
 use drydock_core::plugin::FolderGrant;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -380,7 +381,9 @@ fn a_full_disk_says_so() {
         ("no-space", ErrorClass::Transient)
     );
     assert!(
-        fault.message.ends_with("the file system is full"),
+        fault
+            .message
+            .contains("the file system is full (100000 bytes more are wanted and 0 are free)"),
         "{}",
         fault.message
     );

@@ -1,0 +1,204 @@
+//! What the daemon says of itself: alive, ready, and why not.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use drydock_core::{RunId, ScheduleName};
+
+/// A loop that has not come round for so long is stuck: a beat takes milliseconds, and
+/// the slowest thing in it is a write to the journal that a busy disk holds up.
+pub const BEAT_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// Schedules and runs that /readyz names one by one; the rest are counted.
+const NAMED_MAX: usize = 20;
+
+/// The state of the daemon as it was at its last beat.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// When the loop last came round.
+    pub beat: Instant,
+    pub draining: bool,
+    /// Unfinished runs are being taken up; nothing is planned yet.
+    pub starting: bool,
+    /// Why the clock is not believed.
+    pub clock: Option<String>,
+    /// Why the journal takes nothing.
+    pub journal: Option<String>,
+    /// Why the files as they are now are not in force.
+    pub documents: Option<String>,
+    /// How many schedules this node runs.
+    pub schedules: usize,
+    /// Schedules that could not start a run, with the reason.
+    pub cannot_run: BTreeMap<ScheduleName, String>,
+    /// Runs that cannot be taken up, with the reason.
+    pub stuck: BTreeMap<RunId, String>,
+}
+
+impl Health {
+    pub fn new(beat: Instant) -> Self {
+        Self {
+            beat,
+            draining: false,
+            starting: true,
+            clock: None,
+            journal: None,
+            documents: None,
+            schedules: 0,
+            cannot_run: BTreeMap::new(),
+            stuck: BTreeMap::new(),
+        }
+    }
+
+    pub fn is_alive(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.beat) <= BEAT_AGE_MAX
+    }
+
+    /// Whether what is due would be started. Documents that were refused and schedules
+    /// that cannot run do not count as long as one can: the others are served.
+    pub fn is_ready(&self) -> bool {
+        !self.draining
+            && !self.starting
+            && self.clock.is_none()
+            && self.journal.is_none()
+            && (self.schedules == 0 || self.cannot_run.len() < self.schedules)
+    }
+
+    /// One line a check: `ok`, `warn` (an operator must look) or `fail` (not ready).
+    pub fn report(&self) -> String {
+        let mut text = String::new();
+        line(&mut text, "fail", "clock", self.clock.as_deref());
+        line(&mut text, "fail", "journal", self.journal.as_deref());
+        line(&mut text, "warn", "documents", self.documents.as_deref());
+        let starting = "unfinished runs are being taken up";
+        line(
+            &mut text,
+            "fail",
+            "started",
+            self.starting.then_some(starting),
+        );
+        let draining = "the daemon was told to stop and starts nothing more";
+        line(
+            &mut text,
+            "fail",
+            "serving",
+            self.draining.then_some(draining),
+        );
+        let all = self.cannot_run.len() == self.schedules;
+        let word = if all { "fail" } else { "warn" };
+        named(&mut text, word, "schedules", &self.cannot_run);
+        named(&mut text, "warn", "runs", &self.stuck);
+        text
+    }
+}
+
+fn line(text: &mut String, word: &str, check: &str, problem: Option<&str>) {
+    // Writing into a String does not fail.
+    let _ = match problem {
+        // Several mistakes are several lines; each begins with its check.
+        Some(problem) => problem
+            .lines()
+            .try_for_each(|problem| writeln!(text, "{word} {check}: {problem}")),
+        None => writeln!(text, "ok {check}"),
+    };
+}
+
+fn named<N: std::fmt::Display>(
+    text: &mut String,
+    word: &str,
+    check: &str,
+    problems: &BTreeMap<N, String>,
+) {
+    if problems.is_empty() {
+        return line(text, word, check, None);
+    }
+    for (name, problem) in problems.iter().take(NAMED_MAX) {
+        line(text, word, check, Some(&format!("{name}: {problem}")));
+    }
+    if problems.len() > NAMED_MAX {
+        let more = format!("{} more; the log names them", problems.len() - NAMED_MAX);
+        line(text, word, check, Some(&more));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn healthy() -> Health {
+        Health {
+            starting: false,
+            schedules: 2,
+            ..Health::new(Instant::now())
+        }
+    }
+
+    fn cannot_run(count: usize) -> BTreeMap<ScheduleName, String> {
+        (0..count)
+            .map(|n| (ScheduleName::new(format!("s{n:02}")), "no grant".to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_loop_that_stands_still_is_not_alive() {
+        let health = healthy();
+        assert!(health.is_alive(health.beat + BEAT_AGE_MAX));
+        assert!(!health.is_alive(health.beat + BEAT_AGE_MAX + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn every_check_is_a_line() {
+        let mut health = healthy();
+        assert_eq!(
+            health.report(),
+            "ok clock\nok journal\nok documents\nok started\nok serving\nok schedules\nok runs\n"
+        );
+        health.documents = Some("a.yaml:1:1: one\na.yaml:2:1: two".to_owned());
+        health.clock = Some("the clock is behind".to_owned());
+        let report = health.report();
+        assert!(report.starts_with(
+            "fail clock: the clock is behind\nok journal\nwarn documents: a.yaml:1:1: one\nwarn documents: a.yaml:2:1: two\n"
+        ));
+    }
+
+    #[test]
+    fn ready_is_who_would_start_what_is_due() {
+        assert!(healthy().is_ready());
+        let one = Health {
+            cannot_run: cannot_run(1),
+            documents: Some("bad".to_owned()),
+            ..healthy()
+        };
+        assert!(one.is_ready());
+        assert!(one.report().contains("warn schedules: s00: no grant\n"));
+        let all = Health {
+            cannot_run: cannot_run(2),
+            ..healthy()
+        };
+        assert!(!all.is_ready());
+        assert!(all.report().contains("fail schedules: s01: no grant\n"));
+        let reasons: [fn(&mut Health); 4] = [
+            |health| health.draining = true,
+            |health| health.starting = true,
+            |health| health.clock = Some(String::new()),
+            |health| health.journal = Some(String::new()),
+        ];
+        for spoil in reasons {
+            let mut health = healthy();
+            spoil(&mut health);
+            assert!(!health.is_ready());
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_counted() {
+        let health = Health {
+            schedules: 100,
+            cannot_run: cannot_run(25),
+            ..healthy()
+        };
+        let report = health.report();
+        assert!(report.contains("warn schedules: 5 more; the log names them\n"));
+        assert_eq!(report.lines().count(), 6 + NAMED_MAX + 1);
+    }
+}

@@ -1,0 +1,123 @@
+//! What attendants tell of their runs.
+
+use drydock_core::{RunId, ScheduleName};
+use drydock_engine::RunView;
+use drydock_engine::model::Outcome;
+
+use super::chores::Chore;
+use super::{Keeper, Stage, Told};
+use crate::clock::SystemClock;
+use crate::daemon::agenda;
+
+impl Keeper {
+    pub(super) fn told(&mut self, run: &RunId, told: Told) {
+        match told {
+            Told::Began { taken_up } => self.run_began(run, taken_up),
+            Told::NotYet { why, again } => {
+                let Some(attended) = self.attended.get(run) else {
+                    return;
+                };
+                let schedule = attended.schedule.clone();
+                tracing::warn!(
+                    %run, %schedule, due = %attended.due, again_in_seconds = again.as_secs(),
+                    "the run could not be started yet: {why}"
+                );
+                self.cannot_run(&schedule, why);
+            }
+            Told::GaveUp { why } => self.gave_up(run, why),
+            Told::Stuck { why } => self.run_stuck(run, why),
+            Told::Ended { view } => self.run_ended(run, &view),
+            Told::Left => {
+                tracing::info!(%run, "the run is left for the next start");
+                self.over(run);
+            }
+        }
+    }
+
+    fn run_began(&mut self, run: &RunId, taken_up: bool) {
+        self.health.stuck.remove(run);
+        let Some(attended) = self.attended.get_mut(run) else {
+            return;
+        };
+        attended.stage = Stage::Running;
+        let (schedule, due) = (attended.schedule.clone(), attended.due);
+        self.plan.resumed(attended.active(run));
+        let late = SystemClock.since(due);
+        if attended.is_start && !taken_up {
+            self.metrics.began(late.as_secs_f64());
+        }
+        if self.health.cannot_run.remove(&schedule).is_some() {
+            self.metrics.runnable(&schedule, true);
+        }
+        let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(%run, %schedule, %due, taken_up, late_ms, "the run is under way");
+    }
+
+    fn gave_up(&mut self, run: &RunId, why: String) {
+        let Some(attended) = self.attended.get(run) else {
+            return;
+        };
+        let (schedule, due) = (attended.schedule.clone(), attended.due);
+        tracing::error!(%run, %schedule, %due, outcome = "Failed", "the occurrence ended, its run could not be started: {why}");
+        self.metrics.occurrence(&schedule, "Failed");
+        self.cannot_run(&schedule, why.clone());
+        self.chores.push_back(Chore::Fail { schedule, due, why });
+        self.over(run);
+    }
+
+    /// A stuck run holds nobody up: the next backup of its cluster may start.
+    fn run_stuck(&mut self, run: &RunId, why: String) {
+        self.plan.ended(run);
+        if let Some(attended) = self.attended.get_mut(run) {
+            attended.stage = Stage::Stuck;
+        }
+        if self.health.stuck.get(run) != Some(&why) {
+            tracing::error!(%run, outcome = "Stuck", "the run cannot be taken up, others go on: {why}");
+        }
+        self.health.stuck.insert(run.clone(), why);
+    }
+
+    fn run_ended(&mut self, run: &RunId, view: &RunView) {
+        let schedule = view.schedule.clone();
+        if agenda::find(&self.plan.schedules, &schedule).is_some() {
+            self.metrics.ended(view);
+        }
+        tell(run, view);
+        self.chores.push_back(Chore::Prune(schedule));
+        self.over(run);
+    }
+
+    fn over(&mut self, run: &RunId) {
+        self.plan.ended(run);
+        self.health.stuck.remove(run);
+        self.attended.remove(run);
+    }
+
+    fn cannot_run(&mut self, schedule: &ScheduleName, why: String) {
+        if agenda::find(&self.plan.schedules, schedule).is_some() {
+            self.metrics.runnable(schedule, false);
+            self.health.cannot_run.insert(schedule.clone(), why);
+        }
+    }
+}
+
+/// The line that is looked for at 3 a.m.
+fn tell(run: &RunId, view: &RunView) {
+    let (schedule, due) = (&view.schedule, view.due);
+    let seconds = view.finished.map_or(0, |at| at.0 - view.created.0);
+    let bytes: u64 = view.stores.iter().map(|store| store.bytes).sum();
+    let Some(outcome) = &view.outcome else { return };
+    let word = outcome.word();
+    match outcome {
+        Outcome::Succeeded => {
+            tracing::info!(%run, %schedule, %due, outcome = word, seconds, bytes, "the run has ended");
+        }
+        Outcome::Degraded { reasons } | Outcome::Superseded { reasons } => {
+            tracing::warn!(%run, %schedule, %due, outcome = word, seconds, bytes, "the run has ended: {}", reasons.join("; "));
+        }
+        Outcome::Failed { fault } => {
+            let step = view.faults.last().map_or("", |fault| fault.effect);
+            tracing::error!(%run, %schedule, %due, outcome = word, step, code = fault.code, seconds, bytes, "the run has ended: {}", fault.message);
+        }
+    }
+}

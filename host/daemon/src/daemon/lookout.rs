@@ -1,0 +1,301 @@
+//! Looks after the documents: one task compares what the files look like with what they
+//! looked like when they were last read, and reads everything anew when that changed or
+//! when somebody asks. What is sound goes to the keeper as a whole; what is not is told
+//! with every mistake and changes nothing.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use drydock_core::ScheduleName;
+use drydock_core::files::{NodeConfig, Source};
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::agenda;
+use super::health::Health;
+use crate::exit::{Chain, Failure};
+use crate::node::{Node, Station, files_of};
+
+/// Time between two looks at the files. Looking costs a stat a file.
+const LOOK_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Time between two looks while the files are being changed.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(300);
+
+/// Looks until the files stand still; whoever writes for longer is read midway, and again
+/// at the next look.
+const SETTLE_LOOKS_MAX: usize = 20;
+
+/// Time between two checks of schedules that cannot run: what they lack may be a file that
+/// no document's fingerprint tells of, such as a certificate.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Time that the check of one schedule may take; plugins judge their configuration in it.
+const CHECK_WALL_MAX: Duration = Duration::from_secs(60);
+
+/// What files look like from outside. Equal fingerprints are taken for equal contents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fingerprint(Vec<Seen>);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    path: PathBuf,
+    size: u64,
+    modified: (i64, i64),
+    inode: u64,
+    changed: (i64, i64),
+}
+
+/// What came of a look.
+pub enum News {
+    /// Everything is sound and can be put in force.
+    Sound(Box<Renewed>),
+    /// Something is wrong; the sentences, a line each.
+    Refused(String),
+    /// The documents are the same, and these schedules cannot run.
+    Checked(BTreeMap<ScheduleName, String>),
+}
+
+/// Documents that can be put in force.
+pub struct Renewed {
+    pub station: Arc<Station>,
+    /// Schedules of this node that could not start a run, with the reason.
+    pub cannot_run: BTreeMap<ScheduleName, String>,
+    /// Keys of the node's configuration that changed and wait for a restart.
+    pub waiting: Vec<&'static str>,
+}
+
+/// The task's own state.
+pub struct Lookout {
+    pub config: PathBuf,
+    pub station: watch::Receiver<Arc<Station>>,
+    /// What the documents in force looked like.
+    pub seen: Fingerprint,
+    pub news: mpsc::Sender<News>,
+    pub health: watch::Receiver<Health>,
+}
+
+impl Lookout {
+    /// Looks until nobody can ask any more. Each request is answered by one news.
+    pub async fn run(mut self, mut asked: mpsc::Receiver<()>) {
+        let mut checked = Instant::now();
+        loop {
+            let is_asked = tokio::select! {
+                request = asked.recv() => match request {
+                    Some(()) => true,
+                    None => return,
+                },
+                () = tokio::time::sleep(LOOK_INTERVAL) => false,
+            };
+            let now = self.settled(is_asked).await;
+            let news = if is_asked || now != self.seen {
+                self.seen = now;
+                self.read().await
+            } else if self.needs_check(checked) {
+                let station = Arc::clone(&self.station.borrow());
+                News::Checked(check_all(&station).await)
+            } else {
+                continue;
+            };
+            checked = Instant::now();
+            // The keeper takes no news once it is draining.
+            if self.news.send(news).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn needs_check(&self, checked: Instant) -> bool {
+        checked.elapsed() >= RECHECK_INTERVAL && !self.health.borrow().cannot_run.is_empty()
+    }
+
+    /// What the files look like, once they have stopped changing.
+    async fn settled(&self, is_asked: bool) -> Fingerprint {
+        let mut last = self.look().await;
+        if last == self.seen && !is_asked {
+            return last;
+        }
+        for _ in 0..SETTLE_LOOKS_MAX {
+            tokio::time::sleep(SETTLE_INTERVAL).await;
+            let next = self.look().await;
+            if next == last {
+                break;
+            }
+            last = next;
+        }
+        last
+    }
+
+    async fn look(&self) -> Fingerprint {
+        let config = self.config.clone();
+        let station = Arc::clone(&self.station.borrow());
+        let look =
+            spawn_blocking(move || Fingerprint::of(&config, &station.workshop.node.config.value));
+        // A look that panicked saw nothing new.
+        look.await.unwrap_or_else(|_| self.seen.clone())
+    }
+
+    async fn read(&self) -> News {
+        let config = self.config.clone();
+        let station = Arc::clone(&self.station.borrow());
+        let read = spawn_blocking(move || renewed(&config, &station)).await;
+        match read {
+            Ok(Ok((station, waiting))) => {
+                let cannot_run = check_all(&station).await;
+                News::Sound(Box::new(Renewed {
+                    station,
+                    cannot_run,
+                    waiting,
+                }))
+            }
+            Ok(Err(failure)) => News::Refused(Chain(&failure.error).to_string()),
+            Err(_) => News::Refused(
+                "reading the documents ended in a panic: report what the log says of it".to_owned(),
+            ),
+        }
+    }
+}
+
+impl Fingerprint {
+    /// Everything that a reload reads: the configuration, the folders and plugin files
+    /// that it names, the signing key. Whatever cannot be seen is simply not there.
+    pub fn of(config: &Path, node: &NodeConfig) -> Self {
+        let spec = &node.spec;
+        let folders = spec.schedules.iter().chain(&spec.grants);
+        let documents = folders.flat_map(|path| files_of(path).unwrap_or_default());
+        let plugins = spec.plugins.values().map(|plugin| plugin.file.clone());
+        let key = match &spec.signing_key.value_from {
+            Source::File(path) => Some(path.clone()),
+            Source::Env(_) => None,
+        };
+        let paths = documents
+            .chain(plugins)
+            .chain(key)
+            .chain([config.to_owned()]);
+        let mut seen: Vec<Seen> = paths.filter_map(Seen::of).collect();
+        seen.sort();
+        Self(seen)
+    }
+}
+
+impl Seen {
+    fn of(path: PathBuf) -> Option<Self> {
+        let metadata = std::fs::metadata(&path).ok()?;
+        Some(Self {
+            path,
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// Schedules of this node that could not start a run, each with one sentence.
+pub async fn check_all(station: &Station) -> BTreeMap<ScheduleName, String> {
+    let mut cannot_run = BTreeMap::new();
+    for schedule in agenda::of_this_node(&station.workshop.node) {
+        let name = &schedule.value.name;
+        let why = match timeout(CHECK_WALL_MAX, station.check(name)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(failure)) => Chain(&failure.error).to_string(),
+            Err(_) => format!(
+                "its check took longer than {} s: a plugin of it, or a file that it names, does not answer",
+                CHECK_WALL_MAX.as_secs()
+            ),
+        };
+        cannot_run.insert(name.clone(), why);
+    }
+    cannot_run
+}
+
+fn renewed(config: &Path, station: &Station) -> Result<(Arc<Station>, Vec<&'static str>), Failure> {
+    let mut node = Node::reload(config)?;
+    let waiting = keep_fixed(&mut node.config.value, &station.workshop.node.config.value);
+    Ok((Arc::new(station.renewed(node)?), waiting))
+}
+
+/// Puts back what cannot change while the daemon runs, and names it.
+fn keep_fixed(new: &mut NodeConfig, old: &NodeConfig) -> Vec<&'static str> {
+    let (new, old) = (&mut new.spec, &old.spec);
+    let mut waiting = Vec::new();
+    let mut fixed = |name, changed: bool| {
+        if changed {
+            waiting.push(name);
+        }
+    };
+    fixed("spec.state", new.state != old.state);
+    fixed("spec.daemon", new.daemon != old.daemon);
+    fixed("spec.limits", new.limits != old.limits);
+    fixed("spec.log", new.log != old.log);
+    new.state.clone_from(&old.state);
+    new.daemon.clone_from(&old.daemon);
+    new.limits.clone_from(&old.limits);
+    new.log.clone_from(&old.log);
+    waiting
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use drydock_core::files;
+
+    use super::*;
+
+    const NODE: &str = "apiVersion: drydock.dev/v1\nkind: NodeConfig\nmetadata: {name: n}\nspec:\n  state: state\n  schedules: [schedules]\n  signingKey: {valueFrom: {file: key}}\n";
+
+    fn node(folder: &Path, more: &str) -> NodeConfig {
+        let file = folder.join("drydock.yaml").display().to_string();
+        files::parse_node_config(&file, &format!("{NODE}{more}"))
+            .unwrap()
+            .value
+    }
+
+    #[test]
+    fn every_change_of_a_file_changes_the_fingerprint() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("schedules")).unwrap();
+        let node = node(folder.path(), "");
+        let look = || Fingerprint::of(&at("drydock.yaml"), &node);
+        let mut last = look();
+        let mut changed = |what: &str| {
+            let next = look();
+            assert_ne!(next, last, "{what}");
+            last = next;
+        };
+        fs::write(at("drydock.yaml"), "1").unwrap();
+        changed("the configuration appeared");
+        fs::write(at("schedules/a.yaml"), "one").unwrap();
+        changed("a file appeared");
+        fs::write(at("schedules/a.yaml"), "two").unwrap();
+        changed("same size, other contents");
+        fs::write(at("schedules/b.tmp"), "two").unwrap();
+        fs::rename(at("schedules/b.tmp"), at("schedules/a.yaml")).unwrap();
+        changed("another file took the name");
+        fs::write(at("key"), "k").unwrap();
+        changed("the key appeared");
+        fs::remove_file(at("schedules/a.yaml")).unwrap();
+        changed("a file went");
+        fs::write(at("schedules/notes.txt"), "n").unwrap();
+        assert_eq!(look(), last, "a file that is not read does not count");
+    }
+
+    #[test]
+    fn what_cannot_change_is_put_back_and_named() {
+        let old = node(Path::new("/a"), "");
+        let mut new = node(
+            Path::new("/b"),
+            "  daemon: {drainSeconds: 1}\n  trustedSigners: []\n",
+        );
+        assert_eq!(keep_fixed(&mut new, &old), ["spec.state", "spec.daemon"]);
+        assert_eq!(new.spec.state, Path::new("/a/state"));
+        assert_eq!(new.spec.daemon, old.spec.daemon);
+        assert_eq!(new.spec.schedules, [Path::new("/b/schedules")]);
+    }
+}

@@ -1,0 +1,175 @@
+//! Trying what was written: every endpoint with the certificates, and the target. What
+//! fails is a warning with its mend, since a cluster may be down just now.
+
+use drydock_core::files::{Cluster, Located, Target};
+use drydock_core::{Fault, Level};
+use drydock_repository::Target as _;
+use serde::Serialize;
+
+use crate::cli::print;
+use crate::exit::{Chain, Failure};
+use crate::node::{Workshop, cluster_access};
+
+/// One member's answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    pub endpoint: String,
+    /// Why there is no answer.
+    pub error: Option<String>,
+    #[serde(flatten)]
+    pub member: Option<Member>,
+}
+
+/// A member as it sees itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    pub member: String,
+    pub version: String,
+    /// Whether it knows of a leader, and whether it is that.
+    pub leader: &'static str,
+    pub db_size: u64,
+    pub learner: bool,
+    pub revision: i64,
+}
+
+/// What came of it.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tried {
+    pub endpoints: Vec<Endpoint>,
+    pub warnings: Vec<String>,
+    /// Worth knowing, and no failure.
+    pub notes: Vec<String>,
+}
+
+/// Tries the cluster and the target.
+pub async fn attempt(
+    workshop: &Workshop,
+    cluster: &Located<Cluster>,
+    target: &Located<Target>,
+) -> Tried {
+    let mut tried = Tried::default();
+    match try_cluster(cluster, &mut tried).await {
+        Ok(()) => {}
+        Err(failure) => tried.warnings.push(Chain(&failure.error).to_string()),
+    }
+    if let Err(text) = try_target(workshop, cluster, target, &mut tried).await {
+        tried
+            .warnings
+            .push(format!("target {}: {text}", target.value.name));
+    }
+    tried
+}
+
+async fn try_cluster(cluster: &Located<Cluster>, tried: &mut Tried) -> Result<(), Failure> {
+    let access = cluster_access(cluster)?;
+    let mut answered = Vec::new();
+    for endpoint in access.endpoints() {
+        let answer = access.status(endpoint).await;
+        if let Ok(status) = &answer {
+            answered.push((endpoint.clone(), status.member_id));
+        }
+        let (member, error) = match answer {
+            Ok(status) => (Some(member(&status)), None),
+            Err(fault) => (None, Some(fault.message)),
+        };
+        if let Some(error) = &error {
+            tried.warnings.push(error.clone());
+        }
+        tried.endpoints.push(Endpoint {
+            endpoint: endpoint.clone(),
+            error,
+            member,
+        });
+    }
+    let Some((first, _)) = answered.first() else {
+        return Ok(());
+    };
+    let members = access.member_list(first).await.map_err(told)?;
+    for member in members {
+        let reached = answered.iter().any(|(_, id)| *id == member.id);
+        let named = member
+            .client_urls
+            .iter()
+            .any(|url| access.endpoints().contains(url));
+        if !reached && !named {
+            tried.notes.push(unnamed(&member, cluster));
+        }
+    }
+    Ok(())
+}
+
+fn unnamed(member: &drydock_capability_etcd::Member, cluster: &Located<Cluster>) -> String {
+    format!(
+        "The cluster also has the member {} at {}: add it to `endpoints:` in {}, so that a backup can come from there.",
+        member.name,
+        member.client_urls.join(", "),
+        cluster.file
+    )
+}
+
+fn member(status: &drydock_capability_etcd::MemberStatus) -> Member {
+    let leader = match status.leader {
+        0 => "none",
+        leader if leader == status.member_id => "itself",
+        _ => "another",
+    };
+    Member {
+        member: format!("{:x}", status.member_id),
+        version: status.version.clone(),
+        leader,
+        db_size: status.db_size,
+        learner: status.learner,
+        revision: status.revision,
+    }
+}
+
+async fn try_target(
+    workshop: &Workshop,
+    cluster: &Located<Cluster>,
+    target: &Located<Target>,
+    tried: &mut Tried,
+) -> Result<(), String> {
+    let store = workshop
+        .idle_target(target, &cluster.value.name)
+        .map_err(|failure| Chain(&failure.error).to_string())?;
+    let mut findings = store.check_config().await.map_err(|fault| fault.message)?;
+    findings.extend(store.check().await.map_err(|fault| fault.message)?);
+    for finding in findings {
+        let text = format!("target {}: {}", target.value.name, finding.message);
+        match finding.level {
+            Level::Failure | Level::Warning => tried.warnings.push(text),
+            Level::Note => tried.notes.push(text),
+        }
+    }
+    Ok(())
+}
+
+fn told(fault: Fault) -> Failure {
+    Failure::failed(anyhow::anyhow!(fault.message))
+}
+
+/// A line for each endpoint.
+pub fn rows(tried: &Tried) -> impl Iterator<Item = Vec<String>> {
+    tried.endpoints.iter().map(|endpoint| {
+        let of = |show: &dyn Fn(&Member) -> String| {
+            endpoint.member.as_ref().map_or("-".to_owned(), show)
+        };
+        vec![
+            endpoint.endpoint.clone(),
+            if endpoint.member.is_some() {
+                "Answers"
+            } else {
+                "Fails"
+            }
+            .to_owned(),
+            of(&|member| member.version.clone()),
+            of(&|member| member.member.clone()),
+            of(&|member| member.leader.to_owned()),
+            of(&|member| print::human_bytes(member.db_size)),
+            of(&|member| member.learner.to_string()),
+        ]
+    })
+}

@@ -1,0 +1,320 @@
+//! The documents as text, with comments from which a reader learns. Pure: answers go in,
+//! files come out.
+//!
+//! The grants are the narrowest with which the three built-in plugins do their work, and
+//! the node's ceiling is the same again, so that a later grant alone gives no more.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::answers::Answers;
+
+/// The schedule's name, which `drydock run` is given.
+pub const SCHEDULE: &str = "backup";
+
+/// The target's name.
+pub const TARGET: &str = "local";
+
+/// The node's configuration, beside which everything else lies.
+pub const CONFIGURATION: &str = "drydock.yaml";
+
+/// The private part of the signing key; its public part has `.pub` behind.
+pub const SIGNING_KEY: &str = "signing.key";
+
+/// A file to be written: its name in the folder, what it is, and its text.
+pub struct File {
+    pub name: String,
+    pub what: &'static str,
+    pub text: String,
+}
+
+/// All documents; the keys are no documents.
+pub fn documents(answers: &Answers, recipients: &[String]) -> Vec<File> {
+    let file = |name: &str, what, text| File {
+        name: name.to_owned(),
+        what,
+        text,
+    };
+    let schedule = format!("schedules/{SCHEDULE}.yaml");
+    vec![
+        file(CONFIGURATION, "the node's configuration", node(answers)),
+        file(
+            "schedules/cluster.yaml",
+            "how etcd is reached",
+            cluster(answers),
+        ),
+        file(
+            "schedules/target.yaml",
+            "where recovery points go",
+            target(answers, recipients),
+        ),
+        file(
+            &schedule,
+            "when and how to back up",
+            self::schedule(answers),
+        ),
+        file(
+            "grants/etcd-backup.yaml",
+            "what the backup step may do",
+            ETCD_BACKUP.to_owned(),
+        ),
+        file(
+            "grants/etcd-verify.yaml",
+            "what the verify step may do",
+            ETCD_VERIFY.to_owned(),
+        ),
+        file(
+            "grants/store-file.yaml",
+            "what the store step may do",
+            store_file(answers),
+        ),
+        file(
+            "drydock.service.d/node.conf",
+            "what systemd has to know of this node",
+            unit(answers),
+        ),
+    ]
+}
+
+fn node(answers: &Answers) -> String {
+    format!(
+        "\
+# This node's own configuration. It does not lie among the schedules, since it says what
+# schedules and plugins may do. Relative paths start at this file's folder.
+#   drydock schedule check   tells whether it and everything it names are sound
+apiVersion: drydock.dev/v1
+kind: NodeConfig
+metadata:
+  name: {name}
+spec:
+  # The journal, spooled snapshots and caches. It needs room for two snapshots.
+  state: {state}
+  # Folders or files with Schedule, Cluster and Target documents: put this folder under
+  # version control. The daemon takes changes up by itself, all of them or none.
+  schedules: [schedules]
+  # What plugins may do, kept apart: who may write a schedule is not always who may give
+  # power to a plugin.
+  grants: [grants]
+  # Signs the manifest of every recovery point. Keep a copy of {SIGNING_KEY}.pub where this
+  # node cannot reach it: with it anybody can tell whether a recovery point is ours.
+  signingKey: {{valueFrom: {{file: {SIGNING_KEY}}}}}
+  # The most that any grant can give on this node, whatever it says.
+  ceiling:
+    etcd: [member-list, status, snapshot]
+    files:
+      - {{directory: {folder}, access: write}}
+  daemon:
+    # Health and metrics: /healthz, /readyz, /metrics. Nobody is asked who they are, so
+    # it is on loopback; `none` turns it off.
+    listen: 127.0.0.1:9464
+    # How long runs may go on when the daemon is stopped. What is unfinished then is
+    # taken up again at the next start.
+    drainSeconds: 60
+  log: {{format: text, level: info}}
+",
+        name = scalar(&answers.node),
+        state = scalar(path(&answers.state)),
+        folder = scalar(path(&answers.target_folder)),
+    )
+}
+
+fn cluster(answers: &Answers) -> String {
+    let mut text = format!(
+        "\
+# How the cluster's etcd is reached.
+apiVersion: drydock.dev/v1
+kind: Cluster
+metadata:
+  # The folder under which the cluster's recovery points lie at every target.
+  name: {name}
+spec:
+  etcd:
+    # Name every member: when some are down, the backup comes from one that is up.
+    endpoints:
+",
+        name = scalar(&answers.cluster),
+    );
+    for endpoint in &answers.endpoints {
+        line(&mut text, format_args!("      - {}", scalar(endpoint)));
+    }
+    let file = |path: &Path| format!("{{valueFrom: {{file: {}}}}}", scalar(self::path(path)));
+    if answers.ca.is_some() || answers.client.is_some() || answers.login.is_some() {
+        let why =
+            "    # Only the places stand here: a key or a password never stands in a document.";
+        line(&mut text, format_args!("{why}"));
+    }
+    if let Some(ca) = &answers.ca {
+        line(&mut text, format_args!("    ca: {}", file(ca)));
+    }
+    if let Some((certificate, key)) = &answers.client {
+        line(
+            &mut text,
+            format_args!("    certificate: {}", file(certificate)),
+        );
+        line(&mut text, format_args!("    key: {}", file(key)));
+    }
+    if let Some((user, password)) = &answers.login {
+        line(&mut text, format_args!("    username: {}", scalar(user)));
+        line(&mut text, format_args!("    password: {}", file(password)));
+    }
+    text
+}
+
+fn target(answers: &Answers, recipients: &[String]) -> String {
+    let mut text = format!(
+        "\
+# Where recovery points go.
+apiVersion: drydock.dev/v1
+kind: Target
+metadata:
+  name: {TARGET}
+spec:
+  # The store plugin; it sees sealed bytes only.
+  plugin: store-file
+  config:
+    # A backup on the disk of the node that it is for dies with that disk: mount another
+    # machine's disk here.
+    folder: {folder}
+  # Who can open the recovery points: public keys, age1... or ssh-ed25519 .... An etcd
+  # snapshot holds every Secret of the cluster, so without a recipient it is not stored.
+  # The private keys are never needed on this node and must not be here.
+  recipients:
+",
+        folder = scalar(path(&answers.target_folder)),
+    );
+    for recipient in recipients {
+        line(&mut text, format_args!("    - {}", scalar(recipient)));
+    }
+    text
+}
+
+fn schedule(answers: &Answers) -> String {
+    format!(
+        "\
+# When the cluster is backed up, and by which steps. `drydock run {SCHEDULE}` runs it once, now.
+apiVersion: drydock.dev/v1
+kind: Schedule
+metadata:
+  name: {SCHEDULE}
+spec:
+  cluster: {cluster}
+  # Minute, hour, day of month, month, day of week; or @hourly, @daily, @weekly.
+  schedule: {cron}
+  timeZone: {zone}
+  # Two backups of one cluster at the same time only slow each other down.
+  concurrencyPolicy: Forbid
+  # A backup that could not be started within this time is Missed.
+  startingDeadlineSeconds: 3600
+  # One backup step, then verify steps, then store steps. Nothing is committed at a target
+  # before every verify step has passed.
+  steps:
+    - {{name: snapshot, plugin: etcd-backup}}
+    - {{name: verify, plugin: etcd-verify}}
+    - {{name: store, target: {TARGET}}}
+",
+        cluster = scalar(&answers.cluster),
+        cron = quoted(&answers.schedule),
+        zone = scalar(&answers.time_zone),
+    )
+}
+
+const ETCD_BACKUP: &str = "\
+# A plugin gets nothing by default; what it asks for and what a grant allows must agree.
+# This one picks the member to back up and asks for its snapshot. It sees no other bytes.
+apiVersion: drydock.dev/v1
+kind: PluginGrant
+metadata:
+  name: etcd-backup
+spec:
+  builtin: etcd-backup
+  grants:
+    etcd: [member-list, status, snapshot]
+";
+
+const ETCD_VERIFY: &str = "\
+# Judges what the daemon found out about a snapshot. It needs no power for that.
+apiVersion: drydock.dev/v1
+kind: PluginGrant
+metadata:
+  name: etcd-verify
+spec:
+  builtin: etcd-verify
+";
+
+fn store_file(answers: &Answers) -> String {
+    format!(
+        "\
+# Writes sealed parts into the target's folder, and nowhere else.
+apiVersion: drydock.dev/v1
+kind: PluginGrant
+metadata:
+  name: store-file
+spec:
+  builtin: store-file
+  grants:
+    files:
+      - {{directory: {folder}, access: write}}
+",
+        folder = scalar(path(&answers.target_folder)),
+    )
+}
+
+/// What fits the unit of `deploy/drydock.service` to this node.
+fn unit(answers: &Answers) -> String {
+    format!(
+        "\
+# Fits drydock.service to this node. Put it into /etc/systemd/system/drydock.service.d.
+[Unit]
+# A target that is a mount has to be there first.
+RequiresMountsFor={folder}
+
+[Service]
+ExecStart=
+ExecStart=/usr/local/bin/drydock --config {config} daemon
+# The folders that the service writes; all others are read-only for it.
+ReadWritePaths={state} {folder}
+",
+        folder = unit_path(&answers.target_folder),
+        state = unit_path(&answers.state),
+        // Only in a command does `$` begin a variable.
+        config = unit_path(&answers.dir.join(CONFIGURATION)).replace('$', "$$"),
+    )
+}
+
+/// A path as a word of a unit file, where `%` begins a specifier.
+fn unit_path(path: &Path) -> String {
+    let text = self::path(path).replace('%', "%%");
+    if text.contains([' ', '"', '\'', '\\', ';']) {
+        return quoted(&text);
+    }
+    text
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("writing to a string cannot fail");
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str()
+        .expect("answers refuse paths that are no UTF-8 text")
+}
+
+/// Text as YAML takes it for text: plain where it cannot mean anything else.
+fn scalar(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':');
+    let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+        .contains(&text.to_ascii_lowercase().as_str());
+    if first && !word && text.chars().all(plain) && !text.ends_with(':') {
+        return text.to_owned();
+    }
+    quoted(text)
+}
+
+/// A string of JSON is one of YAML.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+use drydock_core::files::{self, Document};
+
+use super::*;
+use crate::init::answers::Sealing;
+
+fn answers() -> Answers {
+    Answers {
+        dir: "/etc/drydock".into(),
+        node: "cp-1".to_owned(),
+        state: "/var/lib/drydock".into(),
+        cluster: "production".to_owned(),
+        endpoints: vec!["https://10.0.0.11:2379".to_owned()],
+        ca: None,
+        client: None,
+        login: None,
+        target_folder: "/var/backups/drydock".into(),
+        schedule: "30 2 * * *".to_owned(),
+        time_zone: "Etc/UTC".to_owned(),
+        sealing: Sealing::For(Vec::new()),
+    }
+}
+
+/// The documents of one file, as the other verbs read them.
+fn parsed(files: &[File], name: &str) -> Vec<Document> {
+    let file = files.iter().find(|file| file.name == name).unwrap();
+    let documents = files::parse(name, &file.text).unwrap();
+    documents.into_iter().map(|located| located.value).collect()
+}
+
+#[test]
+fn text_means_nothing_but_itself() {
+    assert_eq!(scalar("https://10.0.0.11:2379"), "https://10.0.0.11:2379");
+    assert_eq!(scalar("/var/backups"), "/var/backups");
+    for odd in [
+        "yes",
+        "1e3",
+        "a: b",
+        "a #b",
+        "[x",
+        "https://[::1]:1",
+        "",
+        "*/5 * * * *",
+        "a\"b",
+        "x:",
+    ] {
+        assert!(scalar(odd).starts_with('"'), "{odd}");
+    }
+}
+
+#[test]
+fn paths_are_single_words_in_a_unit() {
+    let mut answers = answers();
+    answers.target_folder = "/mnt/100% of b".into();
+    answers.dir = "/etc/$drydock".into();
+    let unit = unit(&answers);
+    assert!(unit.contains("RequiresMountsFor=\"/mnt/100%% of b\"\n"));
+    assert!(unit.contains("ReadWritePaths=/var/lib/drydock \"/mnt/100%% of b\"\n"));
+    assert!(unit.contains("--config /etc/$$drydock/drydock.yaml daemon\n"));
+}
+
+#[test]
+fn odd_paths_and_names_come_back_as_they_were() {
+    let mut answers = answers();
+    answers.target_folder = "/mnt/a b: #c/{d}/\"e\"/'f'".into();
+    answers.cluster = "on".to_owned();
+    answers.endpoints = vec!["https://[fd00::1]:2379".to_owned()];
+    answers.login = Some(("null".to_owned(), "/etc/a b".into()));
+    let files = documents(&answers, &["ssh-ed25519 AAAA someone".to_owned()]);
+    let [Document::Target(target)] = &parsed(&files, "schedules/target.yaml")[..] else {
+        panic!("no target");
+    };
+    assert_eq!(target.spec.config["folder"], "/mnt/a b: #c/{d}/\"e\"/'f'");
+    let [Document::Cluster(cluster)] = &parsed(&files, "schedules/cluster.yaml")[..] else {
+        panic!("no cluster");
+    };
+    assert_eq!(cluster.name.as_str(), "on");
+    let [Document::Schedule(schedule)] = &parsed(&files, "schedules/backup.yaml")[..] else {
+        panic!("no schedule");
+    };
+    assert_eq!(schedule.spec.cluster.as_str(), "on");
+    assert_eq!(schedule.spec.schedule, "30 2 * * *");
+    parsed(&files, "grants/store-file.yaml");
+}

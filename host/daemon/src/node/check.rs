@@ -1,0 +1,90 @@
+//! Everything that the schedules name, looked at without a run: plugins admitted and of
+//! the right world, what they say of their configurations, keys and certificates. No
+//! cluster is asked, and the state folder need not be free.
+
+use std::collections::BTreeSet;
+
+use drydock_core::files::{Step, Workflow};
+use drydock_core::plugin::World;
+use drydock_core::{Clock as _, ScheduleName};
+use drydock_sandbox::{Plugin, StepCall};
+
+use super::access::cluster_access;
+use super::places::{ConfigPlaces, step_plugin};
+use super::prepare::recipients;
+use super::workshop::{accept_config, findings_of};
+use super::{Node, Workshop};
+use crate::clock::SystemClock;
+use crate::exit::Failure;
+
+/// Looks at every schedule of the node.
+///
+/// # Errors
+/// Every mistake, a line each.
+pub async fn check(node: Node) -> Result<(), Failure> {
+    let workshop = Workshop::open(node)?;
+    let mut failures = Vec::new();
+    failures.extend(workshop.signing_key().err());
+    failures.extend(workshop.signers().err());
+    let names: Vec<ScheduleName> = workshop
+        .node
+        .documents
+        .schedules()
+        .map(|schedule| schedule.value.name.clone())
+        .collect();
+    for name in names {
+        let workflow = workshop.node.workflow(&name)?;
+        failures.extend(check_workflow(&workshop, &workflow).await);
+    }
+    // Two schedules that name one wrong thing are one mistake.
+    let told: BTreeSet<String> = failures.iter().map(Failure::sentence).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = told.into_iter().collect();
+    Err(Failure::usage(anyhow::anyhow!(told.join("\nerror: "))))
+}
+
+async fn check_workflow(workshop: &Workshop, workflow: &Workflow<'_>) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    let cluster = workflow.cluster.value.name.clone();
+    let access = cluster_access(workflow.cluster)
+        .map_err(|failure| failures.push(failure))
+        .ok();
+    let idle = StepCall {
+        etcd: access,
+        ..StepCall::idle(cluster.clone(), SystemClock.now())
+    };
+    let places = ConfigPlaces::of(workflow);
+    let backup = std::iter::once((workflow.backup, World::Backup));
+    let verify = workflow.verify.iter().map(|step| (*step, World::Verify));
+    for ((step, world), place) in backup.chain(verify).zip(&places.steps) {
+        let checked = match step_plugin(workshop, workflow, step, world) {
+            Ok(plugin) => check_step(&plugin, step, &idle).await,
+            Err(failure) => Err(failure),
+        };
+        failures.extend(checked.err().map(|failure| failure.placed(place)));
+    }
+    for ((_, document), place) in workflow.stores.iter().zip(&places.stores) {
+        failures.extend(recipients(document).err());
+        let checked = match workshop.idle_target(document, &cluster) {
+            Ok(target) => {
+                let subject = format!("target {}", document.value.name);
+                accept_config(&subject, target.check_config().await)
+            }
+            Err(failure) => Err(failure),
+        };
+        failures.extend(checked.err().map(|failure| failure.placed(place)));
+    }
+    failures
+}
+
+async fn check_step(plugin: &Plugin, step: &Step, idle: &StepCall) -> Result<(), Failure> {
+    let subject = format!("step {}", step.name);
+    let call = StepCall {
+        config: step.config_json(),
+        ..idle.clone()
+    };
+    let attempt = plugin.check_config(call, None).await;
+    accept_config(&subject, findings_of(&subject, attempt))
+}

@@ -1,0 +1,85 @@
+//! Where the mend of a mistake stands: the line of the document that named what turned
+//! out to be wrong.
+
+use std::sync::Arc;
+
+use drydock_core::PluginDigest;
+use drydock_core::files::{FileError, Name, Step, Workflow};
+use drydock_core::plugin::World;
+use drydock_sandbox::{AdmitError, Plugin};
+
+use super::{Node, Workshop};
+use crate::exit::{Failure, chain};
+
+/// The place of each step's configuration, the stores' in their targets' documents.
+pub struct ConfigPlaces {
+    pub steps: Vec<FileError>,
+    pub stores: Vec<FileError>,
+}
+
+impl ConfigPlaces {
+    pub fn of(workflow: &Workflow<'_>) -> Self {
+        let front = std::iter::once(workflow.backup).chain(workflow.verify.iter().copied());
+        let stores = workflow.stores.iter();
+        Self {
+            steps: front.map(|step| place(workflow, step, "config")).collect(),
+            stores: stores
+                .map(|(_, target)| target.sentence("spec.config", ""))
+                .collect(),
+        }
+    }
+}
+
+/// A step's plugin, or why not, by the line of the step.
+pub fn step_plugin(
+    workshop: &Workshop,
+    workflow: &Workflow<'_>,
+    step: &Step,
+    world: World,
+) -> Result<Arc<Plugin>, Failure> {
+    let name = step.plugin.as_ref().map_or("", Name::as_str);
+    workshop
+        .plugin_for(name, world, &format!("step {}", step.name))
+        .map_err(|failure| failure.placed(&place(workflow, step, "plugin")))
+}
+
+fn place(workflow: &Workflow<'_>, step: &Step, key: &str) -> FileError {
+    let steps = &workflow.schedule.value.spec.steps;
+    let index = steps.iter().position(|other| other.name == step.name);
+    let path = format!("spec.steps[{}].{key}", index.unwrap_or_default());
+    workflow.schedule.sentence(&path, "")
+}
+
+/// Why a plugin may not run, by the line that names it or that ought to allow it.
+pub fn refused(
+    node: &Node,
+    name: &str,
+    builtin: Option<&str>,
+    digest: &PluginDigest,
+    error: AdmitError,
+) -> Failure {
+    let config = &node.config;
+    let path = format!("spec.plugins.{name}");
+    let file = config
+        .value
+        .spec
+        .plugins
+        .get(name)
+        .map(|plugin| &plugin.file);
+    let told = chain(&error);
+    match (&error, file) {
+        (AdmitError::NotGranted { .. }, _) => match node.documents.grant_of(builtin, digest) {
+            Some(grant) => Failure::usage(grant.sentence("spec.grants", told)),
+            None => Failure::usage(error),
+        },
+        (AdmitError::AboveCeiling { .. }, _) => {
+            Failure::usage(config.sentence("spec.ceiling", told))
+        }
+        (AdmitError::Manifest { source, .. }, Some(file)) => {
+            let rule = format!("names {}, which cannot be used: {source}", file.display());
+            Failure::usage(config.error(&path, rule))
+        }
+        (_, Some(_)) => Failure::usage(config.sentence(&path, told)),
+        (_, None) => Failure::usage(error),
+    }
+}

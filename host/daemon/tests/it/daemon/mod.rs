@@ -1,0 +1,10 @@
+//! The daemon as a process: what it does by itself, and what it is told by signals, files
+//! and the clock.
+
+mod clock;
+mod kit;
+mod occurrences;
+mod reload;
+mod serving;
+mod stopping;
+mod takeup;

@@ -1,0 +1,321 @@
+//! A round trip that an operator can ask of a target: an object is created, cannot be
+//! created again, is read back, is listed, and is deleted. It goes the same ways as a
+//! backup's own objects, so that what holds here holds for them.
+//!
+//! [`contract`](crate::testing::contract) asks much more of a target, with uploads that
+//! break off and names that climb; it is for the authors of store plugins and leaves more
+//! behind when it fails. It begins with this probe.
+//!
+//! What the probe creates it takes away, also after a failure; where even that fails, the
+//! findings name the object.
+
+use drydock_core::store::Layout;
+use drydock_core::{Finding, Level};
+
+use crate::error::RepositoryError;
+use crate::object::{self, Creation};
+use crate::target::Target;
+
+/// Size of a part where the target leaves it open: two parts are a moment's work.
+const PART_BYTES_PREFERRED: u64 = 64 * 1024;
+
+/// Where a target wants larger parts than this, one small part has to do.
+const PART_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Pages of a listing that are followed; the probe's own prefix holds one object.
+const PAGES_MAX: usize = 16;
+
+/// What a law's author says when it holds, or how it does not.
+type Law = Result<String, String>;
+
+/// Works on one object below `prefix`, which ends with `/` and should be nobody else's.
+/// Answers what was found: notes for what holds, a failure for the first that does not.
+pub async fn probe(target: &dyn Target, prefix: &str) -> Vec<Finding> {
+    let layout = match target.layout().await {
+        Ok(layout) => layout,
+        Err(fault) => return vec![failure("probe-layout", fault.message)],
+    };
+    let probe = Probe {
+        target,
+        object: format!("{prefix}object"),
+        prefix,
+        sizes: Sizes::of(&layout),
+    };
+    let mut findings = probe.laws().await;
+    if let Err(left) = probe.tidy().await {
+        findings.push(failure("probe-left", left));
+    }
+    findings
+}
+
+struct Probe<'a> {
+    target: &'a dyn Target,
+    prefix: &'a str,
+    object: String,
+    sizes: Sizes,
+}
+
+/// In bytes.
+#[derive(Debug, PartialEq, Eq)]
+struct Sizes {
+    object: u64,
+    part: u64,
+}
+
+impl Probe<'_> {
+    /// One after the other; the first that does not hold ends them.
+    async fn laws(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut holds = |code: &str, law: Law| {
+            let (level, message) = match law {
+                Ok(message) => (Level::Note, message),
+                Err(message) => (Level::Failure, message),
+            };
+            findings.push(Finding::new(level, code, message));
+            level == Level::Note
+        };
+        let _ = holds("probe-create", self.create().await)
+            && holds("probe-create-again", self.create_again().await)
+            && holds("probe-read", self.read().await)
+            && holds("probe-list", self.list().await)
+            && holds("probe-uploads", self.uploads().await)
+            && holds("probe-delete", self.delete().await);
+        findings
+    }
+
+    async fn create(&self) -> Law {
+        let (object, Sizes { object: size, part }) = (&self.object, &self.sizes);
+        let created = object::create_in_parts(self.target, object, &self.bytes(), *part).await;
+        match created.map_err(told)? {
+            Creation::Created => Ok(format!(
+                "{object} was created: {size} bytes in {} parts",
+                size.div_ceil(*part)
+            )),
+            Creation::AlreadyThere => Err(format!(
+                "{object} cannot be created because it is there already, although nobody else uses that name"
+            )),
+        }
+    }
+
+    async fn create_again(&self) -> Law {
+        let object = &self.object;
+        let again = object::create(self.target, object, b"another").await;
+        match again.map_err(told)? {
+            Creation::AlreadyThere => Ok(format!("{object} could not be created again")),
+            Creation::Created => Err(format!(
+                "{object} was there and was created again with other bytes: this target cannot keep two runs from overwriting each other's recovery point; do not use it"
+            )),
+        }
+    }
+
+    async fn read(&self) -> Law {
+        let (object, size) = (&self.object, self.sizes.object);
+        let stored = object::read(self.target, object, size).await;
+        match stored.map_err(told)? {
+            Some(bytes) if bytes == self.bytes() => {
+                Ok(format!("{object} was read back byte by byte"))
+            }
+            Some(_) => Err(format!("{object} gives back other bytes than were stored")),
+            None => Err(format!("{object} was stored and is not there")),
+        }
+    }
+
+    async fn list(&self) -> Law {
+        let listed = self.listed().await?;
+        match listed.as_slice() {
+            [(object, size)] if *object == self.object && *size == self.sizes.object => Ok(
+                format!("{object} is listed under {} with its size", self.prefix),
+            ),
+            other => Err(format!(
+                "under {} is listed {other:?} instead of {} alone, with {} bytes",
+                self.prefix, self.object, self.sizes.object
+            )),
+        }
+    }
+
+    async fn uploads(&self) -> Law {
+        match self.open_uploads().await?.len() {
+            0 => Ok("no upload is left open".to_owned()),
+            count => Err(format!(
+                "{count} uploads under {} are still listed as open, although each was completed or aborted",
+                self.prefix
+            )),
+        }
+    }
+
+    async fn delete(&self) -> Law {
+        let object = &self.object;
+        // Twice, since a repetition after a crash must be no error.
+        for _ in 0..2 {
+            let deleted = self.target.delete(object).await;
+            deleted.map_err(|fault| format!("{object} could not be deleted: {fault}"))?;
+        }
+        match object::size_of(self.target, object).await.map_err(told)? {
+            None => Ok(format!("{object} was deleted")),
+            Some(_) => Err(format!("{object} was deleted and is still there")),
+        }
+    }
+
+    /// Removes whatever a law that did not hold left behind.
+    async fn tidy(&self) -> Result<(), String> {
+        let left = |what: String| format!("{what}: remove what is under {} by hand", self.prefix);
+        for session in self.open_uploads().await.map_err(left)? {
+            let aborted = self.target.abort(&session).await;
+            aborted.map_err(|fault| left(fault.message))?;
+        }
+        let deleted = self.target.delete(&self.object).await;
+        deleted.map_err(|fault| left(fault.message))
+    }
+
+    async fn listed(&self) -> Result<Vec<(String, u64)>, String> {
+        let (mut listed, mut cursor) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let page = self.target.list(self.prefix, cursor.as_deref()).await;
+            let page = page.map_err(|fault| format!("objects cannot be listed: {fault}"))?;
+            listed.extend(
+                page.objects
+                    .into_iter()
+                    .map(|stat| (stat.object, stat.size)),
+            );
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(listed),
+            }
+        }
+        Err(endless(self.prefix))
+    }
+
+    async fn open_uploads(&self) -> Result<Vec<drydock_core::store::Session>, String> {
+        let (mut open, mut cursor) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .target
+                .list_sessions(self.prefix, cursor.as_deref())
+                .await;
+            let page = page.map_err(|fault| format!("uploads cannot be listed: {fault}"))?;
+            open.extend(page.sessions.into_iter().map(|info| info.session));
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(open),
+            }
+        }
+        Err(endless(self.prefix))
+    }
+
+    /// Bytes that differ from their neighbours, so that a part in the wrong place shows.
+    fn bytes(&self) -> Vec<u8> {
+        (0..self.sizes.object)
+            .map(|place| u8::try_from((place + place / 251) % 251).expect("below 251"))
+            .collect()
+    }
+}
+
+impl Sizes {
+    /// A whole part and half a one, where that is little.
+    fn of(layout: &Layout) -> Self {
+        let part = PART_BYTES_PREFERRED
+            .max(layout.part_bytes_min)
+            .min(layout.part_bytes_max);
+        let object = match part > PART_BYTES_MAX || layout.parts_max < 2 {
+            // The last part may be below the smallest, and the only one is the last.
+            true => PART_BYTES_PREFERRED,
+            false => part + part / 2,
+        };
+        Self { object, part }
+    }
+}
+
+fn failure(code: &str, message: String) -> Finding {
+    Finding::new(Level::Failure, code, message)
+}
+
+fn endless(prefix: &str) -> String {
+    format!("the target's listing under {prefix} does not end after {PAGES_MAX} pages")
+}
+
+/// An error with what caused it.
+fn told(error: RepositoryError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use drydock_core::Fault;
+
+    use super::*;
+    use crate::testing::FakeTarget;
+    use crate::testing::fake::Call;
+
+    const PREFIX: &str = "probe/";
+
+    async fn codes(target: &FakeTarget) -> Vec<(Level, String)> {
+        let findings = probe(target, PREFIX).await;
+        findings.into_iter().map(|f| (f.level, f.code)).collect()
+    }
+
+    fn notes(codes: &[&str]) -> Vec<(Level, String)> {
+        let note = |code: &&str| (Level::Note, (*code).to_owned());
+        codes.iter().map(note).collect()
+    }
+
+    #[tokio::test]
+    async fn a_sound_target_passes_every_law_and_is_left_empty() {
+        let target = FakeTarget::new();
+        let all = [
+            "probe-create",
+            "probe-create-again",
+            "probe-read",
+            "probe-list",
+            "probe-uploads",
+            "probe-delete",
+        ];
+        assert_eq!(codes(&target).await, notes(&all));
+        assert!(target.objects().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_first_broken_law_ends_the_probe_and_nothing_is_left() {
+        let target = FakeTarget::new();
+        target.fail_next(Call::PutPart, Fault::permanent("no-space", "it is full"));
+        let findings = probe(&target, PREFIX).await;
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].level, Level::Failure);
+        assert!(findings[0].message.contains("it is full"), "{findings:?}");
+        assert_eq!(target.open_uploads(), 0);
+    }
+
+    #[tokio::test]
+    async fn bytes_that_came_to_rest_wrong_are_found() {
+        let target = FakeTarget::new();
+        target.spoil_what_is_written();
+        let found = codes(&target).await;
+        assert_eq!(found.last().map(|(level, _)| *level), Some(Level::Failure));
+        assert!(target.objects().is_empty());
+    }
+
+    #[test]
+    fn two_parts_are_sent_where_parts_are_small() {
+        let layout = |min, max, parts| Layout {
+            part_bytes_min: min,
+            part_bytes_max: max,
+            parts_max: parts,
+            parallel_max: 1,
+            equal_parts: false,
+        };
+        let sizes = |object, part| Sizes { object, part };
+        assert_eq!(Sizes::of(&layout(1, 1 << 30, 9)), sizes(98_304, 65_536));
+        assert_eq!(Sizes::of(&layout(1, 1000, 9)), sizes(1500, 1000));
+        assert_eq!(Sizes::of(&layout(5 << 20, 5 << 30, 9)).object, 15 << 19);
+        assert_eq!(
+            Sizes::of(&layout(16 << 20, 1 << 30, 9)),
+            sizes(65_536, 16 << 20)
+        );
+        assert_eq!(Sizes::of(&layout(1, 1 << 30, 1)), sizes(65_536, 65_536));
+    }
+}

@@ -1,0 +1,74 @@
+//! `cargo xtask bench`: Drydock beside the tools that people use today.
+//!
+//! This part only prepares: tools, plugins, and the programs built for release in a
+//! folder of their own beside the others. The measuring is the program `drydock-bench` of
+//! the testkit, since it talks to etcd.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::program::{run as run_program, step};
+use crate::workspace::Workspace;
+use crate::{plugins, tools};
+
+/// The peers, and what the build needs.
+const BENCH_TOOLS: &[&str] = &["protoc", "etcd-3.6.16", "etcd-3.7.3", "age", "zstd"];
+
+/// What is measured and how often; the program knows the defaults.
+pub struct Wanted<'a> {
+    pub names: &'a [String],
+    pub mebibytes: Option<u64>,
+    pub runs: Option<usize>,
+    pub members: Option<usize>,
+    pub json: Option<&'a Path>,
+}
+
+/// The chore: prepares everything and becomes the scenario.
+pub fn run(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
+    step("prepare the tools", || {
+        tools::prepare(workspace, BENCH_TOOLS)
+    })?;
+    step("prepare the plugins", || plugins::build(workspace))?;
+    step("build drydock and the bench for release", || {
+        let mut build = workspace.cargo();
+        build.args(["build", "--release", "--package", "drydock"]);
+        build.args(["--package", "drydock-testkit", "--bin", "drydock"]);
+        build.args(["--bin", "drydock-bench"]);
+        run_program(&mut build)
+    })?;
+    // The scenario takes this process over, so that Ctrl-C reaches only the one that has
+    // something to stop.
+    let error = scenario(workspace, wanted)?.exec();
+    Err(error).context("cannot start drydock-bench")
+}
+
+fn scenario(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<Command> {
+    let programs = workspace.target.join("release");
+    let mut command = Command::new(programs.join("drydock-bench"));
+    command
+        .env("DRYDOCK_CACHE", workspace.cache.root())
+        .arg("--drydock")
+        .arg(programs.join("drydock"))
+        .arg("--checkout")
+        .arg(&workspace.root)
+        .arg("--data")
+        .arg(workspace.cache.folder("bench")?);
+    let numbers = [
+        ("--mebibytes", wanted.mebibytes),
+        ("--runs", wanted.runs.map(|runs| runs as u64)),
+        ("--members", wanted.members.map(|members| members as u64)),
+    ];
+    for (flag, number) in numbers {
+        if let Some(number) = number {
+            command.arg(flag).arg(number.to_string());
+        }
+    }
+    if let Some(json) = wanted.json {
+        command.arg("--json").arg(json);
+    }
+    command.args(wanted.names);
+    Ok(command)
+}
