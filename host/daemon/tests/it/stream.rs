@@ -40,7 +40,7 @@ fn eight_parts_are_stored_by_two_stores_at_once_before_the_stream_ends() {
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    let ended = position(&lines, "output's stream ended");
+    let ended = position(&lines, "the output's stream ended");
     let before = &lines[..ended];
     let stored = before
         .iter()
