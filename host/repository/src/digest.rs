@@ -26,6 +26,17 @@ pub struct Tally {
     size: u64,
 }
 
+/// A tally that can also tell the digest of all bytes but the last 32, where formats such as
+/// etcd's snapshot keep the digest of what stands before them: one pass gives both.
+pub(crate) struct BodyTally {
+    body: Tally,
+    /// The last bytes so far, at most [`END_BYTES`].
+    end: Vec<u8>,
+}
+
+/// As long as a SHA-256.
+const END_BYTES: usize = 32;
+
 /// Hands bytes on to a writer or from a reader and keeps a [`Tally`] of them.
 pub struct Tallied<I> {
     inner: I,
@@ -85,6 +96,36 @@ impl Tally {
             size: self.size,
             sha256: Sha256(bytes),
         }
+    }
+}
+
+impl BodyTally {
+    pub fn new() -> Self {
+        Self {
+            body: Tally::new(),
+            end: Vec::with_capacity(2 * END_BYTES),
+        }
+    }
+
+    pub fn update(&mut self, bytes: &[u8]) {
+        let passed = (self.end.len() + bytes.len()).saturating_sub(END_BYTES);
+        let old = passed.min(self.end.len());
+        let (now, later) = bytes.split_at(passed - old);
+        self.body.update(&self.end[..old]);
+        self.body.update(now);
+        self.end.drain(..old);
+        self.end.extend_from_slice(later);
+    }
+
+    pub fn size(&self) -> u64 {
+        self.body.size() + self.end.len() as u64
+    }
+
+    /// The measure of all bytes, and the digest of those before the last 32.
+    pub fn finish(self) -> (Measure, Sha256) {
+        let mut whole = self.body.clone();
+        whole.update(&self.end);
+        (whole.finish(), self.body.finish().sha256)
     }
 }
 
@@ -172,6 +213,23 @@ mod tests {
         assert_eq!(Sha256::from_hex(text), Some(digest));
         for other in [&text.to_uppercase(), &text[..62], "", "zz"] {
             assert_eq!(Sha256::from_hex(other), None);
+        }
+    }
+
+    #[test]
+    fn a_body_tally_knows_both_digests_whatever_the_pieces() {
+        let bytes: Vec<u8> = (0..200).collect();
+        for length in [0, 1, 31, 32, 33, 64, 65, 200] {
+            for piece in [1, 5, 31, 32, 33, 100, 200] {
+                let mut tally = BodyTally::new();
+                bytes[..length].chunks(piece).for_each(|p| tally.update(p));
+                assert_eq!(tally.size(), length as u64);
+                let (whole, body) = tally.finish();
+                let before = length.saturating_sub(END_BYTES);
+                assert_eq!(whole.size, length as u64);
+                assert_eq!(whole.sha256, Sha256::of(&bytes[..length]));
+                assert_eq!(body, Sha256::of(&bytes[..before]), "{length} by {piece}");
+            }
         }
     }
 

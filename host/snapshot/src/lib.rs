@@ -77,4 +77,4 @@ pub use problem::{PROBLEMS_LISTED_MAX, Problem, Problems};
 pub use source::{SnapshotFile, Source};
 pub use stream::{StreamCheck, StreamSummary};
 pub use survey::{Limits, Survey};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, verify, verify_hashed};

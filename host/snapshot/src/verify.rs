@@ -34,9 +34,21 @@ pub struct Verified {
 /// [`SnapshotError::Damaged`] with all problems of both checks, or a failure to
 /// read.
 pub fn verify<S: Source>(source: &S) -> Result<Verified, SnapshotError> {
-    let source: &dyn Source = source;
+    verify_with(source, None)
+}
+
+/// The same for a file whose bytes before the last 32 are known to have the SHA-256 `body`:
+/// hashing them again would take most of the time.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_hashed<S: Source>(source: &S, body: [u8; 32]) -> Result<Verified, SnapshotError> {
+    verify_with(source, Some(body))
+}
+
+fn verify_with(source: &dyn Source, body: Option<[u8; 32]>) -> Result<Verified, SnapshotError> {
     let (trailer, survey) = thread::scope(|scope| {
-        let trailer = scope.spawn(|| check_trailer(source));
+        let trailer = scope.spawn(|| check_trailer(source, body));
         let survey = Survey::of(source, &Limits::default());
         (
             trailer
@@ -71,13 +83,13 @@ pub(crate) fn mismatch(trailer: &[u8], computed: &[u8]) -> Problem {
     }
 }
 
-fn check_trailer(source: &dyn Source) -> Result<[u8; 32], SnapshotError> {
+fn check_trailer(source: &dyn Source, known: Option<[u8; 32]>) -> Result<[u8; 32], SnapshotError> {
     let size = source.size().map_err(SnapshotError::Size)?;
     if !has_trailer(size) {
         return Err(Problem::TrailerMissing { bytes: size }.into());
     }
     let body = size - TRAILER_BYTES;
-    let computed = sha256(source, body)?;
+    let computed = known.map_or_else(|| sha256(source, body), Ok)?;
     let mut trailer = [0; TRAILER_BYTES as usize];
     read(source, &mut trailer, body)?;
     if trailer == computed {

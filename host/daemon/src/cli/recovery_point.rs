@@ -10,7 +10,9 @@ use drydock_core::files::{Located, Target as TargetDocument, nearest};
 use drydock_core::{ClusterName, RecoveryPointName};
 use drydock_repository::manifest::Artifact;
 use drydock_repository::recovery_point::{Form, Listed, RecoveryPoint, Standing, Verified};
-use drydock_repository::{Identities, Repository, RepositoryError, Sealing, TrustedSigners};
+use drydock_repository::{
+    Identities, Repository, RepositoryError, Sealing, Sha256, TrustedSigners,
+};
 use drydock_sandbox::StoreTarget;
 use drydock_snapshot::SnapshotFile;
 use serde_json::{Value, json};
@@ -451,7 +453,6 @@ async fn bring(
         )
     })?;
     let repository = Repository::new(&found.target, &shelf.signers);
-    let is_plain = matches!(form, Form::Plain(_));
     let fetched = repository
         .fetch(&found.point, &artifact.name, temporary, form)
         .await
@@ -459,8 +460,10 @@ async fn bring(
     let mut file: NamedTempFile = fetched.sink;
     file.flush()?;
     file.as_file().sync_all()?;
-    if is_plain && found.point.manifest.etcd.is_some() {
-        look_into(file.path(), artifact)?;
+    if let Some(body) = fetched.plain_body
+        && found.point.manifest.etcd.is_some()
+    {
+        look_into(file.path(), artifact, body)?;
     }
     file.persist_noclobber(path)
         .map_err(|error| error.error)
@@ -469,13 +472,14 @@ async fn bring(
     Ok(())
 }
 
-/// An etcd snapshot must be whole inside as well.
-fn look_into(file: &Path, artifact: &Artifact) -> anyhow::Result<()> {
+/// An etcd snapshot must be whole inside as well. `body` is the digest of all but its
+/// trailer, known from fetching it.
+fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> anyhow::Result<()> {
     if artifact.media_type != drydock_repository::manifest::MEDIA_TYPE_ETCD {
         return Ok(());
     }
     let snapshot = SnapshotFile::open(file)?;
-    drydock_snapshot::verify(&snapshot)
+    drydock_snapshot::verify_hashed(&snapshot, body.0)
         .map(|_| ())
         .with_context(|| {
             format!(

@@ -14,7 +14,7 @@ use std::thread;
 use tokio::sync::mpsc;
 
 use super::{RecoveryPoint, Repository, label};
-use crate::digest::{Measure, Tallied, Tally};
+use crate::digest::{BodyTally, Measure, Sha256, Tallied};
 use crate::error::RepositoryError;
 use crate::manifest::Artifact;
 use crate::object::{self, PIECES_AHEAD};
@@ -44,6 +44,9 @@ pub struct Fetched<W> {
     pub sealed: Measure,
     /// None when it was handed over sealed.
     pub plain: Option<Measure>,
+    /// The digest of the plain bytes before the last 32: what an etcd snapshot has to end
+    /// in. None when it was handed over sealed.
+    pub plain_body: Option<Sha256>,
 }
 
 /// What to do with the stored bytes, away from the async threads.
@@ -62,10 +65,17 @@ struct Opening {
 
 /// How opening ended; the stored bytes are judged before it.
 enum Opened {
-    Whole(Measure),
+    Whole(Plain),
     Broken(io::Error),
     Longer,
     Refused(UnsealError),
+}
+
+/// What the plain bytes are: all of them, and those before the last 32.
+#[derive(Clone, Copy)]
+struct Plain {
+    measure: Measure,
+    body: Sha256,
 }
 
 /// The receiving end of the channel as a reader.
@@ -188,7 +198,7 @@ impl Opening {
             Ok(match (kept, poured) {
                 (None, _) => Opened::Longer,
                 (Some(_), Err(error)) => Opened::Broken(error),
-                (Some(measure), Ok(())) => Opened::Whole(measure),
+                (Some(plain), Ok(())) => Opened::Whole(plain),
             })
         })
     }
@@ -212,8 +222,8 @@ fn keep(
     queue: &Receiver<Vec<u8>>,
     bytes_max: u64,
     sink: &mut impl Write,
-) -> io::Result<Option<Measure>> {
-    let mut tally = Tally::new();
+) -> io::Result<Option<Plain>> {
+    let mut tally = BodyTally::new();
     while let Ok(piece) = queue.recv() {
         tally.update(&piece);
         if tally.size() > bytes_max {
@@ -221,7 +231,8 @@ fn keep(
         }
         sink.write_all(&piece)?;
     }
-    Ok(Some(tally.finish()))
+    let (measure, body) = tally.finish();
+    Ok(Some(Plain { measure, body }))
 }
 
 impl<W: Write + Send> Task<W> {
@@ -269,18 +280,19 @@ impl<W: Write + Send> Task<W> {
         Ok(Fetched {
             sink: self.sink,
             sealed: measure,
-            plain,
+            plain: plain.map(|plain| plain.measure),
+            plain_body: plain.map(|plain| plain.body),
         })
     }
 }
 
 impl Opening {
-    fn judge(&self, object: &str, opened: Opened) -> Result<Measure, RepositoryError> {
+    fn judge(&self, object: &str, opened: Opened) -> Result<Plain, RepositoryError> {
         let mismatch = |found| Err(RepositoryError::plain_mismatch(object, &self.plain, found));
         let object = object.to_owned();
         match opened {
-            Opened::Whole(measure) if measure == self.plain => Ok(measure),
-            Opened::Whole(measure) => mismatch(told(&measure)),
+            Opened::Whole(plain) if plain.measure == self.plain => Ok(plain),
+            Opened::Whole(plain) => mismatch(told(&plain.measure)),
             Opened::Longer => mismatch("longer".to_owned()),
             Opened::Broken(source) => Err(RepositoryError::Unreadable { object, source }),
             Opened::Refused(source) => Err(RepositoryError::Unseal { object, source }),

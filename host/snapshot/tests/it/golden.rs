@@ -2,7 +2,7 @@
 
 use drydock_snapshot::{
     Figures, HashKv, Hints, Limits, SnapshotError, Status, figures, hash_kv, hash_kv_compacted_at,
-    status, verify,
+    status, verify, verify_hashed,
 };
 
 use crate::files::{SERVERS, open, path};
@@ -66,6 +66,10 @@ fn one_walk_gives_all_figures() {
 fn an_unchanged_file_is_verified() {
     for server in SERVERS {
         let verified = verify(&open(server)).expect("a sound file");
+        let hashed = verify_hashed(&open(server), verified.sha256).expect("a sound file");
+        assert_eq!(hashed, verified);
+        let other = verify_hashed(&open(server), [0; 32]).expect_err("another hash");
+        assert!(other.to_string().contains("trailer"), "{other}");
         let Status { revision, .. } = verified.status;
         assert_eq!(revision, NEWEST);
         assert!(verified.pages_used > 5);
