@@ -114,3 +114,28 @@ pub struct Verdict {
     pub pass: bool,
     pub findings: Vec<Finding>,
 }
+
+/// What the operating system says, without the number that only programmers know: the
+/// standard library writes `No such file or directory (os error 2)`.
+#[must_use]
+pub fn without_os_number(text: &str) -> String {
+    let Some((before, after)) = text.split_once(" (os error ") else {
+        return text.to_owned();
+    };
+    match after.split_once(')') {
+        Some((_, after)) => format!("{before}{}", without_os_number(after)),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_numbers_go_wherever_they_stand() {
+        let text = "a: gone (os error 2): b: full (os error 28)";
+        assert_eq!(without_os_number(text), "a: gone: b: full");
+        assert_eq!(without_os_number("odd (os error"), "odd (os error");
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use drydock_core::files::FileError;
+use drydock_core::without_os_number;
 
 /// The exit codes that the command line promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +104,11 @@ impl fmt::Display for Chain<'_> {
 
 /// An error and its causes.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut whole = without_number(&error.to_string());
+    let mut whole = without_os_number(&error.to_string());
     let mut last = whole.clone();
     let mut source = error.source();
     while let Some(cause) = source {
-        let text = without_number(&cause.to_string());
+        let text = without_os_number(&cause.to_string());
         // A wrapper that shows its source's text would otherwise say it twice.
         if text != last {
             whole.push_str(": ");
@@ -121,17 +122,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// What the operating system says, without the number that only programmers know.
 pub fn reason(error: &std::io::Error) -> String {
-    without_number(&error.to_string())
-}
-
-fn without_number(text: &str) -> String {
-    let Some((before, after)) = text.split_once(" (os error ") else {
-        return text.to_owned();
-    };
-    match after.split_once(')') {
-        Some((_, after)) => format!("{before}{}", without_number(after)),
-        None => text.to_owned(),
-    }
+    without_os_number(&error.to_string())
 }
 
 pub fn print_error(error: &anyhow::Error) {

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use drydock_core::{ErrorClass, Fault, UnixTime};
+use drydock_core::{ErrorClass, Fault, UnixTime, without_os_number};
 use rustls::pki_types::UnixTime as RustlsTime;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use tonic::Code;
@@ -364,14 +364,8 @@ fn read_io(error: &io::Error) -> Option<Reading> {
         ),
         _ => error
             .raw_os_error()
-            .and_then(|_| unreachable(without_number(error))),
+            .and_then(|_| unreachable(without_os_number(&error.to_string()))),
     }
-}
-
-/// The kernel's words without its number for them, which says nothing to an operator.
-fn without_number(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// The server's own answer. etcd's words are those of its `rpctypes` package.

@@ -74,21 +74,8 @@ struct Found {
 
 impl Shelf {
     fn open(node: Node, at: At) -> Result<Self, Failure> {
-        if let Some(name) = &at.target
-            && !node
-                .documents
-                .targets()
-                .any(|t| t.value.name.as_str() == name)
-        {
-            let known: Vec<_> = node
-                .documents
-                .targets()
-                .map(|target| target.value.name.to_string())
-                .collect();
-            return Err(Failure::usage(anyhow::anyhow!(
-                "there is no target {name}; there are: {}",
-                known.join(", ")
-            )));
+        if let Some(name) = &at.target {
+            node.target(name)?;
         }
         let workshop = Workshop::open(node)?;
         let signers = workshop.signers()?;

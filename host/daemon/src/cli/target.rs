@@ -1,13 +1,12 @@
 //! `drydock target`: looks at the places where recovery points are kept.
 
-use drydock_core::files::{Located, Target as TargetDocument, nearest};
 use drydock_core::{ClusterName, Finding, Level};
 use drydock_repository::Target as _;
 use drydock_repository::probe::probe;
 
 use super::args::{Global, Output, TargetVerb};
 use super::{block_on, print};
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Outcome};
 use crate::node::{Node, Workshop, accept_config};
 
 /// Where the probe works, beside the folders of clusters. Each probe has a folder of its
@@ -23,7 +22,7 @@ pub fn dispatch(global: &Global, verb: &TargetVerb) -> Outcome {
 
 async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome {
     let workshop = Workshop::open(node)?;
-    let document = find(&workshop.node, name)?;
+    let document = workshop.node.target(name)?;
     let target = workshop.idle_target(document, &ClusterName::new(""))?;
     accept_config(&format!("target {name}"), target.check_config().await)?;
     let mut findings = match target.check().await {
@@ -44,24 +43,6 @@ async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome 
     });
     print::rows(output, &findings, &["LEVEL", "CODE", "MESSAGE"], rows)?;
     Ok(exit_of(&findings))
-}
-
-fn find<'a>(node: &'a Node, name: &str) -> Result<&'a Located<TargetDocument>, Failure> {
-    let mut targets = node.documents.targets();
-    targets
-        .find(|target| target.value.name.as_str() == name)
-        .ok_or_else(|| {
-            let known: Vec<_> = node
-                .documents
-                .targets()
-                .map(|target| target.value.name.as_str())
-                .collect();
-            let hint = match nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are: {}", known.join(", ")),
-            };
-            Failure::usage(anyhow::anyhow!("there is no target {name}; {hint}"))
-        })
 }
 
 fn exit_of(findings: &[Finding]) -> Exit {

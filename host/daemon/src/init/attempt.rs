@@ -87,7 +87,9 @@ async fn try_cluster(cluster: &Located<Cluster>, tried: &mut Tried) -> Result<()
     let Some((first, _)) = answered.first() else {
         return Ok(());
     };
-    let members = access.member_list(first).await.map_err(told)?;
+    let mut members = access.member_list(first).await.map_err(told)?;
+    // etcd tells them in an order of its own each time.
+    members.sort_by(|a, b| a.name.cmp(&b.name));
     for member in members {
         let reached = answered.iter().any(|(_, id)| *id == member.id);
         let named = member

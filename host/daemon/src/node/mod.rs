@@ -65,17 +65,32 @@ impl Node {
     /// The schedule's workflow, or a sentence that names the nearest schedule.
     pub fn workflow(&self, schedule: &ScheduleName) -> Result<files::Workflow<'_>, Failure> {
         self.documents.workflow(schedule).ok_or_else(|| {
-            let known = || self.documents.schedules().map(|s| s.value.name.as_str());
-            let hint = match (nearest(schedule.as_str(), known()), known().count()) {
-                (Some(near), _) => format!("; did you mean {near}?"),
-                (None, 1..=NAMED_MAX) => {
-                    format!("; there are: {}", known().collect::<Vec<_>>().join(", "))
-                }
-                _ => "; `drydock schedule list` shows those that there are".to_owned(),
-            };
-            Failure::usage(anyhow::anyhow!("there is no schedule {schedule}{hint}"))
+            let known = self.documents.schedules().map(|s| s.value.name.as_str());
+            unknown("schedule", schedule.as_str(), known)
         })
     }
+
+    /// The target of that name, or a sentence that names the nearest one.
+    pub fn target(&self, name: &str) -> Result<&Located<files::Target>, Failure> {
+        let mut targets = self.documents.targets();
+        targets
+            .find(|target| target.value.name.as_str() == name)
+            .ok_or_else(|| {
+                let known = self.documents.targets().map(|t| t.value.name.as_str());
+                unknown("target", name, known)
+            })
+    }
+}
+
+fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let known: Vec<&str> = known.collect();
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None if known.is_empty() => "no document defines any".to_owned(),
+        None if known.len() <= NAMED_MAX => format!("there are: {}", known.join(", ")),
+        None => format!("there are {}, see the documents", known.len()),
+    };
+    Failure::usage(anyhow::anyhow!("there is no {kind} {name}; {hint}"))
 }
 
 fn start_logging(global: &Global, config: &NodeConfig) -> Result<(), Failure> {

@@ -153,7 +153,7 @@ pub fn write_fault(folder: &Path, error: &io::Error) -> Fault {
             "spool-failed",
             format!(
                 "the spool {spool} cannot be written ({}): see that the folder and its disk are well, {or_move}",
-                kernels_words(error)
+                crate::exit::reason(error)
             ),
         ),
     }
@@ -165,12 +165,6 @@ fn free(folder: &Path) -> String {
         |_| String::new(),
         |bytes| format!(" ({bytes} bytes are free)"),
     )
-}
-
-/// Without the kernel's number, which says nothing to an operator.
-fn kernels_words(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 pub fn create_folder(folder: &Path) -> Result<(), Fault> {

@@ -2,14 +2,14 @@
 
 use std::fmt::Display;
 
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{ErrorClass, Fault, without_os_number};
 use rustix::io::Errno;
 
 /// The fault for `errno`, met when Drydock tried to `act` (e.g. `write`) on `place`.
 pub(super) fn of(errno: Errno, act: &str, place: impl Display) -> Fault {
     let (class, code, why) = reading(errno);
     let because = if why.is_empty() {
-        kernels_words(errno)
+        without_os_number(&std::io::Error::from(errno).to_string())
     } else {
         why.to_owned()
     };
@@ -35,12 +35,6 @@ pub(super) fn full(place: impl Display, wanted: u64, free: Option<u64>) -> Fault
         ),
     )
     .with_detail("errno", Errno::NOSPC.raw_os_error())
-}
-
-/// The kernel's words without its number for them, which says nothing to an operator.
-fn kernels_words(errno: Errno) -> String {
-    let text = std::io::Error::from(errno).to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// Class, code and, where the kernel's own words would not help, a sentence.

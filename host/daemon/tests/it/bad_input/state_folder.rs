@@ -42,6 +42,16 @@ const USER_VERSION_AT: usize = 60;
 /// The place of the application's id in SQLite's header.
 const APPLICATION_ID_AT: usize = 68;
 
+/// Somewhat more than a day, so that the seconds between two commands do not show.
+const DAY_BACK: &str = "-91800";
+
+#[test]
+fn a_clock_that_is_a_day_behind_the_journal() {
+    let mut case = with_journal("clock-behind");
+    case.environment("DRYDOCK_TEST_CLOCK_OFFSET", DAY_BACK);
+    case.refused(75, &RUN);
+}
+
 #[test]
 fn a_state_folder_that_somebody_uses() {
     let mut case = Case::new("state-in-use", World::alone());

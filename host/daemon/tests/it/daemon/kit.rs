@@ -6,21 +6,19 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use drydock_core::ScheduleName;
 use drydock_journal::{Journal, Occurrence};
+use drydock_testkit::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{World, runtime};
 
 /// Longest wait for anything. A backup of the shared cluster takes seconds; on a busy
 /// machine, many of them.
 const WAIT_MAX: Duration = Duration::from_secs(150);
-
-/// Between two looks at a condition.
-const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Occurrences that a test reads.
 const OCCURRENCES_MAX: u32 = 1000;
@@ -32,12 +30,13 @@ pub struct Daemon<'a> {
 }
 
 /// Waits for a condition; panics with what it was.
-pub fn wait(what: &str, mut met: impl FnMut() -> bool) {
-    let deadline = Instant::now() + WAIT_MAX;
-    while !met() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::sleep(LOOK_INTERVAL);
-    }
+pub fn wait(what: &str, met: impl FnMut() -> bool) {
+    assert!(comes_true(what, met), "waited in vain: {what}");
+}
+
+fn comes_true(what: &str, mut met: impl FnMut() -> bool) -> bool {
+    let waiting = wait_until(what, WAIT_MAX, async || met());
+    runtime().block_on(waiting).is_ok()
 }
 
 impl<'a> Daemon<'a> {
@@ -97,16 +96,16 @@ impl<'a> Daemon<'a> {
 
     /// Waits for a condition while the daemon runs.
     pub fn wait(&mut self, what: &str, met: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + WAIT_MAX;
-        while !met(self) {
-            let ended = self.child.try_wait().unwrap();
-            assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "waited in vain: {what}; the daemon {ended:?}:\n{}",
-                self.log()
-            );
-            std::thread::sleep(LOOK_INTERVAL);
-        }
+        let mut ended = None;
+        let in_time = comes_true(what, || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some() || met(self)
+        });
+        assert!(
+            in_time && ended.is_none(),
+            "waited in vain: {what}; the daemon {ended:?}:\n{}",
+            self.log()
+        );
     }
 
     /// Waits until the daemon plans.
@@ -126,17 +125,11 @@ impl<'a> Daemon<'a> {
     /// Waits for the end.
     pub fn ended(mut self) -> ExitStatus {
         let mut status = None;
-        let log = self.log.clone();
-        let deadline = Instant::now() + WAIT_MAX;
-        while status.is_none() {
-            assert!(
-                Instant::now() < deadline,
-                "the daemon does not end:\n{}",
-                std::fs::read_to_string(&log).unwrap_or_default()
-            );
-            std::thread::sleep(LOOK_INTERVAL);
+        let in_time = comes_true("the daemon ends", || {
             status = self.child.try_wait().unwrap();
-        }
+            status.is_some()
+        });
+        assert!(in_time, "the daemon does not end:\n{}", self.log());
         status.unwrap()
     }
 
