@@ -51,7 +51,7 @@ const ETCD: Recipe = Recipe::Go(&[
 /// Every tool there is. Those with a short name are the default set.
 const TOOLS: &[Tool] = &[
     Tool {
-        name: "protoc",
+        name: "protoc-3.3",
         short: Some("protoc"),
         recipe: Recipe::Protoc,
     },
@@ -155,7 +155,7 @@ fn prepare_tool(workspace: &Workspace, tool: &Tool) -> Result<PathBuf> {
 
 fn is_present(tool: &Tool, place: &Path) -> bool {
     match &tool.recipe {
-        Recipe::Protoc => place.is_file(),
+        Recipe::Protoc => place.join(protoc::PROGRAM).is_file(),
         Recipe::Go(programs) => programs
             .iter()
             .all(|(program, _)| place.join(program).is_file()),
@@ -186,7 +186,9 @@ mod tests {
     #[test]
     fn an_unknown_tool_lists_the_valid_ones() {
         let error = named("etcd-9").err().unwrap().to_string();
-        assert!(error.starts_with("there is no tool `etcd-9`; choose from protoc, etcd-3.6.16"));
+        assert!(
+            error.starts_with("there is no tool `etcd-9`; choose from protoc-3.3, etcd-3.6.16")
+        );
     }
 
     #[test]
