@@ -2,7 +2,8 @@
 //!
 //! This part only prepares: tools, plugins, and the programs built for release in a
 //! folder of their own beside the others. The measuring is the program `drydock-bench` of
-//! the testkit, since it talks to etcd.
+//! the testkit, since it talks to etcd, and for the comparison `sandbox` the bench of that
+//! crate, since it knows wasmtime.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -16,6 +17,9 @@ use crate::{plugins, tools};
 
 /// The peers, and what the build needs.
 const BENCH_TOOLS: &[&str] = &["protoc", "etcd-3.6.16", "etcd-3.7.3", "age", "zstd"];
+
+/// The comparison that is a bench of the sandbox's crate.
+const SANDBOX: &str = "sandbox";
 
 /// What is measured and how often; the program knows the defaults.
 pub struct Wanted<'a> {
@@ -32,6 +36,39 @@ pub fn run(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
         tools::prepare(workspace, BENCH_TOOLS)
     })?;
     step("prepare the plugins", || plugins::build(workspace))?;
+    if wanted.names.is_empty() || wanted.names.iter().any(|name| name == SANDBOX) {
+        step("measure the sandbox", || sandbox(workspace, wanted))?;
+    }
+    if wanted.names.iter().any(|name| name != SANDBOX) || wanted.names.is_empty() {
+        return programs(workspace, wanted);
+    }
+    Ok(())
+}
+
+/// The sandbox by itself. Its figures go to a file beside the others'.
+fn sandbox(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
+    let mut bench = workspace.cargo();
+    bench.args([
+        "bench",
+        "--package",
+        "drydock-sandbox",
+        "--bench",
+        SANDBOX,
+        "--",
+    ]);
+    if let Some(runs) = wanted.runs {
+        bench.arg("--runs").arg(runs.to_string());
+    }
+    if let Some(json) = wanted.json {
+        // cargo runs it in the crate's folder.
+        let json = std::path::absolute(json).context("there is no current folder")?;
+        bench.arg("--json").arg(json.with_extension("sandbox.json"));
+    }
+    run_program(&mut bench)
+}
+
+/// Drydock's program beside its peers.
+fn programs(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
     step("build drydock and the bench for release", || {
         let mut build = workspace.cargo();
         build.args(["build", "--release", "--package", "drydock"]);
@@ -69,6 +106,6 @@ fn scenario(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<Command> {
     if let Some(json) = wanted.json {
         command.arg("--json").arg(json);
     }
-    command.args(wanted.names);
+    command.args(wanted.names.iter().filter(|name| *name != SANDBOX));
     Ok(command)
 }

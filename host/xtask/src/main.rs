@@ -76,7 +76,7 @@ enum Chore {
     },
     /// Measure Drydock beside etcdctl, etcdutl, zstd and age, side by side.
     Bench {
-        /// Only these comparisons: backup, fetch, status, hashkv, memory.
+        /// Only these comparisons: sandbox, backup, fetch, status, hashkv, memory.
         names: Vec<String>,
         /// The size of each data set; 500 otherwise.
         #[arg(long, value_name = "NUMBER")]
