@@ -1,7 +1,8 @@
 //! The powers over this node's own bytes that a plugin can be granted: folders, slices
 //! of an artifact, outputs of a backup, and the plain spool that an output goes into.
 //!
-//! The crate knows neither wasmtime nor etcd nor what an artifact contains. It refuses
+//! The crate knows neither wasmtime nor etcd; of what an artifact contains it knows tar
+//! archives alone, which [`archive`] judges for the daemon. It refuses
 //! to know where a plugin's words come from: every path, name, offset and length that
 //! it is handed is checked here, whoever handed it over.
 //!
@@ -22,10 +23,12 @@
 //! any state, under the names that the plugin chose; of a plain spool, nothing, since it
 //! has no name.
 
+pub mod archive;
 pub mod artifact;
 pub mod files;
 pub mod spool;
 
+pub use archive::{ArchiveCheck, ArchiveSummary};
 pub use artifact::{Output, OutputOpener, OutputSink, Outputs, Sink, Slice};
 pub use files::{Folder, FolderGrants};
 pub use spool::{PlainSpool, SpoolError};

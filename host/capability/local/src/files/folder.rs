@@ -12,18 +12,15 @@ use drydock_core::Fault;
 use drydock_core::plugin::Access;
 use ring::digest::{Context, SHA256};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::beneath::{self, RESOLVE};
 use super::fault;
 use super::path::Inside;
+use super::walk::NamesBudget;
 use crate::artifact::{Sink, Slice};
 use crate::{CALL_BYTES_MAX, artifact};
-
-/// How paths are resolved: never out of the folder, never through a link.
-const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS);
 
 /// How far the disk may be ahead of a digest: a few chunks, so that neither waits for the
 /// other.
@@ -45,12 +42,18 @@ struct Inner {
     /// For messages only; nothing is resolved through it.
     path: PathBuf,
     access: Access,
+    names: NamesBudget,
 }
 
 impl Folder {
-    pub(super) fn new(fd: OwnedFd, path: PathBuf, access: Access) -> Self {
+    pub(super) fn new(fd: OwnedFd, path: PathBuf, access: Access, names: NamesBudget) -> Self {
         Self {
-            inner: Arc::new(Inner { fd, path, access }),
+            inner: Arc::new(Inner {
+                fd,
+                path,
+                access,
+                names,
+            }),
         }
     }
 
@@ -215,7 +218,8 @@ impl Folder {
         }
         let fd = self.open_folder(below)?;
         let shown = self.inner.path.join(below);
-        Ok(Self::new(fd, shown, self.inner.access))
+        let names = self.inner.names.clone();
+        Ok(Self::new(fd, shown, self.inner.access, names))
     }
 
     /// A descriptor of the folder `inside` this one; of this one itself when empty.
@@ -229,6 +233,30 @@ impl Folder {
     /// The whole path, for messages.
     pub(super) fn shown(&self, inside: &str) -> impl Display {
         self.inner.path.join(inside).display().to_string()
+    }
+
+    /// The same for a path of any bytes.
+    pub(super) fn shown_bytes(&self, inside: &[u8]) -> String {
+        self.inner
+            .path
+            .join(beneath::shown(inside))
+            .display()
+            .to_string()
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.inner.fd.as_fd()
+    }
+
+    /// What the names that walks keep count against.
+    pub(super) fn names_budget(&self) -> &NamesBudget {
+        &self.inner.names
+    }
+
+    /// The folder's own file system.
+    pub(super) fn device(&self) -> Option<u64> {
+        let stat = rustix::fs::fstat(&self.inner.fd).ok()?;
+        Some(stat.st_dev)
     }
 
     fn failed<'a>(&'a self, act: &'a str, path: Inside<'a>) -> impl Fn(Errno) -> Fault + 'a {
@@ -408,7 +436,7 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
         .map_err(|error| fault::of_io(&error, "read", "a file that changed meanwhile"))
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
     let done = tokio::task::spawn_blocking(work).await;

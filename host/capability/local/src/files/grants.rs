@@ -10,18 +10,24 @@ use rustix::io::Errno;
 
 use super::fault;
 use super::folder::Folder;
+use super::walk::NamesBudget;
 
 /// The folders that a plugin was granted. Grants add up: where two cover a folder, the
 /// wider access counts.
 #[derive(Debug, Clone, Default)]
 pub struct FolderGrants {
     grants: Vec<FolderGrant>,
+    /// For all folders that are opened through these grants together.
+    names: NamesBudget,
 }
 
 impl FolderGrants {
     #[must_use]
     pub fn new(grants: Vec<FolderGrant>) -> Self {
-        Self { grants }
+        Self {
+            grants,
+            names: NamesBudget::default(),
+        }
     }
 
     /// Opens the granted folder `path`, or one below a granted folder. With a write grant
@@ -40,7 +46,8 @@ impl FolderGrants {
         let below = wanted
             .strip_prefix(&grant.directory)
             .expect("a covering grant is a prefix of the folder");
-        let whole = Folder::new(base, grant.directory.clone(), grant.access);
+        let names = self.names.clone();
+        let whole = Folder::new(base, grant.directory.clone(), grant.access, names);
         match below.to_str() {
             None | Some("") => Ok(whole),
             Some(below) => whole.subfolder(below),
