@@ -7,7 +7,7 @@ mod outcome;
 mod upload;
 
 use crate::model::{Effect, Event};
-use crate::state::RunState;
+use crate::state::{Backup, RunState};
 
 pub use outcome::{left_behind, outcome};
 
@@ -47,16 +47,26 @@ fn forward(state: &RunState) -> Vec<Effect> {
     effects
 }
 
+/// The first backup step that is not done runs next, once no other runs: one at a time,
+/// in their order. A step whose outputs were lost after it was done is made anew before
+/// the next one begins.
 fn start_backup(state: &RunState) -> Option<Effect> {
-    state.backup.task.is_idle().then(|| Effect::StartBackup {
-        attempt: state.backup.task.next_attempt(),
+    let is_running = |backup: &Backup| backup.task.is_in_flight();
+    let next = state.backups.iter().find(|b| !b.task.is_done())?;
+    let wanted = next.task.is_idle() && !state.backups.iter().any(is_running);
+    wanted.then(|| Effect::StartBackup {
+        step: next.step.clone(),
+        attempt: next.task.next_attempt(),
         first_output: state.next_output(),
     })
 }
 
 fn stop_backup(state: &RunState) -> Option<Effect> {
-    let wanted = state.backup.task.is_in_flight() && state.backup.stop.is_idle();
-    wanted.then_some(Effect::StopBackup)
+    let mut running = state.backups.iter().filter(|b| b.task.is_in_flight());
+    let wanted = running.find(|backup| backup.stop.is_idle())?;
+    Some(Effect::StopBackup {
+        step: wanted.step.clone(),
+    })
 }
 
 fn judge(state: &RunState) -> Vec<Effect> {

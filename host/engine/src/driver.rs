@@ -316,12 +316,21 @@ fn asked_for(asked: Option<Control>) -> Input {
 fn is_answer(effect: &Effect, event: &Event) -> bool {
     match (effect, event) {
         (_, Event::EffectFailed { effect: failed, .. }) => **failed == *effect,
-        (Effect::StartBackup { attempt, .. }, Event::BackupFinished { attempt: of, .. })
-        | (Effect::StartBackup { attempt, .. }, Event::BackupFailed { attempt: of, .. }) => {
-            attempt == of
-        }
-        (Effect::StopBackup, Event::BackupStopping)
-        | (Effect::SignManifest, Event::ManifestSigned { .. })
+        (
+            Effect::StartBackup { step, attempt, .. },
+            Event::BackupFinished {
+                step: s,
+                attempt: a,
+                ..
+            }
+            | Event::BackupFailed {
+                step: s,
+                attempt: a,
+                ..
+            },
+        ) => (step, attempt) == (s, a),
+        (Effect::StopBackup { step }, Event::BackupStopping { step: of }) => step == of,
+        (Effect::SignManifest, Event::ManifestSigned { .. })
         | (Effect::DropSpool, Event::SpoolDropped) => true,
         (
             Effect::Judge { step, output, .. },
@@ -392,8 +401,12 @@ fn tell(event: &Event) {
         Event::EffectFailed { effect, fault } => {
             tracing::warn!(effect = effect.word(), code = fault.code, "{fault}");
         }
-        Event::BackupFailed { attempt, fault } => {
-            tracing::warn!(attempt, code = fault.code, "{fault}");
+        Event::BackupFailed {
+            step,
+            attempt,
+            fault,
+        } => {
+            tracing::warn!(%step, attempt, code = fault.code, "{fault}");
         }
         Event::RunFinished { outcome, .. } => {
             tracing::debug!(outcome = outcome.word(), "the run's end is recorded");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::{Clock, RunId, ScheduleName};
+use drydock_core::{Clock, RunId, ScheduleName, StepName};
 use drydock_journal::{Journal, JournalError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use crate::crash::{CrashPoint, NoCrash};
 use crate::driver::{Control, Driver};
 use crate::error::EngineError;
-use crate::model::{Event, Outcome, RunSpec};
+use crate::model::{Event, Outcome, RunSpec, StepPin};
 use crate::replay::replay;
 use crate::runner::StepRunner;
 use crate::state::RunState;
@@ -236,16 +236,20 @@ fn spawn(driver: Driver, claim: Claim) -> RunHandle {
 }
 
 fn check(spec: &RunSpec) -> Result<(), EngineError> {
-    let steps = || spec.stores.iter().map(|store| &store.pin.step);
-    let verifying = || spec.verify.iter().map(|pin| &pin.step);
-    let problem = if spec.stores.is_empty() {
+    let names: BTreeSet<_> = spec.pins().map(|pin| &pin.step).collect();
+    let is_backup = |step: &StepName| spec.backups.iter().any(|pin| pin.step == *step);
+    let mut judged = spec.verify.iter().flat_map(|verify| &verify.judges);
+    let is_judged = |pin: &StepPin| spec.judges_of(&pin.step).next().is_some();
+    let problem = if spec.backups.is_empty() {
+        "it has no backup step"
+    } else if spec.stores.is_empty() {
         "it has no store step"
-    } else if spec.verify.is_empty() {
-        "it has no verify step, and nothing counts as stored that was not verified"
-    } else if steps().collect::<BTreeSet<_>>().len() < spec.stores.len()
-        || verifying().collect::<BTreeSet<_>>().len() < spec.verify.len()
-    {
+    } else if names.len() < spec.pins().count() {
         "two of its steps have the same name"
+    } else if !judged.all(is_backup) {
+        "a verify step judges a step that is no backup step"
+    } else if !spec.backups.iter().all(is_judged) {
+        "no verify step judges one of its backup steps, and nothing counts as stored that was not verified"
     } else {
         return Ok(());
     };

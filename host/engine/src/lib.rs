@@ -11,10 +11,11 @@
 //! pure parts: it writes the event and the effects that it caused in one synced
 //! transaction, hands the effects to the runner, and waits for the next event.
 //!
-//! The way of a run: the backup step opens outputs, whose sealed bytes go part by part
-//! to every store while they still come in; each output that is whole is judged by
-//! every verify step; when the backup has finished, all outputs are sealed and all
-//! verdicts are yes, each store completes its uploads, reads back what it could not
+//! The way of a run: backup steps run one after the other, each in attempts of its own.
+//! One opens outputs, whose sealed bytes go part by part to every store while they still
+//! come in; each output that is whole is judged by the verify steps that judge its step.
+//! What a step finished stays when a later one fails and is tried again. When all backup
+//! steps have finished, all outputs are sealed and all verdicts are yes, each store completes its uploads, reads back what it could not
 //! check itself, and takes the manifest, which commits the recovery point there.
 //! Whatever goes wrong, the run then takes back what it began: uploads are aborted,
 //! completed objects that no manifest names are deleted, the spool is dropped.
@@ -24,6 +25,9 @@
 //! **Invariant:** nothing is completed at any target before every verify step has
 //! passed every output that counts.
 //!
+//! **Invariant:** an output shares the fate of the attempt that opened it: when that fails
+//! or is lost, its outputs are discarded, and no others.
+//!
 //! **Invariant:** an object that a manifest may name is never deleted.
 //!
 //! **Invariant:** replaying a run's records gives the state of the process that wrote
@@ -32,7 +36,7 @@
 //! A crash leaves the records up to the last transaction, the effects that were in
 //! flight (each may or may not have taken place), and the sealed spool. Resuming sends
 //! parts again that have no record, looks for uploads whose session got lost, and
-//! makes the backup anew when its stream was cut off.
+//! makes a backup step anew when its stream was cut off.
 
 pub mod crash;
 pub mod decide;

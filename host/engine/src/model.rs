@@ -1,12 +1,13 @@
 //! What a run is made of: its pinned specification, the events that it takes in and
 //! the effects that it asks for. Everything here is data and is kept in the journal.
 
+use drydock_core::plugin::Grants;
 use drydock_core::store::{Completion, Layout, PartReceipt, Receipt, Session};
 use drydock_core::{
     ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RunId, ScheduleName, StepName,
     TargetName, UnixTime, Verdict,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Everything that a run is bound to from its first record on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +17,11 @@ pub struct RunSpec {
     pub cluster: ClusterName,
     pub due: UnixTime,
     pub by_hand: bool,
-    pub backup: StepPin,
-    pub verify: Vec<StepPin>,
+    /// In the order in which they run, one at least. A run that was recorded when there
+    /// could only be one has it as `backup`.
+    #[serde(alias = "backup", deserialize_with = "one_or_more")]
+    pub backups: Vec<StepPin>,
+    pub verify: Vec<VerifyPin>,
     pub stores: Vec<StorePin>,
     pub policy: Policy,
     /// `sha256:` and hex of the schedule, target, cluster and grant documents in force.
@@ -29,9 +33,26 @@ pub struct RunSpec {
 pub struct StepPin {
     pub step: StepName,
     pub plugin: String,
+    /// The plugin's own version; empty in records that were made before it was kept.
+    #[serde(default)]
+    pub version: String,
     pub digest: PluginDigest,
     /// The step's `config:` as JSON.
     pub config: String,
+    /// What the plugin may do in this run; none in records that were made before it was
+    /// kept.
+    #[serde(default)]
+    pub grants: Option<Grants>,
+}
+
+/// A verify step and the backup steps whose outputs it judges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyPin {
+    #[serde(flatten)]
+    pub pin: StepPin,
+    /// Names of backup steps; empty for all of them.
+    #[serde(default)]
+    pub judges: Vec<StepName>,
 }
 
 /// A store step and its target.
@@ -44,7 +65,7 @@ pub struct StorePin {
 /// How often and how long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// Retries of one effect (and of the backup as a whole) before it counts as failed.
+    /// Retries of one effect (and of each backup step) before it counts as failed.
     pub backoff_limit: u32,
     /// Wait before the first retry, in milliseconds; doubles each time up to `backoff_ms_max`.
     pub backoff_ms: u64,
@@ -81,9 +102,11 @@ pub enum Event {
     RunResumed {
         at: UnixTime,
     },
-    /// The backup step opened an output. `object_suffix` is 16 hex digits that make the
+    /// A backup step opened an output. `object_suffix` is 16 hex digits that make the
     /// object's name unique to this output; `extension` is `zst.age` or `zst`.
     OutputOpened {
+        #[serde(default = "the_only_step")]
+        step: StepName,
         output: OutputId,
         name: String,
         secret: bool,
@@ -105,16 +128,23 @@ pub enum Event {
         sealed: Box<SealedOutput>,
     },
     BackupFinished {
+        #[serde(default = "the_only_step")]
+        step: StepName,
         attempt: u32,
         degraded: bool,
         findings: Vec<Finding>,
     },
     BackupFailed {
+        #[serde(default = "the_only_step")]
+        step: StepName,
         attempt: u32,
         fault: Fault,
     },
-    /// The running backup was told to stop. Its BackupFailed follows.
-    BackupStopping,
+    /// The running backup step was told to stop. Its BackupFailed follows.
+    BackupStopping {
+        #[serde(default = "the_only_step")]
+        step: StepName,
+    },
     Judged {
         step: StepName,
         output: OutputId,
@@ -198,17 +228,23 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "kebab-case")]
 pub enum Effect {
-    /// Run the backup plugin. `first_output` numbers the first output that it opens.
-    /// Spool files of outputs below it are of no more use.
+    /// Run a backup step's plugin. `first_output` numbers the first output that it opens.
+    /// Of the outputs below it only the live ones' spool files are still of use: they are
+    /// other steps'.
     /// Answers with OutputOpened/SealedAdvanced/OutputSealed/OutputDiscarded while it
     /// runs and with BackupFinished or BackupFailed at the end.
     StartBackup {
+        #[serde(default = "the_only_step")]
+        step: StepName,
         attempt: u32,
         first_output: OutputId,
     },
-    /// Tell the running backup to stop. Answers BackupStopping; the backup itself still
+    /// Tell the running backup step to stop. Answers BackupStopping; the step itself still
     /// answers BackupFailed.
-    StopBackup,
+    StopBackup {
+        #[serde(default = "the_only_step")]
+        step: StepName,
+    },
     BeginUpload {
         store: StepName,
         output: OutputId,
@@ -310,6 +346,27 @@ pub enum Outcome {
     Superseded { reasons: Vec<String> },
 }
 
+impl RunSpec {
+    /// Every pinned step: backup, verify, store, each in its order.
+    pub fn pins(&self) -> impl Iterator<Item = &StepPin> {
+        let verify = self.verify.iter().map(|verify| &verify.pin);
+        let stores = self.stores.iter().map(|store| &store.pin);
+        self.backups.iter().chain(verify).chain(stores)
+    }
+
+    /// The verify steps that judge what a backup step made.
+    pub fn judges_of(&self, backup: &StepName) -> impl Iterator<Item = &VerifyPin> {
+        self.verify.iter().filter(|pin| pin.judges(backup))
+    }
+}
+
+impl VerifyPin {
+    #[must_use]
+    pub fn judges(&self, backup: &StepName) -> bool {
+        self.judges.is_empty() || self.judges.contains(backup)
+    }
+}
+
 impl Event {
     /// Whether the event is kept in the journal. The others only matter to the process
     /// in which they happen.
@@ -325,7 +382,7 @@ impl Effect {
     pub fn word(&self) -> &'static str {
         match self {
             Self::StartBackup { .. } => "start-backup",
-            Self::StopBackup => "stop-backup",
+            Self::StopBackup { .. } => "stop-backup",
             Self::BeginUpload { .. } => "begin-upload",
             Self::PutPart { .. } => "put-part",
             Self::Judge { .. } => "judge",
@@ -339,6 +396,15 @@ impl Effect {
             Self::DropSpool => "drop-spool",
             Self::Wait { .. } => "wait",
             Self::Finish { .. } => "finish",
+        }
+    }
+
+    /// The backup step that the effect works on.
+    #[must_use]
+    pub fn backup(&self) -> Option<&StepName> {
+        match self {
+            Self::StartBackup { step, .. } | Self::StopBackup { step } => Some(step),
+            _ => None,
         }
     }
 
@@ -412,4 +478,25 @@ impl Outcome {
             Self::Superseded { .. } => "Superseded",
         }
     }
+}
+
+/// Stands in records that were made when a run could only have one backup step and none
+/// said which: the state takes it for that one.
+pub(crate) fn the_only_step() -> StepName {
+    StepName::new("")
+}
+
+/// A list, or the one step that older records have in its place.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StepPin>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Backups {
+        More(Vec<StepPin>),
+        One(Box<StepPin>),
+    }
+
+    Ok(match Backups::deserialize(deserializer)? {
+        Backups::More(pins) => pins,
+        Backups::One(pin) => vec![*pin],
+    })
 }

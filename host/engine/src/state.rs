@@ -12,10 +12,10 @@ use std::mem::take;
 
 use drydock_core::{Fault, Finding, OutputId, StepName, UnixTime};
 
-use crate::model::{Effect, Outcome, RunSpec};
+use crate::model::{Effect, Outcome, RunSpec, the_only_step};
 use crate::task::Task;
 
-pub use output::{Judging, Output, OutputPhase};
+pub use output::{Judging, Output, OutputPhase, name_taken};
 pub use store::{Store, StoreStatus};
 pub use uploads::{OpenUpload, Upload};
 
@@ -32,7 +32,8 @@ pub const SPOOL_MISSING: &str = "spool-missing";
 pub struct RunState {
     pub spec: RunSpec,
     pub created: UnixTime,
-    pub backup: Backup,
+    /// In the order of the specification.
+    pub backups: Vec<Backup>,
     /// By number; discarded ones stay, so that their uploads are cleaned up.
     pub outputs: BTreeMap<OutputId, Output>,
     /// In the order of the specification.
@@ -49,10 +50,11 @@ pub struct RunState {
     timers: u64,
 }
 
-/// The backup step of the run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A backup step of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
-    /// Done when the plugin finished. Its attempts are the backup's attempts.
+    pub step: StepName,
+    /// Done when the plugin finished. Its attempts are the step's attempts.
     pub task: Task,
     pub stop: Task,
     pub report: Option<Report>,
@@ -85,9 +87,29 @@ pub struct Finished {
 pub struct EffectFault {
     /// The effect's word, e.g. `put-part`.
     pub effect: &'static str,
+    /// The backup step that it was about.
+    pub backup: Option<StepName>,
     pub store: Option<StepName>,
     pub output: Option<OutputId>,
     pub fault: Fault,
+}
+
+impl Backup {
+    fn new(step: &StepName) -> Self {
+        Self {
+            step: step.clone(),
+            task: Task::default(),
+            stop: Task::default(),
+            report: None,
+            lost: 0,
+        }
+    }
+
+    /// Whether it is the step of that name. Records that name none were made when there
+    /// could be no other.
+    fn is(&self, step: &StepName) -> bool {
+        self.step == *step || *step == the_only_step()
+    }
 }
 
 impl RunState {
@@ -95,10 +117,12 @@ impl RunState {
     #[must_use]
     pub fn new(spec: RunSpec, created: UnixTime) -> Self {
         let stores = spec.stores.iter().map(Store::new).collect();
+        let backups = spec.backups.iter().map(|pin| Backup::new(&pin.step));
+        let backups = backups.collect();
         Self {
             spec,
             created,
-            backup: Backup::default(),
+            backups,
             outputs: BTreeMap::new(),
             stores,
             sign: Task::default(),
@@ -154,6 +178,18 @@ impl RunState {
         self.outputs.values().filter(|output| output.is_live())
     }
 
+    /// The backup step of that name.
+    #[must_use]
+    pub fn backup(&self, step: &StepName) -> Option<&Backup> {
+        self.backups.iter().find(|backup| backup.is(step))
+    }
+
+    /// Whether every backup step is done.
+    #[must_use]
+    pub fn is_backed_up(&self) -> bool {
+        self.backups.iter().all(|backup| backup.task.is_done())
+    }
+
     #[must_use]
     pub fn store(&self, step: &StepName) -> Option<&Store> {
         self.stores.iter().find(|store| store.step == *step)
@@ -169,11 +205,11 @@ impl RunState {
         self.ending.is_some()
     }
 
-    /// Whether the backup is finished, everything that counts is sealed, and every
-    /// verify step said yes to all of it: nothing is completed anywhere before.
+    /// Whether every backup step is done, everything that counts is sealed, and every
+    /// verify step said yes to all that it judges: nothing is completed anywhere before.
     #[must_use]
     pub fn is_verified(&self) -> bool {
-        self.backup.task.is_done() && self.live_outputs().all(Output::is_verified)
+        self.is_backed_up() && self.live_outputs().all(Output::is_verified)
     }
 
     /// Whether nothing more is to be expected of any store.
@@ -187,7 +223,7 @@ impl RunState {
     /// Whether a store has every byte of what counts, so that it needs no spool.
     #[must_use]
     pub fn is_past_spool(&self, store: &Store) -> bool {
-        self.backup.task.is_done()
+        self.is_backed_up()
             && self
                 .live_outputs()
                 .all(|output| store.has_all_parts_of(output))
@@ -219,8 +255,10 @@ impl RunState {
     }
 
     fn visit_tasks(&self, mut visit: impl FnMut(&Task)) {
-        visit(&self.backup.task);
-        visit(&self.backup.stop);
+        for backup in &self.backups {
+            visit(&backup.task);
+            visit(&backup.stop);
+        }
         visit(&self.sign);
         visit(&self.drop_spool);
         visit(&self.finish);
@@ -233,8 +271,10 @@ impl RunState {
     }
 
     fn each_task(&mut self, mut change: impl FnMut(&mut Task)) {
-        change(&mut self.backup.task);
-        change(&mut self.backup.stop);
+        for backup in &mut self.backups {
+            change(&mut backup.task);
+            change(&mut backup.stop);
+        }
         change(&mut self.sign);
         change(&mut self.drop_spool);
         change(&mut self.finish);
@@ -253,8 +293,8 @@ impl RunState {
     /// and for what the run does not have.
     fn task_mut(&mut self, effect: &Effect) -> Option<&mut Task> {
         match effect {
-            Effect::StartBackup { .. } => Some(&mut self.backup.task),
-            Effect::StopBackup => Some(&mut self.backup.stop),
+            Effect::StartBackup { step, .. } => Some(&mut self.backup_mut(step)?.task),
+            Effect::StopBackup { step } => Some(&mut self.backup_mut(step)?.stop),
             Effect::SignManifest => Some(&mut self.sign),
             Effect::DropSpool => Some(&mut self.drop_spool),
             Effect::Finish { .. } => Some(&mut self.finish),
@@ -265,6 +305,10 @@ impl RunState {
             }
             _ => self.store_mut(effect.store()?)?.task_mut(effect),
         }
+    }
+
+    fn backup_mut(&mut self, step: &StepName) -> Option<&mut Backup> {
+        self.backups.iter_mut().find(|backup| backup.is(step))
     }
 
     fn store_mut(&mut self, step: &StepName) -> Option<&mut Store> {
@@ -294,6 +338,7 @@ impl RunState {
         if self.faults.len() < FAULTS_KEPT_MAX {
             self.faults.push(EffectFault {
                 effect: effect.word(),
+                backup: effect.backup().cloned(),
                 store: effect.store().cloned(),
                 output: effect.output(),
                 fault: fault.clone(),

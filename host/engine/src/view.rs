@@ -1,13 +1,14 @@
 //! A run as an operator sees it, for lists, progress and `--output json`.
 
+use drydock_core::plugin::Grants;
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, OutputId, RunId, ScheduleName, StepName, TargetName,
-    UnixTime, Verdict,
+    ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RunId, ScheduleName, StepName,
+    TargetName, UnixTime, Verdict,
 };
 use serde::Serialize;
 
-use crate::model::Outcome;
-use crate::state::{EffectFault, Output, OutputPhase, RunState, Store, StoreStatus};
+use crate::model::{Outcome, RunSpec, StepPin};
+use crate::state::{Backup, EffectFault, Output, OutputPhase, RunState, Store, StoreStatus};
 use crate::task::Phase;
 
 /// A run.
@@ -23,10 +24,13 @@ pub struct RunView {
     pub finished: Option<UnixTime>,
     pub phase: RunPhase,
     pub outcome: Option<Outcome>,
-    pub backup: BackupView,
+    /// In the order in which they run.
+    pub backups: Vec<BackupView>,
     /// Those that count.
     pub outputs: Vec<OutputView>,
     pub stores: Vec<StoreView>,
+    /// The plugin of each step, and what it may do in this run.
+    pub pins: Vec<PinView>,
     /// What went wrong on the way, whether or not it mattered in the end.
     pub faults: Vec<FaultView>,
 }
@@ -35,7 +39,7 @@ pub struct RunView {
 #[serde(rename_all = "kebab-case")]
 pub enum RunPhase {
     BackingUp,
-    /// The backup is finished; verification, uploads or commits are under way.
+    /// Every backup step is finished; verification, uploads or commits are under way.
     Storing,
     /// What the run began is being taken back.
     Ending,
@@ -53,10 +57,27 @@ pub struct BackupView {
     pub findings: Vec<Finding>,
 }
 
+/// A step's plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PinView {
+    pub step: StepName,
+    pub plugin: String,
+    /// Empty where the run was recorded before versions were.
+    pub version: String,
+    pub digest: PluginDigest,
+    /// What it may do; none where the run was recorded before grants were.
+    pub grants: Option<Grants>,
+    /// For a verify step, the backup steps that it judges.
+    pub judges: Vec<StepName>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputView {
     pub output: OutputId,
+    /// The backup step that made it.
+    pub step: StepName,
     pub name: String,
     pub is_sealed: bool,
     /// Known once the output is sealed.
@@ -106,6 +127,8 @@ pub enum StorePhase {
 #[serde(rename_all = "camelCase")]
 pub struct FaultView {
     pub effect: &'static str,
+    /// The backup step that it was about.
+    pub backup: Option<StepName>,
     pub store: Option<StepName>,
     pub output: Option<OutputId>,
     pub fault: Fault,
@@ -125,7 +148,8 @@ impl RunView {
             finished: state.finished.as_ref().map(|finished| finished.at),
             phase: phase(state),
             outcome: state.finished.as_ref().map(|f| f.outcome.clone()),
-            backup: backup(state),
+            backups: state.backups.iter().map(backup).collect(),
+            pins: pins(&state.spec),
             outputs: state.live_outputs().map(output).collect(),
             stores: state.stores.iter().map(|s| store(state, s)).collect(),
             faults: state.faults.iter().map(fault).collect(),
@@ -151,15 +175,15 @@ fn phase(state: &RunState) -> RunPhase {
     match () {
         () if state.finished.is_some() => RunPhase::Finished,
         () if state.is_ending() => RunPhase::Ending,
-        () if state.backup.task.is_done() => RunPhase::Storing,
+        () if state.is_backed_up() => RunPhase::Storing,
         () => RunPhase::BackingUp,
     }
 }
 
-fn backup(state: &RunState) -> BackupView {
-    let task = &state.backup.task;
+fn backup(backup: &Backup) -> BackupView {
+    let task = &backup.task;
     BackupView {
-        step: state.spec.backup.step.clone(),
+        step: backup.step.clone(),
         attempts: task.attempts,
         failures: task.failures,
         state: match task.phase {
@@ -169,8 +193,7 @@ fn backup(state: &RunState) -> BackupView {
             Phase::Done => "done",
             Phase::GaveUp(_) => "failed",
         },
-        findings: state
-            .backup
+        findings: backup
             .report
             .as_ref()
             .map(|report| report.findings.clone())
@@ -178,10 +201,33 @@ fn backup(state: &RunState) -> BackupView {
     }
 }
 
+fn pins(spec: &RunSpec) -> Vec<PinView> {
+    let judged = |pin: &StepPin| {
+        let verify = spec
+            .verify
+            .iter()
+            .find(|verify| verify.pin.step == pin.step);
+        let backups = spec.backups.iter().map(|backup| &backup.step);
+        let judged = |step: &&StepName| verify.is_some_and(|verify| verify.judges(step));
+        backups.filter(judged).cloned().collect()
+    };
+    spec.pins()
+        .map(|pin| PinView {
+            step: pin.step.clone(),
+            plugin: pin.plugin.clone(),
+            version: pin.version.clone(),
+            digest: pin.digest.clone(),
+            grants: pin.grants.clone(),
+            judges: judged(pin),
+        })
+        .collect()
+}
+
 fn output(output: &Output) -> OutputView {
     let sealed = output.sealed();
     OutputView {
         output: output.id,
+        step: output.step.clone(),
         name: output.name.clone(),
         is_sealed: matches!(output.phase, OutputPhase::Sealed(_)),
         plain_bytes: sealed.map(|sealed| sealed.plain_size),
@@ -241,6 +287,7 @@ fn store_phase(state: &RunState, store: &Store) -> StorePhase {
 fn fault(kept: &EffectFault) -> FaultView {
     FaultView {
         effect: kept.effect,
+        backup: kept.backup.clone(),
         store: kept.store.clone(),
         output: kept.output,
         fault: kept.fault.clone(),

@@ -2,6 +2,8 @@
 //! promises. It is written once, byte for byte the same for the same values, and the
 //! bytes are what is signed; a manifest that was read is never written again.
 
+use std::time::Duration;
+
 use drydock_core::{
     ClusterName, Finding, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName, UnixTime,
 };
@@ -24,6 +26,9 @@ pub const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 /// The media type of an etcd snapshot as `etcdctl snapshot save` writes it.
 pub const MEDIA_TYPE_ETCD: &str = "application/vnd.etcd.snapshot";
 
+/// The media type of a tar archive.
+pub const MEDIA_TYPE_TAR: &str = "application/x-tar";
+
 /// The media type of everything else.
 pub const MEDIA_TYPE_BYTES: &str = "application/octet-stream";
 
@@ -39,7 +44,7 @@ pub struct Manifest {
     /// When the run was due; for a run by hand, when it was asked for.
     #[serde(with = "instant")]
     pub due: UnixTime,
-    /// When the backup step began to read the data.
+    /// When the first backup step began to read the data.
     #[serde(with = "instant")]
     pub taken: UnixTime,
     /// When the manifest was made: artifacts were stored and verified by then.
@@ -103,7 +108,8 @@ pub struct HashKv {
 #[serde(rename_all = "camelCase")]
 pub struct Consistency {
     pub level: ConsistencyLevel,
-    /// Between the first and the last cut; 0 for a single snapshot.
+    /// From the first byte that was asked for to the last that came, in whole seconds; 0
+    /// for a single snapshot.
     pub skew_milliseconds: u64,
 }
 
@@ -113,6 +119,9 @@ pub struct Consistency {
 pub enum ConsistencyLevel {
     /// One etcd snapshot, consistent in itself.
     SingleSnapshot,
+    /// Artifacts that were taken one after the other: an etcd snapshot is of one instant,
+    /// files are of the instants at which each was read. All of them lie within the skew.
+    SeparateCuts,
     /// A level that this version does not know yet.
     #[serde(other)]
     Other,
@@ -279,6 +288,15 @@ impl Consistency {
         Self {
             level: ConsistencyLevel::SingleSnapshot,
             skew_milliseconds: 0,
+        }
+    }
+
+    /// Of a recovery point whose artifacts were read within this time, one after the other.
+    #[must_use]
+    pub fn separate_cuts(skew: Duration) -> Self {
+        Self {
+            level: ConsistencyLevel::SeparateCuts,
+            skew_milliseconds: u64::try_from(skew.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -7,12 +7,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::error::suggestion;
 use super::problem::Problem;
-use super::value::{Bounded, Name, Seconds, SecondsOrZero, id, optional_id};
+use super::value::{Bounded, Name, Seconds, SecondsOrZero, id, optional_id, optional_ids};
 use crate::{ClusterName, ScheduleName, StepName, TargetName};
 
 /// Most steps of a schedule.
 pub const STEPS_MAX: usize = 32;
+
+/// One step that backs up and one that judges.
+const FRONT_STEPS_MIN: usize = 2;
 
 /// Retries when the document says nothing.
 pub const BACKOFF_LIMIT: u64 = 3;
@@ -113,17 +117,25 @@ pub struct Step {
     /// What makes it a store step.
     #[serde(default, deserialize_with = "optional_id")]
     pub target: Option<TargetName>,
+    /// For a verify step, the backup steps whose artifacts it judges; all where nothing is
+    /// said.
+    #[serde(
+        default,
+        deserialize_with = "optional_ids",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub judges: Option<Vec<StepName>>,
     /// The plugin's own configuration, which the plugin checks.
     #[serde(default)]
     pub config: Map<String, Json>,
 }
 
-/// The steps by what they do. Which world a plugin has is known only once it is
-/// admitted: the daemon holds that against this shape.
+/// The steps by what can be seen of them. Which of the front ones back up and which judge
+/// is known only once their plugins are admitted: the daemon tells them apart then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape<'a> {
-    pub backup: &'a Step,
-    pub verify: Vec<&'a Step>,
+    /// Backup steps and verify steps, two at least.
+    pub front: Vec<&'a Step>,
     /// Each with a target.
     pub stores: Vec<&'a Step>,
 }
@@ -152,11 +164,10 @@ impl ScheduleSpec {
     pub fn shape(&self) -> Option<Shape<'_>> {
         let first_store = self.steps.iter().position(|step| step.target.is_some())?;
         let (front, stores) = self.steps.split_at(first_store);
-        let (backup, verify) = front.split_first()?;
-        let whole = !verify.is_empty() && stores.iter().all(|step| step.target.is_some());
+        let whole =
+            front.len() >= FRONT_STEPS_MIN && stores.iter().all(|step| step.target.is_some());
         whole.then(|| Shape {
-            backup,
-            verify: verify.iter().collect(),
+            front: front.iter().collect(),
             stores: stores.iter().collect(),
         })
     }
@@ -167,6 +178,7 @@ impl ScheduleSpec {
         for (index, step) in self.steps.iter().enumerate() {
             let before = &self.steps[..index];
             problems.extend(one_step_problems(index, step, before));
+            problems.extend(judges_problems(index, step, &self.steps));
         }
         problems
     }
@@ -208,7 +220,7 @@ fn order_problems(steps: &[Step]) -> Vec<Problem> {
     }
     let front = first_store.unwrap_or(steps.len());
     // Where all are there and only their order is wrong, that alone is said below.
-    if steps.iter().filter(|step| step.target.is_none()).count() < 2 {
+    if steps.iter().filter(|step| step.target.is_none()).count() < FRONT_STEPS_MIN {
         problems.push(Problem::new(
             "spec.steps",
             "must begin with one backup step and one verify step at least, before any step with a target",
@@ -259,6 +271,53 @@ fn one_step_problems(index: usize, step: &Step, before: &[Step]) -> Vec<Problem>
         ));
     }
     problems
+}
+
+/// What is wrong with the steps that a verify step says it judges, as far as that can be
+/// seen without the plugins.
+fn judges_problems(index: usize, step: &Step, steps: &[Step]) -> Vec<Problem> {
+    let path = format!("spec.steps[{index}].judges");
+    let Some(judges) = &step.judges else {
+        return Vec::new();
+    };
+    if step.target.is_some() {
+        let rule = "belongs to verify steps, and a step with a target stores what all of them passed; remove it";
+        return vec![Problem::new(path, rule)];
+    }
+    if judges.is_empty() {
+        let rule =
+            "names no step; name backup steps, or remove the line to judge what all of them make";
+        return vec![Problem::new(path, rule)];
+    }
+    let mut problems = Vec::new();
+    for (number, name) in judges.iter().enumerate() {
+        let path = format!("{path}[{number}]");
+        if judges[..number].contains(name) {
+            problems.push(Problem::new(path, format!("names the step {name} twice")));
+        } else if let Some(why) = no_backup_step(name, step, steps) {
+            let could_be = steps.iter().filter(|other| could_back_up(other));
+            let near = suggestion(name.as_str(), could_be.map(|other| other.name.as_str()));
+            problems.push(Problem::new(path, format!("names {name}, {why}{near}")));
+        }
+    }
+    problems
+}
+
+/// Why a judged step is none that backs up, in words that follow its name.
+fn no_backup_step(name: &StepName, judge: &Step, steps: &[Step]) -> Option<&'static str> {
+    if *name == judge.name {
+        return Some("the step itself");
+    }
+    match steps.iter().find(|step| step.name == *name) {
+        None => Some("a step that the schedule does not have"),
+        Some(step) if step.target.is_some() => Some("a store step"),
+        Some(step) if step.judges.is_some() => Some("a verify step"),
+        Some(_) => None,
+    }
+}
+
+fn could_back_up(step: &Step) -> bool {
+    step.target.is_none() && step.judges.is_none()
 }
 
 fn utc() -> String {

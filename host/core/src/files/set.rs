@@ -18,7 +18,7 @@ use crate::{ClusterName, PluginDigest, ScheduleName, TargetName};
 /// Documents that fit together.
 ///
 /// **Invariant:** every schedule's cluster and targets are in the set, and its steps
-/// are one backup step, verify steps, store steps.
+/// are backup and verify steps, then store steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DocumentSet {
     nodes: BTreeMap<String, Located<NodeConfig>>,
@@ -33,8 +33,8 @@ pub struct DocumentSet {
 pub struct Workflow<'a> {
     pub schedule: &'a Located<Schedule>,
     pub cluster: &'a Located<Cluster>,
-    pub backup: &'a Step,
-    pub verify: Vec<&'a Step>,
+    /// Backup steps and verify steps, in the order of the document.
+    pub front: Vec<&'a Step>,
     pub stores: Vec<(&'a Step, &'a Located<Target>)>,
 }
 
@@ -155,8 +155,7 @@ impl DocumentSet {
         Some(Workflow {
             schedule,
             cluster: self.cluster(&spec.cluster)?,
-            backup: shape.backup,
-            verify: shape.verify,
+            front: shape.front,
             stores,
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::plugin::{Access, EtcdCall};
-use crate::{ClusterName, PluginDigest, ScheduleName, TargetName};
+use crate::{ClusterName, PluginDigest, ScheduleName, StepName, TargetName};
 
 const VALID: &str = include_str!("../../tests/golden/valid.yaml");
 const GOLDEN: &str = include_str!("../../tests/golden/documents.txt");
@@ -191,9 +191,9 @@ fn the_daemon_listens_where_it_is_told_or_nowhere() {
 fn a_workflow_has_everything_that_its_schedule_names() {
     let set = valid();
     let workflow = set.workflow(&ScheduleName::new("nightly")).unwrap();
-    assert_eq!(workflow.backup.name.as_str(), "snapshot");
-    assert_eq!(workflow.backup.config_json(), r#"{"allowLearner":false}"#);
-    assert_eq!(workflow.verify.len(), 1);
+    assert_eq!(workflow.front[0].name.as_str(), "snapshot");
+    assert_eq!(workflow.front[0].config_json(), r#"{"allowLearner":false}"#);
+    assert_eq!(workflow.front.len(), 2);
     let (step, target) = workflow.stores[0];
     assert_eq!(step.name.as_str(), "store");
     assert_eq!(target.value.spec.plugin.as_str(), "store-file");
@@ -202,6 +202,25 @@ fn a_workflow_has_everything_that_its_schedule_names() {
         r#"{"folder":"/var/backups/drydock","parallel":2}"#
     );
     assert!(set.workflow(&ScheduleName::new("weekly")).is_none());
+}
+
+#[test]
+fn several_steps_may_stand_before_the_stores_and_say_what_they_judge() {
+    let text = edited(
+        "    - {name: verify, plugin: etcd-verify}\n",
+        "    - {name: pki, plugin: files-backup}\n    - {name: verify, plugin: etcd-verify, judges: [snapshot]}\n    - {name: check, plugin: files-verify}\n",
+    );
+    let set = set(&text).unwrap();
+    let workflow = set.workflow(&ScheduleName::new("nightly")).unwrap();
+    let front: Vec<_> = workflow
+        .front
+        .iter()
+        .map(|step| step.name.as_str())
+        .collect();
+    assert_eq!(front, ["snapshot", "pki", "verify", "check"]);
+    let judges = workflow.front[2].judges.as_ref().unwrap();
+    assert_eq!(judges, &[StepName::new("snapshot")]);
+    assert_eq!(workflow.front[3].judges, None);
 }
 
 #[test]
@@ -214,6 +233,10 @@ fn a_workflow_digest_changes_with_everything_that_a_run_is_bound_to() {
         ("*/15", "*/20"),
         ("requestTimeoutSeconds: 20", "requestTimeoutSeconds: 21"),
         ("parallel: 2", "parallel: 3"),
+        (
+            "plugin: etcd-verify}",
+            "plugin: etcd-verify, judges: [snapshot]}",
+        ),
         ("etcd: [status, snapshot]", "etcd: [status]"),
     ] {
         assert_ne!(digest(&edited(from, to)), first, "{to}");

@@ -329,6 +329,14 @@ pub(super) fn optional_id<'de, D: Deserializer<'de>, T: NamedId>(
     Ok(Option::<Name>::deserialize(deserializer)?.map(T::from_name))
 }
 
+/// For `deserialize_with`: a list of ids that may be missing.
+pub(super) fn optional_ids<'de, D: Deserializer<'de>, T: NamedId>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let names = Option::<Vec<Name>>::deserialize(deserializer)?;
+    Ok(names.map(|names| names.into_iter().map(T::from_name).collect()))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ValueFrom {

@@ -46,13 +46,15 @@ fn bar() -> ProgressBar {
     bar
 }
 
-/// What is under way, in one line: the snapshot, then each target with parts and bytes.
+/// What is under way, in one line: the backup steps, then each target with parts and bytes.
 fn line(view: &RunView) -> String {
     let sealed: u64 = view.outputs.iter().map(|output| output.sealed_bytes).sum();
+    let steps = view.backups.iter();
+    let steps = steps.map(|backup| format!("{} {}", backup.step, backup.state));
     let mut line = format!(
-        "{}: snapshot {} ({} sealed)",
+        "{}: {} ({} sealed)",
         view.run,
-        view.backup.state,
+        steps.collect::<Vec<_>>().join(", "),
         human_bytes(sealed)
     );
     for store in &view.stores {

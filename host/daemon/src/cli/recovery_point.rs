@@ -8,7 +8,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use drydock_core::files::{Located, Target as TargetDocument, nearest};
 use drydock_core::{ClusterName, RecoveryPointName};
-use drydock_repository::manifest::Artifact;
+use drydock_repository::manifest::{
+    Artifact, Consistency, ConsistencyLevel, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR,
+};
 use drydock_repository::recovery_point::{Form, Listed, RecoveryPoint, Standing, Verified};
 use drydock_repository::{
     Identities, Repository, RepositoryError, Sealing, Sha256, TrustedSigners,
@@ -193,6 +195,7 @@ async fn list(output: Output, shelf: &Shelf) -> Outcome {
         "REVISION",
         "TOTAL KEYS",
         "TOTAL SIZE",
+        "ARTIFACTS",
         "STATE",
     ];
     print::rows(output, &values, &header, rows)?;
@@ -211,6 +214,12 @@ fn list_value(target: &str, entry: &Listed) -> Value {
             value["state"] = json!("Sound");
             value["taken"] = json!(point.manifest.taken.to_string());
             value["etcd"] = json!(point.manifest.etcd);
+            value["artifacts"] = point
+                .manifest
+                .artifacts
+                .iter()
+                .map(listed_artifact)
+                .collect();
             value["manifestSha256"] = json!(point.manifest_sha256.to_string());
         }
         Standing::Refused(error) => {
@@ -219,6 +228,14 @@ fn list_value(target: &str, entry: &Listed) -> Value {
         }
     }
     value
+}
+
+fn listed_artifact(artifact: &Artifact) -> Value {
+    json!({
+        "name": artifact.name,
+        "mediaType": artifact.media_type,
+        "size": artifact.plain.size,
+    })
 }
 
 fn list_row(target: &str, entry: &Listed) -> Vec<String> {
@@ -238,9 +255,10 @@ fn list_row(target: &str, entry: &Listed) -> Vec<String> {
                 ]),
                 None => row.extend(["-", "-", "-"].map(str::to_owned)),
             }
+            row.push(point.manifest.artifacts.len().to_string());
             row.push("Sound".to_owned());
         }
-        Standing::Refused(_) => row.extend(["-", "-", "-", "-", "Refused"].map(str::to_owned)),
+        Standing::Refused(_) => row.extend(["-", "-", "-", "-", "-", "Refused"].map(str::to_owned)),
     }
     row
 }
@@ -265,8 +283,11 @@ async fn show(output: Output, shelf: &Shelf, name: &str) -> Outcome {
                 rows.push(pair("total keys", etcd.total_keys));
                 rows.push(pair("total size", print::human_bytes(etcd.total_size)));
             }
+            rows.push(pair("consistency", consistency(&manifest.consistency)));
             for artifact in &manifest.artifacts {
                 rows.push(pair("artifact", &artifact.name));
+                rows.push(pair("kind", kind(artifact)));
+                rows.push(pair("size", print::human_bytes(artifact.plain.size)));
                 rows.push(pair("object", &artifact.object));
                 rows.push(pair("sealed", told(artifact)));
             }
@@ -274,6 +295,26 @@ async fn show(output: Output, shelf: &Shelf, name: &str) -> Outcome {
         }
     }
     Ok(Exit::Done)
+}
+
+/// What an artifact is, for people.
+fn kind(artifact: &Artifact) -> &str {
+    match artifact.media_type.as_str() {
+        MEDIA_TYPE_ETCD => "etcd snapshot",
+        MEDIA_TYPE_TAR => "tar archive",
+        other => other,
+    }
+}
+
+fn consistency(consistency: &Consistency) -> String {
+    match consistency.level {
+        ConsistencyLevel::SingleSnapshot => "one snapshot, of one instant".to_owned(),
+        ConsistencyLevel::SeparateCuts => format!(
+            "taken one after the other, within {} s",
+            consistency.skew_milliseconds.div_ceil(1000)
+        ),
+        ConsistencyLevel::Other => "of a kind that this version does not know".to_owned(),
+    }
 }
 
 fn pair(field: &str, value: impl ToString) -> Vec<String> {
@@ -462,7 +503,7 @@ async fn bring(
 /// An etcd snapshot must be whole inside as well. `body` is the digest of all but its
 /// trailer, known from fetching it.
 fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> anyhow::Result<()> {
-    if artifact.media_type != drydock_repository::manifest::MEDIA_TYPE_ETCD {
+    if artifact.media_type != MEDIA_TYPE_ETCD {
         return Ok(());
     }
     let snapshot = SnapshotFile::open(file)?;

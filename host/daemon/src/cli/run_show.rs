@@ -1,6 +1,7 @@
 //! `drydock run list` and `drydock run show`, and what `drydock run` says at the end.
 
 use drydock_core::files::nearest;
+use drydock_core::plugin::Grants;
 use drydock_core::{Facts, Finding, Level, RunId, ScheduleName, StepName, UnixTime};
 use drydock_engine::RunView;
 use drydock_engine::model::Outcome as RunOutcome;
@@ -107,6 +108,12 @@ fn print_view(view: &RunView, attempts: &[Attempt]) {
         print::line("");
         print::line(&print::table(&STATUS_HEADER, snapshots));
     }
+    if !view.outputs.is_empty() {
+        print::line("");
+        print::line(&print::table(&ARTIFACT_HEADER, artifact_rows(view)));
+    }
+    print::line("");
+    print::line(&print::table(&PLUGIN_HEADER, plugin_rows(view)));
     for line in reasons(view).iter().chain(&findings(view)) {
         print::line(line);
     }
@@ -124,6 +131,92 @@ fn print_view(view: &RunView, attempts: &[Attempt]) {
             .log
             .lines()
             .for_each(|line| print::line(&format!("  {line}")));
+    }
+}
+
+const ARTIFACT_HEADER: [&str; 5] = ["ARTIFACT", "STEP", "SIZE", "SEALED", "JUDGED"];
+
+/// One row an artifact that counts.
+fn artifact_rows(view: &RunView) -> Vec<Vec<String>> {
+    let rows = view.outputs.iter().map(|output| {
+        vec![
+            output.name.clone(),
+            output.step.to_string(),
+            output
+                .plain_bytes
+                .map_or_else(|| "-".to_owned(), print::human_bytes),
+            print::human_bytes(output.sealed_bytes),
+            judged(output),
+        ]
+    });
+    rows.collect()
+}
+
+/// What each verify step said, e.g. `verify: passed`.
+fn judged(output: &OutputView) -> String {
+    let words = output.verdicts.iter().map(|judged| {
+        let word = match &judged.verdict {
+            None => "not yet",
+            Some(verdict) if verdict.pass => "passed",
+            Some(_) => "refused",
+        };
+        format!("{}: {word}", judged.step)
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+const PLUGIN_HEADER: [&str; 5] = ["STEP", "PLUGIN", "VERSION", "DIGEST", "MAY"];
+
+/// Hex digits of a digest by which people tell plugins apart.
+const DIGEST_CHARS_SHOWN: usize = "sha256:".len() + 12;
+
+/// One row a step: what its plugin could do in this run.
+fn plugin_rows(view: &RunView) -> Vec<Vec<String>> {
+    let rows = view.pins.iter().map(|pin| {
+        let digest = pin.digest.as_str();
+        vec![
+            pin.step.to_string(),
+            pin.plugin.clone(),
+            match pin.version.as_str() {
+                "" => "-".to_owned(),
+                version => version.to_owned(),
+            },
+            digest
+                .get(..DIGEST_CHARS_SHOWN)
+                .unwrap_or(digest)
+                .to_owned(),
+            pin.grants
+                .as_ref()
+                .map_or_else(|| "not recorded".to_owned(), powers),
+        ]
+    });
+    rows.collect()
+}
+
+/// Grants in one line, e.g. `etcd: status, snapshot; files: read /etc/kubernetes`.
+fn powers(grants: &Grants) -> String {
+    let Ok(Value::Object(kinds)) = serde_json::to_value(grants) else {
+        return "-".to_owned();
+    };
+    let kinds = kinds
+        .iter()
+        .map(|(kind, granted)| format!("{kind}: {}", words(granted)));
+    match kinds.collect::<Vec<_>>() {
+        none if none.is_empty() => "nothing".to_owned(),
+        some => some.join("; "),
+    }
+}
+
+/// The words of a grant without its punctuation.
+fn words(value: &Value) -> String {
+    let joined = |values: &mut dyn Iterator<Item = &Value>, by: &str| {
+        values.map(words).collect::<Vec<_>>().join(by)
+    };
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => joined(&mut items.iter(), ", "),
+        Value::Object(fields) => joined(&mut fields.values(), " "),
+        other => other.to_string(),
     }
 }
 
@@ -202,12 +295,14 @@ pub fn reasons(view: &RunView) -> Vec<String> {
     }
 }
 
-/// Everything that the backup step and the verify steps found.
+/// Everything that the backup steps and the verify steps found.
 fn findings(view: &RunView) -> Vec<String> {
     let verdicts = view.outputs.iter().flat_map(|output| &output.verdicts);
     let verified =
         verdicts.filter_map(|judged| Some((&judged.step, &judged.verdict.as_ref()?.findings)));
-    std::iter::once((&view.backup.step, &view.backup.findings))
+    let backups = view.backups.iter();
+    backups
+        .map(|backup| (&backup.step, &backup.findings))
         .chain(verified)
         .flat_map(|(step, findings)| findings.iter().map(move |found| told(step, found)))
         .collect()

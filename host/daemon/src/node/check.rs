@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use drydock_core::files::{Step, Workflow};
-use drydock_core::plugin::World;
 use drydock_core::{Clock as _, ScheduleName};
 use drydock_sandbox::{Plugin, StepCall};
 
 use super::access::cluster_access;
-use super::places::{ConfigPlaces, step_plugin};
+use super::places::{ConfigPlaces, place};
 use super::prepare::recipients;
+use super::roles::{self, Roles};
 use super::workshop::{accept_config, findings_of};
 use super::{Node, Workshop};
 use crate::clock::SystemClock;
@@ -56,15 +56,17 @@ async fn check_workflow(workshop: &Workshop, workflow: &Workflow<'_>) -> Vec<Fai
         ..StepCall::idle(cluster.clone(), SystemClock.now())
     };
     let places = ConfigPlaces::of(workflow);
-    let backup = std::iter::once((workflow.backup, World::Backup));
-    let verify = workflow.verify.iter().map(|step| (*step, World::Verify));
-    for ((step, world), place) in backup.chain(verify).zip(&places.steps) {
-        let checked = match step_plugin(workshop, workflow, step, world) {
-            Ok(plugin) => check_step(&plugin, step, &idle).await,
-            Err(failure) => Err(failure),
-        };
-        failures.extend(checked.err().map(|failure| failure.placed(place)));
+    let (fronts, refused) = roles::admitted(workshop, workflow);
+    for front in &fronts {
+        let place = place(workflow, front.step, "config");
+        let checked = check_step(&front.plugin, front.step, &idle).await;
+        failures.extend(checked.err().map(|failure| failure.placed(&place)));
     }
+    // What a refused plugin would have been for is not known.
+    if refused.is_empty() {
+        failures.extend(Roles::of(workflow, &fronts).err().into_iter().flatten());
+    }
+    failures.extend(refused);
     for ((_, document), place) in workflow.stores.iter().zip(&places.stores) {
         failures.extend(recipients(document).err());
         let checked = match workshop.idle_target(document, &cluster) {

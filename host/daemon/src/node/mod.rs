@@ -7,6 +7,7 @@ mod check;
 mod load;
 mod places;
 mod prepare;
+mod roles;
 mod sanity;
 mod station;
 mod workshop;

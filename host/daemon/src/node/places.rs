@@ -11,7 +11,8 @@ use drydock_sandbox::{AdmitError, Plugin};
 use super::{Node, Workshop};
 use crate::exit::{Failure, chain};
 
-/// The place of each step's configuration, the stores' in their targets' documents.
+/// The place of the configuration of each step that backs up or judges, in the order of
+/// the document, and of the stores' in their targets' documents.
 pub struct ConfigPlaces {
     pub steps: Vec<FileError>,
     pub stores: Vec<FileError>,
@@ -19,10 +20,13 @@ pub struct ConfigPlaces {
 
 impl ConfigPlaces {
     pub fn of(workflow: &Workflow<'_>) -> Self {
-        let front = std::iter::once(workflow.backup).chain(workflow.verify.iter().copied());
         let stores = workflow.stores.iter();
         Self {
-            steps: front.map(|step| place(workflow, step, "config")).collect(),
+            steps: workflow
+                .front
+                .iter()
+                .map(|step| place(workflow, step, "config"))
+                .collect(),
             stores: stores
                 .map(|(_, target)| target.sentence("spec.config", ""))
                 .collect(),
@@ -30,20 +34,21 @@ impl ConfigPlaces {
     }
 }
 
-/// A step's plugin, or why not, by the line of the step.
+/// The plugin of a step that backs up or judges, or why not, by the line of the step.
 pub fn step_plugin(
     workshop: &Workshop,
     workflow: &Workflow<'_>,
     step: &Step,
-    world: World,
 ) -> Result<Arc<Plugin>, Failure> {
     let name = step.plugin.as_ref().map_or("", Name::as_str);
+    let worlds = [World::Backup, World::Verify];
     workshop
-        .plugin_for(name, world, &format!("step {}", step.name))
+        .plugin_for(name, &worlds, &format!("step {}", step.name))
         .map_err(|failure| failure.placed(&place(workflow, step, "plugin")))
 }
 
-fn place(workflow: &Workflow<'_>, step: &Step, key: &str) -> FileError {
+/// The place of a step's key.
+pub fn place(workflow: &Workflow<'_>, step: &Step, key: &str) -> FileError {
     let steps = &workflow.schedule.value.spec.steps;
     let index = steps.iter().position(|other| other.name == step.name);
     let path = format!("spec.steps[{}].{key}", index.unwrap_or_default());

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use drydock_capability_etcd::EtcdAccess;
 use drydock_core::files::{Located, Step, Target as TargetDocument, Workflow};
-use drydock_core::plugin::World;
 use drydock_core::{RunId, ScheduleName, StepName, UnixTime};
-use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin};
+use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin, VerifyPin};
 use drydock_repository::Recipient;
 use drydock_sandbox::{CallObserver, Plugin, StepCall, StoreTarget};
 use drydock_snapshot::Limits;
@@ -19,13 +18,14 @@ use tokio::sync::watch;
 
 use super::Station;
 use super::access::{OWN_CALLS, cluster_access};
-use super::places::{ConfigPlaces, step_plugin};
+use super::places::ConfigPlaces;
+use super::roles::{self, Front, Roles};
 use super::workshop::{accept_config, findings_of};
 use crate::environment::Surroundings;
 use crate::exit::Failure;
 use crate::steps::{
-    Attempts, Backup, Commit, FactGatherer, PipelineContext, PlainSpools, Previous, SealedSpool,
-    Sealing, Steps, Store, Verdicts,
+    Attempts, Backup, Backups, Commit, FactGatherer, PipelineContext, PlainSpools, Previous,
+    SealedSpool, Sealing, Steps, Store, Verdicts,
 };
 
 /// First wait before an effect is tried again, and the longest one.
@@ -39,8 +39,9 @@ const INDEX_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A run that is ready to start.
 pub struct Prepared {
     pub spec: RunSpec,
-    backup: Arc<Plugin>,
-    verify: Vec<(StepName, Arc<Plugin>)>,
+    /// In the order of the specification, as are the next two.
+    backups: Vec<Arc<Plugin>>,
+    verify: Vec<Arc<Plugin>>,
     stores: Vec<(StepName, StoreTarget)>,
     call: StepCall,
     cancel: watch::Sender<bool>,
@@ -73,21 +74,14 @@ impl Prepared {
             cancelled,
             ..StepCall::idle(cluster, due)
         };
-        let plugin = |step, world| step_plugin(&station.workshop, &workflow, step, world);
-        let backup = plugin(workflow.backup, World::Backup)?;
-        let verify = workflow
-            .verify
-            .iter()
-            .map(|step| Ok((step.name.clone(), plugin(step, World::Verify)?)))
-            .collect::<Result<Vec<_>, Failure>>()?;
+        let roles = roles(station, &workflow)?;
         let stores = stores(station, &workflow, &call, &attempts)?;
-        let spec = spec(
-            node, &workflow, &backup, &verify, &stores, run, due, by_hand,
-        );
+        let spec = spec(node, &workflow, &roles, &stores, run, due, by_hand);
+        let plugin = |front: &Front<'_>| Arc::clone(&front.plugin);
         Ok(Self {
             spec,
-            backup,
-            verify,
+            backups: roles.backups.iter().map(plugin).collect(),
+            verify: roles.verify.iter().map(|j| plugin(&j.front)).collect(),
             stores,
             call,
             cancel,
@@ -100,13 +94,9 @@ impl Prepared {
 
     /// Lets every plugin judge its configuration before anything happens.
     pub async fn check_config(&self) -> Result<(), Failure> {
-        let pins = std::iter::once((&self.spec.backup, &self.backup)).chain(
-            self.spec
-                .verify
-                .iter()
-                .zip(self.verify.iter().map(|(_, p)| p)),
-        );
-        for ((pin, plugin), place) in pins.zip(&self.places.steps) {
+        // The document has them in the order of the pins: backup steps, then verify steps.
+        let plugins = self.backups.iter().chain(&self.verify);
+        for ((pin, plugin), place) in self.spec.pins().zip(plugins).zip(&self.places.steps) {
             let subject = format!("step {}", pin.step);
             let call = self.call_with(&pin.config);
             let attempt = plugin.check_config(call, None).await;
@@ -138,18 +128,21 @@ impl Prepared {
             })
             .collect();
         let facts = self.facts(station, &stores, &spool_root);
-        let verdicts = self
-            .spec
-            .verify
-            .iter()
-            .zip(&self.verify)
-            .map(|(pin, (step, plugin))| {
-                (
-                    step.clone(),
-                    (Arc::clone(plugin), self.call_with(&pin.config)),
-                )
-            })
-            .collect();
+        let backups = self.spec.backups.iter().zip(&self.backups);
+        let backups = backups.map(|(pin, plugin)| {
+            let backup = Backup {
+                plugin: Arc::clone(plugin),
+                context: self.call_with(&pin.config),
+            };
+            (pin.step.clone(), backup)
+        });
+        let backups = backups.collect();
+        let verdicts = self.spec.verify.iter().zip(&self.verify);
+        let verdicts = verdicts.map(|(VerifyPin { pin, .. }, plugin)| {
+            let call = self.call_with(&pin.config);
+            (pin.step.clone(), (Arc::clone(plugin), call))
+        });
+        let verdicts = verdicts.collect();
         let pipeline = pipeline(
             spool.clone(),
             self.sealing.clone(),
@@ -157,10 +150,8 @@ impl Prepared {
             Arc::clone(&plain),
         );
         Ok(Steps {
-            backup: Backup {
-                step: self.spec.backup.step.clone(),
-                context: self.call_with(&self.spec.backup.config),
-                plugin: self.backup,
+            backups: Backups {
+                steps: backups,
                 etcd: self.etcd,
                 spool_root,
                 spool: spool.clone(),
@@ -303,15 +294,26 @@ pub fn recipients(document: &Located<TargetDocument>) -> Result<Vec<Recipient>, 
         .collect()
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is one part of the specification and none of them belongs together"
-)]
+/// The steps that back up and judge, or everything that keeps them from it.
+fn roles<'a>(station: &Station, workflow: &Workflow<'a>) -> Result<Roles<'a>, Failure> {
+    let (fronts, refused) = roles::admitted(&station.workshop, workflow);
+    let roles = match refused.is_empty() {
+        true => Roles::of(workflow, &fronts),
+        false => Err(refused),
+    };
+    roles.map_err(|mut failures| match failures.len() {
+        1 => failures.remove(0),
+        _ => {
+            let told: Vec<String> = failures.iter().map(Failure::sentence).collect();
+            Failure::usage(anyhow::anyhow!(told.join("\nerror: ")))
+        }
+    })
+}
+
 fn spec(
     node: &super::Node,
     workflow: &Workflow<'_>,
-    backup: &Plugin,
-    verify: &[(StepName, Arc<Plugin>)],
+    roles: &Roles<'_>,
     stores: &[(StepName, StoreTarget)],
     run: RunId,
     due: UnixTime,
@@ -324,12 +326,18 @@ fn spec(
         cluster: workflow.cluster.value.name.clone(),
         due,
         by_hand,
-        backup: pin(workflow.backup, backup),
-        verify: workflow
+        backups: roles
+            .backups
+            .iter()
+            .map(|front| pin(front.step, &front.plugin))
+            .collect(),
+        verify: roles
             .verify
             .iter()
-            .zip(verify)
-            .map(|(step, (_, plugin))| pin(step, plugin))
+            .map(|judge| VerifyPin {
+                pin: pin(judge.front.step, &judge.front.plugin),
+                judges: judge.judges.clone(),
+            })
             .collect(),
         stores: workflow
             .stores
@@ -357,8 +365,10 @@ fn pin(step: &Step, plugin: &Plugin) -> StepPin {
     StepPin {
         step: step.name.clone(),
         plugin: plugin.manifest().name.clone(),
+        version: plugin.manifest().version.clone(),
         digest: plugin.digest().clone(),
         config: step.config_json(),
+        grants: Some(plugin.grants().clone()),
     }
 }
 

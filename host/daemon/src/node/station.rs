@@ -170,14 +170,17 @@ impl Station {
 
 /// What is no longer as the run was pinned to it.
 fn changes(pinned: &RunSpec, now: &RunSpec) -> Option<&'static str> {
-    let plugins = |spec: &RunSpec| {
-        let pins = std::iter::once(&spec.backup)
-            .chain(&spec.verify)
-            .chain(spec.stores.iter().map(|store| &store.pin));
-        pins.map(|pin| pin.digest.clone()).collect::<Vec<_>>()
-    };
-    if plugins(pinned) != plugins(now) {
+    if !pinned
+        .pins()
+        .map(|pin| &pin.digest)
+        .eq(now.pins().map(|pin| &pin.digest))
+    {
         return Some("its plugins changed");
+    }
+    let mut pairs = pinned.pins().zip(now.pins());
+    // Records that were made before grants were kept have none to compare.
+    if pairs.any(|(then, now)| then.grants.is_some() && then.grants != now.grants) {
+        return Some("what its plugins may do changed");
     }
     (pinned.workflow_digest != now.workflow_digest).then_some("its documents changed")
 }

@@ -139,20 +139,22 @@ impl Workshop {
         Ok(plugin)
     }
 
-    /// The plugin of that name for a step or target, the subject, of that world.
+    /// The plugin of that name for a step or target, the subject, of one of these worlds.
     pub fn plugin_for(
         &self,
         name: &str,
-        world: World,
+        worlds: &[World],
         subject: &str,
     ) -> Result<Arc<Plugin>, Failure> {
         let plugin = self.plugin(name)?;
         let actual = plugin.manifest().world;
-        if actual == world {
+        if worlds.contains(&actual) {
             return Ok(plugin);
         }
+        let wanted: Vec<String> = worlds.iter().map(ToString::to_string).collect();
         Err(Failure::usage(anyhow::anyhow!(
-            "{subject} needs a {world} plugin, and {name} is a {actual} plugin: name another one"
+            "{subject} needs a {} plugin, and {name} is a {actual} plugin: name another one",
+            wanted.join(" or a ")
         )))
     }
 
@@ -166,7 +168,7 @@ impl Workshop {
         let spec = &document.value.spec;
         let subject = format!("target {}", document.value.name);
         let plugin = self
-            .plugin_for(spec.plugin.as_str(), World::Store, &subject)
+            .plugin_for(spec.plugin.as_str(), &[World::Store], &subject)
             .map_err(|failure| failure.placed(&document.sentence("spec.plugin", "")))?;
         let context = StoreContext {
             target: document.value.name.clone(),

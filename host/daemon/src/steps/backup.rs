@@ -1,19 +1,21 @@
-//! The backup step: room in the spool first, then the plugin, whose outputs go through
-//! the pipeline.
+//! Backup steps: room in the spool first, then the plugin, whose outputs go through the
+//! pipeline.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use drydock_capability_etcd::EtcdAccess;
 use drydock_capability_local::spool::require_free;
+use drydock_core::plugin::EtcdCall;
 use drydock_core::{Fault, OutputId, StepName};
 use drydock_engine::model::Event;
 use drydock_engine::runner::Events;
-use drydock_sandbox::{BackupCall, Plugin, StepCall};
+use drydock_sandbox::{BackupCall, BackupReport, Plugin, StepCall};
 use tokio::sync::watch;
 
 use super::Attempts;
-use super::pipeline::{Pipeline, PipelineFactory};
+use super::pipeline::{Pipeline, PipelineFactory, Taken};
 use super::spool::{SealedSpool, create_folder, spool_fault};
 
 /// The spool holds the plain and the sealed bytes at once, and sealed bytes that do not
@@ -23,15 +25,13 @@ const SPOOL_COPIES: u64 = 2;
 /// Room that is left to the rest of the node.
 const SPOOL_BYTES_SPARE: u64 = 64 * 1024 * 1024;
 
-/// The backup step of one run.
-pub struct Backup {
-    pub step: StepName,
-    pub plugin: Arc<Plugin>,
-    pub context: StepCall,
+/// The backup steps of one run, which run one after the other.
+pub struct Backups {
+    pub steps: BTreeMap<StepName, Backup>,
     /// As the node sees the cluster, without a plugin's grants.
     pub etcd: EtcdAccess,
     pub spool_root: PathBuf,
-    /// Of this run; what earlier attempts left in it is of no more use.
+    /// Of this run; what dead attempts left in it is of no more use.
     pub spool: SealedSpool,
     pub attempts: Attempts,
     pub cancel: watch::Sender<bool>,
@@ -39,52 +39,101 @@ pub struct Backup {
     pub pipeline: PipelineFactory,
 }
 
-impl Backup {
-    pub async fn run(&self, attempt: u32, first: OutputId, events: Events) -> Event {
-        let running = self.attempts.start(&self.step, attempt);
-        let ready = match self.spool.remove_below(first) {
-            Ok(()) => self.room().await,
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = ready {
-            running.end::<()>(Err(&fault), &drydock_sandbox::AttemptLog::default());
-            return Event::BackupFailed { attempt, fault };
-        }
-        let pipeline = Pipeline::new((self.pipeline)(events), first);
-        let call = BackupCall {
-            context: self.context.clone(),
-            outputs: Box::new(pipeline),
-        };
-        let done = self.plugin.run_backup(call).await;
-        running.end(done.result.as_ref(), &done.log);
-        for finding in done.result.iter().flat_map(|report| &report.findings) {
-            tracing::info!(step = %self.step, level = ?finding.level, code = finding.code, "{}", finding.message);
-        }
-        match done.result {
+/// One backup step.
+pub struct Backup {
+    pub plugin: Arc<Plugin>,
+    pub context: StepCall,
+}
+
+/// One attempt of a backup step, as the engine asks for it.
+pub struct BackupAttempt<'a> {
+    pub step: &'a StepName,
+    pub attempt: u32,
+    /// Number of the first output that it opens.
+    pub first: OutputId,
+    /// What the steps before it left.
+    pub taken: Taken,
+}
+
+impl Backups {
+    pub async fn run(&self, asked: BackupAttempt<'_>, events: Events) -> Event {
+        let (step, attempt) = (asked.step.clone(), asked.attempt);
+        match self.attempt(asked, events).await {
             Ok(report) => Event::BackupFinished {
+                step,
                 attempt,
                 degraded: report.degraded,
                 findings: report.findings,
             },
-            Err(fault) => Event::BackupFailed { attempt, fault },
+            Err(fault) => Event::BackupFailed {
+                step,
+                attempt,
+                fault,
+            },
         }
     }
 
-    /// Asks the plugin to end; it answers in its own time.
+    async fn attempt(
+        &self,
+        asked: BackupAttempt<'_>,
+        events: Events,
+    ) -> Result<BackupReport, Fault> {
+        let step = asked.step;
+        let backup = self.steps.get(step).ok_or_else(|| {
+            Fault::permanent("no-such-step", format!("the run has no backup step {step}"))
+        })?;
+        let running = self.attempts.start(step, asked.attempt);
+        let ready = match self.spool.keep_only(&asked.taken.outputs, asked.first) {
+            Ok(()) => self.room(&backup.plugin).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = ready {
+            running.end::<()>(Err(&fault), &drydock_sandbox::AttemptLog::default());
+            return Err(fault);
+        }
+        let surroundings = (self.pipeline)(events);
+        let pipeline = Pipeline::new(surroundings, step.clone(), asked.taken, asked.first);
+        let call = BackupCall {
+            context: backup.context.clone(),
+            outputs: Box::new(pipeline),
+        };
+        let done = backup.plugin.run_backup(call).await;
+        running.end(done.result.as_ref(), &done.log);
+        for finding in done.result.iter().flat_map(|report| &report.findings) {
+            tracing::info!(%step, level = ?finding.level, code = finding.code, "{}", finding.message);
+        }
+        done.result
+    }
+
+    /// Asks the plugin that runs to end; it answers in its own time.
     pub fn stop(&self) {
         self.cancel.send_replace(true);
     }
 
-    /// Refuses to start where the spool cannot hold the largest database of the cluster.
-    async fn room(&self) -> Result<(), Fault> {
+    /// Refuses to start where the spool cannot hold what the step may bring: the largest
+    /// database of the cluster where it may take snapshots. How much another plugin brings
+    /// is not known before it does; writing stops where the room ends.
+    async fn room(&self, plugin: &Plugin) -> Result<(), Fault> {
+        let takes_snapshots = plugin.grants().etcd.contains(&EtcdCall::Snapshot);
+        let expected = match takes_snapshots {
+            true => self.largest_database().await,
+            false => 0,
+        };
+        create_folder(&self.spool_root)?;
+        require_free(
+            &self.spool_root,
+            expected * SPOOL_COPIES + SPOOL_BYTES_SPARE,
+        )
+        .map_err(|error| spool_fault(&error))
+    }
+
+    async fn largest_database(&self) -> u64 {
         let mut largest = 0;
         for endpoint in self.etcd.endpoints() {
             if let Ok(status) = self.etcd.status(endpoint).await {
                 largest = largest.max(status.db_size);
             }
         }
-        let needed = largest * SPOOL_COPIES + SPOOL_BYTES_SPARE;
-        create_folder(&self.spool_root)?;
-        require_free(&self.spool_root, needed).map_err(|error| spool_fault(&error))
+        largest
     }
 }

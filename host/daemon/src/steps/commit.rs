@@ -2,6 +2,7 @@
 //! Everything in it follows from the run's records, so that it can be made again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use drydock_core::{Clock, Facts, Fault, UnixTime};
 use drydock_engine::model::{Event, SealedOutput};
@@ -9,7 +10,8 @@ use drydock_engine::state::{Output, RunState};
 use drydock_journal::{Journal, PointEntry};
 use drydock_repository::manifest::{
     Artifact, Compression, Consistency, EtcdFigures, FORMAT_VERSION, HashKv, Lineage,
-    MEDIA_TYPE_BYTES, MEDIA_TYPE_ETCD, Manifest, PluginUsed, Predecessor, StepVerdict, Tool,
+    MEDIA_TYPE_BYTES, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR, Manifest, PluginUsed, Predecessor,
+    StepVerdict, Tool,
 };
 use drydock_repository::recovery_point::CommitOutcome;
 use drydock_repository::{
@@ -17,6 +19,7 @@ use drydock_repository::{
 };
 
 use super::Store;
+use super::facts::{CLOSED, OPENED, is_archive, is_snapshot};
 use crate::version;
 
 /// Signs and commits.
@@ -113,10 +116,7 @@ fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
         .live_outputs()
         .filter_map(|output| Some((output, output.sealed()?)))
         .collect();
-    let facts = outputs
-        .iter()
-        .map(|(_, sealed)| &sealed.facts)
-        .find(|facts| facts.get("snapshot.revision").is_some());
+    let facts = snapshot(&outputs)?;
     Ok(Manifest {
         format_version: FORMAT_VERSION,
         cluster: spec.cluster.clone(),
@@ -124,13 +124,11 @@ fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
         run: spec.run.clone(),
         schedule: spec.schedule.clone(),
         due: spec.due,
-        taken: facts
-            .and_then(|facts| facts.number("snapshot.taken"))
-            .map_or(state.created, UnixTime),
+        taken: UnixTime(first_opened(&outputs).unwrap_or(state.created.0)),
         finished,
         lineage: lineage(facts),
         etcd: facts.map(figures),
-        consistency: Consistency::single_snapshot(),
+        consistency: consistency(&outputs),
         artifacts: outputs
             .iter()
             .map(|(output, sealed)| artifact(output, sealed))
@@ -145,6 +143,42 @@ fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
             wasmtime: version::WASMTIME.to_owned(),
         },
     })
+}
+
+/// The facts of the only etcd snapshot: every figure of the manifest that concerns etcd
+/// is its.
+fn snapshot<'a>(outputs: &[(&Output, &'a SealedOutput)]) -> Result<Option<&'a Facts>, Fault> {
+    let has_revision = |facts: &&Facts| facts.get("snapshot.revision").is_some();
+    let facts = outputs.iter().map(|(_, sealed)| &sealed.facts);
+    let mut snapshots = facts.filter(has_revision);
+    match (snapshots.next(), snapshots.next()) {
+        (found, None) => Ok(found),
+        _ => Err(Fault::permanent(
+            "second-snapshot",
+            "the run made two etcd snapshots, and a recovery point can hold one only: give each a schedule of its own",
+        )),
+    }
+}
+
+/// When the first artifact began to be read.
+fn first_opened(outputs: &[(&Output, &SealedOutput)]) -> Option<i64> {
+    let opened = outputs.iter().filter_map(|(_, s)| s.facts.number(OPENED));
+    opened.min()
+}
+
+/// One snapshot is of one instant. Everything else is told with the time from the first
+/// byte that was asked for to the last that came.
+fn consistency(outputs: &[(&Output, &SealedOutput)]) -> Consistency {
+    let is_alone = matches!(outputs, [(_, sealed)] if is_snapshot(&sealed.facts));
+    if is_alone {
+        return Consistency::single_snapshot();
+    }
+    let closed = outputs.iter().filter_map(|(_, s)| s.facts.number(CLOSED));
+    let seconds = match (first_opened(outputs), closed.max()) {
+        (Some(first), Some(last)) => u64::try_from(last - first).unwrap_or(0),
+        _ => 0,
+    };
+    Consistency::separate_cuts(Duration::from_secs(seconds))
 }
 
 fn lineage(facts: Option<&Facts>) -> Lineage {
@@ -200,11 +234,7 @@ fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
     Ok(Artifact {
         name: sealed.name.clone(),
         object: object.to_owned(),
-        media_type: if sealed.facts.get("snapshot.revision").is_some() {
-            MEDIA_TYPE_ETCD.to_owned()
-        } else {
-            MEDIA_TYPE_BYTES.to_owned()
-        },
+        media_type: media_type(&sealed.facts).to_owned(),
         sensitivity: if sealed.secret {
             Sensitivity::Secret
         } else {
@@ -219,6 +249,14 @@ fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
         plain: measure(sealed.plain_size, &sealed.plain_sha256)?,
         sealed: measure(sealed.sealed_size, &sealed.sealed_sha256)?,
     })
+}
+
+fn media_type(facts: &Facts) -> &'static str {
+    match () {
+        () if facts.get("snapshot.revision").is_some() => MEDIA_TYPE_ETCD,
+        () if is_archive(facts) => MEDIA_TYPE_TAR,
+        () => MEDIA_TYPE_BYTES,
+    }
 }
 
 fn verification(outputs: &[(&Output, &SealedOutput)]) -> Vec<StepVerdict> {
@@ -240,9 +278,7 @@ fn verification(outputs: &[(&Output, &SealedOutput)]) -> Vec<StepVerdict> {
 
 fn plugins(state: &RunState) -> Vec<PluginUsed> {
     let spec = &state.spec;
-    std::iter::once(&spec.backup)
-        .chain(&spec.verify)
-        .chain(spec.stores.iter().map(|store| &store.pin))
+    spec.pins()
         .map(|pin| PluginUsed {
             step: pin.step.clone(),
             name: pin.plugin.clone(),

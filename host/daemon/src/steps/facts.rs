@@ -1,10 +1,11 @@
-//! The facts of an etcd snapshot: what its bytes say, what the live members say of the
-//! same revision, and what the last recovery point said. The host gathers them; the
-//! verify plugins judge. `wit/artifact.wit` lists the names.
+//! The facts of an artifact. Of an etcd snapshot: what its bytes say, what the live
+//! members say of the same revision, and what the last recovery point said. The host
+//! gathers them; the verify plugins judge. `wit/artifact.wit` lists the names.
 
 use std::sync::Arc;
 
 use drydock_capability_etcd::{EtcdAccess, HashKv as LiveHash, Member};
+use drydock_capability_local::ArchiveSummary;
 use drydock_capability_local::spool::SpoolReader;
 use drydock_core::{Clock, FactValue, Facts, Fault, ReadAt, UnixTime};
 use drydock_repository::recovery_point::Observed;
@@ -17,6 +18,40 @@ use super::previous::Previous;
 /// Problems that are given as facts one by one; the count tells of the rest.
 const PROBLEMS_GIVEN_MAX: usize = 16;
 
+/// When an artifact's first byte was asked for, and when its last had come; in seconds
+/// since 1970.
+pub const OPENED: &str = "artifact.opened";
+pub const CLOSED: &str = "artifact.closed";
+
+/// Whether an artifact of these facts is an etcd snapshot.
+pub fn is_snapshot(facts: &Facts) -> bool {
+    facts.get("snapshot.trailer").is_some()
+}
+
+/// Whether an artifact of these facts is a tar archive.
+pub fn is_archive(facts: &Facts) -> bool {
+    facts.get("archive.entries").is_some()
+}
+
+fn archive(summary: &ArchiveSummary, facts: &mut Facts) {
+    let figures = [
+        ("archive.entries", summary.entries),
+        ("archive.bytes", summary.bytes),
+        ("archive.problems", summary.problems_total),
+    ];
+    for (name, figure) in figures {
+        facts.set(name, FactValue::Unsigned(figure));
+    }
+    tell_problems("archive", &summary.problems, facts);
+}
+
+/// The first problems as `<kind>.problem.<n>`; their count tells of the rest.
+fn tell_problems(kind: &str, problems: &[String], facts: &mut Facts) {
+    for (number, problem) in problems.iter().take(PROBLEMS_GIVEN_MAX).enumerate() {
+        facts.set_text(format!("{kind}.problem.{number}"), problem);
+    }
+}
+
 /// Gathers facts for one run.
 #[derive(Clone)]
 pub struct FactGatherer {
@@ -28,7 +63,22 @@ pub struct FactGatherer {
     pub runtime: Handle,
 }
 
-/// What the checks of the stream amounted to.
+/// From when to when an artifact was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    pub opened: UnixTime,
+    pub closed: UnixTime,
+}
+
+/// What an artifact turned out to be, with what the checks of its stream amounted to.
+pub enum Nature {
+    Snapshot(SnapshotCheck),
+    Archive(ArchiveSummary),
+    /// Bytes of which nothing more is known.
+    Other,
+}
+
+/// What the checks of a snapshot's stream amounted to.
 pub struct SnapshotCheck {
     trailer: &'static str,
     problems: Vec<String>,
@@ -84,29 +134,34 @@ impl SnapshotCheck {
             "snapshot.problems",
             FactValue::Unsigned(self.problems_total),
         );
-        for (number, problem) in self.problems.iter().take(PROBLEMS_GIVEN_MAX).enumerate() {
-            facts.set_text(format!("snapshot.problem.{number}"), problem);
-        }
+        tell_problems("snapshot", &self.problems, facts);
     }
 }
 
 impl FactGatherer {
-    /// Facts of a finished output. `check` is none when the bytes are no database. Called
-    /// from a blocking thread; waits for the live members.
+    /// Facts of a finished output. Called from a blocking thread; for a snapshot it waits
+    /// for the live members.
     pub fn gather(
         &self,
         name: &str,
-        opened: UnixTime,
+        span: Span,
         plain: &SpoolReader,
-        check: Option<SnapshotCheck>,
+        nature: Nature,
     ) -> Result<Facts, Fault> {
         let mut facts = Facts::default();
         facts.set_text("artifact.name", name);
         facts.set("artifact.size", FactValue::Unsigned(plain.size()));
-        let Some(check) = check else {
-            return Ok(facts);
+        facts.set(OPENED, FactValue::Signed(span.opened.0));
+        facts.set(CLOSED, FactValue::Signed(span.closed.0));
+        let check = match nature {
+            Nature::Other => return Ok(facts),
+            Nature::Archive(summary) => {
+                archive(&summary, &mut facts);
+                return Ok(facts);
+            }
+            Nature::Snapshot(check) => check,
         };
-        facts.set("snapshot.taken", FactValue::Signed(opened.0));
+        facts.set("snapshot.taken", FactValue::Signed(span.opened.0));
         if let Some(member) = self.etcd.snapshot_member() {
             facts.set_text("snapshot.member", format!("{member:x}"));
         }

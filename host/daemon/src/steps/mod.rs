@@ -1,6 +1,6 @@
 //! The engine's effects, carried out: where sandbox, snapshot, repository and etcd meet.
 //!
-//! [`Steps`] serves one run. Each effect goes to one leaf: `backup` runs the plugin
+//! [`Steps`] serves one run. Each effect goes to one leaf: `backup` runs the plugins
 //! whose outputs `pipeline` checks and seals, `verdict` asks the verify plugins,
 //! `upload` calls the store plugins part by part, `commit` signs and writes the manifest.
 
@@ -26,7 +26,7 @@ use drydock_engine::runner::{Events, StepRunner};
 use drydock_engine::state::RunState;
 
 pub use attempts::Attempts;
-pub use backup::Backup;
+pub use backup::{Backup, Backups};
 pub use commit::Commit;
 pub use facts::FactGatherer;
 pub use pipeline::{PipelineContext, PipelineFactory, PlainSpools};
@@ -36,11 +36,13 @@ pub use spool::SealedSpool;
 pub use upload::Store;
 pub use verdict::Verdicts;
 
+use backup::BackupAttempt;
+use pipeline::Taken;
 use upload::PartRange;
 
 /// Everything that one run's effects need.
 pub struct Steps {
-    pub backup: Backup,
+    pub backups: Backups,
     pub verdicts: Verdicts,
     pub stores: BTreeMap<StepName, Store>,
     pub commit: Commit,
@@ -52,12 +54,23 @@ pub struct Steps {
 impl StepRunner for Steps {
     async fn perform(&self, state: Arc<RunState>, effect: Effect, events: Events) -> Event {
         if let Effect::StartBackup {
+            step,
             attempt,
             first_output,
-        } = effect
+        } = &effect
         {
-            self.plain.clear();
-            return self.backup.run(attempt, first_output, events).await;
+            // What other steps made is needed until its verdicts are in.
+            self.plain.keep_only(|output| {
+                let found = state.outputs.get(&output);
+                found.is_some_and(|found| found.is_live() && !found.is_verified())
+            });
+            let asked = BackupAttempt {
+                step,
+                attempt: *attempt,
+                first: *first_output,
+                taken: Taken::of(&state),
+            };
+            return self.backups.run(asked, events).await;
         }
         match self.carry_out(&state, &effect).await {
             Ok(event) => event,
@@ -72,9 +85,9 @@ impl StepRunner for Steps {
 impl Steps {
     async fn carry_out(&self, state: &RunState, effect: &Effect) -> Result<Event, Fault> {
         match effect {
-            Effect::StopBackup => {
-                self.backup.stop();
-                Ok(Event::BackupStopping)
+            Effect::StopBackup { step } => {
+                self.backups.stop();
+                Ok(Event::BackupStopping { step: step.clone() })
             }
             Effect::Judge {
                 step,

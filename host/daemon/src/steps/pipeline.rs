@@ -9,29 +9,34 @@
 //! A crash leaves the sealed spool's file, which the run's next attempt or its end
 //! removes; the plain spool has no name and is gone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_capability_local::spool::SpoolReader;
-use drydock_capability_local::{OutputSink, PlainSpool};
-use drydock_core::{FactValue, Facts, Fault, OutputId, UnixTime};
+use drydock_capability_local::{ArchiveCheck, OutputSink, PlainSpool};
+use drydock_core::{FactValue, Facts, Fault, OutputId, StepName, UnixTime};
 use drydock_engine::model::{Event, SealedOutput};
 use drydock_engine::runner::Events;
+use drydock_engine::state::{RunState, name_taken};
 use drydock_repository::{Sha256, Tally};
 use drydock_snapshot::StreamCheck;
 
-use super::facts::{FactGatherer, SnapshotCheck};
+use super::facts::{FactGatherer, Nature, SnapshotCheck, Span, is_snapshot};
 use super::lap::Lap;
 use super::seal::{SealThread, Sealed, Sealing};
 use super::spool::{SealedSpool, spool_fault};
 
-/// Bytes at the start of a database that tell it from anything else: the page header and
-/// the magic number of bbolt's first meta page.
-const SNIFF_BYTES: usize = 20;
+/// Bytes at the start of an artifact that tell what it is: those up to the end of the
+/// last mark. A database has a page and an archive two blocks at least, so that neither
+/// can be shorter.
+const SNIFF_BYTES: usize = ARCHIVE_MARK.0 + ARCHIVE_MARK.1.len();
 
 /// Where bbolt's magic number stands in the first page, little-endian.
-const MAGIC_OFFSET: usize = 16;
-const MAGIC: [u8; 4] = 0xED0C_DAED_u32.to_le_bytes();
+const DATABASE_MARK: (usize, [u8; 4]) = (16, 0xED0C_DAED_u32.to_le_bytes());
+
+/// Where the header of a tar archive's first entry says that it is one (POSIX.1-2017,
+/// ustar interchange format).
+const ARCHIVE_MARK: (usize, [u8; 5]) = (257, *b"ustar");
 
 /// Plain bytes of finished outputs, for the verify steps of the same process.
 #[derive(Default)]
@@ -49,9 +54,21 @@ pub struct PipelineContext {
 /// Makes the surroundings of one attempt's outputs.
 pub type PipelineFactory = Box<dyn Fn(Events) -> PipelineContext + Send + Sync>;
 
+/// What the outputs of an attempt must leave alone: those of the run's other steps.
+#[derive(Default)]
+pub struct Taken {
+    pub outputs: BTreeSet<OutputId>,
+    /// Artifacts by name, with the step that made each.
+    names: BTreeMap<String, StepName>,
+    /// Name of the artifact that is an etcd snapshot, if there is one.
+    snapshot: Option<String>,
+}
+
 /// The daemon's end of a backup step's outputs.
 pub struct Pipeline {
     context: PipelineContext,
+    step: StepName,
+    taken: Taken,
     next: OutputId,
     open: Option<OpenOutput>,
 }
@@ -68,19 +85,59 @@ struct OpenOutput {
     seal: SealThread,
 }
 
-/// Page checks, once it is known whether the bytes are a database at all; and, in the same
-/// pass, the digest of all bytes.
+/// The checks of what the bytes turned out to be; and, in the same pass, the digest of all
+/// of them.
 enum Check {
     /// So few bytes so far that they are still held in the head.
     Unknown,
-    NoDatabase(Box<Tally>),
-    Running(Box<StreamCheck>),
+    Other(Box<Tally>),
+    Snapshot(Box<StreamCheck>),
+    Archive(Box<(ArchiveCheck, Tally)>),
+}
+
+impl Taken {
+    /// What counts of a run in which no backup step is under way.
+    pub fn of(state: &RunState) -> Self {
+        let mut taken = Self::default();
+        for output in state.live_outputs() {
+            taken.outputs.insert(output.id);
+            let is_snapshot = output.sealed().is_some_and(|s| is_snapshot(&s.facts));
+            taken.add(&output.name, &output.step, is_snapshot);
+        }
+        taken
+    }
+
+    fn add(&mut self, name: &str, step: &StepName, is_snapshot: bool) {
+        self.names.insert(name.to_owned(), step.clone());
+        if is_snapshot {
+            self.snapshot = Some(name.to_owned());
+        }
+    }
+
+    fn refuse_name(&self, name: &str) -> Result<(), Fault> {
+        match self.names.get(name) {
+            Some(step) => Err(name_taken(name, step)),
+            None => Ok(()),
+        }
+    }
+
+    /// A recovery point has one revision, one lineage, one predecessor: those of its only
+    /// snapshot.
+    fn refuse_snapshot(&self, name: &str) -> Result<(), Fault> {
+        match &self.snapshot {
+            Some(first) => Err(second_snapshot(name, first)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Pipeline {
-    pub fn new(context: PipelineContext, first: OutputId) -> Self {
+    /// The outputs of one attempt of `step`; the first gets the number `first`.
+    pub fn new(context: PipelineContext, step: StepName, taken: Taken, first: OutputId) -> Self {
         Self {
             context,
+            step,
+            taken,
             next: first,
             open: None,
         }
@@ -97,6 +154,7 @@ impl Pipeline {
     }
 
     fn close(&mut self, open: OpenOutput) -> Result<(), Fault> {
+        let closed = self.context.facts.clock.now();
         let OpenOutput {
             output,
             name,
@@ -110,7 +168,9 @@ impl Pipeline {
         } = open;
         let plain = plain.reader();
         let plain_sha256 = check.digest(&head);
-        let facts = self.judge_bytes(&name, opened, &plain, check)?;
+        let span = Span { opened, closed };
+        let facts = self.judge_bytes(&name, span, &plain, check)?;
+        self.taken.add(&name, &self.step, is_snapshot(&facts));
         let sealing = Lap::begin();
         let Sealed {
             sealed_size,
@@ -139,27 +199,29 @@ impl Pipeline {
     fn judge_bytes(
         &self,
         name: &str,
-        opened: UnixTime,
+        span: Span,
         plain: &SpoolReader,
         check: Check,
     ) -> Result<Facts, Fault> {
         let tree = Lap::begin();
         let outcome = match check {
-            Check::Unknown | Check::NoDatabase(_) => None,
-            Check::Running(check) => Some(SnapshotCheck::of(check.finish())),
+            Check::Unknown | Check::Other(_) => Nature::Other,
+            Check::Snapshot(check) => Nature::Snapshot(SnapshotCheck::of(check.finish())),
+            Check::Archive(check) => Nature::Archive(check.0.finish()),
         };
         tracing::info!(
             name,
             tree_ms = tree.ms(),
             "the output's structure is judged"
         );
-        self.context.facts.gather(name, opened, plain, outcome)
+        self.context.facts.gather(name, span, plain, outcome)
     }
 }
 
 impl OutputSink for Pipeline {
     fn open(&mut self, name: &str, secret: bool) -> Result<(), Fault> {
         self.context.sealing.allow(name, secret)?;
+        self.taken.refuse_name(name)?;
         let output = self.next;
         self.next = OutputId(output.0 + 1);
         let plain = self.context.spool.plain()?;
@@ -172,6 +234,7 @@ impl OutputSink for Pipeline {
             self.context.events.clone(),
         )?;
         self.tell(Event::OutputOpened {
+            step: self.step.clone(),
             output,
             name: name.to_owned(),
             secret,
@@ -198,6 +261,9 @@ impl OutputSink for Pipeline {
             .append(&bytes)
             .map_err(|error| spool_fault(&error))?;
         open.check(&bytes);
+        if matches!(open.check, Check::Snapshot(_)) {
+            self.taken.refuse_snapshot(&open.name)?;
+        }
         // Last, since the piece itself goes to the other thread: nothing is copied.
         open.seal.write(bytes)
     }
@@ -230,8 +296,12 @@ impl OpenOutput {
     fn check(&mut self, bytes: &[u8]) {
         match &mut self.check {
             Check::Unknown => self.sniff(bytes),
-            Check::NoDatabase(tally) => tally.update(bytes),
-            Check::Running(check) => {
+            Check::Other(tally) => tally.update(bytes),
+            Check::Archive(check) => {
+                check.0.push(bytes);
+                check.1.update(bytes);
+            }
+            Check::Snapshot(check) => {
                 // What nothing can mend is told again at the end; until then only the
                 // digest goes on.
                 let _ = check.push(bytes);
@@ -247,23 +317,35 @@ impl OpenOutput {
             return;
         }
         let head = std::mem::take(&mut self.head);
-        if head[MAGIC_OFFSET..MAGIC_OFFSET + MAGIC.len()] == MAGIC {
-            self.check = Check::Running(Box::new(StreamCheck::new()));
-        } else {
-            self.check = Check::NoDatabase(Box::new(Tally::new()));
-        }
+        self.check = Check::of(&head);
         self.check(&head);
     }
 }
 
 impl Check {
+    /// The checks for what begins with `head`, which holds [`SNIFF_BYTES`] at least.
+    fn of(head: &[u8]) -> Self {
+        if has_mark(head, DATABASE_MARK) {
+            Self::Snapshot(Box::new(StreamCheck::new()))
+        } else if has_mark(head, ARCHIVE_MARK) {
+            Self::Archive(Box::new((ArchiveCheck::new(), Tally::new())))
+        } else {
+            Self::Other(Box::new(Tally::new()))
+        }
+    }
+
     fn digest(&self, head: &[u8]) -> Sha256 {
         match self {
             Self::Unknown => Sha256::of(head),
-            Self::NoDatabase(tally) => tally.as_ref().clone().finish().sha256,
-            Self::Running(check) => Sha256(check.digest()),
+            Self::Other(tally) => tally.as_ref().clone().finish().sha256,
+            Self::Snapshot(check) => Sha256(check.digest()),
+            Self::Archive(check) => check.1.clone().finish().sha256,
         }
     }
+}
+
+fn has_mark<const N: usize>(head: &[u8], (offset, mark): (usize, [u8; N])) -> bool {
+    head.get(offset..offset + N) == Some(&mark[..])
 }
 
 impl PlainSpools {
@@ -281,9 +363,24 @@ impl PlainSpools {
         self.lock().clear();
     }
 
+    /// Frees the bytes of the outputs that are not wanted.
+    pub fn keep_only(&self, wanted: impl Fn(OutputId) -> bool) {
+        self.lock().retain(|output, _| wanted(*output));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<OutputId, SpoolReader>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Denied: neither another member nor a second try can change it.
+fn second_snapshot(name: &str, first: &str) -> Fault {
+    Fault::denied(
+        "second-snapshot",
+        format!(
+            "{name} is an etcd snapshot, and this recovery point has {first}, which is one too: it can hold one only, so back the other up by a schedule of its own"
+        ),
+    )
 }
 
 fn no_output() -> Fault {

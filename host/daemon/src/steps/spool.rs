@@ -1,5 +1,6 @@
 //! The folder in which sealed outputs wait until their run is over.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -75,11 +76,12 @@ impl SealedSpool {
         Ok(SealedFile { file, size })
     }
 
-    /// Removes the sealed files of outputs before `first`: their attempts are dead, and a
-    /// backup that is made anew needs the room.
-    pub fn remove_below(&self, first: OutputId) -> Result<(), Fault> {
-        for output in 1..first.0 {
-            match fs::remove_file(self.path(OutputId(output))) {
+    /// Removes the sealed files of outputs before `first` but for the live ones: the
+    /// others' attempts are dead, and a step that runs needs the room.
+    pub fn keep_only(&self, live: &BTreeSet<OutputId>, first: OutputId) -> Result<(), Fault> {
+        let before = (1..first.0).map(OutputId);
+        for output in before.filter(|output| !live.contains(output)) {
+            match fs::remove_file(self.path(output)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(self.fault(&error));
                 }

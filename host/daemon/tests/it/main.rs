@@ -19,6 +19,7 @@ mod init;
 mod outside;
 mod plugins;
 mod restore_by_hand;
+mod several;
 mod stream;
 mod trouble;
 mod world;

@@ -104,6 +104,8 @@ pub struct World {
     pub extra_node: String,
     pub endpoints: Vec<String>,
     pub sealed: bool,
+    /// The steps before the store step, a YAML line each; the usual two where empty.
+    pub front_steps: Vec<String>,
 }
 
 /// What the binary answered.
@@ -159,6 +161,7 @@ impl World {
             extra_node: String::new(),
             endpoints,
             sealed: true,
+            front_steps: Vec::new(),
         };
         world.make_keys();
         world.write();
@@ -235,9 +238,23 @@ impl World {
     }
 
     fn schedule_document(&self) -> String {
+        let usual = [
+            format!(
+                "{{name: snapshot, plugin: etcd-backup, config: {}}}",
+                self.backup_config
+            ),
+            format!(
+                "{{name: verify, plugin: etcd-verify, config: {}}}",
+                self.verify_config
+            ),
+        ];
+        let steps = match self.front_steps.is_empty() {
+            true => &usual[..],
+            false => &self.front_steps,
+        };
+        let steps: String = steps.iter().map(|step| format!("    - {step}\n")).collect();
         format!(
-            "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: s1}}\nspec:\n  cluster: c1\n  schedule: \"*/15 * * * *\"\n  steps:\n    - {{name: snapshot, plugin: etcd-backup, config: {}}}\n    - {{name: verify, plugin: etcd-verify, config: {}}}\n    - {{name: store, target: local}}\n",
-            self.backup_config, self.verify_config
+            "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: s1}}\nspec:\n  cluster: c1\n  schedule: \"*/15 * * * *\"\n  steps:\n{steps}    - {{name: store, target: local}}\n",
         )
     }
 

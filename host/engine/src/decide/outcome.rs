@@ -49,10 +49,16 @@ fn committed_outcome(reasons: Vec<String>) -> Outcome {
 
 fn reasons(state: &RunState) -> Vec<String> {
     let mut reasons = Vec::new();
-    if let Some(report) = &state.backup.report {
+    for backup in &state.backups {
+        let Some(report) = &backup.report else {
+            continue;
+        };
         let unexplained = report.degraded && worth_telling(&report.findings).next().is_none();
         reasons.extend(unexplained.then(|| {
-            "the backup step says that it worked under degraded circumstances".to_owned()
+            format!(
+                "step {} says that it worked under degraded circumstances",
+                backup.step
+            )
         }));
         reasons.extend(worth_telling(&report.findings));
     }

@@ -27,12 +27,17 @@ impl RunState {
             Event::OutputDiscarded { output, reason } => self.output_discarded(*output, reason),
             Event::OutputSealed { sealed } => self.output_sealed(sealed),
             Event::BackupFinished {
+                step,
                 attempt,
                 degraded,
                 findings,
-            } => self.backup_finished(*attempt, *degraded, findings),
-            Event::BackupFailed { attempt, fault } => self.backup_failed(*attempt, fault),
-            Event::BackupStopping => self.backup.stop.done(),
+            } => self.backup_finished(step, *attempt, *degraded, findings),
+            Event::BackupFailed {
+                step,
+                attempt,
+                fault,
+            } => self.backup_failed(step, *attempt, fault),
+            Event::BackupStopping { step } => self.backup_stopping(step),
             Event::Judged {
                 step,
                 output,

@@ -1,4 +1,4 @@
-//! One output of the backup step.
+//! One output of a backup step.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,15 @@ use crate::task::Task;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     pub id: OutputId,
+    /// The backup step that opened it, and whose fate it shares.
+    pub step: StepName,
     /// The artifact's name inside the recovery point.
     pub name: String,
     pub secret: bool,
     /// The object's whole name at every target.
     pub object: String,
     pub phase: OutputPhase,
-    /// By verify step. Empty once the output is discarded.
+    /// By each verify step that judges the output's step. Empty once it is discarded.
     pub judging: BTreeMap<StepName, Judging>,
 }
 
@@ -41,14 +43,21 @@ pub struct Judging {
 impl Output {
     /// An output that was just opened.
     #[must_use]
-    pub fn open(id: OutputId, name: &str, secret: bool, object: String, spec: &RunSpec) -> Self {
+    pub fn open(
+        id: OutputId,
+        step: &StepName,
+        name: &str,
+        secret: bool,
+        object: String,
+        spec: &RunSpec,
+    ) -> Self {
         let judging = spec
-            .verify
-            .iter()
-            .map(|pin| (pin.step.clone(), Judging::default()))
+            .judges_of(step)
+            .map(|verify| (verify.pin.step.clone(), Judging::default()))
             .collect();
         Self {
             id,
+            step: step.clone(),
             name: name.to_owned(),
             secret,
             object,
@@ -81,7 +90,7 @@ impl Output {
         }
     }
 
-    /// Sealed, and every verify step said yes.
+    /// Sealed, and every verify step that judges it said yes.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.sealed().is_some() && self.judging.values().all(Judging::passed)
@@ -97,4 +106,16 @@ impl Judging {
     fn passed(&self) -> bool {
         self.verdict.as_ref().is_some_and(|verdict| verdict.pass)
     }
+}
+
+/// Why a second output of one recovery point may not have the name of the first. Denied:
+/// no second try can change it.
+#[must_use]
+pub fn name_taken(name: &str, of: &StepName) -> Fault {
+    Fault::denied(
+        "name-taken",
+        format!(
+            "step {of} has made an artifact {name} already, and each artifact of a recovery point has a name of its own: give one of the two steps another name in its config"
+        ),
+    )
 }

@@ -32,7 +32,7 @@ impl Clock for StoppedClock {
 struct ModelRunner {
     /// Short forms of everything that was performed, in order.
     performed: Mutex<Vec<String>>,
-    /// Each is answered with its fault once.
+    /// Effects whose short form begins like this are answered with the fault once.
     failures: Mutex<Vec<(&'static str, Fault)>>,
     /// These never answer.
     hang: Mutex<BTreeSet<&'static str>>,
@@ -62,7 +62,7 @@ impl StepRunner for ModelRunner {
         {
             return Event::SpoolDropped;
         }
-        if let Some(fault) = self.failure_of(word) {
+        if let Some(fault) = self.failure_of(&short(&effect)) {
             let effect = Box::new(effect);
             return Event::EffectFailed { effect, fault };
         }
@@ -73,7 +73,7 @@ impl StepRunner for ModelRunner {
 impl ModelRunner {
     fn failure_of(&self, word: &str) -> Option<Fault> {
         let mut failures = self.failures.lock().unwrap();
-        let index = failures.iter().position(|(of, _)| *of == word)?;
+        let index = failures.iter().position(|(of, _)| word.starts_with(of))?;
         Some(failures.remove(index).1)
     }
 
@@ -93,7 +93,7 @@ impl ModelRunner {
 fn short(effect: &Effect) -> String {
     match effect {
         Effect::PutPart { number, .. } => format!("put-part {number}"),
-        Effect::StartBackup { attempt, .. } => format!("start-backup {attempt}"),
+        Effect::StartBackup { step, attempt, .. } => format!("start-backup {step} {attempt}"),
         other => other.word().to_owned(),
     }
 }
@@ -101,23 +101,24 @@ fn short(effect: &Effect) -> String {
 async fn answer(runner: &ModelRunner, effect: Effect, events: Events) -> Event {
     match effect {
         Effect::StartBackup {
+            step,
             attempt,
             first_output,
         } => {
             let output = first_output.0;
             for event in [
-                kit::opened(output),
+                kit::opened_by(step.as_str(), output, step.as_str()),
                 kit::advanced(output, 10),
                 kit::advanced(output, 24),
                 kit::sealed(output, SEALED_BYTES),
             ] {
                 events.send(event).await.unwrap();
             }
-            kit::finished(attempt)
+            kit::finished_by(step.as_str(), attempt)
         }
-        Effect::StopBackup => {
+        Effect::StopBackup { step } => {
             runner.stop.notify_one();
-            Event::BackupStopping
+            Event::BackupStopping { step }
         }
         Effect::Judge { output, .. } => kit::judged(output.0, true),
         Effect::SignManifest => kit::signed(),
@@ -323,7 +324,7 @@ async fn a_cancelled_run_stops_its_backup() {
     ));
     assert_eq!(
         bench.runner.performed(),
-        ["start-backup 1", "stop-backup", "drop-spool"]
+        ["start-backup snapshot 1", "stop-backup", "drop-spool"]
     );
 }
 
@@ -432,14 +433,37 @@ async fn one_occurrence_runs_once() {
     assert!(matches!(unknown, EngineError::NoBeginning { .. }));
 }
 
+const UNJUDGED: &str = "no verify step judges one of its backup steps, and nothing counts as stored that was not verified";
+
 #[tokio::test]
 async fn specifications_that_cannot_protect_anything_are_refused() {
     let bench = Bench::new();
-    let mut unverified = kit::spec(&["s1"], 1);
-    unverified.verify.clear();
-    for spec in [kit::spec(&[], 1), kit::spec(&["s1", "s1"], 1), unverified] {
-        let refused = bench.engine.start(spec).await.err();
-        assert!(matches!(refused, Some(EngineError::BadSpec { .. })));
+    let with = |verify| RunSpec {
+        verify,
+        ..kit::spec_of(&["b1", "b2"], &["s1"], 1)
+    };
+    let rows = [
+        (kit::spec(&[], 1), "it has no store step"),
+        (kit::spec_of(&[], &["s1"], 1), "it has no backup step"),
+        (
+            kit::spec(&["s1", "s1"], 1),
+            "two of its steps have the same name",
+        ),
+        (
+            kit::spec(&["snapshot"], 1),
+            "two of its steps have the same name",
+        ),
+        (
+            with(vec![kit::verify("v", &["s1"])]),
+            "a verify step judges a step that is no backup step",
+        ),
+        (with(Vec::new()), UNJUDGED),
+        (with(vec![kit::verify("v", &["b2"])]), UNJUDGED),
+    ];
+    for (spec, problem) in rows {
+        let refused = bench.engine.start(spec).await.err().unwrap();
+        let told = format!("run {} cannot be started: {problem}", kit::RUN);
+        assert_eq!(refused.to_string(), told);
     }
     assert!(bench.runner.performed().is_empty());
 }

@@ -5,7 +5,7 @@ use drydock_core::{
     ClusterName, Facts, Fault, OutputId, PluginDigest, RunId, ScheduleName, StepName, TargetName,
     UnixTime, Verdict,
 };
-use drydock_engine::model::{Event, Policy, RunSpec, SealedOutput, StepPin, StorePin};
+use drydock_engine::model::{Event, Policy, RunSpec, SealedOutput, StepPin, StorePin, VerifyPin};
 
 pub const RUN: &str = "nightly.20260102T030405Z";
 
@@ -17,13 +17,28 @@ pub fn pin(name: &str) -> StepPin {
     StepPin {
         step: step(name),
         plugin: format!("plugin-of-{name}"),
+        version: "1.0.0".to_owned(),
         digest: PluginDigest::of(name.as_bytes()),
         config: "{}".to_owned(),
+        grants: None,
+    }
+}
+
+/// A verify step that judges these backup steps, or all where there are none.
+pub fn verify(name: &str, judges: &[&str]) -> VerifyPin {
+    VerifyPin {
+        pin: pin(name),
+        judges: judges.iter().copied().map(step).collect(),
     }
 }
 
 /// One backup step, one verify step named `verify`, and these store steps.
 pub fn spec(stores: &[&str], backoff_limit: u32) -> RunSpec {
+    spec_of(&["snapshot"], stores, backoff_limit)
+}
+
+/// As [`spec`], with these backup steps.
+pub fn spec_of(backups: &[&str], stores: &[&str], backoff_limit: u32) -> RunSpec {
     let store = |name: &&str| StorePin {
         pin: pin(name),
         target: TargetName::new(format!("t-{name}")),
@@ -34,8 +49,8 @@ pub fn spec(stores: &[&str], backoff_limit: u32) -> RunSpec {
         cluster: ClusterName::new("c1"),
         due: UnixTime(1_767_323_045),
         by_hand: false,
-        backup: pin("snapshot"),
-        verify: vec![pin("verify")],
+        backups: backups.iter().copied().map(pin).collect(),
+        verify: vec![verify("verify", &[])],
         stores: stores.iter().map(store).collect(),
         policy: Policy {
             backoff_limit,
@@ -48,9 +63,14 @@ pub fn spec(stores: &[&str], backoff_limit: u32) -> RunSpec {
 }
 
 pub fn opened(output: u32) -> Event {
+    opened_by("snapshot", output, "db")
+}
+
+pub fn opened_by(backup: &str, output: u32, name: &str) -> Event {
     Event::OutputOpened {
+        step: step(backup),
         output: OutputId(output),
-        name: "db".to_owned(),
+        name: name.to_owned(),
         secret: true,
         object_suffix: format!("{output:016x}"),
         extension: "zst.age".to_owned(),
@@ -96,11 +116,32 @@ pub fn discarded(output: u32) -> Event {
 }
 
 pub fn finished(attempt: u32) -> Event {
+    finished_by("snapshot", attempt)
+}
+
+pub fn finished_by(backup: &str, attempt: u32) -> Event {
     Event::BackupFinished {
+        step: step(backup),
         attempt,
         degraded: false,
         findings: Vec::new(),
     }
+}
+
+pub fn failed(attempt: u32, fault: Fault) -> Event {
+    failed_by("snapshot", attempt, fault)
+}
+
+pub fn failed_by(backup: &str, attempt: u32, fault: Fault) -> Event {
+    Event::BackupFailed {
+        step: step(backup),
+        attempt,
+        fault,
+    }
+}
+
+pub fn stopping(backup: &str) -> Event {
+    Event::BackupStopping { step: step(backup) }
 }
 
 pub fn began(store: &str, output: u32, part_size: u64, parallel_max: u32) -> Event {
@@ -144,8 +185,12 @@ pub fn completed(store: &str, output: u32, size: u64, verified: bool) -> Event {
 }
 
 pub fn judged(output: u32, pass: bool) -> Event {
+    judged_by("verify", output, pass)
+}
+
+pub fn judged_by(verify: &str, output: u32, pass: bool) -> Event {
     Event::Judged {
-        step: step("verify"),
+        step: step(verify),
         output: OutputId(output),
         verdict: Verdict {
             pass,

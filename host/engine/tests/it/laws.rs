@@ -20,9 +20,13 @@ pub fn after_a_decision(state: &RunState, event: &Event, effects: &[Effect]) -> 
 }
 
 /// Never more parts of one object at once than the store takes, nor than four; never
-/// one effect twice; nothing of an upload while it is aborted.
+/// one effect twice; never two backup steps; nothing of an upload while it is aborted.
 pub fn in_flight(effects: &[Effect], world: &World) -> Result<(), Broken> {
     let mut parts = BTreeMap::new();
+    let is_backup = |effect: &&Effect| matches!(effect, Effect::StartBackup { .. });
+    if effects.iter().filter(is_backup).count() > 1 {
+        return Err("two backup steps run at once".to_owned());
+    }
     for (index, effect) in effects.iter().enumerate() {
         if effects[..index].contains(effect) {
             return Err(format!("{effect:?} is in flight twice"));

@@ -30,21 +30,25 @@ fn fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
-/// Any event about a run with two stores and a few outputs, sensible or not.
+/// Any event about a run with up to three backup steps, two verify steps, two stores and a
+/// few outputs, sensible or not.
 fn event() -> impl Strategy<Value = Event> {
     let output = 1..4u32;
     let store = prop_oneof![Just("s1"), Just("s2"), Just("s9")];
+    let backup = prop_oneof![Just("b1"), Just("b2"), Just("b3"), Just("b9")];
+    let artifact = prop_oneof![Just("db"), Just("pki")];
+    let verify = prop_oneof![Just("verify"), Just("verify-2")];
     let at = UnixTime(1);
     prop_oneof![
         Just(Event::RunResumed { at }),
-        output.clone().prop_map(kit::opened),
+        (backup.clone(), output.clone(), artifact).prop_map(|(b, o, n)| kit::opened_by(b, o, n)),
         (output.clone(), 0..50u64).prop_map(|(o, n)| kit::advanced(o, n)),
         output.clone().prop_map(kit::discarded),
         (output.clone(), 0..50u64).prop_map(|(o, n)| kit::sealed(o, n)),
-        (1..3u32).prop_map(kit::finished),
-        (1..3u32, fault()).prop_map(|(attempt, fault)| Event::BackupFailed { attempt, fault }),
-        Just(Event::BackupStopping),
-        (output.clone(), any::<bool>()).prop_map(|(o, pass)| kit::judged(o, pass)),
+        (backup.clone(), 1..3u32).prop_map(|(b, attempt)| kit::finished_by(b, attempt)),
+        (backup.clone(), 1..3u32, fault()).prop_map(|(b, n, fault)| kit::failed_by(b, n, fault)),
+        backup.prop_map(kit::stopping),
+        (verify, output.clone(), any::<bool>()).prop_map(|(v, o, pass)| kit::judged_by(v, o, pass)),
         (store.clone(), output.clone(), 0..20u64, 0..9u32)
             .prop_map(|(s, o, size, parallel)| kit::began(s, o, size, parallel)),
         (store.clone(), output.clone(), 1..6u32).prop_map(|(s, o, n)| kit::stored(s, o, n)),
@@ -102,8 +106,12 @@ proptest! {
     /// Whatever comes in whichever order, nothing panics, and once everything that was
     /// asked for is started nothing more is asked for. Records read back as written.
     #[test]
-    fn any_events_in_any_order_are_survived(inputs in prop::collection::vec(input(), 0..60)) {
-        let mut state = RunState::new(kit::spec(&["s1", "s2"], 1), UnixTime(0));
+    fn any_events_in_any_order_are_survived(
+        backups in 1..4usize, inputs in prop::collection::vec(input(), 0..60),
+    ) {
+        let mut spec = kit::spec_of(&["b1", "b2", "b3"][..backups], &["s1", "s2"], 1);
+        spec.verify.push(kit::verify("verify-2", &["b1"]));
+        let mut state = RunState::new(spec, UnixTime(0));
         let mut in_flight: Vec<Effect> = Vec::new();
         for (event, index, fault) in inputs {
             let event = match event {
@@ -127,6 +135,8 @@ proptest! {
             let read: Event = serde_json::from_str(&record.body).unwrap();
             prop_assert_eq!(event_record(&read, UnixTime(1)).body, record.body);
             in_flight.extend(effects);
+            let running = state.backups.iter().filter(|b| b.task.is_in_flight()).count();
+            prop_assert!(running <= 1, "{} backup steps run at once", running);
             // What is asked for at once after everything was started would be asked for
             // twice.
             let again = decide(&state, &event);

@@ -1,11 +1,11 @@
 //! Whole runs in a model world, driven by a seed: effects end in any order, processes
 //! end at any transaction and between any effect and its record.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use drydock_core::{ErrorClass, Fault, OutputId, RunId, UnixTime};
+use drydock_core::{ErrorClass, Fault, OutputId, RunId, StepName, UnixTime};
 use drydock_engine::decide::decide;
-use drydock_engine::model::{Effect, Event, Outcome};
+use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
 use drydock_engine::replay::{effect_record, event_record, replay};
 use drydock_engine::state::RunState;
 use drydock_journal::{NewRecord, Record};
@@ -59,7 +59,9 @@ pub fn simulate(seed: u64, chaos: Chaos, kill: Option<Kill>) -> Result<End, Stri
     let mut random = Random::new(seed);
     let stores: &[&str] = random.pick(&[&["s1"] as &[&str], &["s1", "s2"]]);
     let limit = random.pick(&[0, 1, 3]);
-    let mut simulation = Simulation::new(random, chaos, stores, limit, kill);
+    let spec = spec(&mut random, stores, limit);
+    let world = World::new(random, chaos, stores);
+    let mut simulation = Simulation::new(world, spec, kill);
     let ended = simulation.go().and_then(|outcome| {
         laws::at_the_end(&simulation, &outcome)?;
         Ok(outcome)
@@ -76,11 +78,25 @@ pub fn simulate(seed: u64, chaos: Chaos, kill: Option<Kill>) -> Result<End, Stri
     }
 }
 
+/// One to three backup steps, and one verify step for all or one more for the last.
+fn spec(random: &mut Random, stores: &[&str], limit: u32) -> RunSpec {
+    let backups: &[&str] = random.pick(&[&["b1"] as &[&str], &["b1", "b2"], &["b1", "b2", "b3"]]);
+    let mut spec = kit::spec_of(backups, stores, limit);
+    let (last, others) = backups.split_last().unwrap();
+    match random.below(3) {
+        0 if !others.is_empty() => {
+            spec.verify = vec![kit::verify("v1", others), kit::verify("v2", &[last])];
+        }
+        1 => spec.verify.push(kit::verify("v2", &[last])),
+        _ => {}
+    }
+    spec
+}
+
 impl Simulation {
-    fn new(random: Random, chaos: Chaos, stores: &[&str], limit: u32, kill: Option<Kill>) -> Self {
-        let spec = kit::spec(stores, limit);
+    fn new(world: World, spec: RunSpec, kill: Option<Kill>) -> Self {
         Self {
-            world: World::new(random, chaos, stores),
+            world,
             state: RunState::new(spec, UnixTime(0)),
             records: Vec::new(),
             transactions: 0,
@@ -124,9 +140,9 @@ impl Simulation {
         let count = self.in_flight.len() as u64;
         let index = usize::try_from(self.world.random.below(count)).unwrap();
         match &self.in_flight[index] {
-            Effect::StartBackup { attempt, .. } => {
-                let attempt = *attempt;
-                self.backup_goes_on(attempt, index)
+            Effect::StartBackup { step, attempt, .. } => {
+                let stopped = kit::failed_by(step.as_str(), *attempt, stopped());
+                self.backup_goes_on(stopped, index)
             }
             _ => {
                 let effect = self.in_flight.swap_remove(index);
@@ -147,10 +163,9 @@ impl Simulation {
         }
     }
 
-    fn backup_goes_on(&mut self, attempt: u32, index: usize) -> Result<(), Broken> {
+    fn backup_goes_on(&mut self, stopped: Event, index: usize) -> Result<(), Broken> {
         if self.world.stop_asked {
-            let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
-            self.script = VecDeque::from([Event::BackupFailed { attempt, fault }]);
+            self.script = VecDeque::from([stopped]);
         }
         let event = self.script.pop_front().ok_or("the backup says no more")?;
         match &event {
@@ -212,6 +227,9 @@ impl Simulation {
         for effect in effects {
             self.keep(effect_record(effect, UnixTime(1)));
         }
+        if let Event::BackupFinished { step, .. } = event {
+            self.world.finished.insert(step.clone());
+        }
         if let Event::PartStored {
             store,
             output,
@@ -236,13 +254,15 @@ impl Simulation {
     fn launch(&mut self, effects: Vec<Effect>) -> Result<(), Broken> {
         for effect in effects {
             if let Effect::StartBackup {
+                step,
                 attempt,
                 first_output,
             } = &effect
             {
-                self.world.stop_asked = false;
-                self.world.first_output = *first_output;
-                self.script = self.world.backup(*attempt, *first_output);
+                self.script = self.world.backup(step, *attempt, *first_output)?;
+                // What is not live any more makes room.
+                let live: BTreeSet<_> = self.state.live_outputs().map(|o| o.id).collect();
+                self.world.spool.retain(|output, _| live.contains(output));
             }
             self.in_flight.push(effect);
         }
@@ -265,42 +285,69 @@ impl Simulation {
         }
         self.script.clear();
         self.world.stop_asked = false;
-        if self.world.random.chance(self.world.chaos.spool_lost) {
-            self.world.spool.clear();
-        }
+        self.world.lose_spool();
         self.state = replay_of(&self.records)?;
         self.take(Event::RunResumed { at: UnixTime(2) })
     }
 }
 
 impl World {
-    /// What one attempt of the backup step says: one or two outputs, some of them given
-    /// up on the way, and an end.
-    fn backup(&mut self, attempt: u32, first: OutputId) -> VecDeque<Event> {
+    /// What one attempt of a backup step says: one or two outputs, some of them given up on
+    /// the way, and an end. A step that finished is not asked again unless the spool was
+    /// hit.
+    fn backup(
+        &mut self,
+        step: &StepName,
+        attempt: u32,
+        first: OutputId,
+    ) -> Result<VecDeque<Event>, Broken> {
+        if self.finished.remove(step) && !self.spool_was_hit {
+            return Err(format!("{step} runs again though it had finished"));
+        }
+        self.stop_asked = false;
+        self.first_output.insert(step.clone(), first);
         let mut script = VecDeque::new();
         let mut next = first.0;
-        for _ in 0..1 + self.random.below(2) {
-            self.output(&mut script, &mut next);
+        for number in 0..1 + self.random.below(2) {
+            let name = format!("{step}-{number}");
+            self.output(&mut script, &mut next, step, &name);
         }
-        let failed = |fault| Event::BackupFailed { attempt, fault };
+        let failed = |fault| kit::failed_by(step.as_str(), attempt, fault);
         let end = match self.random.chance(self.chaos.backup_fails) {
             true if self.random.chance(200) => failed(Fault::permanent("no", "no")),
             true => failed(Fault::transient("stream-broken", "broken")),
-            false => kit::finished(attempt),
+            false => kit::finished_by(step.as_str(), attempt),
         };
         if matches!(end, Event::BackupFailed { .. }) {
             let length = script.len() as u64;
             script.truncate(usize::try_from(self.random.below(length + 1)).unwrap());
         }
         script.push_back(end);
-        script
+        Ok(script)
     }
 
-    fn output(&mut self, script: &mut VecDeque<Event>, next: &mut u32) {
+    /// A crash of the machine may take some of the spool with it.
+    fn lose_spool(&mut self) {
+        if !self.random.chance(self.chaos.spool_lost) {
+            return;
+        }
+        let random = &mut self.random;
+        let before = self.spool.len();
+        self.spool.retain(|_, _| random.chance(300));
+        self.spool_was_hit |= self.spool.len() < before;
+    }
+
+    fn output(
+        &mut self,
+        script: &mut VecDeque<Event>,
+        next: &mut u32,
+        step: &StepName,
+        name: &str,
+    ) {
         loop {
             let output = *next;
             *next += 1;
-            script.push_back(kit::opened(output));
+            script.push_back(kit::opened_by(step.as_str(), output, name));
             let size = self.random.below(60);
             for bytes in (0..size).step_by(7) {
                 script.push_back(kit::advanced(output, bytes));
@@ -311,6 +358,10 @@ impl World {
             }
         }
     }
+}
+
+fn stopped() -> Fault {
+    Fault::new(ErrorClass::Cancelled, "cancelled", "stopped")
 }
 
 /// The state that the records of a simulated run lead to.

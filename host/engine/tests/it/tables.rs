@@ -7,14 +7,14 @@ use drydock_engine::state::{RunState, SPOOL_MISSING};
 use drydock_engine::view::{RunPhase, RunView, StorePhase};
 
 use crate::kit::{
-    advanced, began, committed, completed, discarded, finished, judged, opened, sealed, signed,
-    spec, step, stored,
+    advanced, began, committed, completed, discarded, failed, finished, judged, opened, sealed,
+    signed, spec, step, stopping, stored,
 };
 
 /// A run that takes events as the driver does, and remembers what is in flight.
-struct Run {
-    state: RunState,
-    asked: Vec<Effect>,
+pub struct Run {
+    pub state: RunState,
+    pub asked: Vec<Effect>,
 }
 
 impl Run {
@@ -22,7 +22,7 @@ impl Run {
         Self::of(spec(stores, 1))
     }
 
-    fn of(spec: RunSpec) -> Self {
+    pub fn of(spec: RunSpec) -> Self {
         let mut run = Self {
             state: RunState::new(spec.clone(), UnixTime(0)),
             asked: Vec::new(),
@@ -34,7 +34,7 @@ impl Run {
     }
 
     /// Takes one event and gives what it causes, in short.
-    fn take(&mut self, event: Event) -> Vec<String> {
+    pub fn take(&mut self, event: Event) -> Vec<String> {
         self.state.apply(&event);
         self.asked = decide(&self.state, &event);
         for effect in &self.asked {
@@ -43,21 +43,21 @@ impl Run {
         self.asked.iter().map(short).collect()
     }
 
-    fn take_all(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<String> {
+    pub fn take_all(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<String> {
         events
             .into_iter()
             .fold(Vec::new(), |_, event| self.take(event))
     }
 
     /// Fails the one effect of the last answer whose short form begins like this.
-    fn fail(&mut self, effect: &Effect, fault: &Fault) -> Vec<String> {
+    pub fn fail(&mut self, effect: &Effect, fault: &Fault) -> Vec<String> {
         self.take(Event::EffectFailed {
             effect: Box::new(effect.clone()),
             fault: fault.clone(),
         })
     }
 
-    fn asked(&self, word: &str) -> Effect {
+    pub fn asked(&self, word: &str) -> Effect {
         let found = self.asked.iter().find(|effect| effect.word() == word);
         found
             .unwrap_or_else(|| panic!("no {word} in {:?}", self.asked))
@@ -71,7 +71,7 @@ impl Run {
         }
     }
 
-    fn end(&mut self) -> Outcome {
+    pub fn end(&mut self) -> Outcome {
         self.take(Event::SpoolDropped);
         self.outcome()
     }
@@ -86,9 +86,11 @@ fn short(effect: &Effect) -> String {
     };
     let more = match effect {
         Effect::StartBackup {
+            step,
             attempt,
             first_output,
-        } => format!(" {attempt} from {first_output}"),
+        } => format!(" {step} {attempt} from {first_output}"),
+        Effect::StopBackup { step } => format!(" {step}"),
         Effect::PutPart {
             number,
             offset,
@@ -160,7 +162,7 @@ fn a_backup_goes_its_way() {
 #[test]
 fn the_first_effect_starts_the_backup() {
     let run = Run::new(&["s1"]);
-    assert_eq!(short(&run.asked[0]), "start-backup 1 from 1");
+    assert_eq!(short(&run.asked[0]), "start-backup snapshot 1 from 1");
     assert_eq!(run.asked.len(), 1);
 }
 
@@ -224,12 +226,9 @@ fn a_failed_verdict_leaves_nothing_behind() {
     run.take_all([opened(1), began("s1", 1, 10, 4), began("s2", 1, 10, 4)]);
     run.take(sealed(1, 15));
     // Parts that are under way end first; then the uploads go, and the backup.
-    assert_eq!(run.take(judged(1, false)), ["stop-backup"]);
+    assert_eq!(run.take(judged(1, false)), ["stop-backup snapshot"]);
     let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
-    run.take_all([
-        Event::BackupStopping,
-        Event::BackupFailed { attempt: 1, fault },
-    ]);
+    run.take_all([stopping("snapshot"), failed(1, fault)]);
     run.take(stored("s1", 1, 1));
     assert_eq!(run.take(stored("s1", 1, 2)), ["abort-upload s1/1"]);
     run.take(stored("s2", 1, 1));
@@ -282,14 +281,11 @@ fn a_session_that_comes_after_its_output_was_discarded_is_aborted() {
 fn a_failed_backup_is_tried_again_with_new_outputs() {
     let mut run = Run::new(&["s1"]);
     run.take_all([opened(1), began("s1", 1, 10, 4)]);
-    let failed = |attempt| Event::BackupFailed {
-        attempt,
-        fault: transient(),
-    };
+    let failed = |attempt| failed(attempt, transient());
     assert_eq!(run.take(failed(1)), ["abort-upload s1/1", "wait 100"]);
     assert_eq!(run.take(aborted("s1", 1)), [""; 0]);
     let again = run.take(Event::WaitOver { timer: 1 });
-    assert_eq!(again, ["start-backup 2 from 2"]);
+    assert_eq!(again, ["start-backup snapshot 2 from 2"]);
     // The limit is one retry.
     assert_eq!(run.take(failed(2)), ["drop-spool"]);
     let Outcome::Failed { fault } = run.end() else {
@@ -301,11 +297,7 @@ fn a_failed_backup_is_tried_again_with_new_outputs() {
 #[test]
 fn a_permanent_failure_is_not_tried_again() {
     let mut run = Run::new(&["s1"]);
-    let event = Event::BackupFailed {
-        attempt: 1,
-        fault: permanent(),
-    };
-    assert_eq!(run.take(event), ["drop-spool"]);
+    assert_eq!(run.take(failed(1, permanent())), ["drop-spool"]);
     assert_eq!(run.end(), Outcome::Failed { fault: permanent() });
 }
 
@@ -377,12 +369,9 @@ fn the_run_fails_when_no_store_is_left() {
     run.take(opened(1));
     let begins = run.asked.clone();
     assert_eq!(run.fail(&begins[0], &permanent()), [""; 0]);
-    assert_eq!(run.fail(&begins[1], &permanent()), ["stop-backup"]);
+    assert_eq!(run.fail(&begins[1], &permanent()), ["stop-backup snapshot"]);
     let fault = transient();
-    run.take_all([
-        Event::BackupStopping,
-        Event::BackupFailed { attempt: 1, fault },
-    ]);
+    run.take_all([stopping("snapshot"), failed(1, fault)]);
     let Outcome::Failed { fault } = run.end() else {
         panic!("not failed");
     };
@@ -465,7 +454,10 @@ fn a_backup_that_is_made_anew_gets_a_manifest_of_its_own() {
     let part = run.asked("put-part");
     let gone = Fault::permanent(SPOOL_MISSING, "the sealed spool is gone");
     let asked = run.fail(&part, &gone);
-    assert_eq!(asked, ["abort-upload s2/1", "start-backup 2 from 2"]);
+    assert_eq!(
+        asked,
+        ["abort-upload s2/1", "start-backup snapshot 2 from 2"]
+    );
     run.take_all([
         aborted("s2", 1),
         opened(2),
@@ -537,6 +529,7 @@ fn warnings_degrade_a_run_and_notes_do_not() {
         ]);
         let findings = vec![Finding::new(level, "few-members", "one member is down")];
         run.take(Event::BackupFinished {
+            step: step("snapshot"),
             attempt: 1,
             degraded: false,
             findings,
@@ -559,10 +552,10 @@ fn a_cancelled_run_stops_and_takes_everything_back() {
     let cancel = Event::CancelRequested {
         reason: "the operator said so".to_owned(),
     };
-    assert_eq!(run.take(cancel), ["stop-backup"]);
-    run.take(Event::BackupStopping);
+    assert_eq!(run.take(cancel), ["stop-backup snapshot"]);
+    run.take(stopping("snapshot"));
     let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
-    assert_eq!(run.take(Event::BackupFailed { attempt: 1, fault }), [""; 0]);
+    assert_eq!(run.take(failed(1, fault)), [""; 0]);
     assert_eq!(run.take(stored("s1", 1, 1)), ["abort-upload s1/1"]);
     run.take(aborted("s1", 1));
     let Outcome::Failed { fault } = run.end() else {
@@ -596,7 +589,7 @@ fn a_cut_off_stream_is_made_anew_after_a_crash() {
     let expected = [
         "abort-upload s1/1",
         "sweep-uploads s2",
-        "start-backup 2 from 2",
+        "start-backup snapshot 2 from 2",
     ];
     assert_eq!(asked, expected);
     let Effect::SweepUploads {
@@ -672,7 +665,10 @@ fn a_missing_spool_makes_the_backup_anew() {
     run.take_all([finished(1), Event::RunResumed { at: UnixTime(5) }]);
     let parts = run.asked.clone();
     let gone = Fault::permanent(SPOOL_MISSING, "the sealed spool is gone");
-    assert_eq!(run.fail(&parts[0], &gone), ["start-backup 2 from 2"]);
+    assert_eq!(
+        run.fail(&parts[0], &gone),
+        ["start-backup snapshot 2 from 2"]
+    );
     assert_eq!(run.fail(&parts[1], &gone), ["abort-upload s1/1"]);
 }
 

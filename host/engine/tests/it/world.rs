@@ -1,5 +1,5 @@
-//! A model of the world that a run works on: stores that keep objects, a spool, and a
-//! backup step. It checks on every operation what no engine may ever do.
+//! A model of the world that a run works on: stores that keep objects, a spool, and
+//! backup steps. It checks on every operation what no engine may ever do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,8 +43,12 @@ pub struct World {
     pub spool: BTreeMap<OutputId, u64>,
     pub parts_recorded: BTreeSet<(StepName, OutputId, u32)>,
     pub stop_asked: bool,
-    /// The first output of the present attempt of the backup.
-    pub first_output: OutputId,
+    /// The first output of the present attempt of each backup step.
+    pub first_output: BTreeMap<StepName, OutputId>,
+    /// The backup steps that finished, by the record.
+    pub finished: BTreeSet<StepName>,
+    /// Whether a crash took anything from the spool.
+    pub spool_was_hit: bool,
     manifests: u32,
 }
 
@@ -78,7 +82,9 @@ impl World {
             spool: BTreeMap::new(),
             parts_recorded: BTreeSet::new(),
             stop_asked: false,
-            first_output: OutputId(1),
+            first_output: BTreeMap::new(),
+            finished: BTreeSet::new(),
+            spool_was_hit: false,
             manifests: 0,
         };
         for name in stores {
@@ -152,13 +158,10 @@ impl World {
 
     fn carry_out(&mut self, state: &RunState, effect: &Effect) -> Result<Event, Broken> {
         match effect {
-            Effect::Judge { output, .. } => {
-                let pass = !self.random.chance(self.chaos.verdict_no);
-                Ok(kit::judged(output.0, pass))
-            }
-            Effect::StopBackup => {
+            Effect::Judge { step, output, .. } => self.judge(state, step, *output),
+            Effect::StopBackup { step } => {
                 self.stop_asked = true;
-                Ok(Event::BackupStopping)
+                Ok(kit::stopping(step.as_str()))
             }
             Effect::SignManifest => self.sign(state),
             Effect::DropSpool => {
@@ -172,11 +175,37 @@ impl World {
         }
     }
 
-    /// What is signed is of one attempt, whole.
+    /// A step is asked about nothing but what it was told to judge.
+    fn judge(
+        &mut self,
+        state: &RunState,
+        step: &StepName,
+        output: OutputId,
+    ) -> Result<Event, Broken> {
+        let made_by = state.outputs.get(&output).map(|output| &output.step);
+        let mut verify = state.spec.verify.iter();
+        let verify = verify.find(|verify| verify.pin.step == *step);
+        if !made_by.is_some_and(|made_by| verify.is_some_and(|v| v.judges(made_by))) {
+            return Err(format!("{step} is asked about output {output}"));
+        }
+        let pass = !self.random.chance(self.chaos.verdict_no);
+        Ok(kit::judged_by(step.as_str(), output.0, pass))
+    }
+
+    /// What is signed is of one attempt of each backup step, whole, under names of its own.
     fn sign(&mut self, state: &RunState) -> Result<Event, Broken> {
         let mut live = state.live_outputs();
-        if let Some(old) = live.find(|output| output.id < self.first_output) {
+        if let Some(old) = live.find(|output| output.id < self.first_output[&output.step]) {
             return Err(format!("output {} of an earlier attempt is signed", old.id));
+        }
+        let names: BTreeSet<_> = state.live_outputs().map(|output| &output.name).collect();
+        if names.len() < state.live_outputs().count() {
+            return Err("two artifacts of one name are signed".to_owned());
+        }
+        for backup in &state.backups {
+            if !state.live_outputs().any(|o| o.step == backup.step) {
+                return Err(format!("nothing of {} is signed", backup.step));
+            }
         }
         self.manifests += 1;
         let objects: Vec<_> = state.live_outputs().map(|o| o.object.clone()).collect();

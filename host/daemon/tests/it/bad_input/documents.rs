@@ -267,6 +267,62 @@ fn names_that_nothing_defines() {
     ]);
 }
 
+const VERIFY: &str = "    - {name: verify, plugin: etcd-verify, config: {}}\n";
+
+#[test]
+fn steps_that_judge_what_they_cannot() {
+    refused_when(&[
+        (
+            "judges-an-unknown-step",
+            SCHEDULE,
+            "plugin: etcd-verify,",
+            "plugin: etcd-verify, judges: [snapshto],",
+        ),
+        (
+            "judges-a-verify-step",
+            SCHEDULE,
+            VERIFY,
+            "    - {name: verify, plugin: etcd-verify}\n    - {name: again, plugin: etcd-verify, judges: [verify]}\n",
+        ),
+        (
+            "judges-said-of-a-backup-step",
+            SCHEDULE,
+            "plugin: etcd-backup,",
+            "plugin: etcd-backup, judges: [verify],",
+        ),
+        (
+            "backup-step-that-nobody-judges",
+            SCHEDULE,
+            VERIFY,
+            "    - {name: more, plugin: etcd-backup}\n    - {name: verify, plugin: etcd-verify, judges: [snapshot]}\n",
+        ),
+    ]);
+}
+
+#[test]
+fn steps_whose_plugins_stand_in_the_wrong_order() {
+    refused_when(&[
+        (
+            "verify-step-first",
+            SCHEDULE,
+            "plugin: etcd-backup,",
+            "plugin: etcd-verify,",
+        ),
+        (
+            "no-step-judges",
+            SCHEDULE,
+            "plugin: etcd-verify,",
+            "plugin: etcd-backup,",
+        ),
+        (
+            "backup-step-after-a-verify-step",
+            SCHEDULE,
+            VERIFY,
+            "    - {name: verify, plugin: etcd-verify}\n    - {name: more, plugin: etcd-backup}\n",
+        ),
+    ]);
+}
+
 #[test]
 fn everything_wrong_is_told_at_once() {
     let case = Case::new("three-mistakes", World::alone());

@@ -1,28 +1,32 @@
-//! The backup step and its outputs.
+//! The backup steps and their outputs. An output belongs to the step that opened it: what
+//! becomes of the step's attempt becomes of its outputs, and of no others.
 
-use drydock_core::{Fault, Finding, OutputId};
+use drydock_core::{Fault, Finding, OutputId, StepName};
 
-use super::super::{Output, OutputPhase, Report, RunState, Store};
+use super::super::{Backup, Output, OutputPhase, Report, RunState, Store, name_taken};
 use crate::model::{Effect, Event, SealedOutput};
-use crate::task::{Retry, Task};
+use crate::task::{Phase, Retry, Task};
 
 /// Outputs that a run may open in all its attempts. A plugin that opens and drops them
 /// without end must not fill the journal.
 const OUTPUTS_PER_RUN_MAX: usize = 256;
 
-/// Attempts of the backup that may be lost with their process. A backup that takes the
+/// Attempts of a backup step that may be lost with their process. A backup that takes the
 /// process down each time must end some day; a daemon that is restarted a few times
 /// must not cost the recovery point.
 const LOST_BACKUPS_MAX: u32 = 32;
 
 impl RunState {
-    /// The process that worked on the run is gone. What was sealed before the backup
+    /// The process that worked on the run is gone. What was sealed by a step that had
     /// finished can be sent again; a stream that was cut off cannot.
     pub(super) fn resumed(&mut self) {
-        let attempt_lost = self.backup.task.resumed();
-        self.backup.stop = Task::default();
-        if attempt_lost {
-            self.lose_backup(&interrupted());
+        for index in 0..self.backups.len() {
+            let backup = &mut self.backups[index];
+            backup.stop = Task::default();
+            if backup.task.resumed() {
+                let step = backup.step.clone();
+                self.lose_backup(&step, &interrupted());
+            }
         }
         self.sign.resumed();
         self.drop_spool.resumed();
@@ -35,22 +39,27 @@ impl RunState {
         self.stores.iter_mut().for_each(Store::resumed);
     }
 
-    /// Nothing of the present attempt counts, through no fault of the plugin: the backup
-    /// is made anew.
-    pub(super) fn lose_backup(&mut self, reason: &Fault) {
-        self.discard_outputs(reason);
-        self.backup.task.phase = crate::task::Phase::Idle;
-        self.backup.report = None;
-        self.backup.lost += 1;
+    /// Nothing of the step's present attempt counts, through no fault of the plugin: the
+    /// step runs anew.
+    fn lose_backup(&mut self, step: &StepName, reason: &Fault) {
+        self.discard_outputs(step, reason);
         self.manifest = None;
         self.sign = Task::default();
-        if self.backup.lost > LOST_BACKUPS_MAX {
-            self.end(lost_too_often(self.backup.lost));
+        let Some(backup) = self.backup_mut(step) else {
+            return;
+        };
+        backup.task.phase = Phase::Idle;
+        backup.report = None;
+        backup.lost += 1;
+        let lost = backup.lost;
+        if lost > LOST_BACKUPS_MAX {
+            self.end(lost_too_often(step, lost));
         }
     }
 
     pub(super) fn output_opened(&mut self, event: &Event) {
         let Event::OutputOpened {
+            step,
             output,
             name,
             secret,
@@ -60,17 +69,23 @@ impl RunState {
         else {
             return;
         };
+        let Some(backup) = self.backup(step) else {
+            return;
+        };
         if self.outputs.contains_key(output) {
             return;
         }
         let object = format!("{}{name}.{object_suffix}.{extension}", self.prefix());
-        let mut opened = Output::open(*output, name, *secret, object, &self.spec);
-        if !self.backup.task.is_in_flight() {
+        let mut opened = Output::open(*output, &backup.step, name, *secret, object, &self.spec);
+        if !backup.task.is_in_flight() {
             opened.discard(&interrupted());
+        } else if let Some(other) = self.live_outputs().find(|other| other.name == *name) {
+            opened.discard(&name_taken(name, &other.step));
         }
+        let step = opened.step.clone();
         self.outputs.insert(*output, opened);
         if self.outputs.len() > OUTPUTS_PER_RUN_MAX {
-            self.end(too_many_outputs());
+            self.end(too_many_outputs(&step));
         }
     }
 
@@ -81,13 +96,21 @@ impl RunState {
         }
     }
 
-    /// Only a running backup can take an output back.
+    /// Only the attempt that opened an output can take it back, while it runs.
     pub(super) fn output_discarded(&mut self, output: OutputId, reason: &Fault) {
-        if !self.backup.task.is_in_flight() {
-            return;
-        }
-        if let Some(found) = self.outputs.get_mut(&output) {
+        let is_running = self.backup_of(output).is_some_and(Backup::is_running);
+        if let Some(found) = self.outputs.get_mut(&output).filter(|_| is_running) {
             found.discard(reason);
+        }
+    }
+
+    /// The sealed bytes of a live output are gone. Where its step is done, the step runs
+    /// anew; where it still runs, it finds out itself, and this output is lost.
+    pub(super) fn output_lost(&mut self, output: OutputId, reason: &Fault) {
+        let done = self.backup_of(output).filter(|b| b.task.is_done());
+        match done.map(|backup| backup.step.clone()) {
+            Some(step) => self.lose_backup(&step, reason),
+            None => self.output_discarded(output, reason),
         }
     }
 
@@ -101,39 +124,57 @@ impl RunState {
         }
     }
 
-    pub(super) fn backup_finished(&mut self, attempt: u32, degraded: bool, findings: &[Finding]) {
-        if !self.is_running(attempt) {
+    pub(super) fn backup_finished(
+        &mut self,
+        step: &StepName,
+        attempt: u32,
+        degraded: bool,
+        findings: &[Finding],
+    ) {
+        let Some(backup) = self.running_mut(step, attempt) else {
             return;
-        }
-        self.backup.task.done();
-        self.backup.report = Some(Report {
+        };
+        backup.task.done();
+        backup.report = Some(Report {
             degraded,
             findings: findings.to_vec(),
         });
+        let step = backup.step.clone();
         let left_open = |output: &&mut Output| matches!(output.phase, OutputPhase::Open { .. });
-        for output in self.outputs.values_mut().filter(left_open) {
-            output.discard(&never_finished());
+        for output in self.outputs_of_mut(&step).filter(left_open) {
+            output.discard(&never_finished(&step));
         }
-        if self.live_outputs().next().is_none() {
-            self.end(no_output());
+        if !self.live_outputs().any(|output| output.step == step) {
+            self.end(no_output(&step));
         }
     }
 
-    pub(super) fn backup_failed(&mut self, attempt: u32, fault: &Fault) {
-        if !self.is_running(attempt) {
+    pub(super) fn backup_failed(&mut self, step: &StepName, attempt: u32, fault: &Fault) {
+        let Some(backup) = self.running_mut(step, attempt) else {
             return;
-        }
+        };
+        let step = backup.step.clone();
         let effect = Effect::StartBackup {
+            step: step.clone(),
             attempt,
             first_output: OutputId(1),
         };
         self.keep_fault(&effect, fault);
-        self.discard_outputs(fault);
+        self.discard_outputs(&step, fault);
         let timer = self.next_timer();
         let retry = Retry::of(&effect, &self.spec.policy);
-        self.backup.task.fail(fault, retry, timer);
-        if self.backup.task.gave_up().is_some() {
+        let Some(backup) = self.backup_mut(&step) else {
+            return;
+        };
+        backup.task.fail(fault, retry, timer);
+        if backup.task.gave_up().is_some() {
             self.end(fault.clone());
+        }
+    }
+
+    pub(super) fn backup_stopping(&mut self, step: &StepName) {
+        if let Some(backup) = self.backup_mut(step) {
+            backup.stop.done();
         }
     }
 
@@ -144,15 +185,37 @@ impl RunState {
         OutputId(last.map_or(1, |output| output.0.saturating_add(1)))
     }
 
-    fn is_running(&self, attempt: u32) -> bool {
-        self.backup.task.is_in_flight() && self.backup.task.attempts == attempt
+    /// The backup step that made an output.
+    fn backup_of(&self, output: OutputId) -> Option<&Backup> {
+        self.backup(&self.outputs.get(&output)?.step)
     }
 
-    fn discard_outputs(&mut self, reason: &Fault) {
+    /// The step, if this attempt of it is the one that runs.
+    fn running_mut(&mut self, step: &StepName, attempt: u32) -> Option<&mut Backup> {
+        let backup = self.backup_mut(step)?;
+        let runs = backup.is_running() && backup.task.attempts == attempt;
+        runs.then_some(backup)
+    }
+
+    fn outputs_of_mut<'a>(
+        &'a mut self,
+        step: &'a StepName,
+    ) -> impl Iterator<Item = &'a mut Output> {
+        let outputs = self.outputs.values_mut();
+        outputs.filter(move |output| output.step == *step)
+    }
+
+    fn discard_outputs(&mut self, step: &StepName, reason: &Fault) {
         let live = |output: &&mut Output| output.is_live();
-        for output in self.outputs.values_mut().filter(live) {
+        for output in self.outputs_of_mut(step).filter(live) {
             output.discard(reason);
         }
+    }
+}
+
+impl Backup {
+    fn is_running(&self) -> bool {
+        self.task.is_in_flight()
     }
 }
 
@@ -160,34 +223,34 @@ fn interrupted() -> Fault {
     Fault::transient("interrupted", "the process that made the backup ended")
 }
 
-fn never_finished() -> Fault {
+fn never_finished(step: &StepName) -> Fault {
     Fault::permanent(
         "left-open",
-        "the backup step ended without finishing this output",
+        format!("step {step} ended without finishing this output"),
     )
 }
 
-fn no_output() -> Fault {
+fn no_output(step: &StepName) -> Fault {
     Fault::permanent(
         "no-output",
-        "the backup step ended without a finished output: there is nothing to store",
+        format!("step {step} ended without a finished output: there is nothing to store of it"),
     )
 }
 
-fn too_many_outputs() -> Fault {
+fn too_many_outputs(step: &StepName) -> Fault {
     Fault::permanent(
         "too-many-outputs",
         format!(
-            "the backup step opened more than {OUTPUTS_PER_RUN_MAX} outputs: it is broken, ask its author"
+            "the run opened more than {OUTPUTS_PER_RUN_MAX} outputs, the last of them in step {step}: its plugin is broken, ask its author"
         ),
     )
 }
 
-fn lost_too_often(lost: u32) -> Fault {
+fn lost_too_often(step: &StepName, lost: u32) -> Fault {
     Fault::permanent(
         "lost-too-often",
         format!(
-            "the backup was cut off {lost} times: find out in the system's log what ends the process"
+            "step {step} was cut off {lost} times: find out in the system's log what ends the process"
         ),
     )
 }

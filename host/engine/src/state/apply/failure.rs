@@ -23,8 +23,8 @@ const BROKEN_OFF: [&str; 6] = [
 
 impl RunState {
     pub(super) fn effect_failed(&mut self, effect: &Effect, fault: &Fault) {
-        if let Effect::StartBackup { attempt, .. } = effect {
-            return self.backup_failed(*attempt, fault);
+        if let Effect::StartBackup { step, attempt, .. } = effect {
+            return self.backup_failed(step, *attempt, fault);
         }
         self.keep_fault(effect, fault);
         self.note_doubt(effect, fault);
@@ -75,7 +75,7 @@ impl RunState {
 
     /// The sealed bytes are gone, and they cannot be made again: age output differs each
     /// time. If another store has all of them already, it is enough that it commits, and
-    /// this one is given up. Otherwise the backup is made anew.
+    /// this one is given up. Otherwise the step that made them runs anew.
     fn spool_missing(&mut self, effect: &Effect, fault: &Fault) {
         let Some(output) = effect.output().filter(|output| self.is_live(*output)) else {
             return;
@@ -84,9 +84,7 @@ impl RunState {
             Some(store) if self.is_served_elsewhere(store) => {
                 self.give_up(store, fault.clone());
             }
-            _ if self.backup.task.is_done() => self.lose_backup(fault),
-            // The backup still runs and will find out itself; this output is lost.
-            _ => self.output_discarded(output, fault),
+            _ => self.output_lost(output, fault),
         }
     }
 
