@@ -11,9 +11,14 @@ use std::path::Path;
 use drydock_core::PluginDigest;
 use drydock_core::plugin::{Access, EtcdCall, FolderGrant, Grants, PluginManifest, Request, World};
 
+use crate::compile::{self, CompileError};
+use crate::limits::{Limits, mend};
 use crate::manifest::ManifestError;
 
 pub(crate) use imports::check as check_imports;
+
+/// The mend of what no document raises.
+const SMALLER: &str = "no document raises that, so build it smaller";
 
 /// A component that wants in.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +30,8 @@ pub struct Admission<'a> {
     pub grants: Option<&'a Grants>,
     /// The most that this node allows to anybody; none for no such limit.
     pub ceiling: Option<&'a Grants>,
+    /// The plugin's own limits; none for those of the sandbox.
+    pub limits: Option<&'a Limits>,
 }
 
 /// Why a component may not run. Each names the plugin and the mend.
@@ -35,6 +42,38 @@ pub enum AdmitError {
         digest: PluginDigest,
         #[source]
         source: ManifestError,
+    },
+    #[error(
+        "component-limit: the plugin {digest} has {asked} bytes, the limit is {limit} bytes: {}",
+        mend("componentMebibytes")
+    )]
+    TooLarge {
+        digest: PluginDigest,
+        asked: u64,
+        limit: u64,
+    },
+    #[error("compile-limit: plugin {name} ({digest}) {told}: {mend}")]
+    CompileLimit {
+        name: String,
+        digest: PluginDigest,
+        /// What it took and what is allowed.
+        told: String,
+        mend: String,
+    },
+    #[error(
+        "plugin-invalid: plugin {name} ({digest}) cannot be compiled: the compiler broke off on it ({how})"
+    )]
+    CompilerCrashed {
+        name: String,
+        digest: PluginDigest,
+        how: String,
+    },
+    #[error("plugin {name} ({digest}) was not compiled: the compiler's process cannot be used")]
+    NoCompiler {
+        name: String,
+        digest: PluginDigest,
+        #[source]
+        source: std::io::Error,
     },
     #[error("plugin {name} ({digest}) is not valid WebAssembly")]
     Invalid {
@@ -101,6 +140,76 @@ pub enum AdmitError {
         #[source]
         source: wasmtime::Error,
     },
+}
+
+/// Refuses a component that is too large to be looked at.
+pub(crate) fn check_size(
+    component: &[u8],
+    limit: u64,
+    digest: &PluginDigest,
+) -> Result<(), AdmitError> {
+    let asked = component.len() as u64;
+    if asked <= limit {
+        return Ok(());
+    }
+    Err(AdmitError::TooLarge {
+        digest: digest.clone(),
+        asked,
+        limit,
+    })
+}
+
+/// Why a component has no code.
+pub(crate) fn not_compiled(
+    error: CompileError,
+    manifest: &PluginManifest,
+    digest: &PluginDigest,
+) -> AdmitError {
+    let (name, digest) = (manifest.name.clone(), digest.clone());
+    let limited = |told: String, mend: String| AdmitError::CompileLimit {
+        name: name.clone(),
+        digest: digest.clone(),
+        told,
+        mend,
+    };
+    match error {
+        CompileError::Time(limit) => limited(
+            format!(
+                "takes more than {0} s to compile, the limit is {0} s",
+                limit.as_secs_f64()
+            ),
+            mend("compileSeconds"),
+        ),
+        CompileError::Memory => limited(
+            over_mebibytes("of memory to compile", compile::MEMORY_BYTES_MAX),
+            SMALLER.to_owned(),
+        ),
+        CompileError::Size => limited(
+            over_mebibytes("of code", compile::CODE_BYTES_MAX),
+            SMALLER.to_owned(),
+        ),
+        CompileError::Crashed(how) => AdmitError::CompilerCrashed { name, digest, how },
+        CompileError::Start(source) => AdmitError::NoCompiler {
+            name,
+            digest,
+            source,
+        },
+        CompileError::Refused(reason) => AdmitError::Invalid {
+            name,
+            digest,
+            source: wasmtime::Error::msg(reason),
+        },
+        CompileError::Invalid(source) => AdmitError::Invalid {
+            name,
+            digest,
+            source,
+        },
+    }
+}
+
+fn over_mebibytes(what: &str, limit: u64) -> String {
+    let limit = limit / (1024 * 1024);
+    format!("takes more than {limit} MiB {what}, the limit is {limit} MiB")
 }
 
 /// What the plugin gets: what it requests, as far as grants and ceiling allow it.
@@ -252,6 +361,7 @@ mod tests {
             builtin: None,
             grants,
             ceiling,
+            limits: None,
         };
         let digest = PluginDigest::new("sha256:00");
         effective(&admission, &manifest(requests), &digest).map_err(|error| error.to_string())

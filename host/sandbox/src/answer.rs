@@ -6,9 +6,18 @@ use drydock_core::store::{
 };
 use drydock_core::{Fault, Finding};
 
-use crate::limits::Limits;
+use crate::limits::LimitHit;
 use crate::link::contract::types as wit;
 use crate::link::store::exports::drydock::plugin::store_step as step;
+
+/// What a plugin's answers may amount to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    /// Its name.
+    pub plugin: &'a str,
+    /// Text and lists of one answer.
+    pub bytes_max: usize,
+}
 
 /// Findings of one call. An operator reads them.
 const FINDINGS_MAX: usize = 1000;
@@ -27,13 +36,13 @@ const PARALLEL_MAX: u32 = 64;
 
 pub(crate) fn findings(
     findings: Vec<wit::Finding>,
-    limits: &Limits,
+    bounds: Bounds<'_>,
 ) -> Result<Vec<Finding>, Fault> {
     if findings.len() > FINDINGS_MAX {
         return Err(too_much("findings", findings.len(), FINDINGS_MAX));
     }
     let text = |finding: &wit::Finding| finding.code.len() + finding.message.len();
-    result_bytes(findings.iter().map(text).sum(), limits)?;
+    result_bytes(findings.iter().map(text).sum(), bounds)?;
     Ok(findings.into_iter().map(Into::into).collect())
 }
 
@@ -101,12 +110,12 @@ pub(crate) fn object_page(
     page: step::ObjectPage,
     prefix: &str,
     cursor: Option<&str>,
-    limits: &Limits,
+    bounds: Bounds<'_>,
 ) -> Result<ObjectPage, Fault> {
     entries(page.objects.len())?;
     result_bytes(
         page.objects.iter().map(|stat| stat.object.len()).sum(),
-        limits,
+        bounds,
     )?;
     let objects: Vec<_> = page
         .objects
@@ -124,11 +133,11 @@ pub(crate) fn session_page(
     page: step::SessionPage,
     prefix: &str,
     cursor: Option<&str>,
-    limits: &Limits,
+    bounds: Bounds<'_>,
 ) -> Result<SessionPage, Fault> {
     entries(page.sessions.len())?;
     let bytes = |info: &step::SessionInfo| info.object.len() + info.session.len();
-    result_bytes(page.sessions.iter().map(bytes).sum(), limits)?;
+    result_bytes(page.sessions.iter().map(bytes).sum(), bounds)?;
     let sessions: Vec<_> = page
         .sessions
         .into_iter()
@@ -215,18 +224,24 @@ fn entries(count: usize) -> Result<(), Fault> {
     Err(too_much("entries of a page", count, PAGE_ENTRIES_MAX))
 }
 
-fn result_bytes(bytes: usize, limits: &Limits) -> Result<(), Fault> {
-    if bytes <= limits.result_bytes_max {
+fn result_bytes(asked: usize, bounds: Bounds<'_>) -> Result<(), Fault> {
+    let limit = bounds.bytes_max;
+    if asked <= limit {
         return Ok(());
     }
-    Err(too_much("bytes", bytes, limits.result_bytes_max))
+    Err(LimitHit::Result { asked, limit }.fault(bounds.plugin))
 }
 
+/// More than the contract has room for, whatever a document says.
 fn too_much(what: &str, count: usize, limit: usize) -> Fault {
     Fault::permanent(
         "result-limit",
-        format!("the plugin returned {count} {what}, the limit is {limit}"),
+        format!(
+            "the plugin returned {count} {what}, the limit is {limit}, which no document raises: it must return less at once"
+        ),
     )
+    .with_detail("asked", count)
+    .with_detail("limit", limit)
 }
 
 fn bad(what: String) -> Fault {

@@ -1,23 +1,38 @@
 //! One call of a plugin from its fresh store to its end.
+//!
+//! **Invariant:** a store is made here, moved into the one task that enters it once, and
+//! dropped with that task, however it ends. Nobody else ever holds it, so that one that
+//! trapped or was cut off cannot be entered again.
+
+mod end;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use drydock_core::{ErrorClass, Fault};
+use drydock_capability_local::Pulse;
+use drydock_core::Fault;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use wasmtime::{Store, Trap, UpdateDeadline};
-use wasmtime_wasi::I32Exit;
-use wasmtime_wasi::ResourceTableError;
+use tokio::time::Instant;
+use wasmtime::{CallHook, Store, UpdateDeadline};
 
 use crate::guest::Guest;
-use crate::limits::{HOSTCALL_BYTES_MAX, LimitHit, Limits};
+use crate::limits::{Limits, Meter, Metered};
 use crate::link::WitError;
 use crate::log::AttemptLog;
+use crate::plugin::Plugin;
 use crate::sandbox::Core;
 
-/// Lines of stderr that go into the fault of a trap; a panic's message has two.
-const LAST_WORDS_LINES_MAX: usize = 6;
+use end::End;
+
+/// Looks at the pulse within one idle limit: a guest without a sign of life is ended at
+/// most so much later than its limit says.
+const IDLE_LOOKS: u32 = 16;
+
+/// The least time between two looks at the pulse.
+const IDLE_LOOK_MIN: Duration = Duration::from_millis(1);
 
 /// What became of a call, and what the plugin said meanwhile.
 #[derive(Debug)]
@@ -31,15 +46,6 @@ pub(crate) type Returned<T> = wasmtime::Result<Result<T, WitError>>;
 
 /// A future that borrows from a store.
 pub(crate) type InStore<'a, T> = Pin<Box<dyn Future<Output = Returned<T>> + Send + 'a>>;
-
-/// How an attempt ended.
-enum End<T> {
-    Returned(Result<T, WitError>),
-    Failed(wasmtime::Error),
-    HostPanicked,
-    Wall,
-    Cancelled,
-}
 
 /// A guest's task; gone with whoever waits for it.
 struct GuestTask<T>(JoinHandle<Returned<T>>);
@@ -56,22 +62,25 @@ impl<T> Attempt<T> {
 
 /// Calls a guest within its limits. `enter` instantiates the plugin in the store and
 /// calls it. When this future is dropped, the guest ends too.
-pub(crate) async fn run<T, F>(core: &Core, plugin: &str, guest: Guest, enter: F) -> Attempt<T>
+pub(crate) async fn run<T, F>(plugin: &Plugin, guest: Guest, enter: F) -> Attempt<T>
 where
     T: Send + 'static,
     F: for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
 {
+    let Plugin { core, limits, .. } = plugin;
     let log = guest.log.clone();
+    let pulse = guest.pulse.clone();
     let cancelled = guest.context.cancelled.clone();
     let running = core.ticker.run();
-    let mut store = store(core, guest);
-    let task = core.spawn(async move {
+    let meter = Arc::new(Meter::new(limits.cpu_max));
+    let mut store = store(core, limits, guest, Arc::clone(&meter));
+    let task = core.spawn(Metered::new(meter, async move {
         let _running = running;
         enter(&mut store).await
-    });
-    let end = wait(GuestTask(task), &core.limits, cancelled).await;
-    let log = log.close();
-    let result = judge(end, plugin, &core.limits, &log);
+    }));
+    let end = wait(GuestTask(task), limits, cancelled, pulse).await;
+    let mut log = log.close();
+    let result = end.judge(&plugin.manifest.name, limits, &mut log);
     Attempt { result, log }
 }
 
@@ -82,13 +91,25 @@ pub(crate) async fn until_cancelled(cancelled: &mut watch::Receiver<bool>) {
     }
 }
 
-fn store(core: &Core, guest: Guest) -> Store<Guest> {
+fn store(core: &Core, limits: &Limits, guest: Guest, meter: Arc<Meter>) -> Store<Guest> {
     let mut store = Store::new(&core.engine, guest);
     store.limiter(|guest| &mut guest.limiter);
-    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
-    store.set_max_component_handles(core.limits.handles_max);
+    store.set_hostcall_fuel(limits.hostcall_bytes_max());
+    store.set_max_component_handles(limits.handles_max);
+    store.call_hook(|mut store, hook| match hook {
+        CallHook::CallingHost => {
+            store.data_mut().limiter.host_call();
+            Ok(())
+        }
+        // Judged afterwards, since only then it is known whether it was a tick.
+        CallHook::ReturningFromHost => Ok(store.data_mut().limiter.check_host_calls()?),
+        CallHook::CallingWasm | CallHook::ReturningFromWasm => Ok(()),
+    });
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|_| {
+    store.epoch_deadline_callback(move |mut store| {
+        // wasmtime calls the host to get here.
+        store.data_mut().limiter.not_its_call();
+        meter.check()?;
         let turn = Box::pin(tokio::task::yield_now());
         Ok(UpdateDeadline::YieldCustom(1, turn))
     });
@@ -99,14 +120,16 @@ async fn wait<T>(
     mut task: GuestTask<T>,
     limits: &Limits,
     mut cancelled: watch::Receiver<bool>,
+    pulse: Pulse,
 ) -> End<T> {
     let overstayed = async {
         until_cancelled(&mut cancelled).await;
         tokio::time::sleep(limits.cancel_grace_max).await;
     };
     let end = tokio::select! {
-        joined = &mut task.0 => return joined.map_or(End::HostPanicked, returned),
+        joined = &mut task.0 => return joined.map_or(End::HostPanicked, End::of),
         () = tokio::time::sleep(limits.wall_max) => End::Wall,
+        () = until_idle(&pulse, limits.idle_max) => End::Idle,
         () = overstayed => End::Cancelled,
     };
     task.0.abort();
@@ -115,88 +138,48 @@ async fn wait<T>(
     end
 }
 
-fn returned<T>(returned: Returned<T>) -> End<T> {
-    match returned {
-        Ok(value) => End::Returned(value),
-        Err(error) => End::Failed(error),
-    }
-}
-
-fn judge<T>(end: End<T>, plugin: &str, limits: &Limits, log: &AttemptLog) -> Result<T, Fault> {
-    Err(match end {
-        End::Returned(Ok(value)) => return Ok(value),
-        End::Returned(Err(error)) => error.into(),
-        End::Failed(error) => failed(&error, plugin, limits, log),
-        End::HostPanicked => Fault::permanent(
-            "host-failed",
-            format!(
-                "the host failed while plugin {plugin} ran: please report it with the daemon's log"
-            ),
-        ),
-        End::Wall => Fault::transient(
-            "wall-limit",
-            format!(
-                "plugin {plugin} did not return within {:?}: raise `limits: {{stepWallSeconds: ...}}` of the node's configuration, if it needs more",
-                limits.wall_max
-            ),
-        ),
-        End::Cancelled => Fault::new(
-            ErrorClass::Cancelled,
-            "cancelled",
-            format!(
-                "plugin {plugin} was asked to stop and was ended after {:?}",
-                limits.cancel_grace_max
-            ),
-        ),
-    })
-}
-
-/// The fault for a guest that did not return: which limit it hit, or its last words.
-fn failed(error: &wasmtime::Error, plugin: &str, limits: &Limits, log: &AttemptLog) -> Fault {
-    if let Some(hit) = error.downcast_ref::<LimitHit>() {
-        return hit.fault(plugin);
-    }
-    if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        let limit = limits.handles_max;
-        return Fault::permanent(
-            "handles-limit",
-            format!(
-                "plugin {plugin} holds more than {limit} handles at once: it must drop what it no longer needs"
-            ),
-        );
-    }
-    if let Some(I32Exit(status)) = error.downcast_ref() {
-        return with_last_words(
-            Fault::transient(
-                "plugin-exited",
-                format!("plugin {plugin} ended itself with status {status} instead of returning"),
-            ),
-            log,
-        );
-    }
-    let (code, what) = match error.downcast_ref::<Trap>() {
-        Some(trap) => ("plugin-trapped", trap.to_string()),
-        None => (
-            "plugin-failed",
-            crate::log::plain(&format!("{error:#}"), 1000),
-        ),
-    };
-    let fault = Fault::transient(code, format!("plugin {plugin} broke off ({what})"));
-    with_last_words(fault, log)
-}
-
-fn with_last_words(mut fault: Fault, log: &AttemptLog) -> Fault {
-    match log.last_words(LAST_WORDS_LINES_MAX) {
-        Some(words) => {
-            fault.message = format!("{}: {words}", fault.message);
-            fault.with_detail("stderr", words)
+/// Resolves once the pulse has not beaten for so long.
+async fn until_idle(pulse: &Pulse, idle_max: Duration) {
+    let look = (idle_max / IDLE_LOOKS).max(IDLE_LOOK_MIN);
+    let (mut beats, mut since) = (pulse.beats(), Instant::now());
+    while since.elapsed() < idle_max {
+        tokio::time::sleep(look).await;
+        let now = pulse.beats();
+        if now != beats {
+            (beats, since) = (now, Instant::now());
         }
-        None => fault,
     }
 }
 
 impl<T> Drop for GuestTask<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pulse_that_beats_is_not_idle() {
+        let pulse = Pulse::default();
+        let idle_max = Duration::from_secs(600);
+        let begin = Instant::now();
+        let beating = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(590)).await;
+                pulse.moved(1);
+            }
+            begin.elapsed()
+        };
+        let idle = async {
+            until_idle(&pulse, idle_max).await;
+            begin.elapsed()
+        };
+        let (last_beat, idle) = tokio::join!(beating, idle);
+        let late = idle - last_beat;
+        assert!(late >= idle_max, "{late:?}");
+        assert!(late <= idle_max + 2 * idle_max / IDLE_LOOKS, "{late:?}");
     }
 }

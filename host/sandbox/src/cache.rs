@@ -17,14 +17,18 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compile::CODE_BYTES_MAX;
+
+pub(crate) use code::load as load_code;
+
 /// First bytes of a cache file; the number changes with the layout of the header.
 const MAGIC: &[u8; 16] = b"drydock-code-1\n\0";
 
 /// Header: magic, engine hash (8 bytes), component SHA-256, payload SHA-256.
 const HEADER_BYTES: usize = 16 + 8 + 32 + 32;
 
-/// Largest file that is read: compiled code has about ten times the component's size.
-const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Largest file that is read.
+const FILE_BYTES_MAX: u64 = CODE_BYTES_MAX + HEADER_BYTES as u64;
 
 /// Files kept; the oldest go first. A node uses a handful of plugins in two versions.
 const FILES_MAX: usize = 64;
@@ -95,26 +99,23 @@ impl Cache {
         Ok(cache)
     }
 
-    /// The compiled component, from the cache or compiled now and then kept.
-    pub fn component(
+    /// The compiled component, from the cache or made by `compile` now and then kept.
+    pub fn component<E: From<wasmtime::Error>>(
         &self,
         engine: &Engine,
         component: &[u8],
-    ) -> wasmtime::Result<(Component, CompiledFrom)> {
+        compile: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+    ) -> Result<(Component, CompiledFrom), E> {
         let key = Key::new(engine, component);
         let path = self.folder.join(key.file_name());
         if let Some(ready) = load(engine, &key, &path) {
             return Ok((ready, CompiledFrom::Cache));
         }
-        let code = engine.precompile_component(component)?;
+        let code = compile(component)?;
         if let Err(error) = self.store(&key, &path, &code) {
             tracing::warn!(path = %path.display(), %error, "compiled plugin was not kept");
         }
-        let ready = match load(engine, &key, &path) {
-            Some(ready) => ready,
-            None => Component::new(engine, component)?,
-        };
-        Ok((ready, CompiledFrom::Component))
+        Ok((code::load(engine, &code)?, CompiledFrom::Component))
     }
 
     /// Writes beside the final name, syncs, then renames: a file is whole or not there.

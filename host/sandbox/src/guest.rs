@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use drydock_capability_etcd::EtcdAccess;
-use drydock_capability_local::{FolderGrants, OutputOpener};
+use drydock_capability_local::{FolderGrants, OutputOpener, Pulse};
 use drydock_core::{Clock, Facts, Fault, TargetName};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -14,13 +14,17 @@ use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
 use crate::limits::{Limiter, Limits, RANDOM_BYTES_MAX};
 use crate::link::WitError;
-use crate::log::{LogBook, LogSource};
+use crate::log::{LogBook, LogSource, Speaker};
 use crate::plugin::StepCall;
 
 /// The state behind a guest's imports.
 pub(crate) struct Guest {
     pub table: ResourceTable,
     pub limiter: Limiter,
+    /// Beats when bytes move, and when progress grows.
+    pub pulse: Pulse,
+    /// The furthest that the guest said it got.
+    pub progress_done: u64,
     pub log: LogBook,
     pub clock: Arc<dyn Clock>,
     pub started: Instant,
@@ -56,8 +60,14 @@ struct Tied<T>(JoinHandle<T>);
 
 impl Guest {
     /// A guest without any power.
-    pub fn new(limits: &Limits, context: StepCall, clock: Arc<dyn Clock>, main: Handle) -> Self {
-        let log = LogBook::new(limits.log_bytes_max);
+    pub fn new(
+        limits: &Limits,
+        speaker: Arc<Speaker>,
+        context: StepCall,
+        clock: Arc<dyn Clock>,
+        main: Handle,
+    ) -> Self {
+        let log = LogBook::new(limits, Some(speaker));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
         let wasi = WasiCtx::builder()
@@ -72,6 +82,8 @@ impl Guest {
         Self {
             table,
             limiter: Limiter::new(limits.clone()),
+            pulse: Pulse::default(),
+            progress_done: 0,
             log,
             clock,
             started: Instant::now(),

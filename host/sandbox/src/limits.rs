@@ -1,56 +1,95 @@
 //! What a plugin may use. Each limit that is hit ends the attempt with an error of its
-//! own name that says what was asked and what is allowed.
+//! own name that says what was asked, what is allowed, and which line of which document
+//! raises it. Only the log's limits end nothing: surplus lines are dropped and counted.
+
+mod hit;
+mod meter;
 
 use std::time::Duration;
 
-use drydock_core::Fault;
 use wasmtime::ResourceLimiter;
+
+pub(crate) use hit::{LimitHit, mend};
+pub(crate) use meter::{Meter, Metered};
 
 const MIB: usize = 1024 * 1024;
 
-/// The limits of one attempt. The defaults fit every plugin that leaves bulk bytes with
-/// the host.
+/// The limits of one plugin: of each attempt, and of taking the component in. The defaults
+/// fit every plugin that leaves bulk bytes with the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// All linear memories together. A Rust guest that handles 1 MiB buffers needs about
     /// 4 MiB, an interpreter of a scripting language a hundred or two.
     pub memory_bytes_max: usize,
+    /// Elements of all tables of function references together; large guests have some
+    /// thousands.
+    pub table_elements_max: usize,
+    /// Core instances, tables and memories of one component. A Rust guest with its
+    /// adapter has four; CPython, whose modules are libraries of their own, a few dozen.
+    pub instances_max: usize,
+    /// Time that the guest computes, on whatever thread; waiting for the host costs none.
+    /// Reading a GiB in the guest takes about a second.
+    pub cpu_max: Duration,
+    /// Time without a sign of life: a byte that a call moved, or progress that grew. A
+    /// store that hangs is found out after this, not after an hour.
+    pub idle_max: Duration,
     /// From the call to its return, waiting included. An upload of one part or a whole
     /// snapshot of a large cluster fits into an hour many times.
     pub wall_max: Duration,
     /// How long a plugin may go on once it was asked to stop.
     pub cancel_grace_max: Duration,
-    /// Text kept of one attempt: its log, stdout and stderr together.
-    pub log_bytes_max: usize,
-    /// Text and lists that a call returns. A page of a thousand objects has about 150 KiB.
-    pub result_bytes_max: usize,
+    /// Calls into the host, those of WASI included. Reading ten TiB by the MiB takes ten
+    /// million, and so does a walk over some million files.
+    pub host_calls_max: u64,
     /// Resource handles alive at once. A plugin holds a handful.
     pub handles_max: usize,
-    /// Elements of one table of function references; large guests have some thousands.
-    pub table_elements_max: usize,
-    /// Core instances, tables and memories of one component. A Rust guest with its
-    /// adapter has four; CPython, whose modules are libraries of their own, a few dozen.
-    pub instances_max: usize,
+    /// Text and lists that a call returns. A page of a thousand objects has about 150 KiB.
+    pub result_bytes_max: usize,
+    /// Text kept of one attempt: its log, stdout and stderr together.
+    pub log_bytes_max: usize,
+    /// Lines of the log, stdout and stderr together, on the average of ten seconds. More
+    /// nobody reads.
+    pub log_lines_per_second_max: u32,
+    /// Size of the component. An interpreter of a scripting language has twenty MiB.
+    pub component_bytes_max: u64,
+    /// Time that compiling the component takes: 50 ms for a small one, some ten seconds
+    /// for an interpreter on a slow node.
+    pub compile_max: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_bytes_max: 256 * MIB,
-            wall_max: Duration::from_secs(3600),
-            cancel_grace_max: Duration::from_secs(30),
-            log_bytes_max: MIB,
-            result_bytes_max: 4 * MIB,
-            handles_max: 1000,
             table_elements_max: 20_000,
             instances_max: 128,
+            cpu_max: Duration::from_secs(300),
+            idle_max: Duration::from_secs(600),
+            wall_max: Duration::from_secs(3600),
+            cancel_grace_max: Duration::from_secs(30),
+            host_calls_max: 10_000_000,
+            handles_max: 1000,
+            result_bytes_max: 4 * MIB,
+            log_bytes_max: MIB,
+            log_lines_per_second_max: 200,
+            component_bytes_max: 64 * MIB as u64,
+            compile_max: Duration::from_secs(120),
         }
     }
 }
 
-/// Bytes that a guest may hand to the host in one call: the largest argument is 1 MiB,
-/// and a result with its lists takes a few times its text.
-pub(crate) const HOSTCALL_BYTES_MAX: usize = 8 * MIB;
+/// Bytes that a guest may hand to the host in one call: the largest argument is 1 MiB.
+const HOSTCALL_BYTES_MAX: usize = 8 * MIB;
+
+/// A result with its lists takes so many times its text.
+const RESULT_FACTOR: usize = 2;
+
+impl Limits {
+    /// Bytes that a guest may hand to the host in one call, or when it returns.
+    pub(crate) fn hostcall_bytes_max(&self) -> usize {
+        HOSTCALL_BYTES_MAX.max(self.result_bytes_max.saturating_mul(RESULT_FACTOR))
+    }
+}
 
 /// Random bytes that one WASI call returns.
 pub(crate) const RANDOM_BYTES_MAX: u64 = 64 * 1024;
@@ -60,15 +99,8 @@ pub(crate) const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) struct Limiter {
     limits: Limits,
     memory_bytes: usize,
-}
-
-/// A limit that a guest hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LimitHit {
-    #[error("asked for {asked} bytes of memory, limit {limit}")]
-    Memory { asked: usize, limit: usize },
-    #[error("asked for a table of {asked} elements, limit {limit}")]
-    Table { asked: usize, limit: usize },
+    table_elements: usize,
+    host_calls: u64,
 }
 
 impl Limiter {
@@ -76,29 +108,28 @@ impl Limiter {
         Self {
             limits,
             memory_bytes: 0,
+            table_elements: 0,
+            host_calls: 0,
         }
     }
-}
 
-impl LimitHit {
-    /// As the fault that ends the attempt of `plugin`.
-    pub fn fault(self, plugin: &str) -> Fault {
-        match self {
-            Self::Memory { asked, limit } => Fault::permanent(
-                "memory-limit",
-                format!(
-                    "plugin {plugin} asked for {} MiB of memory, the limit is {} MiB: raise `limits: {{guestMemoryMebibytes: ...}}` of the node's configuration, if the plugin is to have more",
-                    asked.div_ceil(MIB),
-                    limit / MIB
-                ),
-            )
-            .with_detail("asked", asked)
-            .with_detail("limit", limit),
-            Self::Table { asked, limit } => Fault::permanent(
-                "table-limit",
-                format!("plugin {plugin} asked for a table of {asked} elements, the limit is {limit}"),
-            ),
+    /// The guest calls the host once more.
+    pub fn host_call(&mut self) {
+        self.host_calls += 1;
+    }
+
+    /// Whether it may go on after its last call.
+    pub fn check_host_calls(&self) -> Result<(), LimitHit> {
+        let limit = self.limits.host_calls_max;
+        if self.host_calls <= limit {
+            return Ok(());
         }
+        Err(LimitHit::HostCalls { limit })
+    }
+
+    /// The last call was not the guest's own will: it gave up its thread at a tick.
+    pub fn not_its_call(&mut self) {
+        self.host_calls = self.host_calls.saturating_sub(1);
     }
 }
 
@@ -122,15 +153,18 @@ impl ResourceLimiter for Limiter {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        let asked = self
+            .table_elements
+            .saturating_add(desired.saturating_sub(current));
         let limit = self.limits.table_elements_max;
-        if desired > limit {
-            let asked = desired;
+        if asked > limit {
             return Err(LimitHit::Table { asked, limit }.into());
         }
+        self.table_elements = asked;
         Ok(true)
     }
 

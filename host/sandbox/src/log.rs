@@ -1,30 +1,47 @@
 //! What a plugin says during an attempt: its log, stdout and stderr, line by line,
 //! bounded, and free of anything that a terminal would obey.
 
+mod book;
+mod plain;
+mod rate;
+
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use drydock_core::PluginDigest;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// Longest line that is kept; the rest of it is cut off. A panic with its backtrace
-/// comes in lines far shorter than this.
-const LINE_BYTES_MAX: usize = 4096;
+pub(crate) use book::LogBook;
+pub(crate) use plain::plain;
 
 /// What a guest may write to stdout or stderr in one call.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// Counted for each line beside its text, so that empty lines cost something too.
-const LINE_OVERHEAD_BYTES: usize = 16;
+/// Hex digits by which a digest is told from others in a line of a log.
+const DIGEST_DIGITS: usize = 12;
 
 /// What a plugin said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttemptLog {
+    /// Whose words these are; none for a plugin that was never called.
+    pub speaker: Option<Arc<Speaker>>,
     pub lines: Vec<LogLine>,
-    /// Lines that came after the limit was reached.
+    /// Lines that a limit kept out. The last lines say which and how many.
     pub dropped: u64,
+    /// The last lines of stderr, kept or not.
+    pub(crate) last_words: Vec<String>,
+}
+
+/// A plugin, so that its words can be told from everybody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speaker {
+    pub name: String,
+    /// The plugin's own.
+    pub version: String,
+    pub digest: PluginDigest,
 }
 
 /// A line without its end.
@@ -41,6 +58,8 @@ pub enum LogSource {
     Log,
     Stdout,
     Stderr,
+    /// The host, about the plugin.
+    Host,
 }
 
 /// How much a line weighs, in the plugin's own opinion.
@@ -52,20 +71,6 @@ pub enum Severity {
     Error,
 }
 
-/// The log of an attempt while it runs. Clones are the same log.
-#[derive(Debug, Clone)]
-pub(crate) struct LogBook {
-    inner: Arc<Mutex<Inner>>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    log: AttemptLog,
-    bytes_left: usize,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
 /// A guest's stdout or stderr.
 #[derive(Debug, Clone)]
 pub(crate) struct Capture {
@@ -74,38 +79,68 @@ pub(crate) struct Capture {
 }
 
 impl AttemptLog {
-    /// The last lines of stderr, where a panic leaves its message.
-    pub(crate) fn last_words(&self, lines_max: usize) -> Option<String> {
-        let stderr: Vec<&str> = self
-            .lines
-            .iter()
-            .filter(|line| line.source == LogSource::Stderr && !line.text.trim().is_empty())
-            .map(|line| line.text.trim())
-            .collect();
-        let last = &stderr[stderr.len().saturating_sub(lines_max)..];
-        (!last.is_empty()).then(|| last.join(" "))
+    /// Whether there is nothing to read in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The log as an attempt's record keeps it: whose it is, with the whole digest, and a
+    /// line of text for each line.
+    #[must_use]
+    pub fn record(&self) -> String {
+        match &self.speaker {
+            Some(speaker) => format!(
+                "plugin {} {} {}\n{self}",
+                speaker.name, speaker.version, speaker.digest
+            ),
+            None => self.to_string(),
+        }
+    }
+
+    /// Whose it is, as the daemon's own log says it.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        let speaker = self.speaker.as_ref();
+        speaker.map_or_else(String::new, ToString::to_string)
+    }
+
+    /// Adds what the host has to say of the plugin.
+    pub(crate) fn remark(&mut self, text: String) {
+        self.lines.push(LogLine {
+            source: LogSource::Host,
+            severity: Severity::Warn,
+            text,
+        });
     }
 }
 
-/// A line of text for each line of the log, and one for what was dropped.
+/// A line of text for each line of the log.
 impl fmt::Display for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for LogLine {
-            source,
-            severity,
-            text,
-        } in &self.lines
-        {
-            match source {
-                LogSource::Log => writeln!(f, "{severity}: {text}")?,
-                LogSource::Stdout => writeln!(f, "stdout: {text}")?,
-                LogSource::Stderr => writeln!(f, "stderr: {text}")?,
-            }
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.text;
+        match self.source {
+            LogSource::Log => write!(f, "{}: {text}", self.severity),
+            LogSource::Stdout => write!(f, "stdout: {text}"),
+            LogSource::Stderr => write!(f, "stderr: {text}"),
+            LogSource::Host => write!(f, "host: {text}"),
         }
-        match self.dropped {
-            0 => Ok(()),
-            dropped => writeln!(f, "({dropped} more lines were dropped)"),
-        }
+    }
+}
+
+/// With the first digits of the digest.
+impl fmt::Display for Speaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = self.digest.as_str();
+        let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
+        let short = hex.get(..DIGEST_DIGITS).unwrap_or(hex);
+        write!(f, "{} {} {short}", self.name, self.version)
     }
 }
 
@@ -117,99 +152,6 @@ impl fmt::Display for Severity {
             Self::Warn => "warn",
             Self::Error => "error",
         })
-    }
-}
-
-impl LogBook {
-    pub fn new(bytes_max: usize) -> Self {
-        let inner = Inner {
-            log: AttemptLog::default(),
-            bytes_left: bytes_max,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
-        }
-    }
-
-    /// A message of the plugin's own; several lines stay several lines.
-    pub fn write(&self, severity: Severity, message: &str) {
-        let mut inner = self.lock();
-        for line in message.lines() {
-            inner.keep(LogSource::Log, severity, line);
-        }
-    }
-
-    pub fn capture(&self, source: LogSource) -> Capture {
-        Capture {
-            book: self.clone(),
-            source,
-        }
-    }
-
-    /// The log as it stands, unfinished lines included; the book is empty afterwards.
-    pub fn close(&self) -> AttemptLog {
-        let mut inner = self.lock();
-        for source in [LogSource::Stdout, LogSource::Stderr] {
-            inner.finish_line(source);
-        }
-        std::mem::take(&mut inner.log)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn keep(&mut self, source: LogSource, severity: Severity, line: &str) {
-        let text = plain(line, LINE_BYTES_MAX);
-        let cost = text.len() + LINE_OVERHEAD_BYTES;
-        if self.log.dropped > 0 || cost > self.bytes_left {
-            self.log.dropped += 1;
-            return;
-        }
-        self.bytes_left -= cost;
-        self.log.lines.push(LogLine {
-            source,
-            severity,
-            text,
-        });
-    }
-
-    fn take_bytes(&mut self, source: LogSource, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let pending = self.pending(source);
-            let room = LINE_BYTES_MAX.saturating_sub(pending.len());
-            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
-            pending.extend_from_slice(&text[..text.len().min(room)]);
-            if piece.ends_with(b"\n") {
-                self.end_line(source);
-            }
-        }
-    }
-
-    fn finish_line(&mut self, source: LogSource) {
-        if !self.pending(source).is_empty() {
-            self.end_line(source);
-        }
-    }
-
-    fn end_line(&mut self, source: LogSource) {
-        let line = std::mem::take(self.pending(source));
-        let severity = match source {
-            LogSource::Stderr => Severity::Warn,
-            LogSource::Log | LogSource::Stdout => Severity::Info,
-        };
-        self.keep(source, severity, &String::from_utf8_lossy(&line));
-    }
-
-    fn pending(&mut self, source: LogSource) -> &mut Vec<u8> {
-        match source {
-            LogSource::Stderr => &mut self.stderr,
-            LogSource::Log | LogSource::Stdout => &mut self.stdout,
-        }
     }
 }
 
@@ -238,7 +180,7 @@ impl Pollable for Capture {
 
 impl OutputStream for Capture {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.book.lock().take_bytes(self.source, &bytes);
+        self.book.take_bytes(self.source, &bytes);
         Ok(())
     }
 
@@ -248,120 +190,5 @@ impl OutputStream for Capture {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         Ok(WRITE_BYTES_MAX)
-    }
-}
-
-/// `text` without escape sequences and control characters, cut to `bytes_max`.
-pub(crate) fn plain(text: &str, bytes_max: usize) -> String {
-    let mut plain = String::with_capacity(text.len().min(bytes_max));
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        if character == '\u{1b}' {
-            skip_escape(&mut characters);
-        } else if let Some(kept) = keep(character) {
-            if plain.len() + kept.len_utf8() > bytes_max {
-                break;
-            }
-            plain.push(kept);
-        }
-    }
-    plain
-}
-
-/// A tab becomes a space; other control characters, and those that reorder the text
-/// around them, vanish.
-fn keep(character: char) -> Option<char> {
-    match character {
-        '\t' | '\n' => Some(' '),
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
-        other if other.is_control() => None,
-        other => Some(other),
-    }
-}
-
-/// Skips what follows an ESC: `[` up to a letter (ECMA-48 CSI), `]` up to BEL or `\`
-/// (OSC), or one character.
-fn skip_escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
-    match characters.next() {
-        Some('[') => while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-        Some(']') => {
-            while characters
-                .next()
-                .is_some_and(|c| !matches!(c, '\u{7}' | '\\'))
-            {}
-        }
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn texts(log: &AttemptLog) -> Vec<&str> {
-        log.lines.iter().map(|line| line.text.as_str()).collect()
-    }
-
-    #[test]
-    fn a_terminal_has_nothing_to_obey() {
-        let table = [
-            ("plain", "plain"),
-            ("\u{1b}[31mred\u{1b}[0m", "red"),
-            ("\u{1b}]0;title\u{7}after", "after"),
-            ("\u{1b}cx", "x"),
-            ("a\tb\rc\u{8}\u{0}", "a bc"),
-            ("\u{9b}31mx", "31mx"),
-            ("evil\u{202e}txt", "eviltxt"),
-            ("\u{1b}[", ""),
-            ("äöü", "äöü"),
-        ];
-        for (text, expected) in table {
-            assert_eq!(plain(text, 100), expected, "{text:?}");
-        }
-        assert_eq!(plain("äää", 3), "ä");
-    }
-
-    #[test]
-    fn streams_become_lines_in_order() {
-        let book = LogBook::new(1000);
-        let (mut out, mut err) = (
-            book.capture(LogSource::Stdout),
-            book.capture(LogSource::Stderr),
-        );
-        out.write(Bytes::from_static(b"one\ntw")).unwrap();
-        err.write(Bytes::from_static(b"panicked at x\nboom"))
-            .unwrap();
-        out.write(Bytes::from_static(b"o\n")).unwrap();
-        book.write(Severity::Error, "a\nb");
-        let log = book.close();
-        assert_eq!(
-            texts(&log),
-            ["one", "panicked at x", "two", "a", "b", "boom"]
-        );
-        assert_eq!(log.last_words(4).unwrap(), "panicked at x boom");
-    }
-
-    #[test]
-    fn a_flood_is_cut_and_counted() {
-        let book = LogBook::new(100);
-        for _ in 0..1000 {
-            book.write(Severity::Info, "0123");
-        }
-        let log = book.close();
-        assert_eq!((log.lines.len(), log.dropped), (5, 995));
-        assert!(
-            log.to_string()
-                .ends_with("info: 0123\n(995 more lines were dropped)\n")
-        );
-    }
-
-    #[test]
-    fn a_line_without_end_is_bounded() {
-        let book = LogBook::new(1_000_000);
-        let mut out = book.capture(LogSource::Stdout);
-        for _ in 0..10 {
-            out.write(Bytes::from(vec![b'x'; 4000])).unwrap();
-        }
-        assert_eq!(book.close().lines[0].text.len(), LINE_BYTES_MAX);
     }
 }

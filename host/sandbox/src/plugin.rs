@@ -14,15 +14,17 @@ use tokio::sync::watch;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
-use crate::answer;
+use crate::answer::{self, Bounds};
 use crate::attempt::{self, Attempt, InStore};
 use crate::cache::CompiledFrom;
 use crate::guest::{Guest, SharedFacts, TargetWords};
+use crate::limits::Limits;
 use crate::link::backup::BackupPre;
 use crate::link::store::StorePre;
 use crate::link::store::exports::drydock::plugin::store_step::Guest as StoreStep;
 use crate::link::verify::VerifyPre;
 use crate::link::{WitError, backup, contract};
+use crate::log::{AttemptLog, Speaker};
 use crate::sandbox::Core;
 
 /// A plugin that was admitted. Every call runs in a fresh store.
@@ -31,6 +33,8 @@ pub struct Plugin {
     pub(crate) manifest: PluginManifest,
     pub(crate) digest: PluginDigest,
     pub(crate) grants: Grants,
+    pub(crate) limits: Limits,
+    pub(crate) speaker: Arc<Speaker>,
     pub(crate) compiled: CompiledFrom,
     pub(crate) linked: Linked,
 }
@@ -122,6 +126,12 @@ impl Plugin {
         &self.grants
     }
 
+    /// The limits of every attempt.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     #[must_use]
     pub fn compiled_from(&self) -> CompiledFrom {
         self.compiled
@@ -143,7 +153,7 @@ impl Plugin {
             Linked::Verify(pre) => self.run(guest, check_verify(pre.clone())).await,
             Linked::Store(pre) => self.run(guest, check_store(pre.clone())).await,
         };
-        attempt.and_then(|findings| answer::findings(findings, &self.core.limits))
+        attempt.and_then(|findings| answer::findings(findings, self.bounds()))
     }
 
     /// Runs a backup plugin. When this returns, nothing calls `outputs` any more.
@@ -155,7 +165,7 @@ impl Plugin {
         };
         let outputs = Outputs::start(call.outputs);
         let mut guest = self.powered(call.context);
-        guest.outputs = Some(outputs.opener());
+        guest.outputs = Some(outputs.opener().with_pulse(&guest.pulse));
         let attempt = self.run(guest, run_backup(pre.clone())).await;
         let mut attempt = attempt.and_then(|report| self.backup_report(report));
         if let Err(fault) = outputs.close().await {
@@ -175,7 +185,7 @@ impl Plugin {
         let facts = SharedFacts(Arc::new(call.facts));
         let attempt = self.run(guest, judge(pre.clone(), facts, call.plain)).await;
         attempt.and_then(|(pass, findings)| {
-            let findings = answer::findings(findings, &self.core.limits)?;
+            let findings = answer::findings(findings, self.bounds())?;
             Ok(Verdict { pass, findings })
         })
     }
@@ -212,7 +222,7 @@ impl Plugin {
     ) -> Result<BackupReport, Fault> {
         Ok(BackupReport {
             degraded: report.degraded,
-            findings: answer::findings(report.findings, &self.core.limits)?,
+            findings: answer::findings(report.findings, self.bounds())?,
         })
     }
 
@@ -221,13 +231,26 @@ impl Plugin {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
-        Box::pin(attempt::run(&self.core, &self.manifest.name, guest, enter)).await
+        Box::pin(attempt::run(self, guest, enter)).await
+    }
+
+    /// What an answer may amount to.
+    pub(crate) fn bounds(&self) -> Bounds<'_> {
+        Bounds {
+            plugin: &self.manifest.name,
+            bytes_max: self.limits.result_bytes_max,
+        }
     }
 
     fn powerless(&self, mut context: StepCall) -> Guest {
         context.etcd = None;
-        let clock = Arc::clone(&self.core.clock);
-        Guest::new(&self.core.limits, context, clock, self.core.main.clone())
+        Guest::new(
+            &self.limits,
+            Arc::clone(&self.speaker),
+            context,
+            Arc::clone(&self.core.clock),
+            self.core.main.clone(),
+        )
     }
 
     fn powered(&self, context: StepCall) -> Guest {
@@ -235,7 +258,7 @@ impl Plugin {
         let etcd = etcd.map(|access| Arc::new(access.narrowed(&self.grants.etcd)));
         let mut guest = self.powerless(context);
         guest.etcd = etcd;
-        guest.folders = FolderGrants::new(self.grants.files.clone());
+        guest.folders = FolderGrants::new(self.grants.files.clone()).with_pulse(&guest.pulse);
         guest
     }
 
@@ -247,7 +270,7 @@ impl Plugin {
         );
         Attempt {
             result: Err(fault),
-            log: crate::log::AttemptLog::default(),
+            log: AttemptLog::default(),
         }
     }
 }
@@ -322,7 +345,7 @@ fn judge(
         Box::pin(async move {
             let instance = pre.instantiate_async(&mut *store).await?;
             let facts = lend(store, facts)?;
-            let plain = plain.map(|plain| lend(store, plain)).transpose()?;
+            let plain = plain.map(|plain| lend_slice(store, plain)).transpose()?;
             let step = instance.drydock_plugin_verify_step();
             let verdict: Result<_, WitError> = step.call_judge(store, facts, plain).await?;
             Ok(verdict.map(|verdict| (verdict.pass, verdict.findings)))
@@ -337,4 +360,13 @@ pub(crate) fn lend<T: Send + 'static>(
 ) -> wasmtime::Result<Resource<T>> {
     let owned = store.data_mut().table.push(value)?;
     Ok(Resource::new_borrow(owned.rep()))
+}
+
+/// Lends a slice, of which every read is a sign of the guest's life.
+pub(crate) fn lend_slice(
+    store: &mut Store<Guest>,
+    slice: Slice,
+) -> wasmtime::Result<Resource<Slice>> {
+    let slice = slice.with_pulse(&store.data().pulse);
+    lend(store, slice)
 }

@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use drydock_core::plugin::{PluginManifest, World};
+use drydock_core::plugin::World;
 use drydock_core::{Clock, PluginDigest};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -13,10 +14,12 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::admit::{self, Admission, AdmitError};
-use crate::cache::{Cache, CompiledFrom};
+use crate::cache::{self, Cache, CompiledFrom};
+use crate::compile::{CompileError, Compiler};
 use crate::engine::{self, Ticker};
 use crate::limits::Limits;
 use crate::link;
+use crate::log::Speaker;
 use crate::manifest;
 use crate::plugin::{Linked, Plugin};
 
@@ -37,7 +40,11 @@ pub struct Sandbox {
 pub struct SandboxConfig {
     /// Folder for compiled code; none to compile at every start.
     pub cache: Option<PathBuf>,
+    /// The limits of plugins that are admitted without any of their own.
     pub limits: Limits,
+    /// How to compile in a process of its own; none to compile in this one, without a
+    /// limit: for components that are one's own.
+    pub compiler: Option<Compiler>,
     /// The clock that plugins see.
     pub clock: Arc<dyn Clock>,
 }
@@ -67,6 +74,10 @@ pub(crate) struct Core {
     pub main: Handle,
     guests: Option<Runtime>,
     cache: Option<Cache>,
+    compiler: Option<Compiler>,
+    /// Held while compiling: one component at a time, so that what compiling takes is
+    /// bounded as a whole.
+    compiling: Mutex<()>,
 }
 
 impl Sandbox {
@@ -90,6 +101,8 @@ impl Sandbox {
             main: Handle::current(),
             guests: Some(guest_runtime().map_err(threads)?),
             cache: config.cache.and_then(open_cache),
+            compiler: config.compiler,
+            compiling: Mutex::new(()),
         };
         Ok(Self {
             core: Arc::new(core),
@@ -102,14 +115,18 @@ impl Sandbox {
     /// # Errors
     /// [`AdmitError`]; each names the plugin and the mend.
     pub fn admit(&self, admission: Admission<'_>) -> Result<Arc<Plugin>, AdmitError> {
+        let limits = admission.limits.unwrap_or(&self.core.limits).clone();
         let digest = PluginDigest::of(admission.component);
+        admit::check_size(admission.component, limits.component_bytes_max, &digest)?;
         let manifest =
             manifest::read(admission.component).map_err(|source| AdmitError::Manifest {
                 digest: digest.clone(),
                 source,
             })?;
         let grants = admit::effective(&admission, &manifest, &digest)?;
-        let (component, compiled) = self.compile(admission.component, &manifest, &digest)?;
+        let compiled = self.compile(admission.component, limits.compile_max);
+        let (component, compiled) =
+            compiled.map_err(|error| admit::not_compiled(error, &manifest, &digest))?;
         admit::check_imports(&self.core.engine, &component, &manifest, &digest)?;
         let linked = self
             .link(&component, manifest.world, &grants)
@@ -118,8 +135,15 @@ impl Sandbox {
                 digest: digest.clone(),
                 source,
             })?;
+        let speaker = Speaker {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            digest: digest.clone(),
+        };
         Ok(Arc::new(Plugin {
             core: Arc::clone(&self.core),
+            limits,
+            speaker: Arc::new(speaker),
             manifest,
             digest,
             grants,
@@ -131,19 +155,33 @@ impl Sandbox {
     fn compile(
         &self,
         component: &[u8],
-        manifest: &PluginManifest,
-        digest: &PluginDigest,
-    ) -> Result<(Component, CompiledFrom), AdmitError> {
-        let engine = &self.core.engine;
-        let compiled = match &self.core.cache {
-            Some(cache) => cache.component(engine, component),
-            None => Component::new(engine, component).map(|code| (code, CompiledFrom::Component)),
+        time_max: Duration,
+    ) -> Result<(Component, CompiledFrom), CompileError> {
+        let Core {
+            engine, compiling, ..
+        } = &*self.core;
+        let compile = |component: &[u8]| {
+            let _one_at_a_time = compiling.lock().unwrap_or_else(PoisonError::into_inner);
+            match &self.core.compiler {
+                Some(compiler) => compiler.compile(component, time_max),
+                None => Ok(engine.precompile_component(component)?),
+            }
         };
-        compiled.map_err(|source| AdmitError::Invalid {
-            name: manifest.name.clone(),
-            digest: digest.clone(),
-            source,
-        })
+        match &self.core.cache {
+            Some(cache) => cache.component(engine, component, compile),
+            None => {
+                let code = compile(component)?;
+                Ok((cache::load_code(engine, &code)?, CompiledFrom::Component))
+            }
+        }
+    }
+
+    /// How long ago the guests' last tick was; none while no guest runs. Ticks come every
+    /// few milliseconds: one that is seconds old means that guests no longer give up their
+    /// threads, and hold up each other.
+    #[must_use]
+    pub fn tick_age(&self) -> Option<Duration> {
+        self.core.ticker.age()
     }
 
     fn link(

@@ -18,7 +18,7 @@ use crate::attempt::{Attempt, InStore};
 use crate::guest::{Guest, TargetWords};
 use crate::link::store::exports::drydock::plugin::store_step as step;
 use crate::log::AttemptLog;
-use crate::plugin::{Plugin, StepCall, lend};
+use crate::plugin::{Plugin, StepCall, lend, lend_slice};
 
 /// A target that a store plugin serves. Each call has a store of its own, so calls can
 /// run side by side.
@@ -97,7 +97,7 @@ impl StoreTarget {
 impl Target for StoreTarget {
     async fn check(&self) -> Result<Vec<Finding>, Fault> {
         let found = self.call("check", |step, store| Box::pin(step.call_check(store)));
-        answer::findings(found.await?, &self.plugin.core.limits)
+        answer::findings(found.await?, self.plugin.bounds())
     }
 
     async fn layout(&self) -> Result<Layout, Fault> {
@@ -129,7 +129,7 @@ impl Target for StoreTarget {
         let slice = Slice::new(part.bytes, part.offset, part.length)?;
         let receipt = self.call("put-part", move |step, store| {
             Box::pin(async move {
-                let slice = lend(store, slice)?;
+                let slice = lend_slice(store, slice)?;
                 step.call_put_part(store, &session, number, offset, slice)
                     .await
             })
@@ -176,7 +176,7 @@ impl Target for StoreTarget {
                     .await
             })
         });
-        answer::session_page(page.await?, prefix, cursor, &self.plugin.core.limits)
+        answer::session_page(page.await?, prefix, cursor, self.plugin.bounds())
     }
 
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Fault> {
@@ -184,7 +184,7 @@ impl Target for StoreTarget {
         let page = self.call("list", move |step, store| {
             Box::pin(async move { step.call_list(store, &below, from.as_deref()).await })
         });
-        answer::object_page(page.await?, prefix, cursor, &self.plugin.core.limits)
+        answer::object_page(page.await?, prefix, cursor, self.plugin.bounds())
     }
 
     async fn stat(&self, object: &str) -> Result<ObjectStat, Fault> {
@@ -207,6 +207,7 @@ impl Target for StoreTarget {
         let handle = sink.clone();
         self.call("get-range", move |step, store| {
             Box::pin(async move {
+                let handle = handle.with_pulse(&store.data().pulse);
                 let sink = lend(store, handle)?;
                 step.call_get_range(store, &object, offset, length, sink)
                     .await

@@ -26,11 +26,13 @@
 pub mod archive;
 pub mod artifact;
 pub mod files;
+pub mod pulse;
 pub mod spool;
 
 pub use archive::{ArchiveCheck, ArchiveSummary};
 pub use artifact::{Output, OutputOpener, OutputSink, Outputs, Sink, Slice};
 pub use files::{Folder, FolderGrants};
+pub use pulse::Pulse;
 pub use spool::{PlainSpool, SpoolError};
 
 /// Most bytes that one call moves between a plugin and the host: large enough that the

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use super::problem::{Problem, folders_absolute};
 use super::value::Name;
 use crate::PluginDigest;
@@ -28,6 +29,9 @@ pub struct PluginGrantSpec {
     digest: Option<PluginDigest>,
     #[serde(default)]
     pub grants: Grants,
+    /// Of this plugin; what is absent is as the node says.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
 }
 
 /// Whom a grant is for.

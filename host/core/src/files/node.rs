@@ -8,16 +8,10 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::limits::{Limits, own_problems};
 use super::problem::{Problem, folders_absolute};
-use super::value::{Bounded, Name, Seconds, SecondsOrZero, SecretFrom, resolve_path};
+use super::value::{Bounded, Name, SecondsOrZero, SecretFrom, resolve_path};
 use crate::plugin::Grants;
-
-/// Memory of one plugin when the document says nothing, in mebibytes. A guest that
-/// passes bytes on by handle needs a few.
-pub const GUEST_MEMORY_MEBIBYTES: u64 = 256;
-
-/// Wall time of one step when the document says nothing.
-pub const STEP_WALL: Duration = Duration::from_secs(3600);
 
 /// Where the daemon answers when the document says nothing: on loopback, since nobody is
 /// asked who they are. The port is the one that OpenTelemetry's exporters are scraped at.
@@ -61,8 +55,12 @@ pub struct NodeConfigSpec {
     /// The most that any grant can give on this node; absent: no ceiling.
     #[serde(default)]
     pub ceiling: Option<Grants>,
+    /// Of all plugins, where no PluginGrant says otherwise.
     #[serde(default)]
     pub limits: Limits,
+    /// The most that any PluginGrant may say; what is absent is not limited.
+    #[serde(default)]
+    pub limits_max: Limits,
     #[serde(default)]
     pub log: Log,
     #[serde(default)]
@@ -96,17 +94,6 @@ pub struct PluginFile {
     pub file: PathBuf,
 }
 
-/// Limits of plugins on this node.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Limits {
-    /// 16 at least (a guest of Rust's std starts in 2), 4096 at most (32-bit guests).
-    #[serde(default)]
-    guest_memory_mebibytes: Option<Bounded<16, 4096>>,
-    #[serde(default)]
-    step_wall_seconds: Option<Seconds>,
-}
-
 /// How the daemon writes its log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -134,23 +121,6 @@ pub enum LogLevel {
     Info,
     Debug,
     Trace,
-}
-
-impl Limits {
-    /// Memory of one plugin, in bytes.
-    #[must_use]
-    pub fn guest_memory_bytes(&self) -> u64 {
-        let mebibytes = self
-            .guest_memory_mebibytes
-            .map_or(GUEST_MEMORY_MEBIBYTES, Bounded::get);
-        mebibytes * 1024 * 1024
-    }
-
-    /// Wall time of one step.
-    #[must_use]
-    pub fn step_wall(&self) -> Duration {
-        self.step_wall_seconds.map_or(STEP_WALL, Bounded::duration)
-    }
 }
 
 impl Daemon {
@@ -230,6 +200,7 @@ impl NodeConfig {
                 ));
             }
         }
+        problems.extend(own_problems(&spec.limits, &spec.limits_max));
         if let Some(ceiling) = &spec.ceiling {
             problems.extend(folders_absolute(ceiling, "spec.ceiling"));
         }

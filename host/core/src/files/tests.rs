@@ -160,8 +160,9 @@ fn what_a_document_leaves_out_has_a_value() {
     assert_eq!(spec.concurrency_policy, ConcurrencyPolicy::Forbid);
     assert_eq!(spec.active_deadline(), None);
     let node = &set.node_configs().next().unwrap().value.spec;
-    assert_eq!(node.limits.guest_memory_bytes(), 64 << 20);
-    assert_eq!(node.limits.step_wall(), Duration::from_secs(60));
+    assert_eq!(node.limits.guest_memory_mebibytes(), Some(64));
+    assert_eq!(node.limits.step_wall_seconds(), Some(60));
+    assert_eq!(node.limits.handles(), None);
     assert_eq!(node.daemon.listen, node::Listen::At(node::LISTEN));
     assert_eq!(node.daemon.drain(), node::DRAIN);
     let bare = set_of_one("timeZone: Europe/Berlin", "");

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The verb that only this program itself uses.
+pub const COMPILE_VERB: &str = "compile-plugin";
+
 /// Back up, verify and restore Kubernetes control planes.
 ///
 /// Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed,
@@ -93,6 +96,9 @@ pub enum Command {
     /// Make keys.
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Compile the component on stdin for another process of this program.
+    #[command(hide = true, name = COMPILE_VERB)]
+    CompilePlugin,
 }
 
 #[derive(Debug, Args)]

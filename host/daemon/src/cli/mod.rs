@@ -15,7 +15,7 @@ mod target;
 
 use args::{Cli, Command};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 
 /// Carries a command line out.
 pub fn dispatch(cli: Cli) -> Outcome {
@@ -31,7 +31,15 @@ pub fn dispatch(cli: Cli) -> Outcome {
         Command::RecoveryPoint(verb) => recovery_point::dispatch(&global, verb),
         Command::Target(verb) => target::dispatch(&global, &verb),
         Command::Plugin(verb) => plugin::dispatch(&global, &verb),
+        Command::CompilePlugin => compile_plugin(),
     }
+}
+
+/// Serves the process that started this one to compile something.
+fn compile_plugin() -> Outcome {
+    drydock_sandbox::compile_worker(std::io::stdin().lock(), std::io::stdout().lock())
+        .map_err(Failure::failed)?;
+    Ok(Exit::Done)
 }
 
 /// Runs a future on a runtime of the process's own.

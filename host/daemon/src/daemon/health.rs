@@ -10,6 +10,10 @@ use drydock_core::{RunId, ScheduleName};
 /// the slowest thing in it is a write to the journal that a busy disk holds up.
 pub const BEAT_AGE_MAX: Duration = Duration::from_secs(30);
 
+/// A tick for the plugins that is so old will not come any more: they come a hundred times
+/// a second, from a thread of their own.
+const TICK_AGE_MAX: Duration = Duration::from_secs(5);
+
 /// Schedules and runs that /readyz names one by one; the rest are counted.
 const NAMED_MAX: usize = 20;
 
@@ -27,6 +31,8 @@ pub struct Health {
     pub journal: Option<String>,
     /// Why the files as they are now are not in force.
     pub documents: Option<String>,
+    /// How long ago the plugins' last tick was; none while no plugin runs.
+    pub tick_age: Option<Duration>,
     /// How many schedules this node runs.
     pub schedules: usize,
     /// Schedules that could not start a run, with the reason.
@@ -44,6 +50,7 @@ impl Health {
             clock: None,
             journal: None,
             documents: None,
+            tick_age: None,
             schedules: 0,
             cannot_run: BTreeMap::new(),
             stuck: BTreeMap::new(),
@@ -84,11 +91,20 @@ impl Health {
             "serving",
             self.draining.then_some(draining),
         );
+        line(&mut text, "warn", "ticks", self.stuck_ticks().as_deref());
         let all = self.cannot_run.len() == self.schedules;
         let word = if all { "fail" } else { "warn" };
         named(&mut text, word, "schedules", &self.cannot_run);
         named(&mut text, "warn", "runs", &self.stuck);
         text
+    }
+
+    fn stuck_ticks(&self) -> Option<String> {
+        let age = self.tick_age.filter(|age| *age > TICK_AGE_MAX)?;
+        Some(format!(
+            "the last tick for plugins was {} s ago, so that one may hold up all others; restart the daemon, and report it with its log",
+            age.as_secs()
+        ))
     }
 }
 
@@ -151,7 +167,7 @@ mod tests {
         let mut health = healthy();
         assert_eq!(
             health.report(),
-            "ok clock\nok journal\nok documents\nok started\nok serving\nok schedules\nok runs\n"
+            "ok clock\nok journal\nok documents\nok started\nok serving\nok ticks\nok schedules\nok runs\n"
         );
         health.documents = Some("a.yaml:1:1: one\na.yaml:2:1: two".to_owned());
         health.clock = Some("the clock is behind".to_owned());
@@ -191,6 +207,18 @@ mod tests {
     }
 
     #[test]
+    fn ticks_that_no_longer_come_are_seen() {
+        let mut health = healthy();
+        health.tick_age = Some(TICK_AGE_MAX);
+        assert!(health.report().contains("ok ticks\n"));
+        health.tick_age = Some(Duration::from_secs(6));
+        assert!(health.report().contains(
+            "warn ticks: the last tick for plugins was 6 s ago, so that one may hold up all others;"
+        ));
+        assert!(health.is_ready());
+    }
+
+    #[test]
     fn a_long_list_is_counted() {
         let health = Health {
             schedules: 100,
@@ -199,6 +227,6 @@ mod tests {
         };
         let report = health.report();
         assert!(report.contains("warn schedules: 5 more; the log names them\n"));
-        assert_eq!(report.lines().count(), 6 + NAMED_MAX + 1);
+        assert_eq!(report.lines().count(), 7 + NAMED_MAX + 1);
     }
 }

@@ -5,6 +5,7 @@
 //! with it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 
 use drydock_core::{ScheduleName, UnixTime};
 use drydock_engine::RunView;
@@ -14,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 use crate::version;
 
@@ -66,6 +67,7 @@ pub struct Metrics {
     pub documents_loaded: Gauge,
     pub runs_active: Gauge,
     pub runs_stuck: Gauge,
+    pub tick_age: Gauge<f64, AtomicU64>,
     lateness: Histogram,
     resident: Gauge,
     schedules: PerSchedule,
@@ -131,6 +133,11 @@ impl Metrics {
                 ours,
                 "runs_stuck",
                 "Unfinished runs that cannot be taken up; the log says why",
+            ),
+            tick_age: gauge(
+                ours,
+                "sandbox_tick_age_seconds",
+                "How long ago the tick was by which plugins give up their thread; 0 while none runs",
             ),
             lateness: histogram(ours),
             resident,
@@ -320,8 +327,8 @@ const GAUGES: [(&str, &str); 5] = [
     ),
 ];
 
-fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
-    let gauge = Gauge::default();
+fn gauge<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let gauge = M::default();
     registry.register(name, help, gauge.clone());
     gauge
 }

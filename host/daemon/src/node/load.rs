@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use anyhow::Context as _;
 use drydock_core::files::{
-    self, Document, DocumentSet, FILE_BYTES_MAX, FileError, Located, NodeConfig,
+    self, Document, DocumentSet, FILE_BYTES_MAX, FileError, Located, NodeConfig, above_limits_max,
 };
 use drydock_schedule::Timetable;
 
@@ -41,6 +41,10 @@ pub fn documents(config: &Located<NodeConfig>) -> Result<DocumentSet, Failure> {
         return Err(refused(&errors));
     }
     let set = DocumentSet::from_folders(schedules, grants).map_err(|errors| refused(&errors))?;
+    let errors = above_limits_max(set.grants(), config);
+    if !errors.is_empty() {
+        return Err(refused(&errors));
+    }
     check_timetables(&set)?;
     Ok(set)
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod check;
+mod limits;
 mod load;
 mod places;
 mod prepare;
@@ -22,7 +23,7 @@ pub use check::check;
 pub use load::{check_timetables, files_of, read_documents};
 pub use sanity::check_clock;
 pub use station::Station;
-pub use workshop::{Workshop, accept_config, read_component};
+pub use workshop::{Workshop, accept_config, compiler, read_component};
 
 use crate::cli::args::{Global, LogFormat};
 use crate::exit::Failure;

@@ -252,7 +252,7 @@ fn stores(
 fn observer(step: StepName, attempts: Attempts) -> CallObserver {
     let calls = AtomicU32::new(0);
     Arc::new(move |call, log| {
-        if log.lines.is_empty() && log.dropped == 0 {
+        if log.is_empty() {
             return;
         }
         let number = calls.fetch_add(1, Ordering::Relaxed) + 1;

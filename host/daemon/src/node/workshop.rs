@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use drydock_core::files::{Located, Target as TargetDocument};
@@ -10,30 +11,33 @@ use drydock_core::plugin::World;
 use drydock_core::{Clock as _, ClusterName, Finding, Level};
 use drydock_repository::{SigningKey, TrustedSigners};
 use drydock_sandbox::{
-    Admission, Attempt, CallObserver, Limits, Plugin, Sandbox, SandboxConfig, StepCall,
+    Admission, Attempt, CallObserver, Compiler, Plugin, Sandbox, SandboxConfig, StepCall,
     StoreContext, StoreTarget,
 };
 
-use super::Node;
 use super::places::refused;
+use super::{Node, limits};
 use crate::built_in;
+use crate::cli::args::COMPILE_VERB;
 use crate::clock::SystemClock;
 use crate::environment::Surroundings;
 use crate::exit::{Chain, Failure};
 
-/// Largest component that is read: an interpreter of a scripting language has twenty.
-const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The process that compiles: this same program, even when its file was replaced since.
+pub fn compiler() -> Compiler {
+    Compiler {
+        program: "/proc/self/exe".into(),
+        arguments: vec![COMPILE_VERB.into()],
+    }
+}
 
-/// Mebibytes of a plugin's memory fit into this platform's addresses.
-const BYTES: &str = "the document's bound is 4 GiB";
-
-/// The bytes of a component's file.
-pub fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
+/// The bytes of a component's file, `bytes_max` at most.
+pub fn read_component(path: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
     let read = || -> anyhow::Result<Vec<u8>> {
         let size = std::fs::metadata(path)?.len();
         anyhow::ensure!(
-            size <= COMPONENT_BYTES_MAX,
-            "it has {size} bytes, more than the {COMPONENT_BYTES_MAX} allowed"
+            size <= bytes_max,
+            "component-limit: it has {size} bytes, the limit is {bytes_max} bytes: raise `limits: {{componentMebibytes: ...}}` of its PluginGrant, or of the node's configuration, if it is to have more"
         );
         Ok(std::fs::read(path)?)
     };
@@ -51,15 +55,10 @@ impl Workshop {
     /// Sets the sandbox up. Call it on the process's runtime.
     pub fn open(node: Node) -> Result<Self, Failure> {
         let spec = &node.config.value.spec;
-        let memory = spec.limits.guest_memory_bytes();
-        let limits = Limits {
-            memory_bytes_max: usize::try_from(memory).expect(BYTES),
-            wall_max: spec.limits.step_wall(),
-            ..Limits::default()
-        };
         let sandbox = Sandbox::new(SandboxConfig {
             cache: Some(spec.state.join("cache")),
-            limits,
+            limits: limits::in_force(spec, None),
+            compiler: Some(compiler()),
             clock: Arc::new(SystemClock),
         })?;
         Ok(Self {
@@ -79,6 +78,11 @@ impl Workshop {
         }
     }
 
+    /// How long ago the plugins' last tick was; none while no plugin runs.
+    pub fn tick_age(&self) -> Option<Duration> {
+        self.sandbox.tick_age()
+    }
+
     /// The names of all plugins, built in or configured.
     pub fn names(&self) -> Vec<String> {
         let configured = self.node.config.value.spec.plugins.keys().cloned();
@@ -93,8 +97,10 @@ impl Workshop {
 
     /// The component of that name, and whether it is the built-in one.
     pub fn component(&self, name: &str) -> Result<(Vec<u8>, bool), Failure> {
-        if let Some(source) = self.node.config.value.spec.plugins.get(name) {
-            let component = read_component(&source.file).map_err(|error| {
+        let spec = &self.node.config.value.spec;
+        if let Some(source) = spec.plugins.get(name) {
+            let most = limits::component_bytes_max(spec, &self.node.documents);
+            let component = read_component(&source.file, most).map_err(|error| {
                 let config = &self.node.config;
                 let path = format!("spec.plugins.{name}");
                 let told = format!("{path} cannot be used: {}", Chain(&error));
@@ -126,13 +132,18 @@ impl Workshop {
         let (component, is_built_in) = self.component(name)?;
         let digest = drydock_core::PluginDigest::of(&component);
         let built_in = is_built_in.then_some(name);
+        let spec = &self.node.config.value.spec;
+        let grant = self.node.documents.grant_of(built_in, &digest);
+        let grant = grant.map(|grant| &grant.value.spec);
+        let limits = limits::in_force(spec, grant.map(|grant| &grant.limits));
         let plugin = self
             .sandbox
             .admit(Admission {
                 component: &component,
                 builtin: built_in,
-                grants: self.node.documents.grants_of(built_in, &digest),
-                ceiling: self.node.config.value.spec.ceiling.as_ref(),
+                grants: grant.map(|grant| &grant.grants),
+                ceiling: spec.ceiling.as_ref(),
+                limits: Some(&limits),
             })
             .map_err(|error| refused(&self.node, name, built_in, &digest, error))?;
         admitted.insert(name.to_owned(), Arc::clone(&plugin));
@@ -187,8 +198,9 @@ impl Workshop {
     ) -> Result<StoreTarget, Failure> {
         let step = StepCall::idle(cluster.clone(), SystemClock.now());
         let observer: CallObserver = Arc::new(|call, log| {
+            let plugin = log.tag();
             for line in log.to_string().lines() {
-                tracing::debug!(call, "{line}");
+                tracing::debug!(call, plugin, "{line}");
             }
         });
         self.target(document, step, observer)
@@ -254,8 +266,9 @@ pub fn accept_config(
 
 /// The findings of an attempt, its log put where logs go.
 pub fn findings_of<T>(subject: &str, attempt: Attempt<T>) -> Result<T, drydock_core::Fault> {
+    let plugin = attempt.log.tag();
     for line in attempt.log.to_string().lines() {
-        tracing::debug!(subject, "{line}");
+        tracing::debug!(subject, plugin, "{line}");
     }
     attempt.result
 }

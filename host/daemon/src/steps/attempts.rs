@@ -48,7 +48,7 @@ impl Running<'_> {
             started: self.started,
             ended: Some(self.attempts.clock.now()),
             result: result.ok(),
-            log: log.to_string(),
+            log: log.record(),
         };
         if let Err(error) = self
             .attempts

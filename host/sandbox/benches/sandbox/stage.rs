@@ -63,6 +63,7 @@ pub fn sandbox(cache: Option<PathBuf>) -> Sandbox {
     Sandbox::new(SandboxConfig {
         cache,
         limits,
+        compiler: None,
         clock,
     })
     .unwrap()
@@ -81,6 +82,7 @@ pub fn admit(sandbox: &Sandbox, component: &[u8], folder: &Path) -> Arc<Plugin> 
         builtin: None,
         grants: Some(&grants),
         ceiling: None,
+        limits: None,
     };
     sandbox.admit(admission).unwrap()
 }

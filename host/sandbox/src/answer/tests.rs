@@ -8,6 +8,13 @@ fn wit_stat(object: &str, size: u64, sha256: Option<Vec<u8>>) -> step::ObjectSta
     }
 }
 
+fn bounds(bytes_max: usize) -> Bounds<'static> {
+    Bounds {
+        plugin: "store-x",
+        bytes_max,
+    }
+}
+
 fn code<T: std::fmt::Debug>(result: Result<T, Fault>) -> String {
     result.unwrap_err().code
 }
@@ -64,31 +71,26 @@ fn a_listing_stays_below_its_prefix_and_moves_on() {
         objects: vec![wit_stat(object, 1, None)],
         next: next.map(str::to_owned),
     };
-    let limits = Limits::default();
-    assert!(object_page(page("c/x", Some("2")), "c/", Some("1"), &limits).is_ok());
+    let bounds = bounds(1_000_000);
+    assert!(object_page(page("c/x", Some("2")), "c/", Some("1"), bounds).is_ok());
     assert_eq!(
-        code(object_page(page("d/x", None), "c/", None, &limits)),
+        code(object_page(page("d/x", None), "c/", None, bounds)),
         "bad-answer"
     );
     assert_eq!(
-        code(object_page(
-            page("c/x", Some("1")),
-            "c/",
-            Some("1"),
-            &limits
-        )),
+        code(object_page(page("c/x", Some("1")), "c/", Some("1"), bounds)),
         "bad-answer"
     );
     let long = "n".repeat(CURSOR_BYTES_MAX + 1);
     assert_eq!(
-        code(object_page(page("c/x", Some(&long)), "c/", None, &limits)),
+        code(object_page(page("c/x", Some(&long)), "c/", None, bounds)),
         "result-limit"
     );
     let full = step::ObjectPage {
         objects: vec![wit_stat("c/x", 1, None); PAGE_ENTRIES_MAX + 1],
         next: None,
     };
-    assert_eq!(code(object_page(full, "c/", None, &limits)), "result-limit");
+    assert_eq!(code(object_page(full, "c/", None, bounds)), "result-limit");
 }
 
 #[test]
@@ -131,17 +133,15 @@ fn findings_are_counted_and_weighed() {
         code: "x".to_owned(),
         message,
     };
-    let limits = Limits {
-        result_bytes_max: 100,
-        ..Limits::default()
-    };
-    assert!(findings(vec![finding("a".repeat(99))], &limits).is_ok());
+    assert!(findings(vec![finding("a".repeat(99))], bounds(100)).is_ok());
+    let long = findings(vec![finding("a".repeat(100))], bounds(100)).unwrap_err();
+    assert_eq!(long.code, "result-limit");
     assert_eq!(
-        code(findings(vec![finding("a".repeat(100))], &limits)),
-        "result-limit"
+        long.message,
+        "plugin store-x returned 101 bytes, the limit is 100 bytes: raise `limits: {resultKibibytes: ...}` of its PluginGrant, or of the node's configuration, if it is to have more"
     );
     let many = vec![finding(String::new()); FINDINGS_MAX + 1];
-    assert_eq!(code(findings(many, &Limits::default())), "result-limit");
+    assert_eq!(code(findings(many, bounds(1_000_000))), "result-limit");
 }
 
 #[test]

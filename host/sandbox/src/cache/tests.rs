@@ -16,7 +16,8 @@ fn only_file(folder: &Path) -> PathBuf {
 }
 
 fn compiled(cache: &Cache, engine: &Engine) -> CompiledFrom {
-    cache.component(engine, EMPTY).unwrap().1
+    let compile = |bytes: &[u8]| engine.precompile_component(bytes);
+    cache.component(engine, EMPTY, compile).unwrap().1
 }
 
 #[test]

@@ -158,6 +158,10 @@ impl log::Host for Guest {
 
 impl progress::Host for Guest {
     async fn report(&mut self, done: u64, total: u64, unit: String) -> wasmtime::Result<()> {
+        if done > self.progress_done {
+            self.progress_done = done;
+            self.pulse.beat();
+        }
         let unit = crate::log::plain(&unit, UNIT_BYTES_MAX);
         (self.context.progress)(Progress { done, total, unit });
         Ok(())

@@ -15,6 +15,7 @@ fn refusal(component: &[u8], grants: Option<&Grants>, ceiling: Option<&Grants>) 
         builtin: None,
         grants,
         ceiling,
+        limits: None,
     };
     let error = sandbox().admit(admission).unwrap_err();
     let mut text = error.to_string();
@@ -61,6 +62,7 @@ async fn shipped_plugins_run_with_what_they_ask_for() {
             builtin: Some(name),
             grants: Some(&grants),
             ceiling: Some(&grants),
+            limits: None,
         });
         let plugin = admitted.unwrap();
         assert_eq!(plugin.manifest().name, name);
@@ -102,6 +104,7 @@ async fn a_built_in_plugin_is_granted_by_its_name() {
         builtin: Some("store-file"),
         grants: None,
         ceiling: None,
+        limits: None,
     });
     let text = error.unwrap_err().to_string();
     assert!(

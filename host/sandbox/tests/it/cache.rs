@@ -13,6 +13,7 @@ fn started(cache: &Path) -> Arc<Plugin> {
     let sandbox = Sandbox::new(SandboxConfig {
         cache: Some(cache.to_owned()),
         limits: Limits::default(),
+        compiler: None,
         clock: Arc::new(StoppedClock),
     });
     let grants = all_grants(Path::new("/nowhere"), Access::Write);

@@ -156,6 +156,7 @@ async fn the_ceiling_holds_at_the_call() {
         builtin: None,
         grants: Some(&grants),
         ceiling: Some(&ceiling),
+        limits: None,
     });
     let plugin = plugin.unwrap();
     let open = |path: &Path| json!({"do": "folder-open", "folder": path}).to_string();

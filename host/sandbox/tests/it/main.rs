@@ -5,9 +5,11 @@
 
 mod admission;
 mod cache;
+mod compile;
 mod etcd;
 mod files;
 mod limits;
+mod one_cpu;
 mod outputs;
 mod powers;
 mod speech;
@@ -55,6 +57,7 @@ fn sandbox_with(limits: Limits) -> Sandbox {
     Sandbox::new(SandboxConfig {
         cache: None,
         limits,
+        compiler: None,
         clock: Arc::new(StoppedClock),
     })
     .unwrap()
@@ -83,6 +86,21 @@ fn admit(sandbox: &Sandbox, name: &str, grants: &Grants) -> Arc<Plugin> {
             builtin: None,
             grants: Some(grants),
             ceiling: None,
+            limits: None,
+        })
+        .unwrap()
+}
+
+/// The plugin with limits of its own, everything granted.
+fn admit_limited(sandbox: &Sandbox, name: &str, limits: &Limits) -> Arc<Plugin> {
+    let grants = all_grants(Path::new("/nowhere"), Access::Write);
+    sandbox
+        .admit(Admission {
+            component: &built(name),
+            builtin: None,
+            grants: Some(&grants),
+            ceiling: None,
+            limits: Some(limits),
         })
         .unwrap()
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::sink::too_large;
-use crate::CALL_BYTES_MAX;
+use crate::{CALL_BYTES_MAX, Pulse};
 
 /// Messages on their way to the sink. A message is at most [`CALL_BYTES_MAX`], usually
 /// 32 KiB (a message of etcd's stream), so this is 16 MiB at worst and enough to keep
@@ -56,6 +56,7 @@ pub struct Outputs {
 #[derive(Clone)]
 pub struct OutputOpener {
     commands: mpsc::Sender<Command>,
+    pulse: Pulse,
 }
 
 /// An output that is being produced. Clones are the same output.
@@ -64,6 +65,7 @@ pub struct Output {
     commands: mpsc::Sender<Command>,
     number: u64,
     state: Arc<Mutex<State>>,
+    pulse: Pulse,
 }
 
 #[derive(Debug, Clone)]
@@ -111,7 +113,10 @@ impl Outputs {
         let worker = tokio::task::spawn_blocking(move || Worker::new(sink).run(queue));
         Self {
             worker,
-            opener: OutputOpener { commands },
+            opener: OutputOpener {
+                commands,
+                pulse: Pulse::default(),
+            },
         }
     }
 
@@ -138,6 +143,15 @@ impl Outputs {
 }
 
 impl OutputOpener {
+    /// The same opener; every write to its outputs that is taken is a sign of life.
+    #[must_use]
+    pub fn with_pulse(self, pulse: &Pulse) -> Self {
+        Self {
+            pulse: pulse.clone(),
+            ..self
+        }
+    }
+
     /// Opens an output.
     ///
     /// # Errors
@@ -160,6 +174,7 @@ impl OutputOpener {
             commands: self.commands.clone(),
             number,
             state: Arc::new(Mutex::new(State::Open)),
+            pulse: self.pulse.clone(),
         })
     }
 }
@@ -174,11 +189,13 @@ impl Output {
             return Err(too_large(bytes.len()));
         }
         self.ready()?;
-        let number = self.number;
+        let (number, moved) = (self.number, bytes.len());
         self.commands
             .send(Command::Write { number, bytes })
             .await
-            .map_err(|_| worker_gone())
+            .map_err(|_| worker_gone())?;
+        self.pulse.moved(moved);
+        Ok(())
     }
 
     /// A stream into this output died: from now on it can only be discarded.

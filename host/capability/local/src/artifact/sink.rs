@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use drydock_core::{ErrorClass, Fault};
 use tokio::sync::mpsc;
 
-use crate::CALL_BYTES_MAX;
+use crate::{CALL_BYTES_MAX, Pulse};
 
 /// Takes exactly the bytes that were asked for, in order. Clones are the same sink.
 #[derive(Clone)]
 pub struct Sink {
     into: mpsc::Sender<Vec<u8>>,
     progress: Arc<Mutex<Progress>>,
+    pulse: Pulse,
 }
 
 /// Both in bytes.
@@ -30,6 +31,16 @@ impl Sink {
         Self {
             into,
             progress: Arc::new(Mutex::new(Progress { asked, taken: 0 })),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// The same sink, of which every write that is taken is a sign of life.
+    #[must_use]
+    pub fn with_pulse(self, pulse: &Pulse) -> Self {
+        Self {
+            pulse: pulse.clone(),
+            ..self
         }
     }
 
@@ -46,7 +57,10 @@ impl Sink {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.into.send(bytes).await.map_err(|_| nobody_waits())
+        let moved = bytes.len();
+        self.into.send(bytes).await.map_err(|_| nobody_waits())?;
+        self.pulse.moved(moved);
+        Ok(())
     }
 
     /// Judges the transfer once the plugin says it is done.

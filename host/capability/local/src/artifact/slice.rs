@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 use drydock_core::{Fault, ReadAt};
 use ring::digest::{Context, SHA256};
 
-use crate::CALL_BYTES_MAX;
+use crate::{CALL_BYTES_MAX, Pulse};
 
 /// A readable range of an artifact. Clones share the bytes and the remembered digests.
 /// All methods that read may block on the file system.
 #[derive(Clone)]
 pub struct Slice {
     inner: Arc<Inner>,
+    pulse: Pulse,
 }
 
 struct Inner {
@@ -43,7 +44,17 @@ impl Slice {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            pulse: Pulse::default(),
         })
+    }
+
+    /// The same slice, of which every read is a sign of life.
+    #[must_use]
+    pub fn with_pulse(self, pulse: &Pulse) -> Self {
+        Self {
+            pulse: pulse.clone(),
+            ..self
+        }
     }
 
     /// All of `bytes`.
@@ -127,7 +138,9 @@ impl Slice {
         self.inner
             .bytes
             .read_exact_at(buffer, self.inner.offset + offset)
-            .map_err(|error| unreadable(&error))
+            .map_err(|error| unreadable(&error))?;
+        self.pulse.moved(buffer.len());
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ use super::fault;
 use super::path::Inside;
 use super::walk::NamesBudget;
 use crate::artifact::{Sink, Slice};
-use crate::{CALL_BYTES_MAX, artifact};
+use crate::{CALL_BYTES_MAX, Pulse, artifact};
 
 /// How far the disk may be ahead of a digest: a few chunks, so that neither waits for the
 /// other.
@@ -43,17 +43,26 @@ struct Inner {
     path: PathBuf,
     access: Access,
     names: NamesBudget,
+    pulse: Pulse,
 }
 
 impl Folder {
-    pub(super) fn new(fd: OwnedFd, path: PathBuf, access: Access, names: NamesBudget) -> Self {
+    pub(super) fn new(
+        fd: OwnedFd,
+        path: PathBuf,
+        access: Access,
+        names: NamesBudget,
+        pulse: Pulse,
+    ) -> Self {
+        let inner = Inner {
+            fd,
+            path,
+            access,
+            names,
+            pulse,
+        };
         Self {
-            inner: Arc::new(Inner {
-                fd,
-                path,
-                access,
-                names,
-            }),
+            inner: Arc::new(inner),
         }
     }
 
@@ -143,7 +152,9 @@ impl Folder {
         let available = size
             .checked_sub(offset)
             .ok_or_else(|| self.past_end(path, offset, u64::from(length), size))?;
-        read_exactly(&file, offset, call_bytes(available.min(u64::from(length))))
+        let bytes = read_exactly(&file, offset, call_bytes(available.min(u64::from(length))))?;
+        self.inner.pulse.moved(bytes.len());
+        Ok(bytes)
     }
 
     /// SHA-256 of the whole file, from the disk rather than from the page cache where the
@@ -165,6 +176,7 @@ impl Folder {
             let chunk = &mut buffer[..call_bytes(size - offset)];
             fill(&file, offset, chunk)?;
             digest.update(chunk);
+            self.inner.pulse.moved(chunk.len());
             offset += chunk.len() as u64;
         }
         Ok(artifact::sha256_of(digest))
@@ -218,8 +230,8 @@ impl Folder {
         }
         let fd = self.open_folder(below)?;
         let shown = self.inner.path.join(below);
-        let names = self.inner.names.clone();
-        Ok(Self::new(fd, shown, self.inner.access, names))
+        let (names, pulse) = (self.inner.names.clone(), self.inner.pulse.clone());
+        Ok(Self::new(fd, shown, self.inner.access, names, pulse))
     }
 
     /// A descriptor of the folder `inside` this one; of this one itself when empty.
@@ -346,7 +358,9 @@ impl Folder {
                     fault::full(place(), bytes.len() as u64, self.free().ok())
                 }
                 _ => fault::of_io(&error, "write", place()),
-            })
+            })?;
+        self.inner.pulse.moved(bytes.len());
+        Ok(())
     }
 
     fn size_of(&self, file: &File, path: Inside<'_>) -> Result<u64, Fault> {

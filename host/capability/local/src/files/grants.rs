@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::fault;
 use super::folder::Folder;
 use super::walk::NamesBudget;
+use crate::Pulse;
 
 /// The folders that a plugin was granted. Grants add up: where two cover a folder, the
 /// wider access counts.
@@ -19,6 +20,7 @@ pub struct FolderGrants {
     grants: Vec<FolderGrant>,
     /// For all folders that are opened through these grants together.
     names: NamesBudget,
+    pulse: Pulse,
 }
 
 impl FolderGrants {
@@ -27,6 +29,16 @@ impl FolderGrants {
         Self {
             grants,
             names: NamesBudget::default(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// The same grants; bytes that move in or out of their folders are signs of life.
+    #[must_use]
+    pub fn with_pulse(self, pulse: &Pulse) -> Self {
+        Self {
+            pulse: pulse.clone(),
+            ..self
         }
     }
 
@@ -46,8 +58,13 @@ impl FolderGrants {
         let below = wanted
             .strip_prefix(&grant.directory)
             .expect("a covering grant is a prefix of the folder");
-        let names = self.names.clone();
-        let whole = Folder::new(base, grant.directory.clone(), grant.access, names);
+        let whole = Folder::new(
+            base,
+            grant.directory.clone(),
+            grant.access,
+            self.names.clone(),
+            self.pulse.clone(),
+        );
         match below.to_str() {
             None | Some("") => Ok(whole),
             Some(below) => whole.subfolder(below),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use drydock_core::plugin::{MANIFEST_BYTES_MAX, PluginManifest};
+use drydock_sandbox::Limits;
 use tempfile::NamedTempFile;
 
 use crate::cli::print;
@@ -16,7 +17,7 @@ use crate::node::read_component;
 /// compiler.
 pub fn embed(manifest: &Path, component: &Path, out: &Path) -> Outcome {
     let manifest = read_manifest(manifest).map_err(Failure::usage)?;
-    let bytes = read_component(component)?;
+    let bytes = read_component(component, Limits::default().component_bytes_max)?;
     let whole = drydock_sandbox::embed(&bytes, &manifest)
         .with_context(|| format!("{} cannot take a manifest", component.display()))?;
     write(out, &whole).with_context(|| format!("{} cannot be written", out.display()))?;

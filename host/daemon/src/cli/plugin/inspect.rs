@@ -41,7 +41,7 @@ pub fn grant(file: &Path) -> Outcome {
 }
 
 fn look(file: &Path) -> Result<(Vec<u8>, Inspection), Failure> {
-    let component = read_component(file)?;
+    let component = read_component(file, Limits::default().component_bytes_max)?;
     let found = drydock_sandbox::inspect(&component)
         .with_context(|| format!("{} is no plugin", file.display()))?;
     Ok((component, found))
@@ -52,6 +52,7 @@ fn admit(component: &[u8], found: &Inspection) -> Result<(), Failure> {
     let sandbox = Sandbox::new(SandboxConfig {
         cache: None,
         limits: Limits::default(),
+        compiler: Some(crate::node::compiler()),
         clock: Arc::new(SystemClock),
     })?;
     sandbox.admit(Admission {
@@ -59,6 +60,7 @@ fn admit(component: &[u8], found: &Inspection) -> Result<(), Failure> {
         builtin: None,
         grants: Some(&everything(&found.manifest.requests)),
         ceiling: None,
+        limits: None,
     })?;
     Ok(())
 }

@@ -80,6 +80,7 @@ impl Keeper {
         self.health.beat = now;
         self.health.draining = self.is_draining();
         self.health.starting = matches!(self.phase, Phase::Waiting | Phase::TakingUp);
+        self.health.tick_age = self.station.borrow().workshop.tick_age();
         self.shown.send_replace(self.health.clone());
         let metrics = &self.metrics;
         let health = &self.health;
@@ -92,6 +93,8 @@ impl Keeper {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         metrics.runs_active.set(count(self.count(Stage::Running)));
         metrics.runs_stuck.set(count(health.stuck.len()));
+        let tick_age = health.tick_age.unwrap_or_default();
+        metrics.tick_age.set(tick_age.as_secs_f64());
         self.sign_of_life(now);
     }
 

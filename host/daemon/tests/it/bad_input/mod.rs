@@ -14,6 +14,7 @@ mod case;
 mod documents;
 mod golden;
 mod keys;
+mod limits;
 mod plugin_files;
 mod recovery_points;
 mod secrets;

@@ -4,6 +4,7 @@
 mod clock;
 mod kit;
 mod occurrences;
+mod one_cpu;
 mod reload;
 mod serving;
 mod stopping;

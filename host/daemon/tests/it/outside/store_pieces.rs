@@ -159,6 +159,7 @@ pub fn target(
     let sandbox = Sandbox::new(SandboxConfig {
         cache: cache.map(Path::to_owned),
         limits: Limits::default(),
+        compiler: None,
         clock: Arc::new(SystemClock),
     })
     .unwrap();
@@ -175,6 +176,7 @@ pub fn target(
             builtin: None,
             grants: Some(&grants),
             ceiling: None,
+            limits: None,
         })
         .unwrap();
     let context = StoreContext {

@@ -1,0 +1,226 @@
+//! How an attempt ended, and what an operator is told of it.
+
+use drydock_core::{ErrorClass, Fault};
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::{I32Exit, ResourceTableError};
+
+use super::Returned;
+use crate::engine::STACK_BYTES_MAX;
+use crate::limits::{LimitHit, Limits};
+use crate::link::WitError;
+use crate::log::{AttemptLog, plain};
+
+/// Longest part of a fault's message that is the guest's own words.
+const LAST_WORDS_BYTES_MAX: usize = 1000;
+
+/// Longest name of a function in a frame; generic code has longer ones that say no more.
+const FRAME_BYTES_MAX: usize = 200;
+
+/// Longest error of the engine's that is shown.
+const ERROR_BYTES_MAX: usize = 1000;
+
+/// How wasmtime says that a store has no room for one more handle, or that a call hands
+/// over too much. Both errors have no type of their own.
+const HANDLES_WORDS: &str = "store handle limit exceeded";
+const HOSTCALL_WORDS: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// How an attempt ended.
+pub(super) enum End<T> {
+    Returned(Result<T, WitError>),
+    Failed(wasmtime::Error),
+    HostPanicked,
+    Wall,
+    Idle,
+    Cancelled,
+}
+
+impl<T> End<T> {
+    pub fn of(returned: Returned<T>) -> Self {
+        match returned {
+            Ok(value) => Self::Returned(value),
+            Err(error) => Self::Failed(error),
+        }
+    }
+
+    /// The value, or the fault. Where the guest was goes into its log as well.
+    pub fn judge(self, plugin: &str, limits: &Limits, log: &mut AttemptLog) -> Result<T, Fault> {
+        Err(match self {
+            Self::Returned(Ok(value)) => return Ok(value),
+            Self::Returned(Err(error)) => error.into(),
+            Self::Failed(error) => {
+                let fault = failed(&error, plugin, limits, log);
+                with_frames(fault, &error, log)
+            }
+            Self::HostPanicked => Fault::permanent(
+                "host-failed",
+                format!(
+                    "the host failed while plugin {plugin} ran: please report it with the daemon's log"
+                ),
+            ),
+            Self::Wall => {
+                let limit = limits.wall_max;
+                LimitHit::Wall { limit }.fault(plugin)
+            }
+            Self::Idle => {
+                let limit = limits.idle_max;
+                LimitHit::Idle { limit }.fault(plugin)
+            }
+            Self::Cancelled => Fault::new(
+                ErrorClass::Cancelled,
+                "cancelled",
+                format!(
+                    "plugin {plugin} was asked to stop and was ended after {:?}",
+                    limits.cancel_grace_max
+                ),
+            ),
+        })
+    }
+}
+
+/// The fault for a guest that did not return: which limit it hit, or its last words.
+fn failed(error: &wasmtime::Error, plugin: &str, limits: &Limits, log: &AttemptLog) -> Fault {
+    if let Some(hit) = limit_hit(error, limits) {
+        return hit.fault(plugin);
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref() {
+        return with_last_words(
+            Fault::transient(
+                "plugin-exited",
+                format!("plugin {plugin} ended itself with status {status} instead of returning"),
+            ),
+            log,
+        );
+    }
+    let (code, what) = match error.downcast_ref::<Trap>() {
+        Some(trap) => ("plugin-trapped", trap.to_string()),
+        None => ("plugin-failed", plain(&causes(error), ERROR_BYTES_MAX)),
+    };
+    let fault = Fault::transient(code, format!("plugin {plugin} broke off ({what})"));
+    with_last_words(fault, log)
+}
+
+/// The limit behind an error, if there is one.
+fn limit_hit(error: &wasmtime::Error, limits: &Limits) -> Option<LimitHit> {
+    if let Some(hit) = error.downcast_ref::<LimitHit>() {
+        return Some(*hit);
+    }
+    if let Some(Trap::StackOverflow) = error.downcast_ref() {
+        let limit = STACK_BYTES_MAX;
+        return Some(LimitHit::Stack { limit });
+    }
+    let table_is_full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+    let causes = causes(error);
+    if table_is_full || causes.contains(HANDLES_WORDS) {
+        let limit = limits.handles_max;
+        return Some(LimitHit::Handles { limit });
+    }
+    let limit = limits.hostcall_bytes_max();
+    causes
+        .contains(HOSTCALL_WORDS)
+        .then_some(LimitHit::Argument { limit })
+}
+
+/// An error and what is behind it, without the backtrace.
+fn causes(error: &wasmtime::Error) -> String {
+    let causes = error
+        .chain()
+        .map(ToString::to_string)
+        .filter(|text| !text.starts_with("error while executing at wasm backtrace"));
+    causes.collect::<Vec<_>>().join(": ")
+}
+
+fn with_last_words(mut fault: Fault, log: &AttemptLog) -> Fault {
+    if log.last_words.is_empty() {
+        return fault;
+    }
+    let words = plain(&log.last_words.join(" "), LAST_WORDS_BYTES_MAX);
+    fault.message = format!("{}: {words}", fault.message);
+    fault.with_detail("stderr", words)
+}
+
+/// Adds where the guest was, innermost first: functions, as far as the component names
+/// them. Source files are those of whoever built it, and help nobody here.
+fn with_frames(fault: Fault, error: &wasmtime::Error, log: &mut AttemptLog) -> Fault {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return fault;
+    };
+    let frames = frames(&backtrace.to_string());
+    if frames.is_empty() {
+        return fault;
+    }
+    for frame in &frames {
+        log.remark(format!("at {frame}"));
+    }
+    fault.with_detail("frames", frames.join("; "))
+}
+
+/// The functions in a backtrace as wasmtime writes it: `  0:  0x2b - name.wasm!function`.
+fn frames(backtrace: &str) -> Vec<String> {
+    let function = |line: &str| {
+        let (number, rest) = line.trim_start().split_once(':')?;
+        number.parse::<u32>().ok()?;
+        let name = rest.split_once(" - ").map_or(rest, |(_, name)| name);
+        Some(plain(&without_hashes(name.trim()), FRAME_BYTES_MAX))
+    };
+    backtrace.lines().filter_map(function).collect()
+}
+
+/// The name without the hashes by which Rust tells crates and instances of one name apart:
+/// `std[390ecf3ee8bcda14]::abort`, `run::hda7304ed784024b8`.
+fn without_hashes(name: &str) -> String {
+    let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let name = match name.rsplit_once("::h") {
+        Some((name, hash)) if is_hash(hash) => name,
+        _ => name,
+    };
+    let mut bare = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once('[') {
+        bare.push_str(before);
+        rest = match after.split_once(']') {
+            Some((hash, after)) if is_hash(hash) => after,
+            _ => {
+                bare.push('[');
+                after
+            }
+        };
+    }
+    bare + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_their_hashes_and_nothing_else() {
+        let table = [
+            (
+                "std[390ecf3ee8bcda14]::sys[b1da763420d39311]::f",
+                "std::sys::f",
+            ),
+            (
+                "<a::B as c::D>::run::hda7304ed784024b8",
+                "<a::B as c::D>::run",
+            ),
+            ("<[u8; 4]>::map[x", "<[u8; 4]>::map[x"),
+            ("help::hello", "help::hello"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(without_hashes(name), expected);
+        }
+    }
+
+    #[test]
+    fn frames_are_names_and_nothing_else() {
+        let text = "error while executing at wasm backtrace:\n    0:   0x2b - probe.wasm!probe::deeper\n    1:   0x30 - <unknown>!<wasm function 7>\n                    at /home/author/src/lib.rs:3:9\n    2: evil\u{1b}[31m.wasm!x\nnote: using the";
+        assert_eq!(
+            frames(text),
+            [
+                "probe.wasm!probe::deeper",
+                "<unknown>!<wasm function 7>",
+                "evil.wasm!x"
+            ]
+        );
+    }
+}

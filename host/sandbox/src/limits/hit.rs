@@ -1,0 +1,198 @@
+//! A limit that was hit, and the sentence that an operator gets.
+
+use std::fmt;
+use std::time::Duration;
+
+use drydock_core::{ErrorClass, Fault};
+
+use super::MIB;
+
+/// A limit that a guest hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LimitHit {
+    /// In bytes.
+    Memory {
+        asked: usize,
+        limit: usize,
+    },
+    /// In elements.
+    Table {
+        asked: usize,
+        limit: usize,
+    },
+    Cpu {
+        spent: Duration,
+        limit: Duration,
+    },
+    Idle {
+        limit: Duration,
+    },
+    Wall {
+        limit: Duration,
+    },
+    HostCalls {
+        limit: u64,
+    },
+    Handles {
+        limit: usize,
+    },
+    /// In bytes.
+    Argument {
+        limit: usize,
+    },
+    /// In bytes.
+    Stack {
+        limit: usize,
+    },
+    /// In bytes.
+    Result {
+        asked: usize,
+        limit: usize,
+    },
+}
+
+impl LimitHit {
+    /// As the fault that ends the attempt of `plugin`.
+    pub fn fault(self, plugin: &str) -> Fault {
+        let (asked, limit) = self.figures();
+        let message = match self.key() {
+            Some(key) => format!("plugin {plugin} {}: {}", self.told(), mend(key)),
+            None => format!(
+                "plugin {plugin} {}, which no document raises: {}",
+                self.told(),
+                self.advice()
+            ),
+        };
+        Fault::new(self.class(), self.code(), message)
+            .with_detail("asked", asked)
+            .with_detail("limit", limit)
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Memory { .. } => "memory-limit",
+            Self::Table { .. } => "table-limit",
+            Self::Cpu { .. } => "cpu-limit",
+            Self::Idle { .. } => "idle-limit",
+            Self::Wall { .. } => "wall-limit",
+            Self::HostCalls { .. } => "host-call-limit",
+            Self::Handles { .. } => "handles-limit",
+            Self::Argument { .. } => "argument-limit",
+            Self::Stack { .. } => "stack-limit",
+            Self::Result { .. } => "result-limit",
+        }
+    }
+
+    /// Whoever waits in vain for somebody else may have more luck the next time.
+    fn class(self) -> ErrorClass {
+        match self {
+            Self::Idle { .. } | Self::Wall { .. } => ErrorClass::Transient,
+            _ => ErrorClass::Permanent,
+        }
+    }
+
+    /// The key under `limits:` that raises it.
+    fn key(self) -> Option<&'static str> {
+        match self {
+            Self::Memory { .. } => Some("guestMemoryMebibytes"),
+            Self::Table { .. } => Some("tableElements"),
+            Self::Cpu { .. } => Some("guestCpuSeconds"),
+            Self::Idle { .. } => Some("idleSeconds"),
+            Self::Wall { .. } => Some("stepWallSeconds"),
+            Self::HostCalls { .. } => Some("hostCalls"),
+            Self::Handles { .. } => Some("handles"),
+            Self::Result { .. } => Some("resultKibibytes"),
+            Self::Argument { .. } | Self::Stack { .. } => None,
+        }
+    }
+
+    /// What was asked or used, and what is allowed.
+    fn told(self) -> String {
+        match self {
+            Self::Memory { asked, limit } => format!(
+                "asked for {} MiB of memory, the limit is {} MiB",
+                asked.div_ceil(MIB),
+                limit / MIB
+            ),
+            Self::Table { asked, limit } => {
+                format!("asked for tables of {asked} elements, the limit is {limit}")
+            }
+            Self::Cpu { spent, limit } => format!(
+                "computed for {:.1} s of CPU time, the limit is {} s",
+                spent.as_secs_f64(),
+                limit.as_secs_f64()
+            ),
+            Self::Idle { limit } => format!(
+                "moved no byte and reported no progress for {0} s, the limit is {0} s",
+                limit.as_secs_f64()
+            ),
+            Self::Wall { limit } => format!(
+                "did not return within {0} s, the limit is {0} s",
+                limit.as_secs_f64()
+            ),
+            Self::HostCalls { limit } => {
+                format!("called the host more than {limit} times, the limit is {limit}")
+            }
+            Self::Handles { limit } => {
+                format!("holds more than {limit} handles at once, the limit is {limit}")
+            }
+            Self::Argument { limit } => format!(
+                "handed the host more than {0} MiB in one call, the limit is {0} MiB",
+                limit / MIB
+            ),
+            Self::Stack { limit } => format!(
+                "called itself too deeply for its stack, the limit is {} KiB",
+                limit / 1024
+            ),
+            Self::Result { asked, limit } => {
+                format!("returned {asked} bytes, the limit is {limit} bytes")
+            }
+        }
+    }
+
+    /// What its author can do, where no document helps.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Stack { .. } => "it must recurse less",
+            _ => "it must hand over less at once",
+        }
+    }
+
+    /// What was asked for and what is allowed, in the smallest unit of the limit; seconds
+    /// for times. Where counting ended at the limit, one more than that.
+    fn figures(self) -> (String, String) {
+        let pair = |asked: u64, limit: u64| (asked.to_string(), limit.to_string());
+        let sizes = |asked: usize, limit: usize| pair(asked as u64, limit as u64);
+        let times = |asked: Duration, limit: Duration| {
+            let seconds = |time: Duration| time.as_secs_f64().to_string();
+            (seconds(asked), seconds(limit))
+        };
+        match self {
+            Self::Memory { asked, limit }
+            | Self::Table { asked, limit }
+            | Self::Result { asked, limit } => sizes(asked, limit),
+            Self::Cpu { spent, limit } => times(spent, limit),
+            Self::Idle { limit } | Self::Wall { limit } => times(limit, limit),
+            Self::HostCalls { limit } => pair(limit.saturating_add(1), limit),
+            Self::Handles { limit } | Self::Argument { limit } | Self::Stack { limit } => {
+                sizes(limit.saturating_add(1), limit)
+            }
+        }
+    }
+}
+
+/// For the engine, which carries it out of the guest; operators get the fault.
+impl fmt::Display for LimitHit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl std::error::Error for LimitHit {}
+
+/// The mend of a limit that documents set.
+pub(crate) fn mend(key: &str) -> String {
+    format!(
+        "raise `limits: {{{key}: ...}}` of its PluginGrant, or of the node's configuration, if it is to have more"
+    )
+}
