@@ -1,9 +1,20 @@
 //! What a plugin says of itself, what it asks for, and what an operator grants it.
 
+mod host;
+mod http;
+mod secret;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use crate::files::Name;
+
+pub use host::{Host, HostPattern};
+pub use http::{AddressClass, Endpoint, HttpGrant, HttpLimits, HttpRule, Scheme, TargetGrant};
+pub use secret::{Algorithm, Encoding, HeaderUse, SecretGrant, SecretPower, SignUse};
 
 /// Name of the custom section that carries a [`PluginManifest`] as JSON.
 pub const MANIFEST_SECTION: &str = "drydock:plugin";
@@ -54,6 +65,12 @@ pub enum Request {
     FilesRead,
     #[serde(rename = "files.write")]
     FilesWrite,
+    #[serde(rename = "http")]
+    Http,
+    #[serde(rename = "secret.use")]
+    SecretUse,
+    #[serde(rename = "secret.reveal")]
+    SecretReveal,
 }
 
 /// A call of the interface `etcd` that can be granted.
@@ -91,16 +108,23 @@ pub struct Grants {
     pub etcd: Vec<EtcdCall>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FolderGrant>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrant>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secret: Vec<SecretGrant>,
 }
 
 impl Request {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::EtcdMemberList,
         Self::EtcdStatus,
         Self::EtcdSnapshot,
         Self::EtcdHashKv,
         Self::FilesRead,
         Self::FilesWrite,
+        Self::Http,
+        Self::SecretUse,
+        Self::SecretReveal,
     ];
 
     /// The word as it stands in a manifest.
@@ -113,6 +137,9 @@ impl Request {
             Self::EtcdHashKv => "etcd.hash-kv",
             Self::FilesRead => "files.read",
             Self::FilesWrite => "files.write",
+            Self::Http => "http",
+            Self::SecretUse => "secret.use",
+            Self::SecretReveal => "secret.reveal",
         }
     }
 
@@ -126,6 +153,11 @@ impl Request {
             Self::EtcdHashKv => "etcd: [hash-kv]",
             Self::FilesRead => "files: [{directory: /the/folder, access: read}]",
             Self::FilesWrite => "files: [{directory: /the/folder, access: write}]",
+            Self::Http => "http: [{scheme: https, host: the.host}]",
+            Self::SecretUse => {
+                "secret: [{name: the-secret, use: {sign: {algorithm: hmac-sha256}}}]"
+            }
+            Self::SecretReveal => "secret: [{name: the-secret, reveal: true}]",
         }
     }
 }
@@ -142,7 +174,21 @@ impl Grants {
             Request::EtcdHashKv => self.etcd.contains(&EtcdCall::HashKv),
             Request::FilesRead => !self.files.is_empty(),
             Request::FilesWrite => self.files.iter().any(|f| f.access == Access::Write),
+            Request::Http => !self.http.is_empty(),
+            Request::SecretUse => self.secret.iter().any(|grant| !grant.reveals()),
+            Request::SecretReveal => self.secret.iter().any(SecretGrant::reveals),
         }
+    }
+
+    /// Where requests may go; targets that were not looked up lead nowhere.
+    pub fn http_rules(&self) -> impl Iterator<Item = &HttpRule> {
+        self.http.iter().filter_map(HttpGrant::rule)
+    }
+
+    /// The secrets that are granted in whatever way, each once.
+    #[must_use]
+    pub fn secret_names(&self) -> BTreeSet<&Name> {
+        self.secret.iter().map(|grant| &grant.name).collect()
     }
 }
 

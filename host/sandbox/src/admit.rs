@@ -9,7 +9,9 @@ mod imports;
 use std::path::Path;
 
 use drydock_core::PluginDigest;
-use drydock_core::plugin::{Access, EtcdCall, FolderGrant, Grants, PluginManifest, Request, World};
+use drydock_core::plugin::{
+    Access, EtcdCall, FolderGrant, Grants, HttpGrant, PluginManifest, Request, World,
+};
 
 use crate::compile::{self, CompileError};
 use crate::limits::{Limits, mend};
@@ -272,17 +274,26 @@ fn require(
 /// The part of `granted` that lies within `ceiling`.
 fn below(granted: &Grants, ceiling: &Grants) -> Grants {
     let etcd = granted.etcd.iter().copied();
-    let files = granted.files.iter().flat_map(|grant| {
-        let common = ceiling
-            .files
-            .iter()
-            .filter_map(|limit| common(grant, limit));
-        common.collect::<Vec<_>>()
-    });
+    let files = pairs(&granted.files, &ceiling.files);
+    let http = pairs(&granted.http, &ceiling.http);
+    let secret = pairs(&granted.secret, &ceiling.secret);
+    let rule = |(grant, most): (&HttpGrant, &HttpGrant)| grant.rule()?.common(most.rule()?);
     Grants {
         etcd: etcd.filter(|call| ceiling.etcd.contains(call)).collect(),
-        files: files.collect(),
+        files: files
+            .filter_map(|(grant, most)| common(grant, most))
+            .collect(),
+        http: http.filter_map(rule).map(HttpGrant::Rule).collect(),
+        secret: secret
+            .filter_map(|(grant, most)| grant.common(most))
+            .collect(),
     }
+}
+
+/// Each of the one with each of the other.
+fn pairs<'a, T>(granted: &'a [T], ceiling: &'a [T]) -> impl Iterator<Item = (&'a T, &'a T)> {
+    let with_each = |grant| ceiling.iter().map(move |most| (grant, most));
+    granted.iter().flat_map(with_each)
 }
 
 /// What two folder grants have in common: the inner folder, with the lesser access.
@@ -315,9 +326,19 @@ fn requested(allowed: &Grants, requests: &[Request]) -> Grants {
         })
     });
     let etcd = allowed.etcd.iter().copied();
+    let http = allowed.http.iter().filter(|_| asked(Request::Http));
+    let secret = allowed.secret.iter().filter(|grant| {
+        asked(if grant.reveals() {
+            Request::SecretReveal
+        } else {
+            Request::SecretUse
+        })
+    });
     Grants {
         etcd: etcd.filter(|call| asked(request_of(*call))).collect(),
         files: files.collect(),
+        http: http.cloned().collect(),
+        secret: secret.cloned().collect(),
     }
 }
 
@@ -391,6 +412,7 @@ mod tests {
         let grants = Grants {
             etcd: vec![EtcdCall::Status, EtcdCall::Snapshot],
             files: vec![folder("/a", Access::Write)],
+            ..network()
         };
         let effective = decide(
             &[Request::EtcdStatus, Request::FilesRead],
@@ -400,9 +422,88 @@ mod tests {
         let expected = Grants {
             etcd: vec![EtcdCall::Status],
             files: vec![folder("/a", Access::Read)],
+            ..Grants::default()
         };
         assert_eq!(effective.unwrap(), expected);
         assert_eq!(decide(&[], Some(&grants), None).unwrap(), Grants::default());
+    }
+
+    /// A host, a key and a secret to be seen.
+    fn network() -> Grants {
+        serde_json::from_str(
+            r#"{
+                "http": [{"scheme": "https", "host": "*.example", "addresses": ["private"]}],
+                "secret": [
+                    {"name": "k", "use": {"sign": {"algorithm": "hmac-sha256"}}},
+                    {"name": "k", "reveal": true}
+                ]
+            }"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn requests_of_the_network_give_their_own_part_each() {
+        let granted = network();
+        let of = |requests: &[Request]| decide(requests, Some(&granted), None).unwrap();
+        let parts = |grants: &Grants| (grants.http.len(), grants.secret.clone());
+        assert_eq!(parts(&of(&[Request::Http])), (1, vec![]));
+        let used = granted.secret[..1].to_vec();
+        assert_eq!(parts(&of(&[Request::SecretUse])), (0, used));
+        let seen = granted.secret[1..].to_vec();
+        assert_eq!(parts(&of(&[Request::SecretReveal])), (0, seen));
+    }
+
+    #[test]
+    fn a_use_is_no_reveal_and_a_reveal_no_use() {
+        let only = |index: usize| Grants {
+            secret: vec![network().secret[index].clone()],
+            ..Grants::default()
+        };
+        let refusal = |request, grants| decide(&[request], Some(&grants), None).unwrap_err();
+        let message = refusal(Request::SecretReveal, only(0));
+        assert!(
+            message.contains("add `secret: [{name: the-secret, reveal: true}]`"),
+            "{message}"
+        );
+        let message = refusal(Request::SecretUse, only(1));
+        assert!(
+            message.contains("asks for secret.use, which no grant allows"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn the_ceiling_cuts_hosts_and_secrets() {
+        let ceiling: Grants = serde_json::from_str(
+            r#"{
+                "http": [{"scheme": "https", "host": "a.example", "methods": ["GET"]}],
+                "secret": [{"name": "k", "use": {"sign": {"algorithm": "hmac-sha256", "messagePrefix": "x"}}}]
+            }"#,
+        )
+        .unwrap();
+        let requests = [Request::Http, Request::SecretUse];
+        let effective = decide(&requests, Some(&network()), Some(&ceiling)).unwrap();
+        assert_eq!(effective, ceiling);
+        let near = [
+            (
+                Request::SecretReveal,
+                &ceiling,
+                "`secret: [{name: the-secret, reveal: true}]`",
+            ),
+            (
+                Request::Http,
+                &Grants::default(),
+                "`http: [{scheme: https, host: the.host}]`",
+            ),
+        ];
+        for (request, ceiling, line) in near {
+            let message = decide(&[request], Some(&network()), Some(ceiling)).unwrap_err();
+            assert!(
+                message.contains(&format!("add {line} under `ceiling:`")),
+                "{message}"
+            );
+        }
     }
 
     #[test]
@@ -413,6 +514,7 @@ mod tests {
                 folder("/var", Access::Write),
                 folder("/srv/x", Access::Write),
             ],
+            ..Grants::default()
         };
         let ceiling = Grants {
             etcd: vec![],
@@ -420,6 +522,7 @@ mod tests {
                 folder("/var/backups", Access::Write),
                 folder("/srv", Access::Read),
             ],
+            ..Grants::default()
         };
         let effective = decide(&[Request::FilesWrite], Some(&grants), Some(&ceiling)).unwrap();
         assert_eq!(

@@ -21,9 +21,13 @@ const FIBER_BYTES: usize = STACK_BYTES_MAX + 1024 * 1024;
 /// itself.
 const FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
 
-/// An engine with everything switched off that no plugin needs: fewer instructions, fewer
-/// ways out.
+/// An engine as [`config`] describes it.
 pub(crate) fn engine() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+/// Everything is switched off that no plugin needs: fewer instructions, fewer ways out.
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::OnDemand)
@@ -42,7 +46,7 @@ pub(crate) fn engine() -> wasmtime::Result<Engine> {
         .wasm_relaxed_simd(false)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false);
-    Engine::new(&config)
+    config
 }
 
 /// Ticks the engine from a thread of the operating system, which no busy runtime can

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use drydock_capability_etcd::EtcdAccess;
-use drydock_capability_local::{FolderGrants, OutputOpener, Pulse};
+use drydock_capability_local::http::Moved;
+use drydock_capability_local::{FolderGrants, HttpAccess, OutputOpener, Pulse, SecretAccess};
 use drydock_core::{Clock, Facts, Fault, TargetName};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -13,7 +14,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
 use crate::limits::{Limiter, Limits, RANDOM_BYTES_MAX};
-use crate::link::WitError;
+use crate::link::{Network, WitError};
 use crate::log::{LogBook, LogSource, Speaker};
 use crate::plugin::StepCall;
 
@@ -34,6 +35,8 @@ pub(crate) struct Guest {
     pub etcd: Option<Arc<EtcdAccess>>,
     pub folders: FolderGrants,
     pub outputs: Option<OutputOpener>,
+    pub secrets: SecretAccess,
+    pub network: Network,
     wasi: WasiCtx,
     main: Handle,
 }
@@ -56,7 +59,7 @@ struct WallClock(Arc<dyn Clock>);
 pub(crate) type Answer<T> = wasmtime::Result<Result<T, WitError>>;
 
 /// A task that ends with whoever waits for it.
-struct Tied<T>(JoinHandle<T>);
+pub(crate) struct Tied<T>(pub JoinHandle<T>);
 
 impl Guest {
     /// A guest without any power.
@@ -68,6 +71,7 @@ impl Guest {
         main: Handle,
     ) -> Self {
         let log = LogBook::new(limits, Some(speaker));
+        let secrets = SecretAccess::new(Vec::new(), None);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
         let wasi = WasiCtx::builder()
@@ -84,7 +88,6 @@ impl Guest {
             limiter: Limiter::new(limits.clone()),
             pulse: Pulse::default(),
             progress_done: 0,
-            log,
             clock,
             started: Instant::now(),
             context,
@@ -95,9 +98,38 @@ impl Guest {
             etcd: None,
             folders: FolderGrants::default(),
             outputs: None,
+            network: Network::new(
+                None,
+                secrets.clone(),
+                Arc::new(|_| {}),
+                main.clone(),
+                log.clone(),
+            ),
+            secrets,
+            log,
             wasi,
             main,
         }
+    }
+
+    /// Gives the guest its secrets and its part of the network.
+    pub fn connect(&mut self, access: HttpAccess, secrets: SecretAccess) {
+        self.log.redact_by(secrets.redactor());
+        let moved = self.signs_of_life();
+        self.network = Network::new(
+            Some(access),
+            secrets.clone(),
+            moved,
+            self.main.clone(),
+            self.log.clone(),
+        );
+        self.secrets = secrets;
+    }
+
+    /// Bytes that move over the network are a sign of life.
+    fn signs_of_life(&self) -> Moved {
+        let pulse = self.pulse.clone();
+        Arc::new(move |bytes| pulse.moved(usize::try_from(bytes).unwrap_or(usize::MAX)))
     }
 
     /// Does `work` on the main runtime: connections and channels belong there, and no

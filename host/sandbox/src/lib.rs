@@ -40,7 +40,10 @@ mod limits;
 mod link;
 mod log;
 mod manifest;
+#[cfg(test)]
+mod memory_search;
 mod plugin;
+mod redact;
 mod sandbox;
 mod target;
 

@@ -6,7 +6,9 @@ mod baseline;
 mod convert;
 mod etcd;
 mod files;
+mod http;
 mod ours;
+mod secret;
 
 use drydock_core::plugin::{Grants, World};
 use wasmtime::Engine;
@@ -26,6 +28,10 @@ mod bindings {
             "drydock:plugin/artifact.output": drydock_capability_local::Output,
             "drydock:plugin/artifact.facts": crate::guest::SharedFacts,
             "drydock:plugin/files.folder": drydock_capability_local::Folder,
+            "drydock:plugin/secret.key": drydock_capability_local::secret::Key,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
         },
     });
 }
@@ -91,6 +97,7 @@ pub(crate) mod store {
 }
 
 pub(crate) use bindings::drydock::plugin as contract;
+pub(crate) use http::Network;
 
 /// The error record of the contract.
 pub(crate) type WitError = contract::types::Error;
@@ -118,6 +125,13 @@ pub(crate) fn linker(
     }
     if !grants.files.is_empty() {
         contract::files::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    }
+    if !grants.http.is_empty() {
+        contract::http::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
+    }
+    if !grants.secret.is_empty() {
+        contract::secret::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
     }
     Ok(linker)
 }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use drydock_capability_etcd::EtcdAccess;
-use drydock_capability_local::{FolderGrants, OutputSink, Outputs, Slice};
+use drydock_capability_local::{
+    FolderGrants, HttpAccess, OutputSink, Outputs, SecretAccess, SecretSource, Slice,
+};
 use drydock_core::plugin::{Grants, PluginManifest};
 use drydock_core::{
     ClusterName, Facts, Fault, Finding, PluginDigest, TargetName, UnixTime, Verdict,
@@ -25,9 +27,11 @@ use crate::link::store::exports::drydock::plugin::store_step::Guest as StoreStep
 use crate::link::verify::VerifyPre;
 use crate::link::{WitError, backup, contract};
 use crate::log::{AttemptLog, Speaker};
+use crate::redact::GuestText;
 use crate::sandbox::Core;
 
 /// A plugin that was admitted. Every call runs in a fresh store.
+#[derive(Clone)]
 pub struct Plugin {
     pub(crate) core: Arc<Core>,
     pub(crate) manifest: PluginManifest,
@@ -36,10 +40,15 @@ pub struct Plugin {
     pub(crate) limits: Limits,
     pub(crate) speaker: Arc<Speaker>,
     pub(crate) compiled: CompiledFrom,
+    /// Its connections outlive an attempt.
+    pub(crate) http: HttpAccess,
+    /// Of the step or target that it serves.
+    pub(crate) secrets: Option<Arc<dyn SecretSource>>,
     pub(crate) linked: Linked,
 }
 
 /// A component with its imports in place.
+#[derive(Clone)]
 pub(crate) enum Linked {
     Backup(BackupPre<Guest>),
     Verify(VerifyPre<Guest>),
@@ -137,6 +146,16 @@ impl Plugin {
         self.compiled
     }
 
+    /// The same plugin for a step or target that has secrets. Of these, those that the
+    /// plugin was granted are read when it uses them.
+    #[must_use]
+    pub fn with_secrets(&self, secrets: Arc<dyn SecretSource>) -> Arc<Self> {
+        Arc::new(Self {
+            secrets: Some(secrets),
+            ..self.clone()
+        })
+    }
+
     /// Lets the plugin judge a step's configuration, or a target's. It has no power
     /// during this call, whatever it was granted.
     pub async fn check_config(
@@ -198,7 +217,7 @@ impl Plugin {
         call: F,
     ) -> Attempt<T>
     where
-        T: Send + 'static,
+        T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a StoreStep, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
         let Linked::Store(pre) = &self.linked else {
@@ -228,7 +247,7 @@ impl Plugin {
 
     async fn run<T, F>(&self, guest: Guest, enter: F) -> Attempt<T>
     where
-        T: Send + 'static,
+        T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
         Box::pin(attempt::run(self, guest, enter)).await
@@ -258,6 +277,8 @@ impl Plugin {
         let etcd = etcd.map(|access| Arc::new(access.narrowed(&self.grants.etcd)));
         let mut guest = self.powerless(context);
         guest.etcd = etcd;
+        let secrets = SecretAccess::new(self.grants.secret.clone(), self.secrets.clone());
+        guest.connect(self.http.clone(), secrets);
         guest.folders = FolderGrants::new(self.grants.files.clone()).with_pulse(&guest.pulse);
         guest
     }

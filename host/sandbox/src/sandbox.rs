@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use drydock_capability_local::{HttpAccess, HttpConfig};
 use drydock_core::plugin::World;
 use drydock_core::{Clock, PluginDigest};
 use tokio::runtime::{Handle, Runtime};
@@ -34,6 +35,7 @@ const GUEST_BLOCKING_THREADS_MAX: usize = 2;
 #[derive(Clone)]
 pub struct Sandbox {
     core: Arc<Core>,
+    http: Arc<HttpConfig>,
 }
 
 /// How to set up a sandbox.
@@ -78,6 +80,8 @@ pub(crate) struct Core {
     /// Held while compiling: one component at a time, so that what compiling takes is
     /// bounded as a whole.
     compiling: Mutex<()>,
+    #[cfg(test)]
+    pub spy: Option<Arc<crate::memory_search::Spy>>,
 }
 
 impl Sandbox {
@@ -92,21 +96,36 @@ impl Sandbox {
     /// Outside of a tokio runtime.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let engine = engine::engine().map_err(|source| SandboxError::Engine { source })?;
-        let threads = |source| SandboxError::Threads { source };
-        let core = Core {
-            ticker: Ticker::start(&engine).map_err(threads)?,
-            engine,
-            limits: config.limits,
-            clock: config.clock,
-            main: Handle::current(),
-            guests: Some(guest_runtime().map_err(threads)?),
-            cache: config.cache.and_then(open_cache),
-            compiler: config.compiler,
-            compiling: Mutex::new(()),
-        };
+        let core = Core::new(config, engine)?;
         Ok(Self {
             core: Arc::new(core),
+            http: Arc::default(),
         })
+    }
+
+    /// A sandbox with another engine, whose guests are watched.
+    #[cfg(test)]
+    pub(crate) fn watched(
+        config: SandboxConfig,
+        engine: &wasmtime::Config,
+        spy: Arc<crate::memory_search::Spy>,
+    ) -> wasmtime::Result<Self> {
+        let mut core = Core::new(config, Engine::new(engine)?)?;
+        core.spy = Some(spy);
+        Ok(Self {
+            core: Arc::new(core),
+            http: Arc::default(),
+        })
+    }
+
+    /// The same sandbox, whose plugins send their requests in another way. Those that were
+    /// admitted before go on as they did.
+    #[must_use]
+    pub fn with_http(&self, config: HttpConfig) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            http: Arc::new(config),
+        }
     }
 
     /// Admits a component, or says why not. Nothing of it runs. Blocks while compiling:
@@ -140,8 +159,11 @@ impl Sandbox {
             version: manifest.version.clone(),
             digest: digest.clone(),
         };
+        let rules = grants.http_rules().cloned().collect();
         Ok(Arc::new(Plugin {
             core: Arc::clone(&self.core),
+            http: HttpAccess::new(rules, Arc::clone(&self.http)),
+            secrets: None,
             limits,
             speaker: Arc::new(speaker),
             manifest,
@@ -201,6 +223,23 @@ impl Sandbox {
 }
 
 impl Core {
+    fn new(config: SandboxConfig, engine: Engine) -> Result<Self, SandboxError> {
+        let threads = |source| SandboxError::Threads { source };
+        Ok(Self {
+            ticker: Ticker::start(&engine).map_err(threads)?,
+            engine,
+            limits: config.limits,
+            clock: config.clock,
+            main: Handle::current(),
+            guests: Some(guest_runtime().map_err(threads)?),
+            cache: config.cache.and_then(open_cache),
+            compiler: config.compiler,
+            compiling: Mutex::new(()),
+            #[cfg(test)]
+            spy: None,
+        })
+    }
+
     /// Runs a guest's task on the guests' threads.
     pub fn spawn<T: Send + 'static>(
         &self,

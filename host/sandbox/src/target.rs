@@ -19,6 +19,7 @@ use crate::guest::{Guest, TargetWords};
 use crate::link::store::exports::drydock::plugin::store_step as step;
 use crate::log::AttemptLog;
 use crate::plugin::{Plugin, StepCall, lend, lend_slice};
+use crate::redact::GuestText;
 
 /// A target that a store plugin serves. Each call has a store of its own, so calls can
 /// run side by side.
@@ -70,7 +71,7 @@ impl StoreTarget {
 
     async fn call<T, F>(&self, name: &'static str, call: F) -> Result<T, Fault>
     where
-        T: Send + 'static,
+        T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a step::Guest, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
         let StoreContext {

@@ -38,6 +38,7 @@ pub mod random_values;
 pub mod scratch;
 pub mod tools;
 pub mod wait;
+pub mod web;
 
 pub use port::free_port;
 pub use scratch::Scratch;

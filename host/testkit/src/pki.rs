@@ -132,6 +132,11 @@ impl Issued {
         }
     }
 
+    /// The private key, for a server of this crate's own.
+    pub(crate) fn key_pem(&self) -> &str {
+        &self.key_pem
+    }
+
     /// Writes `NAME.crt` and `NAME.key`, both readable for this user only.
     ///
     /// # Errors

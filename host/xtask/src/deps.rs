@@ -76,6 +76,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("wasmtime", &["drydock-sandbox"]),
     ("wasmtime-", &["drydock-sandbox"]),
     ("rusqlite", &["drydock-journal"]),
+    ("reqwest", &["drydock-capability-local"]),
 ];
 
 /// The crate that others may use in tests, and only there.

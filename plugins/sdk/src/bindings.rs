@@ -10,6 +10,8 @@ pub mod host {
         world: "host",
         path: "../../wit",
         additional_derives: [PartialEq, Clone],
+        // It holds a handle, which has neither.
+        additional_derives_ignore: ["stream-error"],
         generate_all,
     });
 }

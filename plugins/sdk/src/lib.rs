@@ -43,6 +43,7 @@ pub mod bindings;
 pub mod config;
 mod facts;
 mod fault;
+pub mod http;
 mod id;
 mod log;
 mod manifest;
@@ -56,7 +57,7 @@ pub use bindings::host::drydock::plugin::artifact::{
 pub use bindings::host::drydock::plugin::files::{Entry, Folder, Page};
 pub use bindings::host::drydock::plugin::log::Severity;
 pub use bindings::host::drydock::plugin::types::{Error, ErrorClass, Finding, Level};
-pub use bindings::host::drydock::plugin::{clock, configuration, etcd, progress, target};
+pub use bindings::host::drydock::plugin::{clock, configuration, etcd, progress, secret, target};
 pub use bindings::store::export_store;
 pub use bindings::verify::export_verify;
 pub use facts::FactMap;

@@ -3,19 +3,22 @@
 //! `drydock:plugin` as JSON.
 
 /// The words that a plugin can ask for.
-const REQUESTS: [&str; 6] = [
+const REQUESTS: [&str; 9] = [
     "etcd.member-list",
     "etcd.status",
     "etcd.snapshot",
     "etcd.hash-kv",
     "files.read",
     "files.write",
+    "http",
+    "secret.use",
+    "secret.reveal",
 ];
 
 /// Exports `step` as the plugin of a world and embeds its manifest. `requests` lists
 /// what the plugin asks for, out of `etcd.member-list`, `etcd.status`,
-/// `etcd.snapshot`, `etcd.hash-kv`, `files.read` and `files.write`; another word does
-/// not compile. Name and version are those of the Cargo package.
+/// `etcd.snapshot`, `etcd.hash-kv`, `files.read`, `files.write`, `http`, `secret.use` and
+/// `secret.reveal`; another word does not compile. Name and version are those of the Cargo package.
 #[macro_export]
 macro_rules! plugin {
     (world: backup, step: $step:ident, requests: [$($request:literal),* $(,)?] $(,)?) => {

@@ -1,5 +1,6 @@
 //! The powers over this node's own bytes that a plugin can be granted: folders, slices
-//! of an artifact, outputs of a backup, and the plain spool that an output goes into.
+//! of an artifact, outputs of a backup, and the plain spool that an output goes into;
+//! requests to servers, and secrets that are used and not seen.
 //!
 //! The crate knows neither wasmtime nor etcd; of what an artifact contains it knows tar
 //! archives alone, which [`archive`] judges for the daemon. It refuses
@@ -19,6 +20,9 @@
 //!
 //! **Invariant:** nothing is written through a read grant.
 //!
+//! **Invariant:** no request leaves for a place that no grant names, and no key leaves at
+//! all.
+//!
 //! A crash leaves: in a granted folder, files that were written and not yet synced, in
 //! any state, under the names that the plugin chose; of a plain spool, nothing, since it
 //! has no name.
@@ -26,13 +30,17 @@
 pub mod archive;
 pub mod artifact;
 pub mod files;
+pub mod http;
 pub mod pulse;
+pub mod secret;
 pub mod spool;
 
 pub use archive::{ArchiveCheck, ArchiveSummary};
 pub use artifact::{Output, OutputOpener, OutputSink, Outputs, Sink, Slice};
 pub use files::{Folder, FolderGrants};
+pub use http::{HttpAccess, HttpConfig};
 pub use pulse::Pulse;
+pub use secret::{Redactor, SecretAccess, SecretSource};
 pub use spool::{PlainSpool, SpoolError};
 
 /// Most bytes that one call moves between a plugin and the host: large enough that the

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
-use super::problem::{Problem, folders_absolute};
+use super::problem::{Problem, grant_problems};
 use super::value::Name;
 use crate::PluginDigest;
 use crate::plugin::Grants;
@@ -76,7 +76,7 @@ impl PluginGrant {
                 "must be sha256: and 64 lower-case hex digits, as drydock plugin list prints it",
             ));
         }
-        problems.extend(folders_absolute(&spec.grants, "spec.grants"));
+        problems.extend(grant_problems(&spec.grants, "spec.grants"));
         problems
     }
 }

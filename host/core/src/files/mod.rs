@@ -194,7 +194,8 @@ impl Document {
             Self::NodeConfig(node) => node.resolve_paths(folder),
             Self::Cluster(cluster) => cluster.resolve_paths(folder),
             Self::Target(target) => target.resolve_paths(folder),
-            Self::Schedule(_) | Self::PluginGrant(_) => {}
+            Self::Schedule(schedule) => schedule.resolve_paths(folder),
+            Self::PluginGrant(_) => {}
         }
     }
 

@@ -9,8 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::limits::{Limits, own_problems};
-use super::problem::{Problem, folders_absolute};
-use super::value::{Bounded, Name, SecondsOrZero, SecretFrom, resolve_path};
+use super::problem::{Problem, grant_problems};
+use super::value::{Bounded, Name, SecondsOrZero, SecretFrom, Setting, resolve_path};
 use crate::plugin::Grants;
 
 /// Where the daemon answers when the document says nothing: on loopback, since nobody is
@@ -65,6 +65,26 @@ pub struct NodeConfigSpec {
     pub log: Log,
     #[serde(default)]
     pub daemon: Daemon,
+    #[serde(default)]
+    pub http: Http,
+}
+
+/// How requests of plugins leave this node. What is not said is taken from the daemon's
+/// environment: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Http {
+    /// `http://HOST:PORT`, or `none` for no proxy whatever the environment says. One with
+    /// a password comes from a file or a variable.
+    #[serde(default)]
+    pub proxy: Option<Setting>,
+    /// Hosts that are reached directly: names with everything below them, addresses, and
+    /// networks such as `10.0.0.0/8`.
+    #[serde(default)]
+    pub no_proxy: Option<Vec<String>>,
+    /// Certificates in PEM that are trusted beside those of the system.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How the daemon serves and ends.
@@ -176,6 +196,12 @@ impl NodeConfig {
             resolve_path(&mut plugin.file, folder);
         }
         spec.signing_key.value_from.resolve(folder);
+        if let Some(proxy) = &mut spec.http.proxy {
+            proxy.resolve(folder);
+        }
+        if let Some(file) = &mut spec.http.ca_file {
+            resolve_path(file, folder);
+        }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -202,10 +228,38 @@ impl NodeConfig {
         }
         problems.extend(own_problems(&spec.limits, &spec.limits_max));
         if let Some(ceiling) = &spec.ceiling {
-            problems.extend(folders_absolute(ceiling, "spec.ceiling"));
+            problems.extend(grant_problems(ceiling, "spec.ceiling"));
+            problems.extend(targets_named(ceiling));
         }
+        problems.extend(spec.http.problems());
         problems
     }
+}
+
+impl Http {
+    fn problems(&self) -> Vec<Problem> {
+        match &self.proxy {
+            Some(Setting::Literal(proxy)) if proxy.contains('@') => vec![Problem::new(
+                "spec.http.proxy",
+                "holds a user or password, which must not stand in the document; write {valueFrom: {file: PATH}} or {valueFrom: {env: NAME}}",
+            )],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Whoever writes Target documents must not be able to lift the node's ceiling.
+fn targets_named(ceiling: &Grants) -> Vec<Problem> {
+    let entries = ceiling.http.iter().enumerate();
+    let targets = entries.filter(|(_, entry)| entry.rule().is_none());
+    targets
+        .map(|(index, _)| {
+            Problem::new(
+                format!("spec.ceiling.http[{index}].target"),
+                "names a target, which others may change; name the hosts themselves, e.g. {scheme: https, host: s3.example.com}",
+            )
+        })
+        .collect()
 }
 
 fn is_signer(line: &str) -> bool {

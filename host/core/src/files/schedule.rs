@@ -2,6 +2,8 @@
 //! Kubernetes' CronJob where it has them. The crate that plans reads the crontab
 //! expression and the time zone; here they are text.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,9 @@ use serde_json::{Map, Value as Json};
 
 use super::error::suggestion;
 use super::problem::Problem;
-use super::value::{Bounded, Name, Seconds, SecondsOrZero, id, optional_id, optional_ids};
+use super::value::{
+    Bounded, Name, Seconds, SecondsOrZero, SecretFrom, id, optional_id, optional_ids,
+};
 use crate::{ClusterName, ScheduleName, StepName, TargetName};
 
 /// Most steps of a schedule.
@@ -128,6 +132,10 @@ pub struct Step {
     /// The plugin's own configuration, which the plugin checks.
     #[serde(default)]
     pub config: Map<String, Json>,
+    /// Secrets for the plugin, by the names that its grants use. Those of a store step
+    /// stand at its target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<Name, SecretFrom>,
 }
 
 /// The steps by what can be seen of them. Which of the front ones back up and which judge
@@ -193,6 +201,14 @@ impl Step {
 }
 
 impl Schedule {
+    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+        for step in &mut self.spec.steps {
+            for secret in step.secrets.values_mut() {
+                secret.value_from.resolve(folder);
+            }
+        }
+    }
+
     pub(super) fn problems(&self) -> Vec<Problem> {
         let name = self.name.as_str();
         if NAMES_RESERVED.contains(&name) {
@@ -251,6 +267,12 @@ fn one_step_problems(index: usize, step: &Step, before: &[Step]) -> Vec<Problem>
         problems.push(Problem::new(
             format!("{path}.config"),
             "belongs into the target's own document, since every store step of the target must use the same",
+        ));
+    }
+    if step.target.is_some() && !step.secrets.is_empty() {
+        problems.push(Problem::new(
+            format!("{path}.secrets"),
+            "belong into the target's own document, since every store step of the target must use the same",
         ));
     }
     if before.iter().any(|other| other.name == step.name) {

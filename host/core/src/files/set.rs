@@ -12,7 +12,7 @@ use super::{
     Cluster, Document, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant, Schedule,
     Step, Target,
 };
-use crate::plugin::Grants;
+use crate::plugin::{Grants, HttpGrant};
 use crate::{ClusterName, PluginDigest, ScheduleName, TargetName};
 
 /// Documents that fit together.
@@ -50,6 +50,9 @@ impl DocumentSet {
             errors.extend(set.add(document));
         }
         errors.extend(set.subject_errors());
+        for grant in set.grants.values() {
+            errors.extend(set.endpoint_errors(grant));
+        }
         for schedule in set.schedules.values() {
             errors.extend(set.reference_errors(schedule));
             errors.extend(step_errors(schedule));
@@ -118,11 +121,30 @@ impl DocumentSet {
     }
 
     /// What the operator grants a plugin: the grant that names its digest, or else the
-    /// one for the built-in plugin of that name. None when there is none.
+    /// one for the built-in plugin of that name, with the endpoints of the targets that it
+    /// names. None when there is none.
     #[must_use]
-    pub fn grants_of(&self, builtin: Option<&str>, digest: &PluginDigest) -> Option<&Grants> {
+    pub fn grants_of(&self, builtin: Option<&str>, digest: &PluginDigest) -> Option<Grants> {
         self.grant_of(builtin, digest)
-            .map(|grant| &grant.value.spec.grants)
+            .map(|grant| self.with_endpoints(&grant.value.spec.grants))
+    }
+
+    fn with_endpoints(&self, grants: &Grants) -> Grants {
+        let mut http = Vec::new();
+        for grant in &grants.http {
+            match grant {
+                HttpGrant::Rule(_) => http.push(grant.clone()),
+                HttpGrant::Target(named) => {
+                    let target = self.target(&named.target);
+                    let endpoints = target.map_or(&[][..], |target| &target.value.spec.endpoints);
+                    http.extend(named.rules(endpoints).map(HttpGrant::Rule));
+                }
+            }
+        }
+        Grants {
+            http,
+            ..grants.clone()
+        }
     }
 
     /// The document of [`DocumentSet::grants_of`].
@@ -213,6 +235,36 @@ impl DocumentSet {
         errors
     }
 
+    /// Grants of a target's endpoints, where there is no such target or it has none.
+    fn endpoint_errors(&self, grant: &Located<PluginGrant>) -> Vec<FileError> {
+        let mut errors = Vec::new();
+        for (index, entry) in grant.value.spec.grants.http.iter().enumerate() {
+            let HttpGrant::Target(named) = entry else {
+                continue;
+            };
+            let path = format!("spec.grants.http[{index}].target");
+            match self.target(&named.target) {
+                None => {
+                    let name = named.target.as_str();
+                    errors.push(missing(grant, &path, Kind::Target, name, &self.targets));
+                }
+                Some(target) if target.value.spec.endpoints.is_empty() => {
+                    errors.push(grant.error(
+                        &path,
+                        format!(
+                            "names the Target {} ({}:{}), which has no endpoints; add e.g. `endpoints: [https://s3.example.com]` to its spec",
+                            named.target,
+                            target.file,
+                            target.at("spec")
+                        ),
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        errors
+    }
+
     fn reference_errors(&self, schedule: &Located<Schedule>) -> Vec<FileError> {
         let spec = &schedule.value.spec;
         let mut errors = Vec::new();
@@ -281,8 +333,8 @@ fn insert<T>(
     None
 }
 
-fn missing<T>(
-    schedule: &Located<Schedule>,
+fn missing<S, T>(
+    document: &Located<S>,
     path: &str,
     kind: Kind,
     name: &str,
@@ -293,7 +345,7 @@ fn missing<T>(
     } else {
         suggestion(name, known.keys().map(String::as_str))
     };
-    schedule.error(
+    document.error(
         path,
         format!("names the {kind} {name}, which no document defines{near}"),
     )

@@ -1,14 +1,16 @@
 //! `kind: Target`: a place that keeps artifacts, reached through a store plugin.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::problem::Problem;
-use super::value::{Name, Setting};
+use super::value::{Name, SecretFrom, Setting};
 use super::{FileError, Located, Lookup};
 use crate::TargetName;
+use crate::plugin::Endpoint;
 
 /// Most recipients of a target: each adds a stanza to the head of every artifact.
 pub const RECIPIENTS_MAX: usize = 32;
@@ -36,6 +38,13 @@ pub struct TargetSpec {
     /// Who can open what is stored here: age and SSH public keys.
     #[serde(default)]
     pub recipients: Vec<Setting>,
+    /// The servers that keep it, e.g. `https://s3.example.com`: what a grant of
+    /// `http: [{target: NAME}]` allows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
+    /// Secrets for the plugin, by the names that its grants use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<Name, SecretFrom>,
 }
 
 impl TargetSpec {
@@ -76,6 +85,9 @@ impl Target {
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
         for recipient in &mut self.spec.recipients {
             recipient.resolve(folder);
+        }
+        for secret in self.spec.secrets.values_mut() {
+            secret.value_from.resolve(folder);
         }
     }
 

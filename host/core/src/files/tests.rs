@@ -265,6 +265,67 @@ fn a_grant_is_found_by_digest_before_name() {
     );
 }
 
+/// The valid documents, whose target has these lines, and a grant of it.
+fn with_endpoints(lines: &str, http: &str) -> Result<DocumentSet, Vec<FileError>> {
+    set(&format!(
+        "{VALID}---\napiVersion: drydock.dev/v1\nkind: Target\nmetadata: {{name: offsite}}\nspec: {{plugin: store-s3, {lines}}}\n---\napiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {{name: s3}}\nspec: {{builtin: store-s3, grants: {{http: [{http}]}}}}\n"
+    ))
+}
+
+#[test]
+fn a_grant_of_a_target_is_one_of_its_endpoints() {
+    let endpoints = "endpoints: ['https://a.example', 'http://10.0.0.5:9000/']";
+    let grant = "{target: offsite, addresses: [private], methods: [GET]}";
+    let set = with_endpoints(endpoints, grant).unwrap();
+    let grants = set.grants_of(Some("store-s3"), &PluginDigest::of(b"x"));
+    let recorded = serde_json::to_value(grants.unwrap()).unwrap();
+    let rule = |scheme: &str, host: &str, port: u16| {
+        serde_json::json!({
+            "scheme": scheme, "host": host, "port": port,
+            "methods": ["GET"], "addresses": ["private"],
+        })
+    };
+    assert_eq!(
+        recorded,
+        serde_json::json!({"http": [rule("https", "a.example", 443), rule("http", "10.0.0.5", 9000)]})
+    );
+}
+
+#[test]
+fn a_grant_of_a_target_that_leads_nowhere_is_refused() {
+    let told = |lines: &str, grant: &str| {
+        let errors = with_endpoints(lines, grant).unwrap_err();
+        errors[0].message.clone()
+    };
+    assert_eq!(
+        told("endpoints: ['https://a']", "{target: ofsite}"),
+        "spec.grants.http[0].target names the Target ofsite, which no document defines; did you mean offsite?"
+    );
+    let missing = told("config: {}", "{target: offsite}");
+    assert!(
+        missing.starts_with("spec.grants.http[0].target names the Target offsite (conf/a.yaml:")
+            && missing.ends_with("add e.g. `endpoints: [https://s3.example.com]` to its spec"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn secrets_are_named_by_place_only() {
+    let set = with_endpoints("secrets: {key: {valueFrom: {file: keys/a}}}", "").unwrap();
+    let target = set.target(&TargetName::new("offsite")).unwrap();
+    let place = target.value.spec.secrets.values().next().unwrap();
+    assert_eq!(place.value_from, Source::File("conf/keys/a".into()));
+    let told = with_endpoints("secrets: {key: hunter2}", "").unwrap_err();
+    assert!(
+        told[0]
+            .message
+            .contains("is a secret and must not stand in the document")
+            && !told[0].message.contains("hunter2"),
+        "{}",
+        told[0]
+    );
+}
+
 #[test]
 fn a_grant_among_the_schedules_is_refused_and_a_schedule_among_the_grants() {
     let documents = || parse(FILE, VALID).unwrap();

@@ -13,6 +13,7 @@ use base64::Engine as _;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use zeroize::Zeroizing;
 
 use crate::{ClusterName, ScheduleName, StepName, TargetName};
 
@@ -55,9 +56,9 @@ pub enum Setting {
     From(SecretFrom),
 }
 
-/// Bytes that no log may show.
+/// Bytes that no log may show; overwritten when they are let go.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Why a value could not be had. A predicate of the key that names the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +117,7 @@ impl Source {
             let place = self.to_string();
             return Err(ValueError::Empty { place });
         }
-        Ok(Secret(bytes))
+        Ok(Secret::new(bytes))
     }
 
     /// Reads the value as text.
@@ -125,7 +126,8 @@ impl Source {
     /// As [`Source::read`], and when it is not UTF-8.
     pub fn read_text(&self, lookup: &dyn Lookup) -> Result<String, ValueError> {
         let secret = self.read(lookup)?;
-        String::from_utf8(secret.0).map_err(|_| ValueError::NotText {
+        let text = secret.expose_text().map(str::to_owned);
+        text.ok_or_else(|| ValueError::NotText {
             place: self.to_string(),
         })
     }
@@ -141,6 +143,15 @@ impl Source {
             place: self.to_string(),
             wanted,
         })
+    }
+
+    /// Reads certificates in PEM, as [`Source::read_pem`] does.
+    ///
+    /// # Errors
+    /// As [`Source::read_pem`].
+    pub fn read_certificates(&self, lookup: &dyn Lookup) -> Result<Vec<u8>, ValueError> {
+        let pem = self.read_pem(lookup, Pem::Certificate)?;
+        Ok(pem.expose().to_vec())
     }
 
     /// Makes a relative path start at `folder`.
@@ -190,7 +201,7 @@ impl Setting {
             }
             Self::From(from) => from.value_from.read_pem(lookup, wanted),
         }
-        .map(|secret| secret.0)
+        .map(|secret| secret.expose().to_vec())
     }
 
     pub(super) fn resolve(&mut self, folder: &Path) {
@@ -203,7 +214,7 @@ impl Setting {
 impl Secret {
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self(Zeroizing::new(bytes))
     }
 
     /// The bytes themselves. Give them to the one call that needs them.
@@ -460,7 +471,7 @@ fn is_variable(text: &str) -> bool {
 /// PEM as it is, or unwrapped from one layer of base64.
 fn unwrap_pem(bytes: Vec<u8>, wanted: Pem) -> Option<Secret> {
     if has_pem(&bytes, wanted) {
-        return Some(Secret(bytes));
+        return Some(Secret::new(bytes));
     }
     let compact: Vec<u8> = bytes
         .into_iter()
@@ -469,7 +480,7 @@ fn unwrap_pem(bytes: Vec<u8>, wanted: Pem) -> Option<Secret> {
     let inner = base64::engine::general_purpose::STANDARD
         .decode(compact)
         .ok()?;
-    has_pem(&inner, wanted).then_some(Secret(inner))
+    has_pem(&inner, wanted).then(|| Secret::new(inner))
 }
 
 fn has_pem(bytes: &[u8], wanted: Pem) -> bool {

@@ -6,10 +6,12 @@ mod access;
 mod check;
 mod limits;
 mod load;
+mod network;
 mod places;
 mod prepare;
 mod roles;
 mod sanity;
+mod secrets;
 mod station;
 mod workshop;
 

@@ -8,6 +8,7 @@ use drydock_core::files::{FileError, Name, Step, Workflow};
 use drydock_core::plugin::World;
 use drydock_sandbox::{AdmitError, Plugin};
 
+use super::secrets::with_secrets;
 use super::{Node, Workshop};
 use crate::exit::{Failure, chain};
 
@@ -42,17 +43,22 @@ pub fn step_plugin(
 ) -> Result<Arc<Plugin>, Failure> {
     let name = step.plugin.as_ref().map_or("", Name::as_str);
     let worlds = [World::Backup, World::Verify];
-    workshop
+    let plugin = workshop
         .plugin_for(name, &worlds, &format!("step {}", step.name))
-        .map_err(|failure| failure.placed(&place(workflow, step, "plugin")))
+        .map_err(|failure| failure.placed(&place(workflow, step, "plugin")))?;
+    let path = path(workflow, step, "secrets");
+    with_secrets(plugin, workflow.schedule, &path, &step.secrets)
 }
 
 /// The place of a step's key.
 pub fn place(workflow: &Workflow<'_>, step: &Step, key: &str) -> FileError {
+    workflow.schedule.sentence(&path(workflow, step, key), "")
+}
+
+fn path(workflow: &Workflow<'_>, step: &Step, key: &str) -> String {
     let steps = &workflow.schedule.value.spec.steps;
     let index = steps.iter().position(|other| other.name == step.name);
-    let path = format!("spec.steps[{}].{key}", index.unwrap_or_default());
-    workflow.schedule.sentence(&path, "")
+    format!("spec.steps[{}].{key}", index.unwrap_or_default())
 }
 
 /// Why a plugin may not run, by the line that names it or that ought to allow it.

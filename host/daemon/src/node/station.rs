@@ -45,7 +45,7 @@ impl Station {
     /// with this one, so that runs of both can be under way side by side.
     pub fn renewed(&self, node: Node) -> Result<Self, Failure> {
         Self::assembled(
-            self.workshop.renewed(node),
+            self.workshop.renewed(node)?,
             Arc::clone(&self.journal),
             Arc::clone(&self._lock),
         )

@@ -15,7 +15,9 @@ use drydock_sandbox::{
     StoreContext, StoreTarget,
 };
 
+use super::network::http_config;
 use super::places::refused;
+use super::secrets::with_secrets;
 use super::{Node, limits};
 use crate::built_in;
 use crate::cli::args::COMPILE_VERB;
@@ -62,20 +64,20 @@ impl Workshop {
             clock: Arc::new(SystemClock),
         })?;
         Ok(Self {
+            sandbox: sandbox.with_http(http_config(&node.config)?),
             node,
-            sandbox,
             admitted: Mutex::default(),
         })
     }
 
     /// The same sandbox with other documents. Plugins are admitted anew, since grants may
     /// have changed; their compiled code is in the cache.
-    pub fn renewed(&self, node: Node) -> Self {
-        Self {
+    pub fn renewed(&self, node: Node) -> Result<Self, Failure> {
+        Ok(Self {
+            sandbox: self.sandbox.with_http(http_config(&node.config)?),
             node,
-            sandbox: self.sandbox.clone(),
             admitted: Mutex::default(),
-        }
+        })
     }
 
     /// How long ago the plugins' last tick was; none while no plugin runs.
@@ -135,13 +137,14 @@ impl Workshop {
         let spec = &self.node.config.value.spec;
         let grant = self.node.documents.grant_of(built_in, &digest);
         let grant = grant.map(|grant| &grant.value.spec);
+        let grants = self.node.documents.grants_of(built_in, &digest);
         let limits = limits::in_force(spec, grant.map(|grant| &grant.limits));
         let plugin = self
             .sandbox
             .admit(Admission {
                 component: &component,
                 builtin: built_in,
-                grants: grant.map(|grant| &grant.grants),
+                grants: grants.as_ref(),
                 ceiling: spec.ceiling.as_ref(),
                 limits: Some(&limits),
             })
@@ -181,6 +184,7 @@ impl Workshop {
         let plugin = self
             .plugin_for(spec.plugin.as_str(), &[World::Store], &subject)
             .map_err(|failure| failure.placed(&document.sentence("spec.plugin", "")))?;
+        let plugin = with_secrets(plugin, document, "spec.secrets", &spec.secrets)?;
         let context = StoreContext {
             target: document.value.name.clone(),
             config: spec.config_json(),

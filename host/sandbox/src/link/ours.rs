@@ -162,6 +162,7 @@ impl progress::Host for Guest {
             self.progress_done = done;
             self.pulse.beat();
         }
+        let unit = self.secrets.redactor().text(&unit);
         let unit = crate::log::plain(&unit, UNIT_BYTES_MAX);
         (self.context.progress)(Progress { done, total, unit });
         Ok(())

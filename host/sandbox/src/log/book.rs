@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::rate::Rate;
 use super::{AttemptLog, Capture, LogLine, LogSource, Severity, Speaker, plain};
 use crate::limits::{Limits, mend};
+use drydock_capability_local::Redactor;
 
 /// Longest line that is kept; the rest of it is cut off. A panic with its backtrace
 /// comes in lines far shorter than this.
@@ -45,6 +46,7 @@ struct Inner {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     last_words: VecDeque<String>,
+    redactor: Redactor,
 }
 
 #[derive(Debug, Default)]
@@ -68,10 +70,16 @@ impl LogBook {
             stdout: Vec::new(),
             stderr: Vec::new(),
             last_words: VecDeque::new(),
+            redactor: Redactor::default(),
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
         }
+    }
+
+    /// From now on the secrets that `redactor` knows are taken out of each line.
+    pub fn redact_by(&self, redactor: Redactor) {
+        self.lock().redactor = redactor;
     }
 
     /// A message of the plugin's own; several lines stay several lines.
@@ -118,7 +126,7 @@ impl LogBook {
 
 impl Inner {
     fn keep(&mut self, source: LogSource, severity: Severity, line: &str) {
-        let text = plain(line, LINE_BYTES_MAX);
+        let text = plain(&self.redactor.text(line), LINE_BYTES_MAX);
         if source == LogSource::Stderr {
             self.remember(&text);
         }

@@ -9,6 +9,7 @@ mod compile;
 mod etcd;
 mod files;
 mod limits;
+mod network;
 mod one_cpu;
 mod outputs;
 mod powers;
@@ -76,6 +77,7 @@ fn all_grants(folder: &Path, access: Access) -> Grants {
             directory: folder.to_owned(),
             access,
         }],
+        ..Grants::default()
     }
 }
 

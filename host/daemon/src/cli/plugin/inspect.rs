@@ -5,7 +5,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use drydock_core::plugin::{Access, EtcdCall, FolderGrant, Grants, Request};
+use drydock_core::files::Name;
+use drydock_core::plugin::{
+    Access, Algorithm, EtcdCall, FolderGrant, Grants, Host, HostPattern, HttpGrant, HttpRule,
+    Request, Scheme, SecretGrant, SecretPower, SignUse,
+};
 use drydock_sandbox::{Admission, Inspection, Limits, Sandbox, SandboxConfig};
 use serde_json::json;
 use std::sync::Arc;
@@ -78,7 +82,31 @@ fn everything(requests: &[Request]) -> Grants {
             .filter_map(|request| call(*request))
             .collect(),
         files: files.then_some(folder).into_iter().collect(),
+        http: requests
+            .contains(&Request::Http)
+            .then(any_host)
+            .into_iter()
+            .collect(),
+        secret: requests
+            .iter()
+            .filter_map(|request| power(*request))
+            .collect(),
     }
+}
+
+fn any_host() -> HttpGrant {
+    let host = HostPattern::Exactly(Host::Name("any".to_owned()));
+    HttpGrant::Rule(HttpRule::new(Scheme::Https, host, 443))
+}
+
+fn power(request: Request) -> Option<SecretGrant> {
+    let power = match request {
+        Request::SecretReveal => SecretPower::Reveal,
+        Request::SecretUse => SecretPower::Sign(SignUse::plain(Algorithm::HmacSha256)),
+        _ => return None,
+    };
+    let name = Name::parse("any").expect("the word is a name");
+    Some(SecretGrant { name, power })
 }
 
 fn call(request: Request) -> Option<EtcdCall> {
@@ -87,7 +115,11 @@ fn call(request: Request) -> Option<EtcdCall> {
         Request::EtcdStatus => Some(EtcdCall::Status),
         Request::EtcdSnapshot => Some(EtcdCall::Snapshot),
         Request::EtcdHashKv => Some(EtcdCall::HashKv),
-        Request::FilesRead | Request::FilesWrite => None,
+        Request::FilesRead
+        | Request::FilesWrite
+        | Request::Http
+        | Request::SecretUse
+        | Request::SecretReveal => None,
     }
 }
 
@@ -172,7 +204,8 @@ fn document(found: &Inspection) -> String {
         (false, true) => Some("read"),
         (false, false) => None,
     };
-    if calls.is_empty() && access.is_none() {
+    let asks = |request| manifest.requests.contains(&request);
+    if manifest.requests.is_empty() {
         text.push_str("  grants: {}\n");
         return text;
     }
@@ -187,6 +220,20 @@ fn document(found: &Inspection) -> String {
             "    files: [] # e.g. {{directory: /the/folder, access: {access}}}"
         );
     }
+    if asks(Request::Http) {
+        text.push_str("    http: [] # e.g. {scheme: https, host: the.host}, or {target: NAME}\n");
+    }
+    let secret = match (asks(Request::SecretUse), asks(Request::SecretReveal)) {
+        (true, true) => {
+            "to use and to see; e.g. {name: the-key, use: {sign: {algorithm: hmac-sha256}}}, {name: the-token, reveal: true}"
+        }
+        (true, false) => {
+            "to use, unseen; e.g. {name: the-key, use: {sign: {algorithm: hmac-sha256}}}"
+        }
+        (false, true) => "to see; e.g. {name: the-token, reveal: true}",
+        (false, false) => return text,
+    };
+    let _ = writeln!(text, "    secret: [] # {secret}");
     text
 }
 
@@ -220,6 +267,9 @@ mod tests {
             &Request::ALL,
             &[Request::FilesRead],
             &[Request::EtcdStatus],
+            &[Request::Http],
+            &[Request::SecretUse],
+            &[Request::SecretReveal],
         ] {
             let text = document(&found(requests));
             let documents = files::parse("grant.yaml", &text).unwrap();
@@ -244,5 +294,12 @@ mod tests {
             text.contains("    files: [] # e.g. {directory: /the/folder, access: write}\n"),
             "{text}"
         );
+        let text = document(&found(&[Request::Http, Request::SecretUse]));
+        for line in [
+            "    http: [] # e.g. {scheme: https, host: the.host}, or {target: NAME}\n",
+            "    secret: [] # to use, unseen; e.g. {name: the-key, use: {sign: {algorithm: hmac-sha256}}}\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }

@@ -15,6 +15,7 @@ mod documents;
 mod golden;
 mod keys;
 mod limits;
+mod network;
 mod plugin_files;
 mod recovery_points;
 mod secrets;

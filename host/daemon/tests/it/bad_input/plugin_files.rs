@@ -16,13 +16,13 @@ fn shipped(name: &str) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-fn built(name: &str) -> Vec<u8> {
+pub(super) fn built(name: &str) -> Vec<u8> {
     std::fs::read(fixture(name)).unwrap()
 }
 
 /// A world whose `etcd-verify` is this file, with a grant that names its digest and
 /// allows `grants`.
-fn verified_by(name: &'static str, component: &[u8], grants: &str) -> Case {
+pub(super) fn verified_by(name: &'static str, component: &[u8], grants: &str) -> Case {
     let mut world = World::alone();
     let digest = PluginDigest::of(component);
     world.plugins = "    etcd-verify: {file: verify.wasm}\n".to_owned();

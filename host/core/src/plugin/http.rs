@@ -1,0 +1,467 @@
+//! Grants of outgoing HTTP: where a plugin may send requests, and by which methods.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::host::{Host, HostPattern};
+use crate::TargetName;
+use crate::files::Name;
+
+/// Longest method; the longest registered one has 17 letters (RFC 3253).
+const METHOD_BYTES_MAX: usize = 24;
+
+/// Methods that are never granted: the one opens a tunnel, the other sends back what it
+/// got, secrets included.
+const METHODS_NEVER: [&str; 2] = ["CONNECT", "TRACE"];
+
+/// How a server is spoken to.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// In the clear: whoever is on the way can read and change everything.
+    Http,
+    #[default]
+    Https,
+}
+
+/// Addresses that no name may lead to unless a grant says so, since they are inside: of
+/// this node or of its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressClass {
+    /// 127.0.0.0/8, ::1.
+    Loopback,
+    /// 169.254.0.0/16, fe80::/10.
+    LinkLocal,
+    /// 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 198.18.0.0/15, fc00::/7, fec0::/10.
+    Private,
+    /// 100.64.0.0/10: between a provider and its customers (RFC 6598).
+    Shared,
+}
+
+/// One entry under `http:` of a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum HttpGrant {
+    Rule(HttpRule),
+    /// The `endpoints:` of a Target document; an admitted plugin has the rules instead.
+    Target(TargetGrant),
+}
+
+/// Requests that may be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HttpRule {
+    pub scheme: Scheme,
+    pub host: HostPattern,
+    pub port: u16,
+    #[serde(flatten)]
+    pub limits: HttpLimits,
+}
+
+/// What a rule allows at its hosts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HttpLimits {
+    /// In capitals. Empty: every method but CONNECT and TRACE.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub methods: BTreeSet<String>,
+    /// Beside public addresses.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub addresses: BTreeSet<AddressClass>,
+}
+
+/// A target whose endpoints are granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TargetGrant {
+    pub target: TargetName,
+    #[serde(flatten)]
+    pub limits: HttpLimits,
+}
+
+/// A server that a Target document names: `https://HOST` or `https://HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub scheme: Scheme,
+    pub host: HostPattern,
+    pub port: u16,
+}
+
+impl Scheme {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl AddressClass {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::LinkLocal => "link-local",
+            Self::Private => "private",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+impl HttpRule {
+    /// Every method at one host and port, at public addresses.
+    #[must_use]
+    pub fn new(scheme: Scheme, host: HostPattern, port: u16) -> Self {
+        Self {
+            scheme,
+            host,
+            port,
+            limits: HttpLimits::default(),
+        }
+    }
+
+    /// Whether the rule is about this server at all.
+    #[must_use]
+    pub fn covers(&self, scheme: Scheme, host: &Host, port: u16) -> bool {
+        self.scheme == scheme && self.port == port && self.host.matches(host)
+    }
+
+    #[must_use]
+    pub fn allows_method(&self, method: &str) -> bool {
+        let methods = &self.limits.methods;
+        !METHODS_NEVER.contains(&method) && (methods.is_empty() || methods.contains(method))
+    }
+
+    /// What both rules allow.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Option<Self> {
+        let same = self.scheme == other.scheme && self.port == other.port;
+        let host = self.host.common(&other.host).filter(|_| same)?;
+        Some(Self {
+            host,
+            limits: self.limits.common(&other.limits)?,
+            ..self.clone()
+        })
+    }
+}
+
+impl HttpLimits {
+    fn common(&self, other: &Self) -> Option<Self> {
+        let (one, two) = (&self.methods, &other.methods);
+        let methods: BTreeSet<String> = match (one.is_empty(), two.is_empty()) {
+            (true, _) => two.clone(),
+            (_, true) => one.clone(),
+            (false, false) => one.intersection(two).cloned().collect(),
+        };
+        // Nothing in common is nothing at all, and not the empty set, which is everything.
+        if methods.is_empty() && !(one.is_empty() && two.is_empty()) {
+            return None;
+        }
+        let addresses = self.addresses.intersection(&other.addresses);
+        Some(Self {
+            methods,
+            addresses: addresses.copied().collect(),
+        })
+    }
+}
+
+impl HttpGrant {
+    /// The rule; none for a target whose endpoints were not looked up.
+    #[must_use]
+    pub fn rule(&self) -> Option<&HttpRule> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::Target(_) => None,
+        }
+    }
+}
+
+impl TargetGrant {
+    /// The rules for these endpoints.
+    pub fn rules(&self, endpoints: &[Endpoint]) -> impl Iterator<Item = HttpRule> {
+        endpoints.iter().map(|endpoint| HttpRule {
+            scheme: endpoint.scheme,
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            limits: self.limits.clone(),
+        })
+    }
+}
+
+/// An entry as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    scheme: Option<Scheme>,
+    host: Option<HostPattern>,
+    port: Option<u16>,
+    methods: Option<Vec<Method>>,
+    addresses: Option<Vec<AddressClass>>,
+    target: Option<Name>,
+}
+
+impl<'de> Deserialize<'de> for HttpGrant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = Written::deserialize(deserializer)?;
+        written.grant().map_err(D::Error::custom)
+    }
+}
+
+impl Written {
+    fn grant(self) -> Result<HttpGrant, &'static str> {
+        if self.methods.as_ref().is_some_and(Vec::is_empty) {
+            return Err(
+                "has an empty list of methods; name some, or leave the key out for all of them",
+            );
+        }
+        let methods = self.methods.into_iter().flatten();
+        let limits = HttpLimits {
+            methods: methods.map(|method| method.0).collect(),
+            addresses: self.addresses.into_iter().flatten().collect(),
+        };
+        match (self.target, self.scheme, self.host, self.port) {
+            (Some(target), None, None, None) => Ok(HttpGrant::Target(TargetGrant {
+                target: TargetName::new(target.as_str()),
+                limits,
+            })),
+            (Some(_), ..) => Err(
+                "names a target, whose endpoints say scheme, host and port; remove these keys, or `target`",
+            ),
+            (None, Some(scheme), Some(host), port) => Ok(HttpGrant::Rule(HttpRule {
+                scheme,
+                host,
+                port: port.unwrap_or(scheme.default_port()),
+                limits,
+            })),
+            (None, ..) => Err(
+                "must say where to: {scheme: https, host: NAME}, or {target: NAME} for the endpoints of a target",
+            ),
+        }
+    }
+}
+
+/// A method in capitals.
+struct Method(String);
+
+impl<'de> Deserialize<'de> for Method {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let capital = |c: char| c.is_ascii_uppercase() || c == '-';
+        if text.is_empty() || text.len() > METHOD_BYTES_MAX || !text.chars().all(capital) {
+            return Err(D::Error::custom(
+                "must be a method in capitals, e.g. GET or PUT",
+            ));
+        }
+        if METHODS_NEVER.contains(&text.as_str()) {
+            return Err(D::Error::custom(
+                "names CONNECT or TRACE, which no plugin may use",
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const RULE: &str = "must be a server such as https://s3.example.com or https://10.0.0.5:9000, without path, query or user";
+        let (scheme, rest) = text.split_once("://").ok_or(RULE)?;
+        let scheme = match scheme {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            _ => return Err(RULE.to_owned()),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.rsplit_once(':') {
+            // The last colon of an IPv6 address without a port stands inside of brackets.
+            Some((host, port)) if !port.ends_with(']') => {
+                let port = port.parse().ok().filter(|port| *port > 0).ok_or(RULE)?;
+                (host, port)
+            }
+            _ => (rest, scheme.default_port()),
+        };
+        if host.contains(':') && !host.starts_with('[') {
+            return Err(RULE.to_owned());
+        }
+        let host = HostPattern::parse(host).map_err(|_| RULE)?;
+        Ok(Self { scheme, host, port })
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for AddressClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, host, port } = self;
+        write!(f, "{scheme}://{host}:{port}")
+    }
+}
+
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn grant(value: serde_json::Value) -> Result<HttpGrant, String> {
+        serde_json::from_value(value).map_err(|error| error.to_string())
+    }
+
+    fn rule(value: serde_json::Value) -> HttpRule {
+        grant(value).unwrap().rule().unwrap().clone()
+    }
+
+    #[test]
+    fn a_rule_survives_being_recorded() {
+        for written in [
+            json!({"scheme": "https", "host": "*.example.com"}),
+            json!({"scheme": "http", "host": "[::1]", "port": 8080, "methods": ["GET", "PUT"], "addresses": ["loopback"]}),
+            json!({"target": "minio", "addresses": ["private"]}),
+        ] {
+            let grant = grant(written).unwrap();
+            let recorded = serde_json::to_value(&grant).unwrap();
+            assert_eq!(
+                serde_json::from_value::<HttpGrant>(recorded).unwrap(),
+                grant
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_rule_says_so() {
+        let table = [
+            (json!({}), "must say where to"),
+            (json!({"host": "a"}), "must say where to"),
+            (json!({"scheme": "https"}), "must say where to"),
+            (
+                json!({"scheme": "ftp", "host": "a"}),
+                "unknown variant `ftp`",
+            ),
+            (json!({"scheme": "https", "host": "a/b"}), "must be a host"),
+            (
+                json!({"scheme": "https", "host": "a", "methods": []}),
+                "empty list of methods",
+            ),
+            (
+                json!({"scheme": "https", "host": "a", "methods": ["get"]}),
+                "in capitals",
+            ),
+            (
+                json!({"scheme": "https", "host": "a", "methods": ["TRACE"]}),
+                "no plugin may use",
+            ),
+            (
+                json!({"scheme": "https", "host": "a", "addresses": ["metadata"]}),
+                "unknown variant `metadata`",
+            ),
+            (
+                json!({"scheme": "https", "host": "a", "path": "/"}),
+                "unknown field `path`",
+            ),
+            (json!({"target": "t", "host": "a"}), "names a target"),
+        ];
+        for (written, expected) in table {
+            let error = grant(written.clone()).unwrap_err();
+            assert!(error.contains(expected), "{written}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_rule_covers_its_scheme_host_port_and_methods_only() {
+        let rule = rule(json!({"scheme": "https", "host": "a.example", "methods": ["GET"]}));
+        let host = |text| Host::parse(text).unwrap();
+        assert!(rule.covers(Scheme::Https, &host("A.example."), 443));
+        assert!(!rule.covers(Scheme::Http, &host("a.example"), 443));
+        assert!(!rule.covers(Scheme::Https, &host("a.example"), 8443));
+        assert!(!rule.covers(Scheme::Https, &host("b.example"), 443));
+        assert!(rule.allows_method("GET") && !rule.allows_method("PUT"));
+        let any = HttpRule::new(Scheme::Https, HostPattern::parse("a").unwrap(), 443);
+        assert!(any.allows_method("PROPFIND") && !any.allows_method("CONNECT"));
+    }
+
+    #[test]
+    fn what_two_rules_share_is_no_more_than_either() {
+        let wide = rule(
+            json!({"scheme": "https", "host": "*.example", "addresses": ["private", "loopback"]}),
+        );
+        let narrow = rule(
+            json!({"scheme": "https", "host": "a.example", "methods": ["GET"], "addresses": ["private"]}),
+        );
+        assert_eq!(wide.common(&narrow), Some(narrow.clone()));
+        assert_eq!(narrow.common(&wide), Some(narrow.clone()));
+        let put = rule(json!({"scheme": "https", "host": "a.example", "methods": ["PUT"]}));
+        assert_eq!(narrow.common(&put), None);
+        for other in [
+            json!({"scheme": "http", "host": "a.example", "port": 443}),
+            json!({"scheme": "https", "host": "a.example", "port": 444}),
+            json!({"scheme": "https", "host": "b.example"}),
+        ] {
+            assert_eq!(narrow.common(&rule(other)), None);
+        }
+    }
+
+    #[test]
+    fn endpoints_are_servers_and_nothing_more() {
+        let table = [
+            ("https://S3.example.com/", "https://s3.example.com:443"),
+            ("http://10.0.0.5:9000", "http://10.0.0.5:9000"),
+            ("https://[2001:db8::1]", "https://[2001:db8::1]:443"),
+            ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+            ("https://*.blob.example", "https://*.blob.example:443"),
+        ];
+        for (text, normal) in table {
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), normal);
+        }
+        for bad in [
+            "s3.example.com",
+            "ftp://a",
+            "https://",
+            "https://a/b",
+            "https://u@a",
+            "https://a:0",
+            "https://a:99999",
+            "https://a:b",
+            "https://2001:db8::1:443",
+            "https://a?b",
+        ] {
+            assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
+        }
+    }
+}

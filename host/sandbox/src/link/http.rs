@@ -1,0 +1,229 @@
+//! Adapters for the interface `http` and for `wasi:http`, whose requests the host's own
+//! client sends.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::http::{HeaderName, Request, Response, header};
+use drydock_capability_local::http::{
+    HttpCall, HttpError, HttpErrorKind, Moved, SliceBody, Waits, is_forbidden_header,
+};
+use drydock_capability_local::{HttpAccess, SecretAccess, Slice};
+use drydock_core::{ErrorClass, Fault};
+use http_body_util::BodyExt as _;
+use tokio::runtime::Handle;
+use wasmtime::component::Resource;
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
+use wasmtime_wasi_http::{
+    Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
+    WasiHttpHooks, WasiHttpView,
+};
+
+use super::contract::http::Host;
+use crate::guest::{Answer, Guest, Tied};
+use crate::log::{LogBook, Severity};
+
+/// Names and values of one set of headers, with what they take in memory.
+const HEADERS_BYTES_MAX: usize = 64 * 1024;
+
+/// The network as one attempt sees it.
+pub(crate) struct Network {
+    context: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+struct Hooks {
+    /// None for a call without power.
+    access: Option<HttpAccess>,
+    secrets: SecretAccess,
+    moved: Moved,
+    main: Handle,
+    errors: Errors,
+}
+
+/// Where what failed is told beside the code that the guest gets.
+#[derive(Clone)]
+struct Errors {
+    last: Arc<Mutex<Option<Fault>>>,
+    log: LogBook,
+}
+
+type Sent = Result<
+    (
+        Response<WasiBody>,
+        Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ),
+    Error,
+>;
+
+impl Network {
+    pub fn new(
+        access: Option<HttpAccess>,
+        secrets: SecretAccess,
+        moved: Moved,
+        main: Handle,
+        log: LogBook,
+    ) -> Self {
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(HEADERS_BYTES_MAX);
+        let errors = Errors {
+            last: Arc::default(),
+            log,
+        };
+        let hooks = Hooks {
+            access,
+            secrets,
+            moved,
+            main,
+            errors,
+        };
+        Self { context, hooks }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.network.hooks,
+            table: &mut self.table,
+            ctx: &mut self.network.context,
+        }
+    }
+}
+
+impl WasiHttpHooks for Hooks {
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(|name: &HeaderName| is_forbidden_header(name))
+    }
+
+    /// The client sets it, from the host that was checked.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let errors = self.errors.clone();
+        let Some(access) = self.access.clone() else {
+            return Box::new(async move { Err(errors.told(HttpError::no_power())) });
+        };
+        let call = HttpCall {
+            secrets: self.secrets.clone(),
+            waits: waits(options),
+            moved: Arc::clone(&self.moved),
+        };
+        let sending = self
+            .main
+            .spawn(async move { access.send(request, call).await });
+        Box::new(async move { answer(Tied(sending), errors).await })
+    }
+}
+
+async fn answer<B>(mut sending: Tied<Result<Response<B>, HttpError>>, errors: Errors) -> Sent
+where
+    B: http_body::Body<Data = bytes::Bytes, Error = HttpError> + Send + 'static,
+{
+    let sent = (&mut sending.0).await;
+    let sent = sent.map_err(|_| Error::InternalError(Some("the host failed".to_owned())))?;
+    let response = sent.map_err(|error| errors.told(error))?;
+    let body = |body: B| body.map_err(move |error| errors.told(error)).boxed_unsync();
+    Ok((response.map(body), Box::new(async { Ok(()) })))
+}
+
+impl Errors {
+    /// Keeps the fault and tells the guest by a code. A refusal is for the operator too.
+    fn told(&self, error: HttpError) -> Error {
+        if error.fault.class == ErrorClass::Denied {
+            self.log.write(Severity::Warn, &error.fault.message);
+        }
+        let code = code(error.kind, &error.fault);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.fault);
+        code
+    }
+
+    fn last(&self) -> Option<Fault> {
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Host for Guest {
+    async fn attach(
+        &mut self,
+        request: Resource<HostOutgoingRequest>,
+        body: Resource<Slice>,
+    ) -> Answer<()> {
+        let slice = self.table.get(&body)?.clone();
+        let request = self.table.get_mut(&request)?;
+        let size = slice.size().to_string();
+        let other = |length: &::http::HeaderValue| length.as_bytes() != size.as_bytes();
+        if request.body.is_some()
+            || request
+                .headers
+                .get(header::CONTENT_LENGTH)
+                .is_some_and(other)
+        {
+            return Ok(Err(not_attached().into()));
+        }
+        let body = SliceBody::new(slice);
+        let broken = |fault: Fault| Error::InternalError(Some(fault.message));
+        request.body = Some(body.map_err(broken).boxed_unsync());
+        Ok(Ok(()))
+    }
+
+    async fn last_error(&mut self) -> wasmtime::Result<Option<super::WitError>> {
+        Ok(self.network.hooks.errors.last().map(Into::into))
+    }
+}
+
+fn not_attached() -> Fault {
+    Fault::permanent(
+        "bad-request",
+        "a slice can be the body of a request that has none yet, and whose Content-Length is the slice's if it says one",
+    )
+}
+
+/// What the guest asks for; what it does not say is the host's to say.
+fn waits(options: Option<RequestOptions>) -> Waits {
+    let options = options.unwrap_or_default();
+    // No wait at all would be a request that always fails.
+    let asked = |wait: Option<Duration>| {
+        wait.map_or(Duration::MAX, |wait| wait.max(Duration::from_millis(1)))
+    };
+    Waits {
+        connect: asked(options.connect_timeout),
+        first_byte: asked(options.first_byte_timeout),
+        between_bytes: asked(options.between_bytes_timeout),
+        whole: Duration::MAX,
+    }
+}
+
+fn code(kind: HttpErrorKind, fault: &Fault) -> Error {
+    match kind {
+        HttpErrorKind::Denied => Error::HttpRequestDenied,
+        HttpErrorKind::BadRequest => Error::HttpProtocolError,
+        HttpErrorKind::BadUri => Error::HttpRequestUriInvalid,
+        HttpErrorKind::AddressProhibited => Error::DestinationIpProhibited,
+        HttpErrorKind::NoSuchName => Error::DnsError {
+            rcode: None,
+            info_code: None,
+        },
+        HttpErrorKind::Refused => Error::ConnectionRefused,
+        HttpErrorKind::ConnectTimeout => Error::ConnectionTimeout,
+        HttpErrorKind::ResponseTimeout => Error::HttpResponseTimeout,
+        HttpErrorKind::ReadTimeout => Error::ConnectionReadTimeout,
+        HttpErrorKind::Certificate => Error::TlsCertificateError,
+        HttpErrorKind::Tls => Error::TlsProtocolError,
+        HttpErrorKind::Broken => Error::InternalError(Some(fault.message.clone())),
+        HttpErrorKind::HeadersTooLarge => Error::HttpResponseHeaderSectionSize(None),
+        HttpErrorKind::BodyTooLarge => Error::HttpResponseBodySize(None),
+        HttpErrorKind::BodyIncomplete => Error::HttpResponseIncomplete,
+        HttpErrorKind::TooManyConnections => Error::ConnectionLimitReached,
+    }
+}

@@ -1,0 +1,8 @@
+//! Servers and secrets, over a real server: what goes, what is refused, and what is never
+//! told.
+
+mod bodies;
+mod kit;
+mod refusals;
+mod requests;
+mod secrets;
