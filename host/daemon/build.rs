@@ -5,7 +5,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The plugins that every binary carries.
-const BUILT_IN: [&str; 3] = ["etcd-backup", "etcd-verify", "store-file"];
+const BUILT_IN: [&str; 5] = [
+    "etcd-backup",
+    "etcd-verify",
+    "files-backup",
+    "files-verify",
+    "store-file",
+];
 
 fn main() {
     let manifest = PathBuf::from(env("CARGO_MANIFEST_DIR"));

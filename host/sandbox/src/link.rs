@@ -28,6 +28,7 @@ mod bindings {
             "drydock:plugin/artifact.output": drydock_capability_local::Output,
             "drydock:plugin/artifact.facts": crate::guest::SharedFacts,
             "drydock:plugin/files.folder": drydock_capability_local::Folder,
+            "drydock:plugin/files.walk": drydock_capability_local::files::Walk,
             "drydock:plugin/secret.key": drydock_capability_local::secret::Key,
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
             "wasi:http": wasmtime_wasi_http::p2::bindings::http,

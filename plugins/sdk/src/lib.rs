@@ -43,6 +43,7 @@ pub mod bindings;
 pub mod config;
 mod facts;
 mod fault;
+pub mod glob;
 pub mod http;
 mod id;
 mod log;
@@ -54,7 +55,9 @@ pub use bindings::backup::export_backup;
 pub use bindings::host::drydock::plugin::artifact::{
     DigestAlgorithm, FactValue, Facts, Output, Sensitivity, Sink, Slice,
 };
-pub use bindings::host::drydock::plugin::files::{Entry, Folder, Page};
+pub use bindings::host::drydock::plugin::files::{
+    Entry, Folder, Item, ItemAttribute, ItemKind, Page, Walk,
+};
 pub use bindings::host::drydock::plugin::log::Severity;
 pub use bindings::host::drydock::plugin::types::{Error, ErrorClass, Finding, Level};
 pub use bindings::host::drydock::plugin::{clock, configuration, etcd, progress, secret, target};

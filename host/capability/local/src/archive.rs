@@ -12,9 +12,9 @@ mod header;
 mod name;
 mod pax;
 
-pub use check::{ArchiveCheck, ArchiveSummary};
+pub use check::{ArchiveCheck, ArchiveSummary, shown};
 pub use decode::{Damage, Decoder, Entry, Event, Kind};
-pub use name::{NameKey, Names};
+pub use name::{NameKey, Names, objection, parts};
 
 /// Everything in an archive is counted in blocks of so many bytes.
 pub const BLOCK_BYTES: usize = 512;

@@ -15,6 +15,7 @@ mod listing;
 mod path;
 mod walk;
 
+pub use beneath::open as open_beneath;
 pub use folder::Folder;
 pub use grants::FolderGrants;
 pub use item::{Item, ItemKind};

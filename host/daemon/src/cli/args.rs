@@ -190,23 +190,45 @@ pub enum RecoveryPointVerb {
         #[arg(long, value_name = "FILE")]
         identity: Option<PathBuf>,
     },
-    /// Fetch a recovery point's artifacts, checked and unsealed.
-    Fetch {
-        #[arg(value_name = "NAME")]
-        name: String,
-        #[command(flatten)]
-        at: At,
-        /// Where to put them: a folder, or a file when there is one artifact. Nothing
-        /// that exists is overwritten.
-        #[arg(long, value_name = "PATH")]
-        to: PathBuf,
-        /// age identity file, or unencrypted SSH Ed25519 private key.
-        #[arg(long, value_name = "FILE", conflicts_with = "sealed")]
-        identity: Option<PathBuf>,
-        /// Leave the artifacts sealed, as they are stored.
-        #[arg(long)]
-        sealed: bool,
-    },
+    /// Fetch a recovery point's artifacts, checked and unsealed; or unpack one.
+    ///
+    /// With --extract, an archive of files is fetched, proven and unpacked with modes,
+    /// owners, links, times and extended attributes into a folder that does not exist yet.
+    /// Nothing is written anywhere else. Exit code 2 when some owners or attributes could
+    /// not be put back.
+    Fetch(Box<FetchArgs>),
+}
+
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub at: At,
+    /// Where to put them: a folder, or a file when there is one artifact. Nothing that
+    /// exists is overwritten.
+    #[arg(
+        long,
+        value_name = "PATH",
+        required_unless_present = "extract",
+        conflicts_with = "extract"
+    )]
+    pub to: Option<PathBuf>,
+    /// Only this artifact, by its name with or without the extension: `pki` is `pki.tar`.
+    #[arg(long, value_name = "ARTIFACT")]
+    pub artifact: Option<String>,
+    /// Unpack an archive of files into this folder, which must not exist or be empty.
+    #[arg(long, value_name = "DIR", conflicts_with = "sealed")]
+    pub extract: Option<PathBuf>,
+    /// Leave the files to whoever unpacks them; setuid and setgid bits are then left out.
+    #[arg(long, requires = "extract")]
+    pub no_owners: bool,
+    /// age identity file, or unencrypted SSH Ed25519 private key.
+    #[arg(long, value_name = "FILE", conflicts_with = "sealed")]
+    pub identity: Option<PathBuf>,
+    /// Leave the artifacts sealed, as they are stored.
+    #[arg(long)]
+    pub sealed: bool,
 }
 
 #[derive(Debug, Subcommand)]

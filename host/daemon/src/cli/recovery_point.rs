@@ -1,8 +1,11 @@
 //! `drydock recovery-point`: looks at what is stored, and brings it back.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+mod extract;
+mod fetch;
+mod unpack;
+
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,14 +14,10 @@ use drydock_core::{ClusterName, RecoveryPointName};
 use drydock_repository::manifest::{
     Artifact, Consistency, ConsistencyLevel, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR,
 };
-use drydock_repository::recovery_point::{Form, Listed, RecoveryPoint, Standing, Verified};
-use drydock_repository::{
-    Identities, Repository, RepositoryError, Sealing, Sha256, TrustedSigners,
-};
+use drydock_repository::recovery_point::{Listed, RecoveryPoint, Standing, Verified};
+use drydock_repository::{Identities, Repository, RepositoryError, Sealing, TrustedSigners};
 use drydock_sandbox::StoreTarget;
-use drydock_snapshot::SnapshotFile;
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 
 use super::args::{At, Global, Output, RecoveryPointVerb};
 use super::{block_on, print};
@@ -44,17 +43,7 @@ pub fn dispatch(global: &Global, verb: RecoveryPointVerb) -> Outcome {
                 let identities = identity.as_deref().map(identities).transpose()?;
                 verify(output, &Shelf::open(node, at)?, &name, identities).await
             }
-            RecoveryPointVerb::Fetch {
-                name,
-                at,
-                to,
-                identity,
-                sealed,
-            } => {
-                let identities = identity.as_deref().map(identities).transpose()?;
-                let shelf = Shelf::open(node, at)?;
-                fetch(output, &shelf, &name, &to, identities, sealed).await
-            }
+            RecoveryPointVerb::Fetch(asked) => fetch::fetch(output, node, *asked).await,
         }
     })
 }
@@ -361,7 +350,7 @@ async fn verify(
     print::rows(output, &value, &["ARTIFACT", "TARGET", "STATE"], rows)?;
     for check in &verified.artifacts {
         if let Err(error) = &check.outcome {
-            print::note(&told_of(error));
+            print::note(&fetch::told_of(error));
         }
     }
     Ok(if verified.pass() {
@@ -392,131 +381,6 @@ fn verify_value(target: &str, verified: &Verified) -> Value {
     })
 }
 
-async fn fetch(
-    output: Output,
-    shelf: &Shelf,
-    name: &str,
-    to: &Path,
-    identities: Option<Arc<Identities>>,
-    sealed: bool,
-) -> Outcome {
-    let found = shelf.find(name).await?;
-    let artifacts = &found.point.manifest.artifacts;
-    let mut rows = Vec::new();
-    for artifact in artifacts {
-        let path = destination(to, artifact, artifacts.len(), sealed)?;
-        let form = match (&identities, sealed, artifact.sealing) {
-            (_, true, _) => Form::Sealed,
-            (Some(identities), ..) => Form::Plain(Arc::clone(identities)),
-            (None, false, Sealing::None) => Form::Plain(Arc::new(Identities::none())),
-            (None, false, Sealing::Age) => {
-                return Err(Failure::usage(anyhow::anyhow!(
-                    "{} is sealed: open it with --identity FILE, or take it as it is with --sealed",
-                    artifact.name
-                )));
-            }
-        };
-        bring(shelf, &found, artifact, &path, form).await?;
-        rows.push(vec![artifact.name.clone(), path.display().to_string()]);
-    }
-    let value: Vec<Value> = rows
-        .iter()
-        .map(|row| json!({"artifact": row[0], "file": row[1]}))
-        .collect();
-    print::rows(output, &value, &["ARTIFACT", "FILE"], rows)?;
-    Ok(Exit::Done)
-}
-
-/// Where an artifact goes: into a folder under its own name, or to the file itself.
-fn destination(
-    to: &Path,
-    artifact: &Artifact,
-    count: usize,
-    sealed: bool,
-) -> Result<PathBuf, Failure> {
-    let name = if sealed {
-        &artifact.object
-    } else {
-        &artifact.name
-    };
-    let is_folder = to.is_dir() || to.extension().is_none() || count > 1;
-    let path = if is_folder {
-        fs::create_dir_all(to)
-            .with_context(|| format!("the folder {} cannot be made", to.display()))?;
-        to.join(name)
-    } else {
-        to.to_owned()
-    };
-    if path.exists() {
-        return Err(Failure::failed(anyhow::anyhow!(
-            "{} exists already: nothing is overwritten; give another --to",
-            path.display()
-        )));
-    }
-    Ok(path)
-}
-
-/// Fetches into a file without a final name, and gives it the name once every digest
-/// was right.
-async fn bring(
-    shelf: &Shelf,
-    found: &Found,
-    artifact: &Artifact,
-    path: &Path,
-    form: Form,
-) -> Result<(), Failure> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let temporary = NamedTempFile::new_in(folder).map_err(|error| {
-        // The error's own text ends with a name that nobody chose.
-        anyhow::anyhow!(
-            "no file can be made in {}: {}; give another --to",
-            folder.display(),
-            match error.kind() {
-                ErrorKind::NotFound => "there is no such folder".to_owned(),
-                other => other.to_string(),
-            }
-        )
-    })?;
-    let repository = Repository::new(&found.target, &shelf.signers);
-    let fetched = repository
-        .fetch(&found.point, &artifact.name, temporary, form)
-        .await
-        .map_err(|error| Failure::failed(anyhow::anyhow!(told_of(&error))))?;
-    let mut file: NamedTempFile = fetched.sink;
-    file.flush()?;
-    file.as_file().sync_all()?;
-    if let Some(body) = fetched.plain_body
-        && found.point.manifest.etcd.is_some()
-    {
-        look_into(file.path(), artifact, body)?;
-    }
-    file.persist_noclobber(path)
-        .map_err(|error| error.error)
-        .with_context(|| format!("{} cannot be created", path.display()))?;
-    File::open(folder).and_then(|folder| folder.sync_all())?;
-    Ok(())
-}
-
-/// An etcd snapshot must be whole inside as well. `body` is the digest of all but its
-/// trailer, known from fetching it.
-fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> anyhow::Result<()> {
-    if artifact.media_type != MEDIA_TYPE_ETCD {
-        return Ok(());
-    }
-    let snapshot = SnapshotFile::open(file)?;
-    drydock_snapshot::verify_hashed(&snapshot, body.0)
-        .map(|_| ())
-        .with_context(|| {
-            format!(
-                "{} was fetched unchanged and is not a sound snapshot",
-                artifact.name
-            )
-        })
-}
-
 fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
     let read = || -> anyhow::Result<String> {
         let size = fs::metadata(path)?.len();
@@ -536,15 +400,4 @@ fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
     let identities =
         Identities::parse(&path.display().to_string(), &text).map_err(Failure::usage)?;
     Ok(Arc::new(identities))
-}
-
-/// What is wrong with an artifact, and where a good one may be found.
-fn told_of(error: &RepositoryError) -> String {
-    let told = chain(error);
-    match error.code() {
-        "corrupt" => {
-            format!("{told}; use another recovery point, or another target that has this one")
-        }
-        _ => told,
-    }
 }

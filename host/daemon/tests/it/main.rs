@@ -9,6 +9,7 @@
     reason = "helpers of tests fail the test where something is not as it should be"
 )]
 
+mod archive;
 mod backup;
 mod bad_input;
 mod cluster_trouble;

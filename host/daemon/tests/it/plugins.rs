@@ -70,7 +70,13 @@ fn plugins_are_listed_with_digests_requests_and_grants() {
         .iter()
         .map(|plugin| plugin["name"].as_str().unwrap())
         .collect();
-    for name in ["etcd-backup", "etcd-verify", "store-file"] {
+    for name in [
+        "etcd-backup",
+        "etcd-verify",
+        "files-backup",
+        "files-verify",
+        "store-file",
+    ] {
         assert!(names.contains(&name), "{names:?}");
     }
     assert!(list[0]["digest"].as_str().unwrap().starts_with("sha256:"));

@@ -150,6 +150,43 @@ impl From<etcd::HashKv> for contract::etcd::MemberHashKv {
     }
 }
 
+impl From<files::ItemKind> for contract::files::ItemKind {
+    fn from(kind: files::ItemKind) -> Self {
+        match kind {
+            files::ItemKind::File => Self::File,
+            files::ItemKind::Folder => Self::Folder,
+            files::ItemKind::SymbolicLink => Self::SymbolicLink,
+            files::ItemKind::Fifo => Self::Fifo,
+            files::ItemKind::Socket => Self::Socket,
+            files::ItemKind::CharacterDevice => Self::CharacterDevice,
+            files::ItemKind::BlockDevice => Self::BlockDevice,
+            files::ItemKind::Other => Self::Other,
+        }
+    }
+}
+
+impl From<files::Item> for contract::files::Item {
+    fn from(item: files::Item) -> Self {
+        let attribute = |(name, value)| contract::files::ItemAttribute { name, value };
+        Self {
+            path: item.path,
+            kind: item.kind.into(),
+            size: item.size,
+            mode: item.mode,
+            user_id: item.user,
+            group_id: item.group,
+            modified_seconds: item.modified.0,
+            modified_nanoseconds: item.modified.1,
+            identity: item.identity,
+            names: item.names,
+            link: item.link,
+            attributes: item.attributes.into_iter().map(attribute).collect(),
+            version: item.version.as_bytes().to_vec(),
+            trouble: item.trouble.map(Into::into),
+        }
+    }
+}
+
 impl From<files::Page> for contract::files::Page {
     fn from(page: files::Page) -> Self {
         let entry = |entry: files::Entry| contract::files::Entry {

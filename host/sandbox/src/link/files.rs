@@ -1,9 +1,10 @@
 //! Adapter for the interface `files`.
 
-use drydock_capability_local::{Folder, Sink, Slice};
+use drydock_capability_local::files::Walk;
+use drydock_capability_local::{Folder, Output, Sink, Slice};
 use wasmtime::component::Resource;
 
-use super::contract::files::{Host, HostFolder, Page};
+use super::contract::files::{Host, HostFolder, HostWalk, Item, Page};
 use crate::guest::{Answer, Guest};
 
 impl Host for Guest {}
@@ -106,6 +107,34 @@ impl HostFolder for Guest {
             .await
     }
 
+    async fn walk(
+        &mut self,
+        folder: Resource<Folder>,
+        one_file_system: bool,
+    ) -> Answer<Resource<Walk>> {
+        let walk = self.table.get(&folder)?.walk(one_file_system);
+        Ok(Ok(self.table.push(walk)?))
+    }
+
+    async fn look(&mut self, folder: Resource<Folder>, path: Vec<u8>) -> Answer<Item> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || Ok(folder.look(&path)?.into())).await
+    }
+
+    async fn append(
+        &mut self,
+        folder: Resource<Folder>,
+        path: Vec<u8>,
+        version: Vec<u8>,
+        header: Vec<u8>,
+        into: Resource<Output>,
+    ) -> Answer<()> {
+        let folder = self.table.get(&folder)?.clone();
+        let output = self.table.get(&into)?.clone();
+        self.on_main(async move { folder.append(&path, &version, header, &output).await })
+            .await
+    }
+
     async fn remove(&mut self, folder: Resource<Folder>, path: String) -> Answer<()> {
         let folder = self.table.get(&folder)?.clone();
         self.blocking(move || folder.remove(&path)).await
@@ -118,6 +147,24 @@ impl HostFolder for Guest {
 
     async fn drop(&mut self, folder: Resource<Folder>) -> wasmtime::Result<()> {
         self.table.delete(folder)?;
+        Ok(())
+    }
+}
+
+impl HostWalk for Guest {
+    async fn next(&mut self, walk: Resource<Walk>) -> Answer<Vec<Item>> {
+        let walk = self.table.get(&walk)?.clone();
+        self.blocking(move || Ok(walk.next()?.into_iter().map(Into::into).collect()))
+            .await
+    }
+
+    async fn skip(&mut self, walk: Resource<Walk>, path: Vec<u8>) -> Answer<()> {
+        self.table.get(&walk)?.skip(&path);
+        Ok(Ok(()))
+    }
+
+    async fn drop(&mut self, walk: Resource<Walk>) -> wasmtime::Result<()> {
+        self.table.delete(walk)?;
         Ok(())
     }
 }

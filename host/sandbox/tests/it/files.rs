@@ -187,3 +187,75 @@ async fn no_grant_means_no_folder_even_for_a_plugin_that_may_ask() {
         .await;
     assert_eq!(check.result.unwrap(), []);
 }
+
+#[tokio::test]
+async fn walking_with_a_read_grant_tells_of_everything() {
+    let place = place(Access::Read);
+    let folder = place.folder("granted");
+    let walk = json!({"do": "folder-walk", "folder": folder});
+    assert_eq!(
+        place.seen(walk).await,
+        [
+            " ItemKind::Folder 0",
+            "file ItemKind::File 5",
+            "link ItemKind::SymbolicLink 0"
+        ]
+    );
+    let look = json!({"do": "folder-look", "folder": folder, "path": "link"});
+    assert_eq!(place.seen(look).await, ["link ItemKind::SymbolicLink 0"]);
+}
+
+#[tokio::test]
+async fn walking_without_a_grant_for_the_folder_is_refused() {
+    let place = place(Access::Read);
+    for folder in ["beside", "granted/../beside", "granted/link", "grantedx"] {
+        let walk = json!({"do": "folder-walk", "folder": place.folder(folder)});
+        let fault = place.fault(walk).await;
+        assert_eq!(fault.class, ErrorClass::Denied, "{folder}: {fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_are_appended_to_an_output_in_the_state_that_was_seen() {
+    let place = place(Access::Read);
+    let folder = place.folder("granted");
+    std::fs::write(place.scratch.path().join("granted/other"), "other").unwrap();
+    let append = |path: &str, of: Option<&str>| json!({"do": "folder-append", "folder": folder, "path": path, "of": of, "header": "head:"});
+    let shelf = crate::Shelf::default();
+    let call = drydock_sandbox::BackupCall {
+        context: crate::call(&append("file", None).to_string()),
+        outputs: Box::new(shelf.clone()),
+    };
+    place.plugin.run_backup(call).await.result.unwrap();
+    let items = shelf.items();
+    assert_eq!(
+        (items[0].bytes.as_slice(), items[0].state.as_str()),
+        (&b"head:hello"[..], "finished")
+    );
+    // Another file's state is not this one's.
+    let fault = place.fault(append("file", Some("other"))).await;
+    assert_eq!(
+        (fault.class, fault.code.as_str()),
+        (ErrorClass::Transient, "changed-meanwhile")
+    );
+}
+
+#[tokio::test]
+async fn appending_leads_nowhere_else() {
+    let place = place(Access::Read);
+    let folder = place.folder("granted");
+    let absolute = place.folder("beside/file");
+    for path in [
+        "../beside/file",
+        "link/file",
+        absolute.as_str(),
+        "./file",
+        "link",
+    ] {
+        for of in [None, Some("file")] {
+            let append = json!({"do": "folder-append", "folder": folder, "path": path, "of": of, "header": ""});
+            let fault = place.fault(append).await;
+            assert_eq!(fault.class, ErrorClass::Denied, "{path}: {fault:?}");
+        }
+    }
+}

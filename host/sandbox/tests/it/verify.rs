@@ -89,3 +89,74 @@ async fn the_shipped_verifier_does_not_pass_without_facts() {
     let verdict = judged("etcd-verify", "{}", Facts::default(), None).await;
     assert!(!verdict.pass && !verdict.findings.is_empty());
 }
+
+/// Facts as the host gathers them of an archive.
+fn of_archive(archive: &[u8]) -> Facts {
+    let mut check = drydock_capability_local::ArchiveCheck::new();
+    check.push(archive);
+    let summary = check.finish();
+    let mut facts = Facts::default();
+    facts.set_text("artifact.name", "pki.tar");
+    let numbers = [
+        ("artifact.size", archive.len() as u64),
+        ("archive.entries", summary.entries),
+        ("archive.bytes", summary.bytes),
+        ("archive.problems", summary.problems_total),
+    ];
+    for (name, number) in numbers {
+        facts.set(name, FactValue::Unsigned(number));
+    }
+    for (number, problem) in summary.problems.iter().enumerate() {
+        facts.set_text(&format!("archive.problem.{number}"), problem);
+    }
+    facts
+}
+
+fn gnu_tar() -> Vec<u8> {
+    let scratch = tempfile::tempdir().unwrap();
+    let long = scratch.path().join("etc/pki").join("n".repeat(150));
+    std::fs::create_dir_all(long.parent().unwrap()).unwrap();
+    std::fs::write(long, vec![1; 100_000]).unwrap();
+    std::fs::write(scratch.path().join("etc/pki/ca.key"), "key").unwrap();
+    let mut command = std::process::Command::new("tar");
+    command.args(["--format=posix", "-cf", "-", "-C"]);
+    let output = command.arg(scratch.path()).arg("etc").output().unwrap();
+    output.stdout
+}
+
+#[tokio::test]
+async fn sound_archives_with_what_is_required_pass() {
+    let archive = gnu_tar();
+    let config = r#"{"require":["etc/pki/ca.key","nnn*","**/ca.*"]}"#;
+    let verdict = judged("files-verify", config, of_archive(&archive), Some(&archive)).await;
+    assert!(
+        verdict.pass && verdict.findings.is_empty(),
+        "{:?}",
+        verdict.findings
+    );
+    let verdict = judged("files-verify", config, of_archive(&archive), None).await;
+    assert!(verdict.pass && verdict.findings[0].code == "require-not-checked");
+}
+
+#[tokio::test]
+async fn archives_that_lack_something_or_are_damaged_fail() {
+    let archive = gnu_tar();
+    let config = r#"{"require":["etc/pki/ca.key","sa.key"]}"#;
+    let verdict = judged("files-verify", config, of_archive(&archive), Some(&archive)).await;
+    assert!(!verdict.pass);
+    assert!(
+        verdict.findings[0]
+            .message
+            .starts_with("`sa.key` of `require` names nothing")
+    );
+    let cut = &archive[..archive.len() / 2];
+    let verdict = judged("files-verify", "{}", of_archive(cut), Some(cut)).await;
+    assert!(!verdict.pass && verdict.findings[0].code == "archive-damaged");
+    assert!(
+        verdict.findings[0].message.contains("cut off"),
+        "{:?}",
+        verdict.findings
+    );
+    let verdict = judged("files-verify", "{}", Facts::default(), Some(b"text")).await;
+    assert!(!verdict.pass && verdict.findings[0].code == "no-archive");
+}

@@ -20,9 +20,12 @@ pub(super) const PATH_BYTES_MAX: usize = 32 * 1024;
 /// Longest piece that is handed to the kernel, which takes less than 4 KiB.
 const PIECE_BYTES_MAX: usize = 2048;
 
-/// Opens `path` (the folder itself when empty), of which every name was checked or read
-/// from a folder. The last name is not followed either.
-pub(super) fn open(folder: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+/// Opens `path` (the folder itself when empty) beneath `folder`: plain names with `/`
+/// between them, at any depth, of which no link is followed, the last one neither.
+///
+/// # Errors
+/// The kernel's: `XDEV` for a path that leads out, `LOOP` for a link in it.
+pub fn open(folder: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let mut held: Option<OwnedFd> = None;

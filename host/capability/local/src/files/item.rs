@@ -183,7 +183,7 @@ impl Item {
 /// The names, each with a NUL behind it.
 fn names_of_attributes(place: &str) -> Result<Vec<u8>, Trouble> {
     for _ in 0..LIST_TRIES_MAX {
-        let length = match rustix::fs::listxattr(place, &mut [0_u8; 0]) {
+        let length = match rustix::fs::listxattr_query(place) {
             Ok(length) => length,
             // This file system has none.
             Err(Errno::NOTSUP) => return Ok(Vec::new()),
@@ -208,7 +208,7 @@ fn names_of_attributes(place: &str) -> Result<Vec<u8>, Trouble> {
 /// None when it is gone again.
 fn attribute(place: &str, name: &[u8], bytes_max: usize) -> Result<Option<Vec<u8>>, Trouble> {
     for _ in 0..LIST_TRIES_MAX {
-        let length = match rustix::fs::getxattr(place, name, &mut [0_u8; 0]) {
+        let length = match rustix::fs::getxattr_query(place, name) {
             Ok(length) => length,
             Err(Errno::NODATA) => return Ok(None),
             Err(errno) => return Err(errno.into()),
