@@ -25,6 +25,9 @@ const TIME_ZONE: &str = "Etc/UTC";
 /// Where the file hierarchy standard keeps backups.
 const TARGET_FOLDER: &str = "/var/backups/drydock";
 
+/// The answer of whoever wants no folder.
+const NO_FOLDERS: &str = "-";
+
 /// Everything that the documents say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answers {
@@ -38,6 +41,8 @@ pub struct Answers {
     pub client: Option<(PathBuf, PathBuf)>,
     /// User name, and the file with the password.
     pub login: Option<(String, PathBuf)>,
+    /// Folders that are backed up beside etcd; often none.
+    pub files: Vec<PathBuf>,
     pub target_folder: PathBuf,
     pub schedule: String,
     pub time_zone: String,
@@ -123,6 +128,7 @@ impl Gatherer {
             .is_none_or(|list| list.iter().any(|endpoint| endpoint.starts_with("https:")));
         let ca = self.ca(args, survey, tls)?;
         let client = self.client(args, survey, tls)?;
+        let files = self.files(args, survey)?;
         let target_folder = self.target_folder(args)?;
         let schedule = self.schedule(args)?;
         let time_zone = self.time_zone(args)?;
@@ -142,6 +148,7 @@ impl Gatherer {
                 ca,
                 client,
                 login,
+                files: files?,
                 target_folder: target_folder?,
                 schedule: schedule?,
                 time_zone: time_zone?,
@@ -268,6 +275,26 @@ impl Gatherer {
             parse: &path,
         })?;
         Ok(certificate.zip(key))
+    }
+
+    /// Asked for only where something was found: a node without such folders is no node of
+    /// a control plane, and whoever knows better has the flag.
+    fn files(&mut self, args: &InitArgs, survey: &Survey) -> Result<Option<Vec<PathBuf>>, Failure> {
+        let found = survey.folders.as_ref();
+        if args.no_files || (args.files.is_empty() && found.is_none()) {
+            return Ok(Some(Vec::new()));
+        }
+        let given = args.files.iter().map(shown).collect::<Vec<_>>();
+        self.settle(Question {
+            flag: "--files DIR (or --no-files)",
+            prompt: "Folders to back up beside etcd, commas between them (- for none)",
+            given: (!given.is_empty()).then(|| given.join(",")),
+            suggestion: found.map(|found| Found {
+                value: found.value.join(","),
+                from: found.from.clone(),
+            }),
+            parse: &folders,
+        })
     }
 
     fn target_folder(&mut self, args: &InitArgs) -> Result<Option<PathBuf>, Failure> {
@@ -414,6 +441,15 @@ fn endpoints(text: &str) -> Result<Vec<String>, String> {
         ),
         None => Ok(list),
     }
+}
+
+fn folders(text: &str) -> Result<Vec<PathBuf>, String> {
+    if text == NO_FOLDERS {
+        return Ok(Vec::new());
+    }
+    let parts = text.split(',').map(str::trim);
+    let paths = parts.filter(|part| !part.is_empty()).map(path);
+    paths.collect()
 }
 
 fn cron(text: &str) -> Result<String, String> {

@@ -39,6 +39,13 @@ pub struct InitArgs {
     /// File with that user's password.
     #[arg(long, value_name = "FILE", requires = "username")]
     pub password_file: Option<PathBuf>,
+    /// Back up this folder too: certificates, keys, encryption configuration. May be given
+    /// more than once.
+    #[arg(long = "files", value_name = "DIR", value_delimiter = ',')]
+    pub files: Vec<PathBuf>,
+    /// Back up etcd alone, whatever folders were found.
+    #[arg(long, conflicts_with = "files")]
+    pub no_files: bool,
     /// Store recovery points in this folder, better on another machine's disk; made if it
     /// is missing.
     #[arg(long, value_name = "DIR")]

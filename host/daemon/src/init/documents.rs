@@ -1,7 +1,7 @@
 //! The documents as text, with comments from which a reader learns. Pure: answers go in,
 //! files come out.
 //!
-//! The grants are the narrowest with which the three built-in plugins do their work, and
+//! The grants are the narrowest with which the plugins of the schedule do their work, and
 //! the node's ceiling is the same again, so that a later grant alone gives no more.
 
 use std::fmt::Write as _;
@@ -36,7 +36,7 @@ pub fn documents(answers: &Answers, recipients: &[String]) -> Vec<File> {
         text,
     };
     let schedule = format!("schedules/{SCHEDULE}.yaml");
-    vec![
+    let mut files = vec![
         file(CONFIGURATION, "the node's configuration", node(answers)),
         file(
             "schedules/cluster.yaml",
@@ -55,12 +55,12 @@ pub fn documents(answers: &Answers, recipients: &[String]) -> Vec<File> {
         ),
         file(
             "grants/etcd-backup.yaml",
-            "what the backup step may do",
+            "what the step that backs up etcd may do",
             ETCD_BACKUP.to_owned(),
         ),
         file(
             "grants/etcd-verify.yaml",
-            "what the verify step may do",
+            "what the step that judges snapshots may do",
             ETCD_VERIFY.to_owned(),
         ),
         file(
@@ -73,7 +73,20 @@ pub fn documents(answers: &Answers, recipients: &[String]) -> Vec<File> {
             "what systemd has to know of this node",
             unit(answers),
         ),
-    ]
+    ];
+    if !answers.files.is_empty() {
+        files.push(file(
+            "grants/files-backup.yaml",
+            "which folders may be read for the backup",
+            files_backup(answers),
+        ));
+        files.push(file(
+            "grants/files-verify.yaml",
+            "what the step that judges archives may do",
+            FILES_VERIFY.to_owned(),
+        ));
+    }
+    files
 }
 
 fn node(answers: &Answers) -> String {
@@ -103,7 +116,7 @@ spec:
     etcd: [member-list, status, snapshot]
     files:
       - {{directory: {folder}, access: write}}
-  daemon:
+{read}  daemon:
     # Health and metrics: /healthz, /readyz, /metrics. Nobody is asked who they are, so
     # it is on loopback; `none` turns it off.
     listen: 127.0.0.1:9464
@@ -115,7 +128,21 @@ spec:
         name = scalar(&answers.node),
         state = scalar(path(&answers.state)),
         folder = scalar(path(&answers.target_folder)),
+        read = to_read(answers),
     )
+}
+
+/// The folders that are backed up, as grants to read.
+fn to_read(answers: &Answers) -> String {
+    let mut text = String::new();
+    for folder in &answers.files {
+        let folder = scalar(path(folder));
+        line(
+            &mut text,
+            format_args!("      - {{directory: {folder}, access: read}}"),
+        );
+    }
+    text
 }
 
 fn cluster(answers: &Answers) -> String {
@@ -205,18 +232,65 @@ spec:
   concurrencyPolicy: Forbid
   # A backup that could not be started within this time is Missed.
   startingDeadlineSeconds: 3600
-  # One backup step, then verify steps, then store steps. Nothing is committed at a target
-  # before every verify step has passed.
+  # Backup steps run one after the other, then verify steps judge what they made, then
+  # store steps keep it. Nothing is committed at a target before all of it was judged good.
   steps:
     - {{name: snapshot, plugin: etcd-backup}}
-    - {{name: verify, plugin: etcd-verify}}
-    - {{name: store, target: {TARGET}}}
+{steps}    - {{name: store, target: {TARGET}}}
 ",
+        steps = front_steps(answers),
         cluster = scalar(&answers.cluster),
         cron = quoted(&answers.schedule),
         zone = scalar(&answers.time_zone),
     )
 }
+
+/// The steps between the snapshot and the store.
+fn front_steps(answers: &Answers) -> String {
+    if answers.files.is_empty() {
+        return "    - {name: verify, plugin: etcd-verify}\n".to_owned();
+    }
+    let folders: Vec<String> = answers.files.iter().map(|f| scalar(path(f))).collect();
+    format!(
+        "\
+    # Certificates, their keys and the configuration by which Secrets are encrypted:
+    # without the latter a restored etcd cannot be read.
+    - name: files
+      plugin: files-backup
+      config: {{artifact: control-plane, folders: [{folders}]}}
+    - {{name: verify, plugin: etcd-verify, judges: [snapshot]}}
+    - {{name: verify-files, plugin: files-verify, judges: [files]}}
+",
+        folders = folders.join(", "),
+    )
+}
+
+fn files_backup(answers: &Answers) -> String {
+    format!(
+        "\
+# Makes an archive of these folders, and reads nothing else.
+apiVersion: drydock.dev/v1
+kind: PluginGrant
+metadata:
+  name: files-backup
+spec:
+  builtin: files-backup
+  grants:
+    files:
+{}",
+        to_read(answers),
+    )
+}
+
+const FILES_VERIFY: &str = "\
+# Judges what the daemon found out about an archive. It needs no power for that.
+apiVersion: drydock.dev/v1
+kind: PluginGrant
+metadata:
+  name: files-verify
+spec:
+  builtin: files-verify
+";
 
 const ETCD_BACKUP: &str = "\
 # A plugin gets nothing by default; what it asks for and what a grant allows must agree.

@@ -42,7 +42,7 @@ use crate::cli::args::{Global, Output};
 use crate::cli::{block_on, print};
 use crate::clock::SystemClock;
 use crate::exit::{Chain, Exit, Failure, Outcome};
-use crate::node::{Node, Workshop, accept_config};
+use crate::node::{Node, Roles, Workshop, accept_config};
 
 /// Stands for a key that a dry run does not make.
 const NO_KEY_YET: &str = "age1-of-the-key-that-init-would-make";
@@ -171,8 +171,9 @@ async fn check(global: &Global, answers: &Answers, folder: &Path) -> Result<(), 
                 accept_config(&subject, store.check_config().await)?;
             }
         }
-        for name in workshop.names() {
-            workshop.plugin(&name)?;
+        for schedule in documents.schedules() {
+            let workflow = workshop.node.workflow(&schedule.value.name)?;
+            Roles::in_force(&workshop, &workflow)?;
         }
         Ok(())
     };
@@ -204,7 +205,9 @@ fn refuse_clashes(answers: &Answers) -> Result<(), Failure> {
         (&answers.state, "the state folder"),
         (&answers.target_folder, "the target, beside what it opens"),
     ];
-    for (folder, what) in kept {
+    let backed_up = answers.files.iter();
+    let backed_up = backed_up.map(|folder| (folder, "a folder that is backed up"));
+    for (folder, what) in kept.into_iter().chain(backed_up) {
         if file.starts_with(folder) {
             return Err(Failure::usage(anyhow::anyhow!(
                 "--sealing-key-out {} lies in {what}: name a file that you can take off this node",

@@ -23,6 +23,7 @@ use drydock_core::{ScheduleName, files};
 pub use access::cluster_access;
 pub use check::check;
 pub use load::{check_timetables, files_of, read_documents};
+pub use roles::Roles;
 pub use sanity::check_clock;
 pub use station::Station;
 pub use workshop::{Workshop, accept_config, compiler, read_component};

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::Station;
 use super::access::{OWN_CALLS, cluster_access};
 use super::places::ConfigPlaces;
-use super::roles::{self, Front, Roles};
+use super::roles::{Front, Roles};
 use super::workshop::{accept_config, findings_of};
 use crate::environment::Surroundings;
 use crate::exit::Failure;
@@ -74,7 +74,7 @@ impl Prepared {
             cancelled,
             ..StepCall::idle(cluster, due)
         };
-        let roles = roles(station, &workflow)?;
+        let roles = Roles::in_force(&station.workshop, &workflow)?;
         let stores = stores(station, &workflow, &call, &attempts)?;
         let spec = spec(node, &workflow, &roles, &stores, run, due, by_hand);
         let plugin = |front: &Front<'_>| Arc::clone(&front.plugin);
@@ -292,22 +292,6 @@ pub fn recipients(document: &Located<TargetDocument>) -> Result<Vec<Recipient>, 
             })
         })
         .collect()
-}
-
-/// The steps that back up and judge, or everything that keeps them from it.
-fn roles<'a>(station: &Station, workflow: &Workflow<'a>) -> Result<Roles<'a>, Failure> {
-    let (fronts, refused) = roles::admitted(&station.workshop, workflow);
-    let roles = match refused.is_empty() {
-        true => Roles::of(workflow, &fronts),
-        false => Err(refused),
-    };
-    roles.map_err(|mut failures| match failures.len() {
-        1 => failures.remove(0),
-        _ => {
-            let told: Vec<String> = failures.iter().map(Failure::sentence).collect();
-            Failure::usage(anyhow::anyhow!(told.join("\nerror: ")))
-        }
-    })
 }
 
 fn spec(

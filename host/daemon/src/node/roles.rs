@@ -53,6 +53,25 @@ pub fn admitted<'a>(
 }
 
 impl<'a> Roles<'a> {
+    /// Admits the plugins and tells the steps apart.
+    ///
+    /// # Errors
+    /// Everything that is in the way, a line each.
+    pub fn in_force(workshop: &Workshop, workflow: &Workflow<'a>) -> Result<Self, Failure> {
+        let (fronts, refused) = admitted(workshop, workflow);
+        let roles = match refused.is_empty() {
+            true => Self::of(workflow, &fronts),
+            false => Err(refused),
+        };
+        roles.map_err(|mut failures| match failures.len() {
+            1 => failures.remove(0),
+            _ => {
+                let told: Vec<String> = failures.iter().map(Failure::sentence).collect();
+                Failure::usage(anyhow::anyhow!(told.join("\nerror: ")))
+            }
+        })
+    }
+
     /// Tells the steps apart.
     ///
     /// # Errors

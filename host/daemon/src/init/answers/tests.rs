@@ -45,6 +45,10 @@ fn kubeadm() -> Survey {
             value: vec!["https://10.0.0.11:2379".to_owned()],
             from: "somewhere".to_owned(),
         }),
+        folders: Some(Found {
+            value: vec!["/etc/kubernetes".to_owned()],
+            from: "somewhere".to_owned(),
+        }),
     }
 }
 
@@ -71,6 +75,7 @@ fn yes_takes_what_was_found_but_never_a_name_or_a_key() {
     assert_eq!(answers.node, "cp-1");
     assert_eq!(answers.endpoints, ["https://10.0.0.11:2379"]);
     assert_eq!(answers.client.unwrap().1, Path::new("/pki/client.key"));
+    assert_eq!(answers.files, [Path::new("/etc/kubernetes")]);
     assert_eq!(answers.sealing, Sealing::For(vec![RECIPIENT.to_owned()]));
     assert_eq!(
         (answers.schedule.as_str(), answers.time_zone.as_str()),
@@ -93,7 +98,7 @@ fn without_yes_what_was_found_is_named_and_not_taken() {
     assert_eq!(
         said(&line, &kubeadm(), Mode::Strict),
         [
-            "init needs --endpoint URL, --ca FILE, --cert FILE, --key FILE: give them, or start it on a terminal to be asked; --yes takes what was found on this node or is usual for --endpoint, --ca, --cert, --key"
+            "init needs --endpoint URL, --ca FILE, --cert FILE, --key FILE, --files DIR (or --no-files): give them, or start it on a terminal to be asked; --yes takes what was found on this node or is usual for --endpoint, --ca, --cert, --key, --files"
         ]
     );
 }
@@ -184,4 +189,19 @@ fn everything_wrong_is_said_at_once_and_no_secret_with_it() {
             "{sentence}"
         );
     }
+}
+
+#[test]
+fn folders_are_taken_named_or_declined_but_never_left_out_in_silence() {
+    let files = |more: &[&str], mode| {
+        let line = ["--cluster", "c1", "--recipient", RECIPIENT];
+        let line = [&line[..], more].concat();
+        gather(&args(&line), &kubeadm(), mode).map(|answers| answers.files)
+    };
+    let own = files(&["--files", "/etc/a,/etc/b"], Mode::Take).unwrap();
+    assert_eq!(own, [Path::new("/etc/a"), Path::new("/etc/b")]);
+    assert!(files(&["--no-files"], Mode::Take).unwrap().is_empty());
+    let told = said(&[], &kubeadm(), Mode::Strict).join("\n");
+    assert!(told.contains("--files DIR (or --no-files)"), "{told}");
+    assert!(folders("-").unwrap().is_empty());
 }

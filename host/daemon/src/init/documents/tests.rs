@@ -13,6 +13,7 @@ fn answers() -> Answers {
         ca: None,
         client: None,
         login: None,
+        files: Vec::new(),
         target_folder: "/var/backups/drydock".into(),
         schedule: "30 2 * * *".to_owned(),
         time_zone: "Etc/UTC".to_owned(),
@@ -80,4 +81,42 @@ fn odd_paths_and_names_come_back_as_they_were() {
     assert_eq!(schedule.spec.cluster.as_str(), "on");
     assert_eq!(schedule.spec.schedule, "30 2 * * *");
     parsed(&files, "grants/store-file.yaml");
+}
+
+#[test]
+fn folders_get_a_step_a_judge_and_the_narrowest_grant() {
+    let none = documents(&answers(), &[]);
+    assert!(!none.iter().any(|file| file.name.contains("files-")));
+    let mut answers = answers();
+    answers.files = vec!["/etc/kubernetes".into(), "/etc/a b".into()];
+    let files = documents(&answers, &[]);
+    let [Document::Schedule(schedule)] = &parsed(&files, "schedules/backup.yaml")[..] else {
+        panic!("no schedule");
+    };
+    let steps: Vec<_> = schedule
+        .spec
+        .steps
+        .iter()
+        .map(|s| s.name.as_str())
+        .collect();
+    assert_eq!(
+        steps,
+        ["snapshot", "files", "verify", "verify-files", "store"]
+    );
+    let folders = serde_json::json!(["/etc/kubernetes", "/etc/a b"]);
+    assert_eq!(schedule.spec.steps[1].config["folders"], folders);
+    let [Document::PluginGrant(grant)] = &parsed(&files, "grants/files-backup.yaml")[..] else {
+        panic!("no grant");
+    };
+    let granted = serde_json::to_value(&grant.spec.grants).unwrap();
+    let read = |folder| serde_json::json!({"directory": folder, "access": "read"});
+    assert_eq!(
+        granted,
+        serde_json::json!({"files": [read("/etc/kubernetes"), read("/etc/a b")]})
+    );
+    let [Document::NodeConfig(node)] = &parsed(&files, CONFIGURATION)[..] else {
+        panic!("no node");
+    };
+    assert_eq!(node.spec.ceiling.as_ref().unwrap().files.len(), 3);
+    parsed(&files, "grants/files-verify.yaml");
 }
