@@ -57,10 +57,10 @@ pub struct NodeConfigSpec {
     pub ceiling: Option<Grants>,
     /// Of all plugins, where no PluginGrant says otherwise.
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: Box<Limits>,
     /// The most that any PluginGrant may say; what is absent is not limited.
     #[serde(default)]
-    pub limits_max: Limits,
+    pub limits_max: Box<Limits>,
     #[serde(default)]
     pub log: Log,
     #[serde(default)]

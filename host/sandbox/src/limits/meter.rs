@@ -6,11 +6,12 @@
 //! anew after every tick, and each tick asks whether there is time left.
 //!
 //! The alternative, to stop the clock at every call of the host, costs two readings of it
-//! a call: 50 ns by the monotonic clock, which also counts the time that others had the
-//! processor, or 500 ns and more by the thread's own, on a call that costs 70 ns. This way
-//! a call costs nothing and a poll two readings. What the host does for a call on the
-//! guest's own thread, copying an argument or a line of the log, is the guest's doing and
-//! counts as well.
+//! a call that takes less than 100 ns. The thread's own clock is a system call, dearer than
+//! the call itself several times over; the monotonic one is cheaper by a factor of three or
+//! more, and also counts the time that others had the processor. This way a call costs
+//! nothing and a poll two readings. What the host does for a call on the guest's own
+//! thread, copying an argument or a line of the log, is the guest's doing and counts as
+//! well.
 
 use std::future::Future;
 use std::pin::Pin;
