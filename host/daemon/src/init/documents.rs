@@ -252,8 +252,7 @@ fn front_steps(answers: &Answers) -> String {
     }
     let folders: Vec<String> = answers.files.iter().map(|f| scalar(path(f))).collect();
     format!(
-        "\
-    # Certificates, their keys and the configuration by which Secrets are encrypted:
+        "    # Certificates, their keys and the configuration by which Secrets are encrypted:
     # without the latter a restored etcd cannot be read.
     - name: files
       plugin: files-backup

@@ -141,8 +141,8 @@ fn order(workflow: &Workflow<'_>, fronts: &[Front<'_>]) -> Option<Failure> {
         );
         return Some(placed(workflow, first.step, "plugin", told));
     }
-    let after = fronts.iter().skip_while(|front| front.backs_up());
-    let late = after.filter(|front| front.backs_up()).next()?;
+    let mut after = fronts.iter().skip_while(|front| front.backs_up());
+    let late = after.find(|front| front.backs_up())?;
     let told = format!(
         "step {} backs up and follows step {}, which judges: move it before that",
         late.step.name, judge.step.name

@@ -170,6 +170,7 @@ fn questions_are_asked_on_a_terminal_with_what_was_found() {
         .answer("");
     terminal.expect("Client certificate").answer("");
     terminal.expect("Private key").answer("");
+    terminal.expect("Folders to back up").answer("");
     terminal
         .expect("Folder for the recovery points")
         .expect("[/var/backups/drydock]");
@@ -215,6 +216,7 @@ fn who_says_no_or_leaves_gets_nothing() {
         "Authority",
         "Client certificate",
         "Private key",
+        "Folders to back up",
         "Folder for",
     ] {
         terminal.expect(question).answer("");

@@ -28,7 +28,7 @@ const RUNS: usize = 5;
 /// What can be asked for by name.
 const NAMES: [&str; 6] = ["start", "border", "bytes", "compile", "memory", "crowd"];
 
-fn main() {
+fn main() -> std::process::ExitCode {
     let (mut names, mut runs, mut json) = (Vec::new(), RUNS, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -43,7 +43,7 @@ fn main() {
                     "there is no measurement `{other}`; choose from {}",
                     NAMES.join(", ")
                 );
-                std::process::exit(64);
+                return std::process::ExitCode::from(64);
             }
         }
     }
@@ -79,4 +79,5 @@ fn main() {
     if let Some(file) = json {
         std::fs::write(file, report.json()).unwrap();
     }
+    std::process::ExitCode::SUCCESS
 }

@@ -107,7 +107,7 @@ fn of_archive(archive: &[u8]) -> Facts {
         facts.set(name, FactValue::Unsigned(number));
     }
     for (number, problem) in summary.problems.iter().enumerate() {
-        facts.set_text(&format!("archive.problem.{number}"), problem);
+        facts.set_text(format!("archive.problem.{number}"), problem);
     }
     facts
 }

@@ -144,11 +144,13 @@ impl Decoder {
 
     /// Whether a step can be made without input.
     fn has_more(&self) -> bool {
-        match self.state {
-            State::Meta { left: 0, .. } | State::Data { left: 0, .. } => true,
-            State::EntryEnd { .. } | State::Padding(0) => true,
-            _ => false,
-        }
+        matches!(
+            self.state,
+            State::Meta { left: 0, .. }
+                | State::Data { left: 0, .. }
+                | State::EntryEnd { .. }
+                | State::Padding(0)
+        )
     }
 
     fn step<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Damage> {

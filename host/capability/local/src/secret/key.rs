@@ -29,7 +29,7 @@ pub struct Key {
 
 enum Material {
     Hmac(Zeroizing<Vec<u8>>),
-    Rsa(KeyPair),
+    Rsa(Box<KeyPair>),
 }
 
 /// What the grant says of the key.
@@ -46,7 +46,7 @@ impl Key {
     pub(super) fn new(name: &str, sign: SignUse, value: &[u8]) -> Result<Self, Fault> {
         let material = match sign.algorithm {
             Algorithm::HmacSha256 => Material::Hmac(hmac_bytes(name, &sign, value)?),
-            Algorithm::Rs256 => Material::Rsa(rsa_key(name, value)?),
+            Algorithm::Rs256 => Material::Rsa(Box::new(rsa_key(name, value)?)),
         };
         let chain = Chain {
             name: name.to_owned(),

@@ -34,7 +34,7 @@ async fn a_slice_goes_from_the_host_to_the_server() {
     let slice = Slice::new(bytes, 4, 3 * 1024 * 1024 + 1).unwrap();
     let size = slice.size();
     let act = json!({"do": "attach", "url": world.server.url("/up")});
-    let verdict = acts_on(&world.signer(), &[act.clone()], Some(slice))
+    let verdict = acts_on(&world.signer(), std::slice::from_ref(&act), Some(slice))
         .await
         .result
         .unwrap();
