@@ -10,7 +10,7 @@ use std::path::Path;
 
 use drydock_core::PluginDigest;
 use drydock_core::plugin::{
-    Access, EtcdCall, FolderGrant, Grants, HttpGrant, PluginManifest, Request, World,
+    Access, CONTRACT, EtcdCall, FolderGrant, Grants, HttpGrant, PluginManifest, Request, World,
 };
 
 use crate::compile::{self, CompileError};
@@ -82,7 +82,7 @@ pub enum AdmitError {
         name: String,
         digest: PluginDigest,
         #[source]
-        source: wasmtime::Error,
+        source: Reason,
     },
     #[error(
         "plugin {name} ({digest}) says it is a {world} plugin and does not export {expected}: mend `world` in its manifest, or what it exports"
@@ -92,6 +92,15 @@ pub enum AdmitError {
         digest: PluginDigest,
         world: World,
         expected: String,
+    },
+    #[error(
+        "plugin {name} ({digest}) {does}, and this host speaks {CONTRACT}: build the plugin with the SDK of this host, or use the Drydock version that the plugin was made for"
+    )]
+    OtherContract {
+        name: String,
+        digest: PluginDigest,
+        /// What it imports or exports of another version.
+        does: String,
     },
     #[error(
         "plugin {name} ({digest}) imports {import}, which this host gives to no {world} plugin: build it without"
@@ -135,13 +144,34 @@ pub enum AdmitError {
         digest: PluginDigest,
         request: Request,
     },
-    #[error("plugin {name} ({digest}) does not fit the contract of this host")]
+    #[error(
+        "plugin {name} ({digest}) does not fit the contract of this host, so build it anew with the SDK of this host"
+    )]
     Link {
         name: String,
         digest: PluginDigest,
         #[source]
-        source: wasmtime::Error,
+        source: Reason,
     },
+}
+
+/// What the engine says of a component. It repeats words out of the component, so it is
+/// made fit for a terminal, and cut.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Reason(String);
+
+/// Longest reason: the first sentences say what is wrong, the rest where in the engine.
+const REASON_BYTES_MAX: usize = 240;
+
+impl Reason {
+    pub(crate) fn of(error: &wasmtime::Error) -> Self {
+        Self::told(&format!("{error:#}"))
+    }
+
+    fn told(text: &str) -> Self {
+        Self(crate::log::plain(text, REASON_BYTES_MAX))
+    }
 }
 
 /// Refuses a component that is too large to be looked at.
@@ -199,12 +229,12 @@ pub(crate) fn not_compiled(
         CompileError::Refused(reason) => AdmitError::Invalid {
             name,
             digest,
-            source: wasmtime::Error::msg(reason),
+            source: Reason::told(&reason),
         },
         CompileError::Invalid(source) => AdmitError::Invalid {
             name,
             digest,
-            source,
+            source: Reason::of(&source),
         },
     }
 }

@@ -47,7 +47,7 @@ mod redact;
 mod sandbox;
 mod target;
 
-pub use admit::{Admission, AdmitError};
+pub use admit::{Admission, AdmitError, Reason};
 pub use attempt::Attempt;
 pub use cache::CompiledFrom;
 pub use compile::{Compiler, worker as compile_worker};

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::admit::{self, Admission, AdmitError};
+use crate::admit::{self, Admission, AdmitError, Reason};
 use crate::cache::{self, Cache, CompiledFrom};
 use crate::compile::{CompileError, Compiler};
 use crate::engine::{self, Ticker};
@@ -152,7 +152,7 @@ impl Sandbox {
             .map_err(|source| AdmitError::Link {
                 name: manifest.name.clone(),
                 digest: digest.clone(),
-                source,
+                source: Reason::of(&source),
             })?;
         let speaker = Speaker {
             name: manifest.name.clone(),

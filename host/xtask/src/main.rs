@@ -34,6 +34,7 @@ mod program;
 mod quickstart;
 mod test;
 mod tools;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -91,6 +92,19 @@ enum Chore {
         #[arg(long, value_name = "FILE")]
         json: Option<std::path::PathBuf>,
     },
+    /// Throw hostile guests together at random beside a real backup, which must come to
+    /// no harm.
+    Torture {
+        /// How many random sequences; 10,000 otherwise.
+        #[arg(long, value_name = "NUMBER")]
+        sequences: Option<u64>,
+        /// The same seed makes the same sequences; 1 otherwise.
+        #[arg(long, value_name = "NUMBER")]
+        seed: Option<u64>,
+        /// Start no sequence after so many minutes; 120 otherwise.
+        #[arg(long, value_name = "NUMBER")]
+        minutes: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -113,6 +127,18 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Quickstart { keep, scratch } => {
             quickstart::run(&workspace, keep, scratch.as_deref())
         }
+        Chore::Torture {
+            sequences,
+            seed,
+            minutes,
+        } => torture::run(
+            &workspace,
+            &torture::Wanted {
+                sequences,
+                seed,
+                minutes,
+            },
+        ),
         Chore::Bench {
             names,
             mebibytes,

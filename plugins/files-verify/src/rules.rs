@@ -131,15 +131,10 @@ mod tests {
     #[test]
     fn a_sound_archive_passes_and_each_fact_counts() {
         assert_eq!(judge(&facts(&SOUND)), []);
-        for missing in 0..SOUND.len() {
+        for (missing, (name, _)) in SOUND.iter().enumerate() {
             let mut some = SOUND.to_vec();
             some.remove(missing);
-            assert_eq!(
-                codes(&facts(&some)).len(),
-                1,
-                "without {}",
-                SOUND[missing].0
-            );
+            assert_eq!(codes(&facts(&some)).len(), 1, "without {name}");
         }
         let changes = [
             (1, 0, "archive-empty"),

@@ -1,5 +1,7 @@
 //! Documents as operators write them, right and wrong.
 
+mod noise;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -62,7 +62,13 @@ pub(crate) fn check(
     let ty = component.component_type();
     let expected = exported_interface(manifest.world);
     if ty.get_export(engine, &expected).is_none() {
-        return Err(subject.wrong_world(expected));
+        let mut exports = ty.exports(engine);
+        return Err(
+            match exports.find(|(name, _)| is_of_another_contract(name)) {
+                Some((name, _)) => subject.other_contract(format!("exports {name}")),
+                None => subject.wrong_world(expected),
+            },
+        );
     }
     for (name, import) in ty.imports(engine) {
         subject.check_import(engine, name, &import.ty)?;
@@ -80,6 +86,9 @@ impl Subject<'_> {
         let ComponentItem::ComponentInstance(instance) = item else {
             return Err(self.unknown(name));
         };
+        if is_of_another_contract(name) {
+            return Err(self.other_contract(format!("imports {name}")));
+        }
         if let Some((interface, version)) = name.split_once('@')
             && WASI.contains(&interface)
             && version.starts_with("0.2.")
@@ -136,6 +145,14 @@ impl Subject<'_> {
         }
     }
 
+    fn other_contract(&self, does: String) -> AdmitError {
+        AdmitError::OtherContract {
+            name: self.manifest.name.clone(),
+            digest: self.digest.clone(),
+            does: crate::log::plain(&does, 200),
+        }
+    }
+
     fn unknown(&self, import: &str) -> AdmitError {
         AdmitError::UnknownImport {
             name: self.manifest.name.clone(),
@@ -162,6 +179,21 @@ fn contract_interface(name: &str) -> Option<&str> {
         .strip_suffix('@')?
         .strip_prefix(package)?
         .strip_prefix('/')
+}
+
+/// Whether this is an interface of the contract in another version than this host's, be it
+/// a newer or an older one.
+fn is_of_another_contract(name: &str) -> bool {
+    let contract = CONTRACT.split_once('@');
+    let interface = name.split_once('@');
+    contract
+        .zip(interface)
+        .is_some_and(|((package, ours), (interface, theirs))| {
+            let ours_but_for_the_version = interface
+                .strip_prefix(package)
+                .is_some_and(|rest| rest.starts_with('/'));
+            ours_but_for_the_version && theirs != ours
+        })
 }
 
 fn exported_interface(world: World) -> String {
@@ -240,6 +272,15 @@ mod tests {
             "evil:plugin/etcd@0.1.0",
         ] {
             assert_eq!(contract_interface(other), None, "{other}");
+        }
+        assert!(is_of_another_contract("drydock:plugin/etcd@0.1.1"));
+        for other in [
+            "drydock:plugin/etcd@0.1.0",
+            "drydock:plugin/etcd",
+            "drydock:plugins/etcd@0.1.1",
+            "evil:plugin/etcd@0.1.1",
+        ] {
+            assert!(!is_of_another_contract(other), "{other}");
         }
         assert_eq!(
             exported_interface(World::Store),

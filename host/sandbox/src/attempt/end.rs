@@ -16,6 +16,10 @@ const LAST_WORDS_BYTES_MAX: usize = 1000;
 /// Longest name of a function in a frame; generic code has longer ones that say no more.
 const FRAME_BYTES_MAX: usize = 200;
 
+/// What the Rust runtime says behind a panic, which helps nobody here: a guest has no
+/// environment.
+const ADVICE: &str = "note: run with `RUST_BACKTRACE";
+
 /// Longest error of the engine's that is shown.
 const ERROR_BYTES_MAX: usize = 1000;
 
@@ -91,11 +95,19 @@ fn failed(error: &wasmtime::Error, plugin: &str, limits: &Limits, log: &AttemptL
             log,
         );
     }
-    let (code, what) = match error.downcast_ref::<Trap>() {
-        Some(trap) => ("plugin-trapped", trap.to_string()),
-        None => ("plugin-failed", plain(&causes(error), ERROR_BYTES_MAX)),
+    let fault = match error.downcast_ref::<Trap>() {
+        Some(trap) => Fault::transient(
+            "plugin-trapped",
+            format!("plugin {plugin} broke off ({trap})"),
+        ),
+        None => Fault::transient(
+            "plugin-failed",
+            format!(
+                "plugin {plugin} did what no plugin may ({}) and was ended: ask its author",
+                plain(&causes(error), ERROR_BYTES_MAX)
+            ),
+        ),
     };
-    let fault = Fault::transient(code, format!("plugin {plugin} broke off ({what})"));
     with_last_words(fault, log)
 }
 
@@ -133,7 +145,13 @@ fn with_last_words(mut fault: Fault, log: &AttemptLog) -> Fault {
     if log.last_words.is_empty() {
         return fault;
     }
-    let words = plain(&log.last_words.join(" "), LAST_WORDS_BYTES_MAX);
+    let words: Vec<&str> = log
+        .last_words
+        .iter()
+        .map(String::as_str)
+        .filter(|line| !line.starts_with(ADVICE))
+        .collect();
+    let words = plain(&words.join(" "), LAST_WORDS_BYTES_MAX);
     fault.message = format!("{}: {words}", fault.message);
     fault.with_detail("stderr", words)
 }

@@ -9,6 +9,7 @@ mod cache;
 mod compile;
 mod etcd;
 mod files;
+mod hostile;
 mod limits;
 mod network;
 mod one_cpu;
@@ -16,6 +17,8 @@ mod outputs;
 mod powers;
 mod speech;
 mod store;
+#[path = "../torture/mod.rs"]
+mod torture;
 mod verify;
 
 use std::path::{Path, PathBuf};

@@ -100,7 +100,9 @@ fn what_vanished_is_a_note_and_what_cannot_be_read_a_failure() {
         )
     );
     key.trouble = Some(Error::denied("permission-denied", "not allowed"));
-    (0..5).for_each(|_| drop(take(&mut ledger, &key)));
+    for _ in 0..5 {
+        take(&mut ledger, &key);
+    }
     key.trouble = Some(Error::transient("io", "x"));
     take(&mut ledger, &key);
     let error = ledger.close().unwrap_err();
