@@ -1,10 +1,15 @@
 //! What a healthy cluster answers.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use drydock_testkit::wait_until;
 use sha2::{Digest as _, Sha256};
 
 use crate::{access, config, shared};
+
+/// Far longer than a cluster takes even on a busy machine.
+const SETTLING_MAX: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn every_member_tells_of_itself() {
@@ -68,11 +73,20 @@ async fn members_agree_on_the_hash_of_a_revision() {
 async fn a_snapshot_is_what_etcdctl_saves() {
     let cluster = shared().await;
     let access = access(config(cluster));
+    let endpoint = &access.endpoints()[2];
+    // A cluster settles on its storage version some seconds after its start.
+    let is_settled = async || {
+        let mut stream = access.snapshot(endpoint).await.unwrap();
+        while stream.next().await.unwrap().is_some() {}
+        !stream.version().is_empty()
+    };
+    wait_until("a storage version", SETTLING_MAX, is_settled)
+        .await
+        .unwrap();
     let saved = cluster.folder().join("saved.db");
     cluster
         .etcdctl_of(2, &["snapshot", "save", saved.to_str().unwrap()])
         .unwrap();
-    let endpoint = &access.endpoints()[2];
     let mut stream = access.snapshot(endpoint).await.unwrap();
     let mut bytes = Vec::new();
     let mut last = u64::MAX;
