@@ -18,7 +18,7 @@ pub struct Position {
 
 /// What is wrong with a document. `Display` gives `file:line:column: sentence`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("{file}:{at}: {message}")]
+#[error("{file}:{at}: {}", plain(.message))]
 pub struct FileError {
     /// The file as the operator named it.
     pub file: Arc<str>,
@@ -60,6 +60,11 @@ impl FileError {
             message: "the file is not UTF-8 text from here on; save it as UTF-8".to_owned(),
         }
     }
+}
+
+/// Without what a terminal would obey: a sentence repeats keys as they were written.
+fn plain(message: &str) -> String {
+    message.replace(char::is_control, "\u{fffd}")
 }
 
 impl fmt::Display for Position {

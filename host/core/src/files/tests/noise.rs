@@ -85,6 +85,8 @@ fn spoil(text: &mut String, random: &mut Random) {
             let at = random.place(text);
             return text.insert_str(at, &"[".repeat(random.below(3_000)));
         }
+        // Nothing is left to spoil.
+        3..=5 if lines.is_empty() => {}
         3 => drop(lines.remove(one)),
         4 => lines.insert(one, lines[other]),
         5 => lines.swap(one, other),
