@@ -19,6 +19,7 @@ pub mod fact;
 pub mod fault;
 pub mod files;
 pub mod ids;
+mod plain;
 pub mod plugin;
 pub mod store;
 
@@ -30,3 +31,4 @@ pub use ids::{
     ClusterName, OutputId, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
     TargetName,
 };
+pub use plain::plain;

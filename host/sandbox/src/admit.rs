@@ -170,7 +170,7 @@ impl Reason {
     }
 
     fn told(text: &str) -> Self {
-        Self(crate::log::plain(text, REASON_BYTES_MAX))
+        Self(drydock_core::plain(text, REASON_BYTES_MAX))
     }
 }
 

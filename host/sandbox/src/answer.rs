@@ -183,7 +183,7 @@ fn object(key: &str) -> Result<(), Fault> {
     }
     Err(bad(format!(
         "the object key {:?}",
-        crate::log::plain(key, 200)
+        drydock_core::plain(key, 200)
     )))
 }
 

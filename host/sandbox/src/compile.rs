@@ -20,7 +20,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::engine;
-use crate::log::plain;
+use drydock_core::plain;
 
 /// First byte of the worker's answer.
 const COMPILED: u8 = 0;

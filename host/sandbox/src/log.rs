@@ -2,7 +2,6 @@
 //! bounded, and free of anything that a terminal would obey.
 
 mod book;
-mod plain;
 mod rate;
 
 use std::fmt;
@@ -15,7 +14,6 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 pub(crate) use book::LogBook;
-pub(crate) use plain::plain;
 
 /// What a guest may write to stdout or stderr in one call.
 const WRITE_BYTES_MAX: usize = 64 * 1024;

@@ -168,7 +168,7 @@ fn check_words(manifest: &PluginManifest) -> Result<(), ManifestError> {
 
 /// A word of an unknown file, fit for a message.
 fn shown(word: &str) -> String {
-    crate::log::plain(word, NAME_CHARACTERS_MAX)
+    drydock_core::plain(word, NAME_CHARACTERS_MAX)
 }
 
 #[cfg(test)]

@@ -4,10 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::tree::FILE_BYTES_MAX;
+use crate::plain;
 
 /// Longest distance between a word that was written and the word that is suggested
 /// for it, as a share of a perfect match: further away a suggestion only misleads.
 const LIKENESS_MIN: f64 = 0.72;
+
+/// Longest sentence that is shown: a key that is repeated in it can be as long as a file.
+const SENTENCE_BYTES_MAX: usize = 4096;
 
 /// A place in a file, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +22,7 @@ pub struct Position {
 
 /// What is wrong with a document. `Display` gives `file:line:column: sentence`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("{file}:{at}: {}", plain(.message))]
+#[error("{file}:{at}: {}", plain(.message, SENTENCE_BYTES_MAX))]
 pub struct FileError {
     /// The file as the operator named it.
     pub file: Arc<str>,
@@ -60,11 +64,6 @@ impl FileError {
             message: "the file is not UTF-8 text from here on; save it as UTF-8".to_owned(),
         }
     }
-}
-
-/// Without what a terminal would obey: a sentence repeats keys as they were written.
-fn plain(message: &str) -> String {
-    message.replace(char::is_control, "\u{fffd}")
 }
 
 impl fmt::Display for Position {

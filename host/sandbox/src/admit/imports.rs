@@ -149,7 +149,7 @@ impl Subject<'_> {
         AdmitError::OtherContract {
             name: self.manifest.name.clone(),
             digest: self.digest.clone(),
-            does: crate::log::plain(&does, 200),
+            does: drydock_core::plain(&does, 200),
         }
     }
 
@@ -158,7 +158,7 @@ impl Subject<'_> {
             name: self.manifest.name.clone(),
             digest: self.digest.clone(),
             world: self.manifest.world,
-            import: crate::log::plain(import, 200),
+            import: drydock_core::plain(import, 200),
         }
     }
 

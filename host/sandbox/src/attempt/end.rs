@@ -8,7 +8,8 @@ use super::Returned;
 use crate::engine::STACK_BYTES_MAX;
 use crate::limits::{LimitHit, Limits};
 use crate::link::WitError;
-use crate::log::{AttemptLog, plain};
+use crate::log::AttemptLog;
+use drydock_core::plain;
 
 /// Longest part of a fault's message that is the guest's own words.
 const LAST_WORDS_BYTES_MAX: usize = 1000;

@@ -7,7 +7,7 @@ use drydock_core::{ErrorClass, FactValue, Fault, Finding, Level};
 
 use super::contract;
 use super::contract::types as wit;
-use crate::log::plain;
+use drydock_core::plain;
 
 /// Longest code of an error or a finding; such words are short.
 const CODE_BYTES_MAX: usize = 64;

@@ -163,7 +163,7 @@ impl progress::Host for Guest {
             self.pulse.beat();
         }
         let unit = self.secrets.redactor().text(&unit);
-        let unit = crate::log::plain(&unit, UNIT_BYTES_MAX);
+        let unit = drydock_core::plain(&unit, UNIT_BYTES_MAX);
         (self.context.progress)(Progress { done, total, unit });
         Ok(())
     }

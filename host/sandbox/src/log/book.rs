@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::rate::Rate;
-use super::{AttemptLog, Capture, LogLine, LogSource, Severity, Speaker, plain};
+use drydock_core::plain;
+
+use super::{AttemptLog, Capture, LogLine, LogSource, Severity, Speaker};
 use crate::limits::{Limits, mend};
 use drydock_capability_local::Redactor;
 

@@ -58,5 +58,5 @@ fn gather(component: &[u8], found: &mut Inspection) -> Result<(), wasmparser::Bi
 
 /// A name out of an unknown file, fit for a terminal.
 fn plain(name: &str) -> String {
-    crate::log::plain(name, 200)
+    drydock_core::plain(name, 200)
 }

@@ -100,7 +100,11 @@ fn spoil(text: &mut String, random: &mut Random) {
 }
 
 fn assert_plain(sentence: &str) {
-    assert!(!sentence.contains(char::is_control), "{sentence:?}");
+    assert_eq!(
+        sentence,
+        crate::plain(sentence, sentence.len()),
+        "{sentence:?}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Text of a guest's, made plain: nothing in it is obeyed by a terminal, hides among
+//! Text of somebody else's, made plain: nothing in it is obeyed by a terminal, hides among
 //! other characters, or passes for the end of a line.
 
 use std::iter::Peekable;
@@ -12,7 +12,8 @@ const ST: char = '\u{9c}';
 
 /// `text` without escape sequences, control characters and characters that cannot be
 /// seen, cut to `bytes_max`.
-pub(crate) fn plain(text: &str, bytes_max: usize) -> String {
+#[must_use]
+pub fn plain(text: &str, bytes_max: usize) -> String {
     let mut plain = String::with_capacity(text.len().min(bytes_max));
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
