@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drydock_core::store::{Layout, PartReceipt, Session};
+use drydock_core::store::{Layout, ObjectStat, PartReceipt, Session};
 use drydock_core::{Fault, OutputId, StepName, TargetName};
 use drydock_engine::model::Event;
 use drydock_repository::target::Part;
@@ -91,20 +91,25 @@ impl Store {
             .complete(session, receipts, size, digest, true)
             .await?;
         tracing::info!(store = %self.step, %output, bytes = size, complete_ms = lap.ms(), "upload completed");
-        if completion.stat.size != size {
-            return Err(Fault::permanent(
-                "size-differs",
-                format!(
-                    "the target completed {} with {} bytes instead of {size}",
-                    completion.stat.object, completion.stat.size
-                ),
-            ));
-        }
+        of_size(&completion.stat, size)?;
+        self.is_there(&completion.stat.object, size).await?;
         Ok(Event::UploadCompleted {
             store: self.step.clone(),
             output,
             completion,
         })
+    }
+
+    /// What a store says of its own work is one thing, and what it has afterwards another.
+    async fn is_there(&self, object: &str, size: u64) -> Result<(), Fault> {
+        match self.target.stat(object).await {
+            Ok(stat) => of_size(&stat, size),
+            Err(fault) if fault.is("not-found") => Err(Fault::permanent(
+                "object-missing",
+                format!("the target said that {object} is complete, and does not have it"),
+            )),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Reads the object back whole and compares size and SHA-256.
@@ -207,6 +212,19 @@ fn part_size(layout: &Layout) -> Result<u64, Fault> {
         ));
     }
     Ok(size)
+}
+
+fn of_size(stat: &ObjectStat, size: u64) -> Result<(), Fault> {
+    if stat.size == size {
+        return Ok(());
+    }
+    Err(Fault::permanent(
+        "size-differs",
+        format!(
+            "the target completed {} with {} bytes instead of {size}",
+            stat.object, stat.size
+        ),
+    ))
 }
 
 fn digest(hex_digits: &str) -> Result<[u8; 32], Fault> {
