@@ -25,6 +25,7 @@
 )]
 
 pub mod etcd;
+pub mod gnu_tar;
 pub mod guard;
 pub mod guests;
 pub mod kube_objects;

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use drydock_testkit::gnu_tar::packed;
 use drydock_testkit::mounts::Mounts;
 use drydock_testkit::tools;
 use serde_json::Value;
@@ -68,29 +69,19 @@ fn answer(mut command: Command) -> Answer {
     Answer::of(command.output().unwrap())
 }
 
-/// Everything that GNU tar sees in a folder, as the archive that it makes of it.
-fn packed(at: &Path, name: &str) -> Vec<u8> {
-    let output = Command::new("tar")
-        .args([
-            "--format=posix",
-            "--sort=name",
-            "--xattrs",
-            "--xattrs-include=*",
-        ])
-        .args(["--pax-option=exthdr.name=%d/pax/%f,delete=atime,delete=ctime"])
-        .args(["-cf", "-", "-C"])
-        .arg(at)
-        .arg(name)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    output.stdout
+/// The scratch folder as archives name it: without the first `/`.
+fn inner(world: &World) -> PathBuf {
+    world.scratch.path().strip_prefix("/").unwrap().to_owned()
 }
 
 /// Where `kubernetes` lies in what was extracted.
 fn inside(world: &World, to: &str) -> PathBuf {
-    let scratch = world.scratch.path().strip_prefix("/").unwrap();
-    world.scratch.join(to).join(scratch)
+    world.scratch.join(to).join(inner(world))
+}
+
+fn hide_inner(case: &mut Case) {
+    let inner = inner(&case.world).display().to_string();
+    case.hide(&inner, "<inner>");
 }
 
 /// No unfinished folder and no temporary file.
@@ -149,7 +140,9 @@ fn everything_comes_back_as_it_was() {
         (&0.into(), &0.into())
     );
     let at = inside(&world, "out");
-    assert!(packed(&at, "kubernetes") == packed(world.scratch.path(), "kubernetes"));
+    assert!(
+        packed(&at, "kubernetes").unwrap() == packed(world.scratch.path(), "kubernetes").unwrap()
+    );
     assert_nothing_beside(&world, "out");
     let mode = std::fs::metadata(world.scratch.join("out")).unwrap().mode();
     assert_eq!(mode & 0o7777, 0o700);
@@ -250,9 +243,7 @@ fn a_full_disk_leaves_nothing() {
     .unwrap();
     let point = recovery_point(&case.world);
     case.hides_numbers = true;
-    let scratch = case.world.scratch.path().strip_prefix("/").unwrap();
-    let inner = scratch.display().to_string();
-    case.hide(&inner, "<inner>");
+    hide_inner(&mut case);
     let (small, kept) = (
         case.world.scratch.join("small"),
         case.world.scratch.join("kept"),
@@ -282,15 +273,7 @@ fn without_root_the_owners_are_told_as_lost() {
     std::os::unix::fs::lchown(&key, Some(12), Some(34)).unwrap();
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o4755)).unwrap();
     let point = recovery_point(&case.world);
-    let inner = case
-        .world
-        .scratch
-        .path()
-        .strip_prefix("/")
-        .unwrap()
-        .display()
-        .to_string();
-    case.hide(&inner, "<inner>");
+    hide_inner(&mut case);
     let without = |to: &str, more: &[&str]| {
         let inner = extract(&case.world, &point, to, more);
         let mut command = Command::new("setpriv");
@@ -310,15 +293,7 @@ fn without_root_the_owners_are_told_as_lost() {
 fn what_an_interrupted_fetch_left_is_removed_by_the_next() {
     let mut case = Case::new("extract-after-an-interrupted-one", world(""));
     let point = recovery_point(&case.world);
-    let inner = case
-        .world
-        .scratch
-        .path()
-        .strip_prefix("/")
-        .unwrap()
-        .display()
-        .to_string();
-    case.hide(&inner, "<inner>");
+    hide_inner(&mut case);
     case.put("out.abcd1234.partial/etc/x", "half");
     for near in [
         "out.abcd123.partial/x",
@@ -385,5 +360,7 @@ fn the_commands_of_the_operating_page_unpack_it() {
     );
     printed.unwrap();
     let at = inside(&world, "by-hand");
-    assert!(packed(&at, "kubernetes") == packed(world.scratch.path(), "kubernetes"));
+    assert!(
+        packed(&at, "kubernetes").unwrap() == packed(world.scratch.path(), "kubernetes").unwrap()
+    );
 }

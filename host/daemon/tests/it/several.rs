@@ -86,6 +86,7 @@ fn assert_both_are_there(world: &World) {
         .drydock(&[&fetch[..], &["--identity", &identity]].concat())
         .ok();
     assert!(answer.stdout.contains(ARCHIVE), "{}", answer.stdout);
+    assert_no_two_in_one_file(world, &points[0]);
     let fetched = std::fs::read(to.join(ARCHIVE)).unwrap();
     assert_eq!(fetched, std::fs::read(source(world)).unwrap());
     let snapshot = std::fs::read_dir(&to)
@@ -96,6 +97,17 @@ fn assert_both_are_there(world: &World) {
     let restored = world.path("restored");
     let snapshot = snapshot.display().to_string();
     etcdutl(&["snapshot", "restore", &snapshot, "--data-dir", &restored]);
+}
+
+/// `--to x.db` is one file, and no folder of that name comes of it.
+fn assert_no_two_in_one_file(world: &World, point: &str) {
+    let (file, identity) = (world.path("one.db"), world.path("sealing.key"));
+    let asked = ["recovery-point", "fetch", point, "--to", &file];
+    let answer = world.drydock(&[&asked[..], &["--identity", &identity]].concat());
+    assert_eq!(answer.code, Some(64), "{}", answer.stderr);
+    let sentence = format!("--to {file} reads as one file, and the recovery point has ");
+    assert!(answer.stderr.contains(&sentence), "{}", answer.stderr);
+    assert!(!Path::new(&file).exists());
 }
 
 /// Attempts of each step as `run show` tells of them.

@@ -2,7 +2,6 @@
 //! `files-verify` on what came out.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +10,7 @@ use drydock_capability_local::{ArchiveCheck, ArchiveSummary};
 use drydock_core::plugin::{Access, FolderGrant, Grants};
 use drydock_core::{ErrorClass, Fault, Level};
 use drydock_sandbox::{Attempt, BackupCall, BackupReport, Plugin};
+use drydock_testkit::gnu_tar::packed;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -114,24 +114,6 @@ fn tar(archive: &[u8], arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A folder as GNU tar archives it, in a form that does not depend on when.
-fn packed(at: &Path, name: &str) -> Vec<u8> {
-    let output = Command::new("tar")
-        .args([
-            "--format=posix",
-            "--sort=name",
-            "--xattrs",
-            "--xattrs-include=*",
-        ])
-        .args(["--pax-option=exthdr.name=%d/pax/%f,delete=atime,delete=ctime"])
-        .args(["-cf", "-", "-C"])
-        .arg(at)
-        .arg(name)
-        .output()
-        .unwrap();
-    output.stdout
-}
-
 #[tokio::test]
 async fn gnu_tar_brings_everything_back() {
     let place = place();
@@ -184,8 +166,8 @@ async fn gnu_tar_brings_everything_back() {
     );
     let inside = place.scratch.path().strip_prefix("/").unwrap();
     let (ours, theirs) = (
-        packed(&to.path().join(inside), "kubernetes"),
-        packed(place.scratch.path(), "kubernetes"),
+        packed(&to.path().join(inside), "kubernetes").unwrap(),
+        packed(place.scratch.path(), "kubernetes").unwrap(),
     );
     let listed = |archive: &[u8]| tar(archive, &["-tvv", "--full-time", "--xattrs"]);
     assert_eq!(listed(&ours), listed(&theirs));

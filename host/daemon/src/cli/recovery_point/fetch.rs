@@ -41,9 +41,10 @@ pub(super) async fn fetch(output: Output, node: Node, asked: FetchArgs) -> Outco
         None => artifacts.iter().collect(),
     };
     let to = asked.to.as_deref().unwrap_or(Path::new("."));
+    one_file_for_one(to, &artifacts)?;
     let mut rows = Vec::new();
     for artifact in &artifacts {
-        let path = destination(to, artifact, artifacts.len(), asked.sealed)?;
+        let path = destination(to, artifact, asked.sealed)?;
         let form = form(artifact, identities.as_ref(), asked.sealed)?;
         bring(&shelf, &found, artifact, &path, form).await?;
         rows.push(vec![artifact.name.clone(), path.display().to_string()]);
@@ -122,20 +123,32 @@ fn form(
     }
 }
 
+/// `--to snapshot.db` means a file, and several artifacts do not go into one.
+fn one_file_for_one(to: &Path, artifacts: &[&Artifact]) -> Result<(), Failure> {
+    if artifacts.len() < 2 || is_folder(to) {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow::anyhow!(
+        "--to {} reads as one file, and the recovery point has {}: choose one of them with \
+         --artifact, or name a folder",
+        to.display(),
+        names(artifacts.iter().copied())
+    )))
+}
+
+/// A folder that is there, or a name without an extension.
+fn is_folder(to: &Path) -> bool {
+    to.is_dir() || to.extension().is_none()
+}
+
 /// Where an artifact goes: into a folder under its own name, or to the file itself.
-fn destination(
-    to: &Path,
-    artifact: &Artifact,
-    count: usize,
-    sealed: bool,
-) -> Result<PathBuf, Failure> {
+fn destination(to: &Path, artifact: &Artifact, sealed: bool) -> Result<PathBuf, Failure> {
     let name = if sealed {
         &artifact.object
     } else {
         &artifact.name
     };
-    let is_folder = to.is_dir() || to.extension().is_none() || count > 1;
-    let path = if is_folder {
+    let path = if is_folder(to) {
         fs::create_dir_all(to)
             .with_context(|| format!("the folder {} cannot be made", to.display()))?;
         to.join(name)
