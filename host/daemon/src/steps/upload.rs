@@ -106,7 +106,9 @@ impl Store {
             Ok(stat) => of_size(&stat, size),
             Err(fault) if fault.is("not-found") => Err(Fault::permanent(
                 "object-missing",
-                format!("the target said that {object} is complete, and does not have it"),
+                format!(
+                    "the target said that {object} is complete, and does not have it: what is kept there gets lost, so use another target until its author has mended the plugin"
+                ),
             )),
             Err(fault) => Err(fault),
         }
