@@ -74,6 +74,15 @@ impl From<Problem> for SnapshotError {
     }
 }
 
+impl From<Fault> for SnapshotError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Failure(error) => error,
+            Fault::Damage(problem) => problem.into(),
+        }
+    }
+}
+
 /// What stops the reading of one page: damage, which is noted and walked
 /// around, or a failure to read, which ends everything.
 pub(crate) enum Fault {

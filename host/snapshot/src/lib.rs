@@ -6,8 +6,12 @@
 //! answer, with the same figures, and judges the structure as strictly as
 //! bbolt's own check, which `status` of etcd runs too.
 //!
-//! It refuses to know networks, members, clocks, configuration, and where a
-//! file is kept. It never writes to a snapshot.
+//! It makes data folders out of a snapshot, too, that real etcd boots from:
+//! [`restore`].
+//!
+//! It refuses to know networks, running members, configuration, and where a
+//! snapshot is kept. It never writes to a snapshot; a restore writes new folders
+//! only.
 //!
 //! # The way data flows
 //!
@@ -47,7 +51,8 @@
 //! **Invariant:** values of keys appear in no error and no log; a problem names
 //! a page and an element.
 //!
-//! A crash leaves nothing behind: the index on disk has no name.
+//! A crash leaves nothing behind: the index on disk has no name, and what a
+//! restore was building is cleared away by the next one.
 
 mod bytes;
 mod claims;
@@ -64,6 +69,7 @@ mod page;
 mod pageset;
 mod problem;
 mod reader;
+pub mod restore;
 mod source;
 mod stream;
 mod survey;

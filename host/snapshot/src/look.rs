@@ -117,6 +117,11 @@ impl Where {
 }
 
 impl Inline {
+    /// The leaf as it stands in the value, its page header first.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub fn leaf(&self) -> Result<Leaf<'_>, Problem> {
         Page::new(self.page, &self.bytes).leaf(Bounds::default())
     }

@@ -12,6 +12,8 @@ use crate::problem::Problem;
 
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
+/// The flags of a meta page.
+const FLAG_META: u16 = 0x04;
 const META_BYTES: usize = 64;
 const CHECKSUM_AT: usize = 56;
 /// The freelist page of a writer that does not store its freelist, as etcd.
@@ -60,6 +62,23 @@ impl Geometry {
             .into_iter()
             .find_map(|size| meta_at(head, size as usize).filter(|meta| meta.page_bytes == size));
         newer(first, second).ok_or(Problem::MetaInvalid)?.checked()
+    }
+
+    /// The bytes that the meta page `page`, 0 or 1, begins with when it says so.
+    pub(crate) fn to_bytes(self, page: u64) -> Vec<u8> {
+        let mut bytes = page.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&FLAG_META.to_le_bytes());
+        bytes.extend_from_slice(&[0; 6]);
+        for number in [MAGIC, VERSION, self.page_bytes, 0] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        let freelist = self.freelist.unwrap_or(FREELIST_NONE);
+        for number in [self.root, 0, freelist, self.pages, self.txid] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        let checksum = fnv1a(&bytes[HEAD_BYTES..]);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes
     }
 
     fn checked(self) -> Result<Self, Problem> {

@@ -17,15 +17,15 @@ use crate::problem::Problem;
 /// The bytes of a page's own header.
 pub(crate) const HEAD_BYTES: usize = 16;
 /// The bytes of one element of the table.
-const ELEMENT_BYTES: usize = 16;
+pub(crate) const ELEMENT_BYTES: usize = 16;
 /// The bytes of a bucket's header: root page u64, sequence u64.
-const BUCKET_HEAD_BYTES: usize = 16;
+pub(crate) const BUCKET_HEAD_BYTES: usize = 16;
 
-const FLAG_BRANCH: u16 = 0x01;
-const FLAG_LEAF: u16 = 0x02;
+pub(crate) const FLAG_BRANCH: u16 = 0x01;
+pub(crate) const FLAG_LEAF: u16 = 0x02;
 const FLAG_FREELIST: u16 = 0x10;
 /// A leaf element that is a bucket.
-const ELEMENT_BUCKET: u32 = 0x01;
+pub(crate) const ELEMENT_BUCKET: u32 = 0x01;
 
 /// A page's header.
 #[derive(Debug, Clone, Copy)]

@@ -93,6 +93,10 @@ pub enum Problem {
     KeyValue { page: u64, index: u16 },
     #[error("the value of {name} in bucket meta is not a revision of etcd")]
     MetaValue { name: &'static str },
+    #[error(
+        "bucket meta holds more than {bytes_max} bytes or a thousand pairs, so no etcd wrote it"
+    )]
+    MetaTooLarge { bytes_max: usize },
     #[error("page {page} is damaged; verify the complete file to see how")]
     PageDamaged { page: u64 },
     #[error(

@@ -80,10 +80,7 @@ impl<'a> Reader<'a> {
 
     /// The leaf that begins with page `page`, checked by itself.
     pub fn leaf(&mut self, page: u64) -> Result<Leaf<'_>, SnapshotError> {
-        self.checked_leaf(page).map_err(|fault| match fault {
-            Fault::Failure(error) => error,
-            Fault::Damage(problem) => problem.into(),
-        })
+        Ok(self.checked_leaf(page)?)
     }
 
     fn checked_leaf(&mut self, page: u64) -> Result<Leaf<'_>, Fault> {

@@ -48,6 +48,19 @@ impl SnapshotFile {
         }
     }
 
+    /// A snapshot in a file that is open already and may have no name; `path`
+    /// is what errors call it.
+    #[must_use]
+    pub fn of(file: File, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self { path, file }
+    }
+
+    /// The open file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The path it was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -55,28 +55,28 @@ pub struct Survey<'a> {
 
 /// A part of the walk: one unit of one bucket. An inline bucket has no pages
 /// to walk, so it has no subtree.
-struct Job {
+pub(crate) struct Job {
     bucket: usize,
     unit: u32,
     subtree: Option<Subtree>,
 }
 
 impl Job {
-    /// Walks the job's part of the bucket in `place` and gives what was found.
-    fn walk(
+    /// Walks the job's part of the bucket in `place` and gives the visitor back.
+    fn walk<V: Visit>(
         &self,
         ground: &Ground<'_>,
-        look: Look<'_>,
+        visitor: V,
         place: &Where,
-    ) -> Result<Found, SnapshotError> {
-        let mut walker = ground.walker(look);
+    ) -> Result<V, SnapshotError> {
+        let mut walker = ground.walker(visitor);
         if let Some(subtree) = &self.subtree {
             walker.walk(subtree)?;
         } else if let Some(inline) = place.inline() {
             let looked = inline.leaf().and_then(|leaf| walker.visitor.leaf(&leaf));
             ground.note(looked.map_err(Into::into))?;
         }
-        walker.visitor.finish()
+        Ok(walker.visitor)
     }
 }
 
@@ -102,7 +102,14 @@ impl<'a> Survey<'a> {
         let index = KeyIndex::new(limits.index_bytes_max, limits.spill_folder.as_deref())?;
         let buckets = top_level(&ground)?;
         let jobs = jobs(&ground, &buckets)?;
-        let found = run(&ground, &jobs, &buckets, limits.threads, &index)?;
+        let look = |job: &Job, bucket: &TopBucket| {
+            if bucket.name == BUCKET_KEY {
+                Look::rows(job.unit, &index)
+            } else {
+                Look::pairs()
+            }
+        };
+        let found = run(&ground, &jobs, &buckets, limits.threads, look, Look::finish)?;
         let geometry = ground.geometry;
         let (pages_used, problems) = ground.finish();
         let pages_used = problems.or(pages_used)?;
@@ -160,13 +167,13 @@ impl<'a> Survey<'a> {
 }
 
 /// Walks the root bucket and gives the buckets in it, in order.
-fn top_level(ground: &Ground<'_>) -> Result<Vec<TopBucket>, SnapshotError> {
+pub(crate) fn top_level(ground: &Ground<'_>) -> Result<Vec<TopBucket>, SnapshotError> {
     let mut walker = ground.walker(TopLevel::default());
     walker.walk(&Subtree::whole(ground.geometry.root))?;
     Ok(walker.visitor.buckets)
 }
 
-fn jobs(ground: &Ground<'_>, buckets: &[TopBucket]) -> Result<Vec<Job>, SnapshotError> {
+pub(crate) fn jobs(ground: &Ground<'_>, buckets: &[TopBucket]) -> Result<Vec<Job>, SnapshotError> {
     let mut jobs = Vec::new();
     for (bucket, top) in buckets.iter().enumerate() {
         let whole = match top.place {
@@ -225,14 +232,16 @@ fn split(ground: &Ground<'_>, mut parts: Vec<Subtree>) -> Result<Vec<Subtree>, S
     Ok(parts)
 }
 
-/// Walks all jobs with several threads; the answers stand in the jobs' order.
-fn run(
+/// Walks all jobs with several threads: each with the visitor that `visitor`
+/// makes for it and `finish` takes. The answers stand in the jobs' order.
+pub(crate) fn run<V: Visit, T: Send>(
     ground: &Ground<'_>,
     jobs: &[Job],
     buckets: &[TopBucket],
     threads: usize,
-    index: &KeyIndex,
-) -> Result<Vec<Found>, SnapshotError> {
+    visitor: impl Fn(&Job, &TopBucket) -> V + Sync,
+    finish: impl Fn(V) -> Result<T, SnapshotError> + Sync,
+) -> Result<Vec<T>, SnapshotError> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -242,13 +251,8 @@ fn run(
                 return Ok::<_, SnapshotError>(done);
             };
             let bucket = &buckets[job.bucket];
-            let is_key = bucket.name == BUCKET_KEY;
-            let look = if is_key {
-                Look::rows(job.unit, index)
-            } else {
-                Look::pairs()
-            };
-            done.push((number, job.walk(ground, look, &bucket.place)?));
+            let walked = job.walk(ground, visitor(job, bucket), &bucket.place)?;
+            done.push((number, finish(walked)?));
         }
     };
     let mut found = thread::scope(|scope| {

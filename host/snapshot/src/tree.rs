@@ -89,13 +89,6 @@ impl<'a> Ground<'a> {
     pub fn survey(source: &'a dyn Source) -> Result<Self, SnapshotError> {
         let size = source.size().map_err(SnapshotError::Size)?;
         let geometry = geometry(source, size)?;
-        if size < geometry.body_bytes() {
-            return Err(Problem::Truncated {
-                needed: geometry.body_bytes(),
-                found: size,
-            }
-            .into());
-        }
         let claims = Claims::new(geometry);
         let mut ground = Self {
             source,
@@ -295,7 +288,8 @@ impl<'a> Place<'a> {
     }
 }
 
-fn geometry(source: &dyn Source, size: u64) -> Result<Geometry, SnapshotError> {
+/// Finds the layout of a file of `size` bytes, which must hold all its pages.
+pub(crate) fn geometry(source: &dyn Source, size: u64) -> Result<Geometry, SnapshotError> {
     let bytes = usize::try_from(size)
         .unwrap_or(usize::MAX)
         .min(crate::meta::HEAD_WANTED_BYTES);
@@ -307,7 +301,13 @@ fn geometry(source: &dyn Source, size: u64) -> Result<Geometry, SnapshotError> {
             bytes,
             source,
         })?;
-    Ok(Geometry::find(&head)?)
+    let geometry = Geometry::find(&head)?;
+    let needed = geometry.body_bytes();
+    if size < needed {
+        let found = size;
+        return Err(Problem::Truncated { needed, found }.into());
+    }
+    Ok(geometry)
 }
 
 /// The children of a checked branch, each with what it must keep to.

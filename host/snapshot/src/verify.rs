@@ -117,7 +117,11 @@ fn sha256(source: &dyn Source, bytes: u64) -> Result<[u8; 32], SnapshotError> {
         .expect("a SHA-256 has 32 bytes"))
 }
 
-fn read(source: &dyn Source, buffer: &mut [u8], offset: u64) -> Result<(), SnapshotError> {
+pub(crate) fn read(
+    source: &dyn Source,
+    buffer: &mut [u8],
+    offset: u64,
+) -> Result<(), SnapshotError> {
     let bytes = buffer.len();
     source
         .read_exact_at(buffer, offset)
@@ -129,7 +133,7 @@ fn read(source: &dyn Source, buffer: &mut [u8], offset: u64) -> Result<(), Snaps
 }
 
 /// Moves the problems of one check to the others; passes a failure to read.
-fn gather<T>(
+pub(crate) fn gather<T>(
     result: Result<T, SnapshotError>,
     problems: &mut Problems,
 ) -> Result<Option<T>, SnapshotError> {

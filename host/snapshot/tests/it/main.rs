@@ -5,5 +5,6 @@ mod files;
 mod golden;
 mod live;
 mod noise;
+mod restore;
 mod stream;
 mod tools;

@@ -1,0 +1,370 @@
+//! Making data folders out of a snapshot that real etcd boots from: of one
+//! member, or of all members of a cluster at once.
+//!
+//! What `etcdutl snapshot restore` does for one member, with three differences:
+//! all members come to their places together or not at all; alarms of the old
+//! cluster do not make the new one read-only; and where Kubernetes wrote, the
+//! revision is bumped unless told otherwise, so that no client goes on with what
+//! it remembers of the lost revisions.
+//!
+//! # The way data flows
+//!
+//! [`Request`] -> [`staging`] (a hidden folder on the same file system) ->
+//! [`build`]: the snapshot is copied, the copy is hashed as it grows and walked
+//! once it is whole ([`inspect`]), the other members' databases are cloned from
+//! it -> [`edit`] works out the few pages that change -> they are written to
+//! every database, with a log ([`wal`]) and a `.snap` ([`snap`]) for each member
+//! -> everything is synced -> [`switch`] renames it into place.
+//!
+//! # Invariants
+//!
+//! **Invariant:** nothing appears at its place before all of it was checked and
+//! synced; nothing that was there before is overwritten.
+//!
+//! **Invariant:** nothing outside of the hidden folders is ever removed.
+//!
+//! A crash leaves hidden folders, which the next restore to the same place
+//! clears away; see [`staging`].
+
+mod build;
+mod cluster;
+mod copy;
+mod edit;
+mod error;
+mod inspect;
+mod members;
+mod pages;
+mod proto;
+mod snap;
+mod space;
+mod staging;
+mod switch;
+mod wal;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::SnapshotError;
+use crate::source::{SnapshotFile, Source};
+use crate::tree;
+use crate::verify::{TRAILER_BYTES, has_trailer, read};
+
+use build::{Building, Copied, Original, copy_and_check};
+use edit::{Patch, Wanted};
+use inspect::Findings;
+use staging::{Staging, make_folder};
+
+pub use cluster::{ClusterError, InitialCluster, MEMBERS_MAX, Member};
+pub use copy::CopiedBy;
+pub use error::RestoreError;
+
+/// How far revisions are bumped where nobody says otherwise: what etcd's
+/// documentation on restoring advises, eleven days of a thousand changes a
+/// second.
+pub const BUMP_REVISIONS: u64 = 1_000_000_000;
+
+/// What is to be restored, and where to.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// All members of the new cluster.
+    pub cluster: InitialCluster,
+    /// Only this member. `data_dir` is then its folder; otherwise each member
+    /// has a folder of its name in `data_dir`, and in `wal_dir`.
+    pub only: Option<String>,
+    /// Where the data goes; it must not exist or be empty.
+    pub data_dir: PathBuf,
+    /// Where the write-ahead logs go; it must not exist. Without it they go
+    /// where etcd looks for them by itself.
+    pub wal_dir: Option<PathBuf>,
+    /// How far the revision is bumped.
+    pub bump: Bump,
+    /// Leave the alarms of the old cluster in force.
+    pub keep_alarms: bool,
+    /// Take a database that has no trailer, or a wrong one. Its pages are
+    /// checked all the same.
+    pub skip_hash_check: bool,
+}
+
+/// How far the new cluster's revision lies beyond the snapshot's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bump {
+    /// It goes on from the snapshot's.
+    None,
+    /// So many revisions further; the ones before it answer `compacted`.
+    By {
+        /// How many; 0 is no bump.
+        revisions: u64,
+        /// etcd wants this said together with a bump, and never without.
+        mark_compacted: bool,
+    },
+    /// [`BUMP_REVISIONS`] beyond the last revision known of the cluster, where
+    /// Kubernetes wrote; none where it did not.
+    Auto {
+        /// The newest revision that the lost cluster is known to have had, e.g.
+        /// as its newest recovery point says. The snapshot's own otherwise.
+        last_known_revision: Option<i64>,
+    },
+}
+
+/// What was restored.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// The new cluster's id.
+    pub cluster_id: u64,
+    /// The members that were written, in the order of their names.
+    pub members: Vec<RestoredMember>,
+    /// The main revision of the snapshot's last row, 0 without rows.
+    pub revision: i64,
+    /// Where the new cluster's revisions go on, if that was bumped.
+    pub bumped_to: Option<i64>,
+    /// Alarms that the snapshot held and the new cluster does not.
+    pub alarms_cleared: usize,
+    /// How the snapshot was copied.
+    pub copied_by: CopiedBy,
+    /// How the other members' databases were made of the first.
+    pub cloned_by: CopiedBy,
+    /// Bytes of one database.
+    pub database_bytes: u64,
+    /// How long it took.
+    pub times: Times,
+}
+
+/// A member that was written.
+#[derive(Debug, Clone)]
+pub struct RestoredMember {
+    /// Its name.
+    pub name: String,
+    /// The id it will have.
+    pub id: u64,
+    /// What to start etcd with as `--data-dir`.
+    pub data_dir: PathBuf,
+    /// Where its log is. etcd has to be told only if that was asked for.
+    pub wal_dir: PathBuf,
+}
+
+/// The time of each phase, one after the other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// Copying the snapshot for all members, and checking it.
+    pub copied: Duration,
+    /// Changing the databases, and the logs.
+    pub written: Duration,
+    /// Moving everything to its place.
+    pub placed: Duration,
+}
+
+/// How far a restore has come, for whoever watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The hidden folders are there.
+    Begun,
+    /// All databases are copied, and checked.
+    Copied,
+    /// All members are written, and safe.
+    Written,
+    /// One of the renames is done.
+    Moved,
+    /// Everything is in its place.
+    Placed,
+}
+
+/// Writes the data folders that `request` asks for out of `source`.
+///
+/// # Errors
+/// [`RestoreError`]; nothing is left behind then.
+pub fn restore(source: &SnapshotFile, request: &Request) -> Result<Restored, RestoreError> {
+    restore_watched(source, request, &|_| {})
+}
+
+/// The same, telling `watch` of every phase that has ended.
+///
+/// # Errors
+/// As [`restore`].
+pub fn restore_watched(
+    source: &SnapshotFile,
+    request: &Request,
+    watch: &dyn Fn(Phase),
+) -> Result<Restored, RestoreError> {
+    let chosen = request.chosen()?;
+    request.bump.check()?;
+    let original = original(source, request.skip_hash_check)?;
+    let staging = Staging::begin(&request.data_dir, request.wal_dir.as_deref())?;
+    watch(Phase::Begun);
+    space::check(&staging, original.file, original.body, chosen.len() as u64)?;
+    let started = Instant::now();
+    let members = request.begin(&staging, &chosen)?;
+    let copied = copy_and_check(&original, &members)?;
+    copied.findings.check_version()?;
+    let bumped_to = request.bump.target(&copied.findings)?;
+    watch(Phase::Copied);
+    let copied_at = Instant::now();
+    let patch = request.patch(&copied.findings, &members[0], bumped_to)?;
+    write_all(&members, &request.cluster, &patch)?;
+    watch(Phase::Written);
+    let written_at = Instant::now();
+    let mut restored = request.report(&staging, &chosen, &copied);
+    drop(members);
+    staging.place(&|| watch(Phase::Moved))?;
+    restored.bumped_to = bumped_to;
+    restored.database_bytes = patch.bytes();
+    restored.times = Times {
+        copied: copied_at - started,
+        written: written_at - copied_at,
+        placed: written_at.elapsed(),
+    };
+    watch(Phase::Placed);
+    Ok(restored)
+}
+
+impl Request {
+    /// The members to write, with their ids, in the order of their names.
+    fn chosen(&self) -> Result<Vec<(u64, &Member)>, RestoreError> {
+        let members = match &self.only {
+            Some(name) => vec![self.cluster.member(name)?],
+            None => self.cluster.members.iter().collect(),
+        };
+        let with_id = |member| (self.cluster.member_id(member), member);
+        Ok(members.into_iter().map(with_id).collect())
+    }
+
+    /// What a member's folder is below one that all share.
+    fn folder(&self, shared: PathBuf, member: &Member) -> PathBuf {
+        match self.only {
+            Some(_) => shared,
+            None => shared.join(&member.name),
+        }
+    }
+
+    /// Makes the members' folders.
+    fn begin(
+        &self,
+        staging: &Staging,
+        chosen: &[(u64, &Member)],
+    ) -> Result<Vec<Building>, RestoreError> {
+        let mut members = Vec::new();
+        for (id, member) in chosen {
+            let folder = self.folder(staging.data(), member);
+            if self.only.is_none() {
+                make_folder(&folder)?;
+            }
+            let wal = staging.logs().map(|(built, _)| self.folder(built, member));
+            members.push(Building::begin(*id, &folder, wal)?);
+        }
+        Ok(members)
+    }
+
+    fn patch(
+        &self,
+        findings: &Findings,
+        first: &Building,
+        bump_to: Option<i64>,
+    ) -> Result<Patch, RestoreError> {
+        let wanted = Wanted {
+            cluster: &self.cluster,
+            keep_alarms: self.keep_alarms,
+            bump_to,
+        };
+        Ok(Patch::of(findings, first.file(), &wanted)?)
+    }
+
+    fn report(&self, staging: &Staging, chosen: &[(u64, &Member)], copied: &Copied) -> Restored {
+        let member = |(id, member): &(u64, &Member)| {
+            let data_dir = self.folder(staging.data_dir.clone(), member);
+            let wal_dir = staging.logs().map(|(_, place)| self.folder(place, member));
+            RestoredMember {
+                name: member.name.clone(),
+                id: *id,
+                wal_dir: wal_dir.unwrap_or_else(|| data_dir.join("member/wal")),
+                data_dir,
+            }
+        };
+        let alarms = copied.findings.alarms;
+        Restored {
+            cluster_id: self.cluster.id(),
+            members: chosen.iter().map(member).collect(),
+            revision: copied.findings.revision,
+            bumped_to: None,
+            alarms_cleared: if self.keep_alarms { 0 } else { alarms },
+            copied_by: copied.first,
+            cloned_by: copied.others,
+            database_bytes: 0,
+            times: Times::default(),
+        }
+    }
+}
+
+impl Bump {
+    /// Refuses what makes no sense for any snapshot.
+    fn check(self) -> Result<(), RestoreError> {
+        match self {
+            Self::By {
+                revisions: 0,
+                mark_compacted: true,
+            } => Err(RestoreError::MarkWithoutBump),
+            Self::By {
+                revisions: 1..,
+                mark_compacted: false,
+            } => Err(RestoreError::BumpUnmarked),
+            _ => Ok(()),
+        }
+    }
+
+    /// The revision that the new cluster goes on from, if not the snapshot's.
+    fn target(self, findings: &Findings) -> Result<Option<i64>, RestoreError> {
+        let own = findings.current_revision();
+        let (from, by) = match self {
+            Self::None | Self::By { revisions: 0, .. } => return Ok(None),
+            Self::By { revisions, .. } => (own, revisions),
+            Self::Auto { .. } if !findings.kubernetes => return Ok(None),
+            Self::Auto {
+                last_known_revision,
+            } => (own.max(last_known_revision.unwrap_or(own)), BUMP_REVISIONS),
+        };
+        let target = from.checked_add_unsigned(by);
+        let refused = RestoreError::BumpTooFar { revision: from, by };
+        target.map(Some).ok_or(refused)
+    }
+}
+
+/// Looks at the snapshot as far as it can be refused before anything is written.
+fn original(source: &SnapshotFile, skip_hash_check: bool) -> Result<Original<'_>, RestoreError> {
+    let size = source.size().map_err(SnapshotError::Size)?;
+    tree::geometry(source, size)?;
+    let mut original = Original {
+        file: source.file(),
+        body: size,
+        trailer: None,
+    };
+    if has_trailer(size) {
+        original.body = size - TRAILER_BYTES;
+        if !skip_hash_check {
+            let mut trailer = [0; TRAILER_BYTES as usize];
+            read(source, &mut trailer, original.body)?;
+            original.trailer = Some(trailer);
+        }
+    } else if !skip_hash_check {
+        return Err(RestoreError::TrailerMissing);
+    }
+    Ok(original)
+}
+
+/// Finishes all members at once.
+fn write_all(
+    members: &[Building],
+    cluster: &InitialCluster,
+    patch: &Patch,
+) -> Result<(), RestoreError> {
+    thread::scope(|scope| {
+        let writers: Vec<_> = members
+            .iter()
+            .map(|member| scope.spawn(|| member.finish(cluster, patch)))
+            .collect();
+        let results = writers.into_iter().map(|writer| {
+            writer
+                .join()
+                .expect("writing returns its errors and never panics")
+        });
+        results.collect()
+    })
+}

@@ -1,0 +1,210 @@
+//! What is not restored, and the sentence that says why. Nothing may be left of
+//! it, not even of the folders above.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use drydock_snapshot::SnapshotFile;
+use drydock_snapshot::restore::{Bump, Request, restore};
+use tempfile::TempDir;
+
+use crate::files::{Image, open};
+
+use super::{bump, refusal, request};
+
+const FIXTURE: &str = "etcd-3.6.16";
+
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn file(&self, bytes: &[u8]) -> SnapshotFile {
+        let path = self.path().join("snapshot.db");
+        fs::write(&path, bytes).expect("room for it");
+        SnapshotFile::open(path).expect("it is there")
+    }
+
+    fn request(&self) -> Request {
+        request(&self.path().join("new/cluster"))
+    }
+
+    /// Refuses a restore of a sound file, and leaves nothing.
+    fn refused(&self, request: &Request) -> String {
+        let before = everything(self.path());
+        let said = refusal(&open(FIXTURE), request);
+        assert_eq!(everything(self.path()), before, "{said}");
+        said
+    }
+}
+
+/// Every path below a folder.
+pub fn everything(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            paths.extend(everything(&path));
+        }
+        paths.push(path);
+    }
+    paths.sort();
+    paths
+}
+
+#[test]
+fn folders_that_hold_something() {
+    let place = Place::new();
+    let data = place.path().join("data");
+    fs::create_dir(&data).expect("room");
+    fs::write(data.join("precious"), "x").expect("room");
+    let mut request = request(&data);
+    assert_eq!(
+        place.refused(&request),
+        format!(
+            "{} is not empty and a restore overwrites nothing; name another folder, or move this \
+             one away",
+            data.display()
+        )
+    );
+    request.data_dir = place.path().join("new");
+    request.wal_dir = Some(data.clone());
+    assert_eq!(
+        place.refused(&request),
+        format!(
+            "{} exists and a restore overwrites nothing; name another folder for the write-ahead \
+             log, or move this one away",
+            data.display()
+        )
+    );
+    request.data_dir = place.path().join("logs/data");
+    request.wal_dir = Some(place.path().join("logs"));
+    assert_eq!(
+        place.refused(&request),
+        format!(
+            "the folder {0}/logs for the write-ahead log lies around the data folder \
+             {0}/logs/data; name one beside it, or none",
+            place.path().display()
+        )
+    );
+}
+
+#[test]
+fn a_member_that_the_cluster_does_not_have() {
+    let place = Place::new();
+    let mut request = place.request();
+    request.only = Some("m4".to_owned());
+    assert_eq!(
+        place.refused(&request),
+        "there is no member `m4` in the initial cluster, which has m1, m2, m3"
+    );
+}
+
+#[test]
+fn bumps_that_make_no_sense() {
+    let place = Place::new();
+    let mut request = place.request();
+    request.bump = Bump::By {
+        revisions: 1,
+        mark_compacted: false,
+    };
+    assert_eq!(
+        place.refused(&request),
+        "a revision bump has to mark the old revisions as compacted, or clients go on with what \
+         they remember of the lost ones; ask for both or for neither"
+    );
+    request.bump = bump(0);
+    assert_eq!(
+        place.refused(&request),
+        "marking revisions as compacted goes with a revision bump; ask for both or for neither"
+    );
+    request.bump = bump(u64::MAX);
+    assert_eq!(
+        place.refused(&request),
+        "revision 93 cannot be bumped by 18446744073709551615: revisions end at \
+         9223372036854775807"
+    );
+}
+
+#[test]
+fn files_that_are_not_whole() {
+    let place = Place::new();
+    let request = place.request();
+    let bytes = Image::of(FIXTURE).bytes;
+    let body = &bytes[..bytes.len() - 32];
+    assert_eq!(
+        refusal(&place.file(body), &request),
+        "the snapshot has no SHA-256 trailer, so nobody can tell whether it is whole; if it was \
+         copied out of a member's data folder, skip the hash check"
+    );
+    let mut wrong = bytes.clone();
+    let last = wrong.len() - 1;
+    wrong[last] ^= 1;
+    let said = refusal(&place.file(&wrong), &request);
+    assert!(
+        said.starts_with("the snapshot is damaged, 1 problem found: the SHA-256 trailer is "),
+        "{said}"
+    );
+    let said = refusal(&place.file(&bytes[..bytes.len() - 4096]), &request);
+    assert!(said.contains("the file ends early"), "{said}");
+    assert_eq!(
+        refusal(&place.file(b"not a snapshot"), &request),
+        "the snapshot is damaged, 1 problem found: neither of the two meta pages is valid: this \
+         is no bbolt file, or its head is damaged"
+    );
+    assert_eq!(everything(place.path()), [place.path().join("snapshot.db")]);
+}
+
+#[test]
+fn a_damaged_page_below_a_right_trailer() {
+    let place = Place::new();
+    let mut image = Image::of(FIXTURE);
+    let root = image.key_root();
+    let first = image.child(root, 0);
+    image.set_child(root, 1, first);
+    let file = place.file(&image.sealed());
+    let said = refusal(&file, &place.request());
+    assert!(said.contains(&format!("page {first} is referenced more than once")));
+    let mut unhashed = place.request();
+    unhashed.skip_hash_check = true;
+    restore(&file, &unhashed).expect_err("pages are checked all the same");
+}
+
+#[test]
+fn a_storage_version_of_the_future() {
+    let place = Place::new();
+    let mut image = Image::of(FIXTURE);
+    let found: Vec<usize> = (0..image.bytes.len() - 5)
+        .filter(|at| image.bytes[*at..].starts_with(b"storageVersion3.6.0"))
+        .collect();
+    for at in found {
+        image.bytes[at + 16] = b'8';
+    }
+    assert_eq!(
+        refusal(&place.file(&image.sealed()), &place.request()),
+        "the snapshot has storage version 3.8 and this drydock knows 3.7 at most; use a newer \
+         drydock"
+    );
+}
+
+#[test]
+fn a_wrong_trailer_is_taken_when_that_was_asked_for() {
+    let place = Place::new();
+    let mut bytes = Image::of(FIXTURE).bytes;
+    let body = bytes.len() - 32;
+    bytes[body] ^= 1;
+    let mut request = place.request();
+    request.skip_hash_check = true;
+    restore(&place.file(&bytes), &request).expect("its pages are sound");
+    request.data_dir = place.path().join("other");
+    restore(&place.file(&bytes[..body]), &request).expect("its pages are sound");
+}
