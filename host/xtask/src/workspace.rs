@@ -1,5 +1,6 @@
 //! Where things are: the checkout, the folder cargo builds into, and the cache folder.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,8 +44,22 @@ impl Workspace {
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("DRYDOCK_CACHE", self.cache.root());
+        for name in said_of_this_crate() {
+            command.env_remove(name);
+        }
         command
     }
+}
+
+/// What `cargo run` says of the crate xtask in the environment. Build scripts that ask for
+/// such variables, ring's among them, would be run anew, with all that depends on them, each
+/// time a build by `cargo xtask` follows one by `cargo` itself.
+fn said_of_this_crate() -> impl Iterator<Item = OsString> {
+    let of_crate = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(of_crate)
 }
 
 /// The checkout, from what `cargo run` says, else from the current folder. It is not taken
