@@ -92,6 +92,29 @@ pub struct EtcdFigures {
     /// The highest applied raft index of the members that answered when the snapshot
     /// was taken; null where it is not known.
     pub raft_index: Option<u64>,
+    /// Null when it was not counted, as in recovery points of before it was.
+    #[serde(default)]
+    pub keys_per_resource: Option<KeysPerResource>,
+}
+
+/// How many of the live keys are of each resource. A line a value, none of which begins
+/// with a word that the page's commands look for: hence a list, and no map.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeysPerResource {
+    /// The largest resources, in the order of their names.
+    pub named: Vec<ResourceKeys>,
+    /// All keys that are in none of them.
+    pub other: u64,
+}
+
+/// One resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceKeys {
+    /// As kubectl names it, e.g. `pods` or `deployments.apps`.
+    pub resource: String,
+    pub keys: u64,
 }
 
 /// etcd's HashKV.

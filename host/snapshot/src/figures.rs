@@ -9,6 +9,7 @@ use crate::history::{Choice, Kept};
 use crate::index::KeyIndex;
 use crate::mvcc::main_revision;
 use crate::problem::Problem;
+use crate::resource::ResourceCounts;
 use crate::source::Source;
 use crate::survey::{Limits, Survey};
 
@@ -134,6 +135,12 @@ impl Survey<'_> {
                 .expect("2^30 pages of 64 KiB are far below 2^63 bytes"),
             version: version.unwrap_or_default(),
         }
+    }
+
+    /// How many keys are alive at the newest revision, by resource.
+    #[must_use]
+    pub fn resource_counts(&self) -> &ResourceCounts {
+        &self.history.newest().resources
     }
 
     /// The `HashKV` up to `revision`, or up to the newest.

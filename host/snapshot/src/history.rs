@@ -11,6 +11,7 @@ use crate::look::{self, Inline};
 use crate::mvcc::{Row, main_revision};
 use crate::page::{Entry, Leaf};
 use crate::reader::Reader;
+use crate::resource::ResourceCounts;
 
 /// All units of the bucket, in order.
 #[derive(Default)]
@@ -51,6 +52,8 @@ pub(crate) struct LeafFacts {
 pub(crate) struct Kept {
     bits: Vec<u64>,
     pub keys: u64,
+    /// The same keys by resource.
+    pub resources: ResourceCounts,
 }
 
 /// Which rows a `HashKV` covers: those up to `revision`, and of those up to
@@ -88,7 +91,7 @@ impl Kept {
     fn new(rows: usize) -> Self {
         Self {
             bits: vec![0; rows.div_ceil(64)],
-            keys: 0,
+            ..Self::default()
         }
     }
 
@@ -263,11 +266,19 @@ impl History {
             .last()
             .map_or(0, |unit| unit.rows_before + unit.rows as usize);
         let mut kept = Kept::new(rows);
-        index.newest(|place| {
-            if !place.deleted() {
-                kept.keep(self.row_number(place));
+        let mut counts = Vec::new();
+        let resources = index.newest(|place, resource| {
+            if place.deleted() {
+                return;
             }
+            kept.keep(self.row_number(place));
+            let number = usize::from(resource.0);
+            if counts.len() <= number {
+                counts.resize(number + 1, 0);
+            }
+            counts[number] += 1;
         })?;
+        kept.resources = resources.name(&counts);
         Ok(kept)
     }
 

@@ -1,9 +1,9 @@
 //! Which row of each user key is the newest.
 //!
 //! Rows stand in the order of revisions, not of keys, so this needs an index.
-//! It keeps 24 bytes a distinct key: a 128-bit fingerprint of the key (two
-//! SipHashes under random keys, so that nobody can make two keys collide) and
-//! the place of its newest row. Rows are spread over partitions by fingerprint;
+//! It keeps 24 bytes a distinct key: a 112-bit fingerprint of the key (two
+//! SipHashes under random keys, so that nobody can make two keys collide), the
+//! number of its resource, and the place of its newest row. Rows are spread over partitions by fingerprint;
 //! a partition drops superseded rows whenever it has grown by a third. Past the
 //! memory that was allowed, partitions move to an unnamed file as sorted runs.
 
@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bytes::u64_at;
 use crate::error::SnapshotError;
+use crate::resource::{ResourceMemo, ResourceNumber, Resources};
 
 /// Enough that a spilled partition of the largest file fits into memory (some
 /// 10 MiB), few enough that an empty index costs nothing.
@@ -26,6 +27,8 @@ const BATCH_ROWS_MAX: usize = 128;
 /// A partition this small is not worth cleaning: 64 of them take 6 MiB.
 const CLEAN_ROWS_MIN: usize = 4096;
 const RECORD_BYTES: usize = 24;
+/// The bits of a fingerprint's second word that hold the number of the resource.
+const RESOURCE_BITS: u64 = 0xFFFF;
 
 /// The place of a row: the number of its unit (17 bits), of its leaf in the
 /// unit (30 bits), its index in the leaf (16 bits), and whether it deletes its
@@ -41,6 +44,7 @@ struct Record {
 
 /// The index while it is filled by several threads.
 pub(crate) struct KeyIndex {
+    resources: Resources,
     hashers: [RandomState; 2],
     partitions: Vec<Mutex<Partition>>,
     rows_max: usize,
@@ -51,6 +55,7 @@ pub(crate) struct KeyIndex {
 /// One thread's gathered rows.
 pub(crate) struct Gather<'i> {
     index: &'i KeyIndex,
+    memo: ResourceMemo,
     batches: Vec<Vec<Record>>,
     failure: Option<io::Error>,
 }
@@ -100,6 +105,7 @@ impl KeyIndex {
             .transpose()
             .map_err(SnapshotError::Spill)?;
         Ok(Self {
+            resources: Resources::default(),
             hashers: [RandomState::new(), RandomState::new()],
             partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
             rows_max: bytes_max / RECORD_BYTES,
@@ -111,20 +117,26 @@ impl KeyIndex {
     pub fn gather(&self) -> Gather<'_> {
         Gather {
             index: self,
+            memo: ResourceMemo::default(),
             batches: vec![Vec::new(); PARTITIONS],
             failure: None,
         }
     }
 
-    /// Hands over the newest row of every key, in no order.
-    pub fn newest(self, mut each: impl FnMut(RowPlace)) -> Result<(), SnapshotError> {
+    /// Hands over the newest row of every key, in no order, with the number of the key's
+    /// resource; then gives the resources.
+    pub fn newest(
+        self,
+        mut each: impl FnMut(RowPlace, ResourceNumber),
+    ) -> Result<Resources, SnapshotError> {
         for partition in &self.partitions {
             let mut records = std::mem::take(&mut *lock(partition));
             self.load(&mut records).map_err(SnapshotError::Spill)?;
             records.clean();
-            records.records.iter().for_each(|record| each(record.place));
+            let records = records.records.iter();
+            records.for_each(|record| each(record.place, record.resource()));
         }
-        Ok(())
+        Ok(self.resources)
     }
 
     fn load(&self, partition: &mut Partition) -> io::Result<()> {
@@ -154,10 +166,13 @@ impl KeyIndex {
         }
     }
 
-    fn fingerprint(&self, user_key: &[u8]) -> [u64; 2] {
+    /// What tells the key from all others; the number of the resource, which follows from
+    /// the key, is a part of it.
+    fn fingerprint(&self, user_key: &[u8], resource: ResourceNumber) -> [u64; 2] {
+        let [first, second] = &self.hashers;
         [
-            self.hashers[0].hash_one(user_key),
-            self.hashers[1].hash_one(user_key),
+            first.hash_one(user_key),
+            second.hash_one(user_key) & !RESOURCE_BITS | u64::from(resource.0),
         ]
     }
 }
@@ -165,7 +180,8 @@ impl KeyIndex {
 impl Gather<'_> {
     /// Adds a row. A failure to spill is kept for [`Gather::finish`].
     pub fn add(&mut self, user_key: &[u8], place: RowPlace) {
-        let fingerprint = self.index.fingerprint(user_key);
+        let resource = self.index.resources.number(user_key, &mut self.memo);
+        let fingerprint = self.index.fingerprint(user_key, resource);
         let number = fingerprint[0] as usize % PARTITIONS;
         self.batches[number].push(Record { fingerprint, place });
         if self.batches[number].len() >= BATCH_ROWS_MAX {
@@ -239,6 +255,10 @@ impl Spill {
 }
 
 impl Record {
+    fn resource(&self) -> ResourceNumber {
+        ResourceNumber((self.fingerprint[1] & RESOURCE_BITS) as u16)
+    }
+
     fn to_bytes(self) -> impl Iterator<Item = u8> + use<> {
         let words = [self.fingerprint[0], self.fingerprint[1], self.place.0];
         words.into_iter().flat_map(u64::to_le_bytes)

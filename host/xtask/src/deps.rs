@@ -1,7 +1,7 @@
 //! `cargo xtask check-deps`: the crates depend on each other one way only.
 //!
 //! The rules stand in `RULES` below and are those of ARCHITECTURE.md:
-//! core <- {schedule, journal, snapshot, repository, engine, capability} <- sandbox <-
+//! core <- {schedule, journal, snapshot, objects, repository, engine, capability} <- sandbox <-
 //! daemon, and among the siblings only engine -> journal. Some crates from outside belong
 //! to one of ours alone. Plugins never depend on the host.
 
@@ -27,6 +27,7 @@ const RULES: &[Rule] = &[
     rule("drydock-schedule", SIBLINGS_USE),
     rule("drydock-journal", SIBLINGS_USE),
     rule("drydock-snapshot", SIBLINGS_USE),
+    rule("drydock-objects", SIBLINGS_USE),
     rule("drydock-repository", SIBLINGS_USE),
     rule("drydock-engine", &["drydock-core", "drydock-journal"]),
     rule("drydock-capability-", SIBLINGS_USE),
@@ -49,6 +50,7 @@ const RULES: &[Rule] = &[
             "drydock-schedule",
             "drydock-journal",
             "drydock-snapshot",
+            "drydock-objects",
             "drydock-repository",
             "drydock-engine",
             "drydock-capability-",

@@ -69,10 +69,7 @@ impl PlainSpool {
     /// # Errors
     /// [`SpoolError::Create`].
     pub fn create(folder: &Path) -> Result<Self, SpoolError> {
-        let file = unnamed(folder).map_err(|source| SpoolError::Create {
-            folder: folder.to_owned(),
-            source,
-        })?;
+        let file = unnamed_file(folder)?;
         let shared = Shared {
             file,
             folder: folder.to_owned(),
@@ -155,6 +152,17 @@ pub fn require_free(folder: &Path, needed: u64) -> Result<(), SpoolError> {
         folder: folder.to_owned(),
         free,
         needed,
+    })
+}
+
+/// A file (0600) in `folder` that has no name, so that it dies with the process.
+///
+/// # Errors
+/// [`SpoolError::Create`].
+pub fn unnamed_file(folder: &Path) -> Result<File, SpoolError> {
+    unnamed(folder).map_err(|source| SpoolError::Create {
+        folder: folder.to_owned(),
+        source,
     })
 }
 

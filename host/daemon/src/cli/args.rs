@@ -84,7 +84,7 @@ pub enum Command {
     /// List, show, verify and fetch recovery points.
     #[command(subcommand, name = "recovery-point")]
     RecoveryPoint(RecoveryPointVerb),
-    /// Look into an etcd snapshot file, without any server.
+    /// Look into etcd snapshots, files or recovery points, without any server.
     #[command(subcommand)]
     Snapshot(SnapshotVerb),
     /// Look at the places where recovery points are kept.
@@ -155,7 +155,7 @@ pub enum ScheduleVerb {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct At {
     /// Look at this target; the only one, or the first that has it, otherwise.
     #[arg(long, value_name = "TARGET")]
@@ -163,6 +163,17 @@ pub struct At {
     /// Look at this cluster; the only one otherwise.
     #[arg(long, value_name = "CLUSTER")]
     pub cluster: Option<String>,
+}
+
+/// How a recovery point is found and opened where one is named in place of a file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Opening {
+    #[command(flatten)]
+    pub at: At,
+    /// age identity file, or unencrypted SSH Ed25519 private key, for a sealed recovery
+    /// point.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -235,18 +246,27 @@ pub struct FetchArgs {
 pub enum SnapshotVerb {
     /// Print hash, revision, keys and size as `etcdutl snapshot status` does.
     Status {
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        /// A snapshot file, or the name of a recovery point.
+        #[arg(value_name = "FILE|RECOVERY-POINT")]
+        source: PathBuf,
+        #[command(flatten)]
+        opening: Opening,
     },
     /// Check the trailing SHA-256, every page and the tree.
     Verify {
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        /// A snapshot file, or the name of a recovery point.
+        #[arg(value_name = "FILE|RECOVERY-POINT")]
+        source: PathBuf,
+        #[command(flatten)]
+        opening: Opening,
     },
     /// Print the hash that live members answer for the same revision.
     Hashkv {
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        /// A snapshot file, or the name of a recovery point.
+        #[arg(value_name = "FILE|RECOVERY-POINT")]
+        source: PathBuf,
+        #[command(flatten)]
+        opening: Opening,
         /// Hash up to this revision; the newest otherwise.
         #[arg(long, value_name = "REVISION")]
         revision: Option<i64>,

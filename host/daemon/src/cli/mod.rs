@@ -22,8 +22,8 @@ pub fn dispatch(cli: Cli) -> Outcome {
     let Cli { global, command } = cli;
     match command {
         Command::Init(args) => crate::init::dispatch(&global, &args),
-        // These need no configuration, so that they work on any machine.
-        Command::Snapshot(verb) => snapshot::dispatch(global.output, &verb),
+        // These need no configuration for what is a file, so that they work on any machine.
+        Command::Snapshot(verb) => snapshot::dispatch(&global, &verb),
         Command::Key(verb) => key::dispatch(&verb),
         Command::Daemon(args) => daemon::dispatch(&global, &args),
         Command::Run(args) => run::dispatch(&global, args),
@@ -43,7 +43,7 @@ fn compile_plugin() -> Outcome {
 }
 
 /// Runs a future on a runtime of the process's own.
-pub fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
+pub fn block_on<T, F: Future<Output = Result<T, Failure>>>(future: F) -> Result<T, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -4,6 +4,8 @@ mod extract;
 mod fetch;
 mod unpack;
 
+pub(super) use fetch::snapshot_of;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,22 +51,22 @@ pub fn dispatch(global: &Global, verb: RecoveryPointVerb) -> Outcome {
 }
 
 /// The targets and clusters that a command line asks for.
-struct Shelf {
-    workshop: Workshop,
-    signers: TrustedSigners,
+pub(super) struct Shelf {
+    pub workshop: Workshop,
+    pub signers: TrustedSigners,
     target: Option<String>,
     cluster: Option<ClusterName>,
 }
 
 /// A recovery point and where it was found.
-struct Found {
-    target: StoreTarget,
-    target_name: String,
-    point: RecoveryPoint,
+pub(super) struct Found {
+    pub target: StoreTarget,
+    pub target_name: String,
+    pub point: RecoveryPoint,
 }
 
 impl Shelf {
-    fn open(node: Node, at: At) -> Result<Self, Failure> {
+    pub fn open(node: Node, at: At) -> Result<Self, Failure> {
         if let Some(name) = &at.target {
             node.target(name)?;
         }
@@ -106,7 +108,7 @@ impl Shelf {
     }
 
     /// The first target that has a believable recovery point of this name.
-    async fn find(&self, name: &str) -> Result<Found, Failure> {
+    pub async fn find(&self, name: &str) -> Result<Found, Failure> {
         let name = RecoveryPointName::new(name);
         let mut refused: Option<RepositoryError> = None;
         let mut looked_at = 0;
@@ -381,7 +383,7 @@ fn verify_value(target: &str, verified: &Verified) -> Value {
     })
 }
 
-fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
+pub(super) fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
     let read = || -> anyhow::Result<String> {
         let size = fs::metadata(path)?.len();
         anyhow::ensure!(

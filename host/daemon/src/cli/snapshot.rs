@@ -1,4 +1,6 @@
-//! `drydock snapshot`: looks into a snapshot file, without any server.
+//! `drydock snapshot`: looks into snapshots, files or recovery points, without any server.
+
+pub mod source;
 
 use std::path::Path;
 
@@ -6,25 +8,32 @@ use anyhow::Context as _;
 use drydock_snapshot::{Problems, SnapshotError, SnapshotFile, Status};
 use serde_json::json;
 
-use super::args::{Output, SnapshotVerb};
+use super::args::{Global, Output, SnapshotVerb};
 use super::print;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Outcome};
+
+use source::Opened;
 
 /// Column heads of `etcdutl snapshot status`, in capitals as kubectl writes them.
 pub const STATUS_HEADER: [&str; 5] = ["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE", "VERSION"];
 
-pub fn dispatch(output: Output, verb: &SnapshotVerb) -> Outcome {
+pub fn dispatch(global: &Global, verb: &SnapshotVerb) -> Outcome {
+    let output = global.output;
+    let open = |source: &Path, opening| source::open(global, source, opening);
     match verb {
-        SnapshotVerb::Status { file } => status(output, file),
-        SnapshotVerb::Verify { file } => verify(output, file),
-        SnapshotVerb::Hashkv { file, revision } => hashkv(output, file, *revision),
+        SnapshotVerb::Status { source, opening } => status(output, &open(source, opening)?.file),
+        SnapshotVerb::Verify { source, opening } => verify(output, &open(source, opening)?),
+        SnapshotVerb::Hashkv {
+            source,
+            opening,
+            revision,
+        } => hashkv(output, &open(source, opening)?.file, *revision),
     }
 }
 
-fn status(output: Output, path: &Path) -> Outcome {
-    let file = SnapshotFile::open(path)?;
-    let status = drydock_snapshot::status(&file)
-        .with_context(|| format!("{} has no status", path.display()))?;
+fn status(output: Output, file: &SnapshotFile) -> Outcome {
+    let status = drydock_snapshot::status(file)
+        .with_context(|| format!("{} has no status", file.path().display()))?;
     print::rows(output, &status, &STATUS_HEADER, [status_row(&status)])?;
     Ok(Exit::Done)
 }
@@ -40,10 +49,9 @@ pub fn status_row(status: &Status) -> Vec<String> {
     ]
 }
 
-fn hashkv(output: Output, path: &Path, revision: Option<i64>) -> Outcome {
-    let file = SnapshotFile::open(path)?;
-    let hash = drydock_snapshot::hash_kv(&file, revision)
-        .with_context(|| format!("{} has no such hash", path.display()))?;
+fn hashkv(output: Output, file: &SnapshotFile, revision: Option<i64>) -> Outcome {
+    let hash = drydock_snapshot::hash_kv(file, revision)
+        .with_context(|| format!("{} has no such hash", file.path().display()))?;
     let row = vec![
         format!("{:x}", hash.hash),
         hash.hash_revision.to_string(),
@@ -58,26 +66,66 @@ fn hashkv(output: Output, path: &Path, revision: Option<i64>) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn verify(output: Output, path: &Path) -> Outcome {
-    let file = SnapshotFile::open(path)?;
-    match drydock_snapshot::verify(&file) {
-        Ok(_) => {
-            tell(output, path, &Problems::default())?;
-            Ok(Exit::Done)
+fn verify(output: Output, opened: &Opened) -> Outcome {
+    let path = opened.file.path();
+    let problems = match drydock_snapshot::verify(&opened.file) {
+        Ok(verified) => Listed::of_figures(opened, &verified.status),
+        Err(SnapshotError::Damaged(problems)) => Listed::of(&problems),
+        Err(error) => {
+            let told = format!("{} cannot be verified", path.display());
+            return Err(anyhow::Error::new(error).context(told).into());
         }
-        Err(SnapshotError::Damaged(problems)) => {
-            tell(output, path, &problems)?;
-            Ok(Exit::Failed)
+    };
+    tell(output, path, &problems)?;
+    Ok(if problems.total == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// What is wrong with a snapshot, the first of it in sentences.
+#[derive(Default)]
+struct Listed {
+    total: u64,
+    sentences: Vec<String>,
+}
+
+impl Listed {
+    fn of(problems: &Problems) -> Self {
+        Self {
+            total: problems.total(),
+            sentences: problems.listed().iter().map(ToString::to_string).collect(),
         }
-        Err(error) => Err(Failure::failed(
-            anyhow::Error::new(error).context(format!("{} cannot be verified", path.display())),
-        )),
+    }
+
+    /// A sound snapshot of a recovery point must have the figures of the manifest as well.
+    fn of_figures(opened: &Opened, status: &Status) -> Self {
+        let manifest = opened.point.as_ref().map(|point| &point.manifest);
+        let Some(etcd) = manifest.and_then(|manifest| manifest.etcd.as_ref()) else {
+            return Self::default();
+        };
+        let said = (etcd.revision, etcd.hash, etcd.total_keys);
+        let found = (status.revision, status.hash, status.total_key);
+        if said == found {
+            return Self::default();
+        }
+        let told = |(revision, hash, keys): (i64, u32, u64)| {
+            format!("revision {revision}, hash {hash:x} and {keys} keys")
+        };
+        Self {
+            total: 1,
+            sentences: vec![format!(
+                "the manifest says {} and the snapshot has {}",
+                told(said),
+                told(found)
+            )],
+        }
     }
 }
 
-fn tell(output: Output, path: &Path, problems: &Problems) -> Result<(), serde_json::Error> {
-    let listed: Vec<String> = problems.listed().iter().map(ToString::to_string).collect();
-    let verdict = if problems.is_empty() {
+fn tell(output: Output, path: &Path, problems: &Listed) -> Result<(), serde_json::Error> {
+    let verdict = if problems.total == 0 {
         "sound"
     } else {
         "damaged"
@@ -85,16 +133,16 @@ fn tell(output: Output, path: &Path, problems: &Problems) -> Result<(), serde_js
     let value = json!({
         "file": path,
         "verdict": verdict,
-        "problems": problems.total(),
-        "listed": listed,
+        "problems": problems.total,
+        "listed": problems.sentences,
     });
     let row = vec![
         path.display().to_string(),
         verdict.to_owned(),
-        problems.total().to_string(),
+        problems.total.to_string(),
     ];
     print::rows(output, &value, &["FILE", "VERDICT", "PROBLEMS"], [row])?;
-    for problem in &listed {
+    for problem in &problems.sentences {
         print::note(&format!("{}: {problem}", path.display()));
     }
     Ok(())

@@ -20,6 +20,7 @@ use drydock_repository::{
 
 use super::Store;
 use super::facts::{CLOSED, OPENED, is_archive, is_snapshot};
+use super::resources;
 use crate::version;
 
 /// Signs and commits.
@@ -210,6 +211,7 @@ fn figures(facts: &Facts) -> EtcdFigures {
             .to_owned(),
         member: facts.text("snapshot.member").unwrap_or_default().to_owned(),
         raft_index: unsigned("cluster.raft-index"),
+        keys_per_resource: resources::told(facts),
     }
 }
 

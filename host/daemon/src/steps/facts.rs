@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::lap::Lap;
 use super::previous::Previous;
+use super::resources;
 
 /// Problems that are given as facts one by one; the count tells of the rest.
 const PROBLEMS_GIVEN_MAX: usize = 16;
@@ -185,6 +186,7 @@ impl FactGatherer {
             FactValue::Unsigned(status.total_size.unsigned_abs()),
         );
         facts.set_text("snapshot.version", &status.version);
+        resources::tell(&resources::named(survey.resource_counts()), facts);
         tracing::info!(figures_ms = lap.ms(), "the snapshot's figures are known");
         let lap = Lap::begin();
         let live = self

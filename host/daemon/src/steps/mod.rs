@@ -11,6 +11,7 @@ mod facts;
 mod lap;
 mod pipeline;
 mod previous;
+pub mod resources;
 mod seal;
 mod spool;
 mod upload;

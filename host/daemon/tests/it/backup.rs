@@ -125,6 +125,13 @@ fn recovery_points_are_listed_shown_verified_and_fetched_sealed() {
         .drydock(&["recovery-point", "verify", &name, "--identity", &identity])
         .ok();
 
+    let named = &manifest["etcd"]["keysPerResource"]["named"];
+    let keys = named.as_array().unwrap().iter();
+    let keys: u64 = keys.map(|line| line["keys"].as_u64().unwrap()).sum();
+    let other = manifest["etcd"]["keysPerResource"]["other"].as_u64();
+    assert_eq!(other.unwrap() + keys, manifest["etcd"]["totalKeys"]);
+    assert!(named.to_string().contains("configmaps"), "{named}");
+
     let folder = world.path("sealed");
     world
         .drydock(&[
@@ -161,4 +168,46 @@ fn the_second_recovery_point_follows_the_first() {
     let manifest: Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(manifest["predecessor"]["recoveryPoint"], first.as_str());
     assert_eq!(world.recovery_points().len(), 2);
+}
+
+#[test]
+fn a_snapshot_is_looked_into_at_its_target() {
+    let world = World::new();
+    let (answer, run) = world.run();
+    answer.ok();
+    let name = run["recoveryPoint"].as_str().unwrap();
+    let identity = world.path("sealing.key");
+    for (verb, word) in [
+        ("status", "revision"),
+        ("hashkv", "hash"),
+        ("verify", "verdict"),
+    ] {
+        let sealed = world.drydock(&["snapshot", verb, name]).code(64);
+        assert!(
+            sealed
+                .stderr
+                .contains("is sealed: open it with --identity FILE")
+        );
+        let shown = world
+            .drydock(&[
+                "snapshot",
+                verb,
+                name,
+                "--identity",
+                &identity,
+                "--output",
+                "json",
+            ])
+            .ok();
+        let value: Value = serde_json::from_str(&shown.stdout).unwrap();
+        assert!(value[word].is_i64() || value[word] == "sound", "{value}");
+    }
+    let near = format!("{}9", &name[..name.len() - 1]);
+    let missing = world.drydock(&["snapshot", "status", &near]).code(1);
+    assert_eq!(
+        missing.stderr.trim_end(),
+        format!("error: there is no recovery point {near} at local; did you mean {name}?")
+    );
+    let scratch = std::fs::read_dir(world.path("state/scratch")).unwrap();
+    assert_eq!(scratch.count(), 0);
 }

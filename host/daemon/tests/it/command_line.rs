@@ -85,3 +85,28 @@ fn a_snapshot_that_is_none_is_refused_with_one_sentence() {
         assert!(answer.stderr.contains("x.db"), "{}", answer.stderr);
     }
 }
+
+#[test]
+fn what_is_neither_a_file_nor_a_recovery_point_is_said_to_be_so() {
+    let scratch = Scratch::new().unwrap();
+    let missing = scratch.join("x.db").display().to_string();
+    let answer = bare(&["snapshot", "status", &missing]).code(1);
+    assert_eq!(
+        answer.stderr.trim_end(),
+        format!("error: there is no file {missing}, and no recovery point can have that name")
+    );
+    let config = scratch.join("none.yaml").display().to_string();
+    let answer = bare(&["snapshot", "status", "nightly", "--config", &config]).code(64);
+    assert_eq!(
+        answer.stderr.trim_end(),
+        format!(
+            "error: there is no file nightly, and a recovery point nightly cannot be looked for: the node's configuration {config} cannot be read: No such file or directory; name another with --config, or make one with `drydock init`"
+        )
+    );
+    let folder = scratch.join("").display().to_string();
+    let answer = bare(&["snapshot", "status", &folder]).code(64);
+    assert_eq!(
+        answer.stderr.trim_end(),
+        format!("error: {folder} is a folder: name a snapshot file, or a recovery point")
+    );
+}

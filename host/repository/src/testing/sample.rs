@@ -7,8 +7,8 @@ use drydock_core::{
 
 use crate::digest::{Measure, Sha256};
 use crate::manifest::{
-    Artifact, Compression, Consistency, EtcdFigures, FORMAT_VERSION, HashKv, Lineage,
-    MEDIA_TYPE_ETCD, Manifest, PluginUsed, StepVerdict, Tool,
+    Artifact, Compression, Consistency, EtcdFigures, FORMAT_VERSION, HashKv, KeysPerResource,
+    Lineage, MEDIA_TYPE_ETCD, Manifest, PluginUsed, ResourceKeys, StepVerdict, Tool,
 };
 use crate::names;
 use crate::recipient::Sensitivity;
@@ -90,6 +90,17 @@ fn figures() -> EtcdFigures {
         version: "3.6.0".to_owned(),
         member: "8e9e05c52164694d".to_owned(),
         raft_index: Some(5_104),
+        keys_per_resource: Some(KeysPerResource {
+            named: vec![keys("deployments.apps", 24), keys("pods", 4_976)],
+            other: 4,
+        }),
+    }
+}
+
+fn keys(resource: &str, keys: u64) -> ResourceKeys {
+    ResourceKeys {
+        resource: resource.to_owned(),
+        keys,
     }
 }
 

@@ -32,7 +32,7 @@ fn fill(index: &KeyIndex) -> Vec<RowPlace> {
 fn drain(index: KeyIndex) -> Vec<RowPlace> {
     let mut places = Vec::new();
     index
-        .newest(|place| places.push(place))
+        .newest(|place, _| places.push(place))
         .expect("nothing to fail");
     places.sort_unstable();
     places

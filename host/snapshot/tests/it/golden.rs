@@ -1,8 +1,8 @@
 //! The figures of files that real servers wrote, as etcd's own tools gave them.
 
 use drydock_snapshot::{
-    Figures, HashKv, Hints, Limits, SnapshotError, Status, figures, hash_kv, hash_kv_compacted_at,
-    status, verify, verify_hashed,
+    Figures, HashKv, Hints, Limits, SnapshotError, Status, Survey, figures, hash_kv,
+    hash_kv_compacted_at, status, verify, verify_hashed,
 };
 
 use crate::files::{SERVERS, open, path};
@@ -59,6 +59,36 @@ fn one_walk_gives_all_figures() {
         } = figures(&file, Hints::default(), &Limits::default()).expect("a sound file");
         assert_eq!(all, status(&file).expect("a sound file"));
         assert_eq!(hash_kv, hash_kvs(server)[0]);
+    }
+}
+
+/// `fixtures/make.sh` says which keys it leaves.
+#[test]
+fn live_keys_are_counted_by_resource() {
+    for server in SERVERS {
+        let file = open(server);
+        let survey = Survey::of(&file, &Limits::default()).expect("a sound file");
+        let counts = survey.resource_counts();
+        let lines: Vec<_> = counts
+            .resources
+            .iter()
+            .map(|(r, n)| (r.as_str(), *n))
+            .collect();
+        let expected = [
+            ("configmaps", 1),
+            ("events", 8),
+            ("pods", 32),
+            ("secrets", 19),
+        ];
+        assert_eq!(
+            (lines.as_slice(), counts.other),
+            (&expected[..], 0),
+            "{server}"
+        );
+        assert_eq!(
+            counts.resources.values().sum::<u64>(),
+            survey.status().total_key
+        );
     }
 }
 

@@ -14,13 +14,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use drydock_capability_local::ArchiveCheck;
-use drydock_repository::Repository;
 use drydock_repository::manifest::{Artifact, MEDIA_TYPE_TAR};
 use drydock_repository::recovery_point::Form;
 use rustix::fs::FlockOperation;
 use serde_json::json;
 
-use super::fetch::{named, names, no_file_in, told_of};
+use super::fetch::{named, names, no_file_in, take};
 use super::unpack::{self, Unpacked};
 use super::{Found, Shelf, print};
 use crate::cli::args::Output;
@@ -106,11 +105,7 @@ pub(super) async fn extract(
     let artifact = extraction.artifact;
     let file = tempfile::tempfile_in(&site.above)
         .map_err(|error| no_file_in(&site.above, error.kind(), "--extract"))?;
-    let repository = Repository::new(&found.target, &shelf.signers);
-    let fetched = repository
-        .fetch(&found.point, &artifact.name, file, extraction.form)
-        .await
-        .map_err(|error| Failure::failed(anyhow::anyhow!(told_of(&error))))?;
+    let fetched = take(shelf, found, artifact, file, extraction.form).await?;
     let (name, owners) = (artifact.name.clone(), extraction.owners);
     let unpacked = tokio::task::spawn_blocking(move || {
         let unpacked = site.fill(&name, fetched.sink, owners)?;

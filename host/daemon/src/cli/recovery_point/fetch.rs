@@ -1,14 +1,14 @@
 //! `drydock recovery-point fetch`: brings artifacts back as files.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use drydock_core::files::nearest;
 use drydock_repository::manifest::{Artifact, MEDIA_TYPE_ETCD};
-use drydock_repository::recovery_point::Form;
+use drydock_repository::recovery_point::{Fetched, Form};
 use drydock_repository::{Identities, Repository, RepositoryError, Sealing, Sha256};
 use drydock_snapshot::SnapshotFile;
 use serde_json::{Value, json};
@@ -55,6 +55,42 @@ pub(super) async fn fetch(output: Output, node: Node, asked: FetchArgs) -> Outco
         .collect();
     print::rows(output, &value, &["ARTIFACT", "FILE"], rows)?;
     Ok(Exit::Done)
+}
+
+/// Brings the etcd snapshot of a recovery point into `sink`, plain, with every digest
+/// compared; gives the sink back.
+pub(in crate::cli) async fn snapshot_of<W: Write + Send + 'static>(
+    shelf: &Shelf,
+    found: &Found,
+    identities: Option<&Arc<Identities>>,
+    sink: impl FnOnce(&Artifact) -> Result<W, Failure>,
+) -> Result<W, Failure> {
+    let artifacts = &found.point.manifest.artifacts;
+    let is_snapshot = |artifact: &&Artifact| artifact.media_type == MEDIA_TYPE_ETCD;
+    let Some(artifact) = artifacts.iter().find(is_snapshot) else {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "the recovery point holds no etcd snapshot, only {}",
+            names(artifacts.iter())
+        )));
+    };
+    let form = plain_form(artifact, identities)?;
+    let sink = sink(artifact)?;
+    let fetched = take(shelf, found, artifact, sink, form).await?;
+    Ok(fetched.sink)
+}
+
+/// The one way in which bytes of a recovery point come here.
+pub(super) async fn take<W: Write + Send + 'static>(
+    shelf: &Shelf,
+    found: &Found,
+    artifact: &Artifact,
+    sink: W,
+    form: Form,
+) -> Result<Fetched<W>, Failure> {
+    Repository::new(&found.target, &shelf.signers)
+        .fetch(&found.point, &artifact.name, sink, form)
+        .await
+        .map_err(|error| Failure::failed(anyhow::anyhow!(told_of(&error))))
 }
 
 /// The artifact of that name, or of that name with an extension.
@@ -179,11 +215,7 @@ async fn bring(
         .unwrap_or(Path::new("."));
     let temporary =
         NamedTempFile::new_in(folder).map_err(|error| no_file_in(folder, error.kind(), "--to"))?;
-    let repository = Repository::new(&found.target, &shelf.signers);
-    let fetched = repository
-        .fetch(&found.point, &artifact.name, temporary, form)
-        .await
-        .map_err(|error| Failure::failed(anyhow::anyhow!(told_of(&error))))?;
+    let fetched = take(shelf, found, artifact, temporary, form).await?;
     let mut file: NamedTempFile = fetched.sink;
     file.flush()?;
     file.as_file().sync_all()?;

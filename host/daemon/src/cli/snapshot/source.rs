@@ -1,0 +1,127 @@
+//! What an operator names when a snapshot is asked for: a file, or a recovery point.
+//!
+//! A path that exists is a file. Everything else is looked for at the node's targets; what
+//! is found there is believed (signature), fetched and unsealed (digests) into a file
+//! without a name in the node's state folder, so that it is gone when the process is.
+
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use drydock_capability_local::spool::{free_bytes, unnamed_file};
+use drydock_core::RecoveryPointName;
+use drydock_repository::names::Folder;
+use drydock_repository::recovery_point::RecoveryPoint;
+use drydock_snapshot::SnapshotFile;
+
+use crate::cli::args::{Global, Opening};
+use crate::cli::recovery_point::{Shelf, identities, snapshot_of};
+use crate::cli::{block_on, print};
+use crate::exit::Failure;
+use crate::node::Node;
+
+/// The folder of the state folder in which unnamed files are made.
+const SCRATCH: &str = "scratch";
+
+/// Room that is left to others on the file system of the state folder.
+const SPARE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A snapshot that was opened.
+pub struct Opened {
+    pub file: SnapshotFile,
+    /// Where it came from, for a recovery point.
+    pub point: Option<RecoveryPoint>,
+}
+
+/// Opens what the operator named. Blocks; not to be called on a runtime.
+///
+/// # Errors
+/// One sentence when it is neither a file nor a recovery point, or cannot be had.
+pub fn open(global: &Global, named: &Path, opening: &Opening) -> Result<Opened, Failure> {
+    if fs::symlink_metadata(named).is_ok() {
+        return open_file(named);
+    }
+    let name = point_name(named)?;
+    let node = Node::load(global).map_err(|failure| neither(named, &failure.sentence()))?;
+    block_on(fetch(node, named, name, opening.clone()))
+}
+
+fn open_file(path: &Path) -> Result<Opened, Failure> {
+    if path.is_dir() {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "{} is a folder: name a snapshot file, or a recovery point",
+            path.display()
+        )));
+    }
+    Ok(Opened {
+        file: SnapshotFile::open(path)?,
+        point: None,
+    })
+}
+
+/// The name, if a recovery point could have it.
+fn point_name(named: &Path) -> Result<RecoveryPointName, Failure> {
+    let name = named.to_str().map(RecoveryPointName::new);
+    let cluster = drydock_core::ClusterName::new("any");
+    name.filter(|name| Folder::new(&cluster, name).is_ok())
+        .ok_or_else(|| {
+            Failure::failed(anyhow::anyhow!(
+                "there is no file {}, and no recovery point can have that name",
+                named.display()
+            ))
+        })
+}
+
+fn neither(named: &Path, why: &str) -> Failure {
+    let named = named.display();
+    Failure::usage(anyhow::anyhow!(
+        "there is no file {named}, and a recovery point {named} cannot be looked for: {why}"
+    ))
+}
+
+/// Fetches a recovery point's snapshot into a file without a name.
+async fn fetch(
+    node: Node,
+    named: &Path,
+    name: RecoveryPointName,
+    opening: Opening,
+) -> Result<Opened, Failure> {
+    let identities = opening.identity.as_deref().map(identities).transpose()?;
+    let scratch = scratch_folder(&node);
+    let shelf = Shelf::open(node, opening.at)?;
+    let found = shelf.find(name.as_str()).await?;
+    print::note(&format!("fetching {name} from {}", found.target_name));
+    let file = snapshot_of(&shelf, &found, identities.as_ref(), |artifact| {
+        unnamed_with_room(&scratch, artifact.plain.size)
+    });
+    let file = file.await?;
+    Ok(Opened {
+        file: SnapshotFile::of(file, named),
+        point: Some(found.point),
+    })
+}
+
+/// A file without a name in `folder`, which is made if absent, with room for `bytes`.
+fn unnamed_with_room(folder: &Path, bytes: u64) -> Result<File, Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+    let free = free_bytes(folder)?;
+    if free < bytes.saturating_add(SPARE_BYTES) {
+        return Err(Failure::failed(anyhow::anyhow!(
+            "{} has {} free, and the snapshot takes {}: make room there, or move `state:` of the node's configuration",
+            folder.display(),
+            print::human_bytes(free),
+            print::human_bytes(bytes)
+        )));
+    }
+    Ok(unnamed_file(folder)?)
+}
+
+/// The folder for unnamed files of the node.
+fn scratch_folder(node: &Node) -> PathBuf {
+    node.state().join(SCRATCH)
+}
