@@ -28,6 +28,7 @@ pub mod etcd;
 pub mod gnu_tar;
 pub mod guard;
 pub mod guests;
+pub mod kube;
 pub mod kube_objects;
 pub mod mounts;
 pub mod pki;

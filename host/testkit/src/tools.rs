@@ -20,6 +20,19 @@ pub fn etcd(version: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// The folder with `kube-apiserver` and `kubectl`.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn kubernetes() -> Result<PathBuf> {
+    let name = "kubernetes-1.36.3";
+    let folder = tools_folder()?.join(name);
+    for program in ["kube-apiserver", "kubectl"] {
+        ensure_present(&folder.join(program), name)?;
+    }
+    Ok(folder)
+}
+
 /// The program `age`; `age-keygen` lies beside it.
 ///
 /// # Errors

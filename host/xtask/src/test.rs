@@ -16,6 +16,7 @@ use crate::{plugins, tools};
 const TEST_TOOLS: &[&str] = &[
     "protoc",
     "etcd-3.6.16",
+    "kubernetes",
     "age",
     "minisign",
     "zstd",

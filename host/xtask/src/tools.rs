@@ -30,6 +30,8 @@ enum Recipe {
     Protoc,
     /// Built from the committed Go module of the tool's name: program and package.
     Go(&'static [(&'static str, &'static str)]),
+    /// The same, with variables that the linker sets.
+    GoLinked(&'static [(&'static str, &'static str)], &'static str),
     /// Installed by pip from the committed requirements of the tool's name, with the
     /// program that starts this module.
     Python(&'static str),
@@ -47,6 +49,11 @@ const ETCD: Recipe = Recipe::Go(&[
     ("etcdctl", "go.etcd.io/etcd/etcdctl/v3"),
     ("etcdutl", "go.etcd.io/etcd/etcdutl/v3"),
 ]);
+
+/// An API server that does not know its version refuses to serve some of its own kinds.
+const KUBERNETES_LINK: &str = "-X k8s.io/component-base/version.gitVersion=v1.36.3 \
+    -X k8s.io/component-base/version.gitMajor=1 \
+    -X k8s.io/component-base/version.gitMinor=36";
 
 /// Every tool there is. Those with a short name are the default set.
 const TOOLS: &[Tool] = &[
@@ -69,6 +76,17 @@ const TOOLS: &[Tool] = &[
         name: "etcd-3.7.3",
         short: None,
         recipe: ETCD,
+    },
+    Tool {
+        name: "kubernetes-1.36.3",
+        short: Some("kubernetes"),
+        recipe: Recipe::GoLinked(
+            &[
+                ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+                ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+            ],
+            KUBERNETES_LINK,
+        ),
     },
     Tool {
         name: "age-1.3.2",
@@ -156,7 +174,7 @@ fn prepare_tool(workspace: &Workspace, tool: &Tool) -> Result<PathBuf> {
 fn is_present(tool: &Tool, place: &Path) -> bool {
     match &tool.recipe {
         Recipe::Protoc => place.join(protoc::PROGRAM).is_file(),
-        Recipe::Go(programs) => programs
+        Recipe::Go(programs) | Recipe::GoLinked(programs, _) => programs
             .iter()
             .all(|(program, _)| place.join(program).is_file()),
         Recipe::Python(module) => place.join(python::program(module)).is_file(),
@@ -167,7 +185,8 @@ fn is_present(tool: &Tool, place: &Path) -> bool {
 fn make(workspace: &Workspace, tool: &Tool, place: &Path) -> Result<()> {
     match &tool.recipe {
         Recipe::Protoc => protoc::copy(place),
-        Recipe::Go(programs) => go::build(workspace, tool.name, programs, place),
+        Recipe::Go(programs) => go::build(workspace, tool.name, programs, "", place),
+        Recipe::GoLinked(programs, link) => go::build(workspace, tool.name, programs, link, place),
         Recipe::Python(module) => python::install(workspace, tool.name, module, place),
         Recipe::Debian { program, package } => debian::provide(program, package, place),
     }
@@ -195,7 +214,7 @@ mod tests {
     fn every_go_tool_has_a_committed_module_that_names_its_packages() {
         let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools");
         for tool in TOOLS {
-            let Recipe::Go(programs) = &tool.recipe else {
+            let (Recipe::Go(programs) | Recipe::GoLinked(programs, _)) = &tool.recipe else {
                 continue;
             };
             let module = std::fs::read_to_string(modules.join(tool.name).join("go.mod")).unwrap();

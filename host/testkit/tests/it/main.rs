@@ -2,4 +2,5 @@
 
 mod etcd;
 mod guard;
+mod kube;
 mod pki;

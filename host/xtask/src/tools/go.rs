@@ -15,11 +15,13 @@ use crate::program::{capture, find};
 use crate::workspace::Workspace;
 
 /// Builds `programs` (name and package) from the module `host/xtask/tools/<tool>` into
-/// the folder `place`. They are built aside and renamed into it.
+/// the folder `place`. They are built aside and renamed into it. `link` are more flags of
+/// the linker.
 pub fn build(
     workspace: &Workspace,
     tool: &str,
     programs: &[(&str, &str)],
+    link: &str,
     place: &Path,
 ) -> Result<()> {
     if find("go").is_none() {
@@ -34,15 +36,20 @@ pub fn build(
     remove_folder(&scratch)?;
     fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
     for (program, package) in programs {
-        capture(&mut go_build(&module, &scratch.join(program), package))
-            .with_context(|| format!("cannot build {program} from {}", module.display()))?;
+        capture(&mut go_build(
+            &module,
+            &scratch.join(program),
+            package,
+            link,
+        ))
+        .with_context(|| format!("cannot build {program} from {}", module.display()))?;
     }
     move_all(programs, &scratch, place)
 }
 
 /// The flags of the environment are replaced, not extended: `-mod=mod` there would
 /// rewrite the committed module, and a `go.work` above would change its versions.
-fn go_build(module: &Path, program: &Path, package: &str) -> Command {
+fn go_build(module: &Path, program: &Path, package: &str, link: &str) -> Command {
     let mut command = Command::new("go");
     command
         .current_dir(module)
@@ -51,7 +58,9 @@ fn go_build(module: &Path, program: &Path, package: &str) -> Command {
         .env("GOWORK", "off")
         .env_remove("GOOS")
         .env_remove("GOARCH")
-        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .args(["build", "-trimpath", "-ldflags"])
+        .arg(format!("-s -w {link}"))
+        .arg("-o")
         .arg(program)
         .arg(package);
     command
