@@ -1,8 +1,11 @@
 //! Servers and secrets: grants that do not fit, values that are not there, proxies and
 //! authorities that are none.
 
+use drydock_testkit::web::WebServer;
+use serde_json::json;
+
 use crate::bad_input::Case;
-use crate::bad_input::plugin_files::{built, verified_by};
+use crate::bad_input::plugin_files::{built, verified_by, verified_in};
 use crate::world::World;
 
 const CHECK: [&str; 2] = ["schedule", "check"];
@@ -28,6 +31,60 @@ fn with_secrets(name: &'static str, secrets: &str) -> Case {
         &format!("plugin: etcd-verify, secrets: {{{secrets}}},"),
     );
     case
+}
+
+/// HMAC-SHA256 of `hello` with the key `correct horse battery`, as openssl computes it.
+const SIGNATURE: &str = "77a155d196d392f76735bad93a02820325a32cf8b71712035bd182e27bf9d5d0";
+
+/// A whole run: what stands in the files that a schedule names signs and goes out with a
+/// request, and stands nowhere afterwards, although the plugin shouts the one that it sees.
+#[test]
+fn secrets_of_a_schedule_reach_their_use_and_nothing_else() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(WebServer::http()).unwrap();
+    let http = format!(
+        "http: [{{scheme: http, host: localhost, port: {}, addresses: [loopback]}}]",
+        server.port()
+    );
+    let secret = "secret: [{name: key, use: {sign: {algorithm: hmac-sha256}}}, {name: key, use: {header: {scheme: http, host: localhost, port: PORT, name: authorization}}}, {name: token, reveal: true}]";
+    let secret = secret.replace("PORT", &server.port().to_string());
+    let grants = format!("{http}, {secret}");
+    let mut case = verified_in(World::new(), "secrets-used", &built("signer"), &grants);
+    for (file, value) in [
+        ("key", "correct horse battery"),
+        ("token", "staple of the token"),
+    ] {
+        case.secret(file, value);
+        case.put(file, format!("{value}\n"));
+    }
+    let acts = json!([
+        {"do": "send-signed", "url": server.url("/"), "sign": {"secret": "key", "message": "hello"}},
+        {"do": "send", "method": "GET", "url": server.url("/reflect"), "placeholder": "key",
+         "headers": [["authorization", "PLACEHOLDER"]]},
+        {"do": "reveal", "secret": "token"},
+    ]);
+    case.edit(
+        SCHEDULE,
+        "plugin: etcd-verify, config: {}",
+        &format!(
+            "plugin: etcd-verify, secrets: {{key: {{valueFrom: {{file: ../key}}}}, token: {{valueFrom: {{file: ../token}}}}}}, config: {{acts: {acts}}}"
+        ),
+    );
+    let (answer, run) = case.world.run();
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2, "{}", answer.stderr);
+    assert_eq!(seen[0].headers["x-signature"], SIGNATURE);
+    assert_eq!(seen[1].headers["authorization"], "correct horse battery");
+    let shown = case.secrets_in(&answer);
+    assert!(shown.is_empty(), "secrets were shown: {shown:?}");
+    let id = run["run"].as_str().unwrap();
+    let told = case
+        .world
+        .drydock(&["run", "show", id, "--output", "json"])
+        .ok();
+    assert!(told.stdout.contains("saw"), "{}", told.stdout);
+    assert!(case.secrets_in(&told).is_empty(), "{}", told.stdout);
+    answer.ok();
 }
 
 #[test]

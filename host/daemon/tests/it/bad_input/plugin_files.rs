@@ -23,7 +23,16 @@ pub(super) fn built(name: &str) -> Vec<u8> {
 /// A world whose `etcd-verify` is this file, with a grant that names its digest and
 /// allows `grants`.
 pub(super) fn verified_by(name: &'static str, component: &[u8], grants: &str) -> Case {
-    let mut world = World::alone();
+    verified_in(World::alone(), name, component, grants)
+}
+
+/// The same for any world.
+pub(super) fn verified_in(
+    mut world: World,
+    name: &'static str,
+    component: &[u8],
+    grants: &str,
+) -> Case {
     let digest = PluginDigest::of(component);
     world.plugins = "    etcd-verify: {file: verify.wasm}\n".to_owned();
     world.extra_grants = format!(
