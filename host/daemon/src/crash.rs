@@ -3,7 +3,8 @@
 //! `DRYDOCK_TEST_KILL=after-record:N` or `before-record:N` makes the process kill itself
 //! with SIGKILL when the engine's N-th record of this process has just been written, or
 //! is just about to be; `after-decision:N` when the daemon's N-th batch of decisions has
-//! just been written. Nothing else reads the variable; without it nothing happens.
+//! just been written; `after-phase:N` when the N-th phase of a restore has just ended.
+//! Nothing else reads the variable; without it nothing happens.
 
 use drydock_engine::CrashPoint;
 
@@ -21,6 +22,7 @@ enum Place {
     BeforeRecord,
     AfterRecord,
     AfterDecision,
+    AfterPhase,
 }
 
 impl Kill {
@@ -31,6 +33,7 @@ impl Kill {
             "before-record" => Place::BeforeRecord,
             "after-record" => Place::AfterRecord,
             "after-decision" => Place::AfterDecision,
+            "after-phase" => Place::AfterPhase,
             _ => return None,
         };
         Some(Self {
@@ -42,6 +45,11 @@ impl Kill {
     /// The daemon's decisions are recorded and nothing has come of them yet.
     pub fn after_decision(&self, batch: u64) {
         self.at(&Place::AfterDecision, batch);
+    }
+
+    /// A phase of a restore has ended.
+    pub fn after_phase(&self, phase: u64) {
+        self.at(&Place::AfterPhase, phase);
     }
 
     fn at(&self, place: &Place, record: u64) {

@@ -84,7 +84,8 @@ pub enum Command {
     /// List, show, verify and fetch recovery points.
     #[command(subcommand, name = "recovery-point")]
     RecoveryPoint(RecoveryPointVerb),
-    /// Look into etcd snapshots, files or recovery points, without any server.
+    /// Look into etcd snapshots, files or recovery points, and restore them, without any
+    /// server.
     #[command(subcommand)]
     Snapshot(SnapshotVerb),
     /// Look at the places where recovery points are kept.
@@ -271,6 +272,76 @@ pub enum SnapshotVerb {
         #[arg(long, value_name = "REVISION")]
         revision: Option<i64>,
     },
+    /// Write data folders that etcd can be started on: of all members, or of one.
+    ///
+    /// Without --name, all members of --initial-cluster are written to DIR/NAME, and come
+    /// to their places together. With --name, only that member is, to DIR itself. Nothing
+    /// that exists is overwritten, and a restore that was cut off leaves nothing that the
+    /// next one does not clear away. The flags mean what they mean to `etcdutl snapshot
+    /// restore`; alarms are cleared, and the revision is bumped where Kubernetes wrote.
+    Restore(Box<RestoreArgs>),
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A snapshot file, or the name of a recovery point.
+    #[arg(value_name = "FILE|RECOVERY-POINT")]
+    pub source: PathBuf,
+    #[command(flatten)]
+    pub opening: Opening,
+    /// The members of the new cluster; a member with several URLs occurs several times.
+    #[arg(long, value_name = "NAME=URL,...")]
+    pub initial_cluster: Option<String>,
+    /// What tells this cluster from others; the members' ids depend on it.
+    #[arg(long, value_name = "TOKEN", default_value = "etcd-cluster")]
+    pub initial_cluster_token: String,
+    /// The peer URLs of the member that --name names; they must be those that
+    /// --initial-cluster gives it.
+    #[arg(long, value_name = "URL,...")]
+    pub initial_advertise_peer_urls: Option<String>,
+    /// Restore this member only.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where the data folders go; it must not exist or be empty. NAME.etcd otherwise,
+    /// where --name is given.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where the write-ahead logs go, if not into the data folders; it must not exist.
+    #[arg(long, value_name = "DIR")]
+    pub wal_dir: Option<PathBuf>,
+    /// Go on so many revisions behind the snapshot's (needs --mark-compacted). `auto` is
+    /// 1000000000, counted from the newest revision that is known, where the snapshot has
+    /// keys under /registry/, and none elsewhere; `0` is none.
+    #[arg(long, value_name = "REVISIONS", default_value = "auto")]
+    pub bump_revision: BumpRevision,
+    /// Answer `compacted` to whoever asks for a revision before the bump. `auto` does.
+    #[arg(long)]
+    pub mark_compacted: bool,
+    /// Do not compare the trailing SHA-256, e.g. of a file copied out of a data folder.
+    #[arg(long)]
+    pub skip_hash_check: bool,
+    /// Leave the alarms of the old cluster in force. NOSPACE makes the new one read-only.
+    #[arg(long)]
+    pub keep_alarms: bool,
+}
+
+/// How far a restore moves the revision on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BumpRevision {
+    Auto,
+    By(u64),
+}
+
+impl std::str::FromStr for BumpRevision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "auto" => Ok(Self::Auto),
+            Ok(revisions) => Ok(Self::By(revisions)),
+            Err(_) => Err("give a number of revisions, or `auto`".to_owned()),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,7 @@
-//! `drydock snapshot`: looks into snapshots, files or recovery points, without any server.
+//! `drydock snapshot`: looks into snapshots, files or recovery points, and restores them,
+//! without any server.
 
+mod restore;
 pub mod source;
 
 use std::path::Path;
@@ -28,6 +30,7 @@ pub fn dispatch(global: &Global, verb: &SnapshotVerb) -> Outcome {
             opening,
             revision,
         } => hashkv(output, &open(source, opening)?.file, *revision),
+        SnapshotVerb::Restore(args) => restore::restore(global, args),
     }
 }
 

@@ -19,6 +19,7 @@ mod daemon;
 mod init;
 mod outside;
 mod plugins;
+mod restore;
 mod restore_by_hand;
 mod several;
 mod stream;

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FlockOperation, StatxAttributes, StatxFlags, flock, statx};
 use rustix::io::Errno;
 
+use super::Phase;
 use super::error::RestoreError;
 use super::switch::{self, Move};
 
@@ -101,10 +102,10 @@ impl Staging {
         apart.then_some(&*logs.root)
     }
 
-    /// Moves everything to its place. `moved` is told after each rename.
-    pub fn place(mut self, moved: &dyn Fn()) -> Result<(), RestoreError> {
+    /// Moves everything to its place.
+    pub fn place(mut self, watch: &dyn Fn(Phase)) -> Result<(), RestoreError> {
         let moves = self.moves()?;
-        switch::carry_out(&self.root, &moves, moved)?;
+        switch::carry_out(&self.root, &moves, watch)?;
         self.done = true;
         self.remove()
     }
@@ -126,23 +127,24 @@ impl Staging {
         Ok(moves)
     }
 
+    /// The note of the second hidden folder comes before that folder.
     fn make(&mut self) -> Result<(), RestoreError> {
-        let apart = self.logs_root().map(Path::to_owned);
-        for root in [Some(self.root.clone()), apart.clone()]
-            .into_iter()
-            .flatten()
-        {
-            self.make_above(&root)?;
-            make_folder(&root)?;
-            let lock = File::open(&root).map_err(RestoreError::io("open", &root))?;
-            lock_or_busy(&lock, &self.data_dir)?;
-            make_folder(&root.join(BUILT))?;
-            self.ours.push((root, lock));
-        }
-        if let Some(apart) = apart {
-            switch::write_synced(&self.root.join(LOGS), switch::bytes_of(&apart))?;
+        self.make_root(self.root.clone())?;
+        if let Some(logs) = self.logs_root().map(Path::to_owned) {
+            switch::write_synced(&self.root.join(LOGS), switch::bytes_of(&logs))?;
+            self.make_root(logs)?;
         }
         self.take_over_owner()
+    }
+
+    fn make_root(&mut self, root: PathBuf) -> Result<(), RestoreError> {
+        self.make_above(&root)?;
+        make_folder(&root)?;
+        let lock = File::open(&root).map_err(RestoreError::io("open", &root))?;
+        lock_or_busy(&lock, &self.data_dir)?;
+        make_folder(&root.join(BUILT))?;
+        self.ours.push((root, lock));
+        Ok(())
     }
 
     fn make_above(&mut self, path: &Path) -> Result<(), RestoreError> {

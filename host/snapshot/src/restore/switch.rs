@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::Phase;
 use super::error::RestoreError;
 
 /// The file that holds the renames from before the first until after the last.
@@ -32,15 +33,20 @@ impl Move {
 }
 
 /// Carries out the renames; `root` is the hidden folder that keeps the switch.
-pub(crate) fn carry_out(root: &Path, moves: &[Move], moved: &dyn Fn()) -> Result<(), RestoreError> {
+pub(crate) fn carry_out(
+    root: &Path,
+    moves: &[Move],
+    watch: &dyn Fn(Phase),
+) -> Result<(), RestoreError> {
     if moves.len() > 1 {
         let lines = moves.iter().flat_map(|step| [&step.built, &step.place]);
         let bytes = lines.flat_map(|path| bytes_of(path).iter().chain([&END]));
         write_synced(&root.join(SWITCH), &bytes.copied().collect::<Vec<_>>())?;
     }
+    watch(Phase::Decided);
     for step in moves {
         rename(&step.built, &step.place)?;
-        moved();
+        watch(Phase::Moved);
     }
     end(root)
 }

@@ -24,8 +24,8 @@ use pager::Pager;
 
 const HELD_BYTES: usize = TRAILER_BYTES as usize;
 
-/// A check over a stream of bytes. Memory: the longest run of pages (16 MiB at
-/// most) and the ledger.
+/// A check over a stream of bytes. Memory: the longest run of pages and that of the
+/// stored freelist (16 MiB each at most), and the ledger.
 pub struct StreamCheck {
     sha256: Context,
     held: Vec<u8>,

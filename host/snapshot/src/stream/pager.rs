@@ -25,6 +25,8 @@ const FREELIST_PROBLEMS_MAX: usize = 16;
 #[derive(Default)]
 pub(super) struct Noted {
     pub ledger: Ledger,
+    /// The run of the stored freelist, as it came by.
+    freelist: Option<Vec<u8>>,
     pub freed: Option<PageSet>,
     pub freelist_problems: Vec<Problem>,
 }
@@ -70,6 +72,7 @@ impl Pager {
             });
         }
         self.look(&geometry)?;
+        self.noted.read_freelist(&geometry);
         Ok((geometry, self.noted))
     }
 
@@ -166,7 +169,8 @@ impl Noted {
         bytes: &[u8],
     ) -> Result<(), Problem> {
         if geometry.freelist == Some(page) {
-            return self.freelist(geometry, page, head, bytes);
+            self.freelist = Some(bytes.to_vec());
+            return self.ledger.freelist(page, head.overflow);
         }
         let noted = match head.kind(page) {
             Ok(Kind::Branch) => Page::new(page, bytes)
@@ -181,13 +185,12 @@ impl Noted {
         noted.unwrap_or_else(|problem| self.ledger.damage(page, head.overflow, problem))
     }
 
-    fn freelist(
-        &mut self,
-        geometry: &Geometry,
-        page: u64,
-        head: Head,
-        bytes: &[u8],
-    ) -> Result<(), Problem> {
+    /// Reads the stored freelist, once it is known that the file has as many pages
+    /// as it says: before that, nobody can tell how large a set of them may be.
+    fn read_freelist(&mut self, geometry: &Geometry) {
+        let (Some(page), Some(run)) = (geometry.freelist, self.freelist.take()) else {
+            return;
+        };
         let problems = std::cell::RefCell::new(Vec::new());
         let report = |problem| {
             let mut problems = problems.borrow_mut();
@@ -195,12 +198,11 @@ impl Noted {
                 problems.push(problem);
             }
         };
-        match freelist::freed(geometry, page, bytes, &report) {
+        match freelist::freed(geometry, page, &run, &report) {
             Ok(freed) => self.freed = Some(freed),
             Err(problem) => report(problem),
         }
         self.freelist_problems = problems.into_inner();
-        self.ledger.freelist(page, head.overflow)
     }
 }
 
