@@ -59,7 +59,11 @@ impl Cluster {
     /// When etcd is not in the cache folder or does not become healthy; the message holds
     /// the end of the members' logs.
     pub async fn start(options: EtcdOptions) -> Result<Self> {
-        Self::start_with(options, |_| Ok(())).await
+        let cluster = Self::start_prepared(options, |_| Ok(())).await?;
+        if let Some(auth) = &cluster.options.auth {
+            cluster.enable_auth(auth).await?;
+        }
+        Ok(cluster)
     }
 
     /// Starts a cluster out of a snapshot file: `etcdutl snapshot restore` makes every
@@ -72,10 +76,16 @@ impl Cluster {
         snapshot: &Path,
         arguments: &[&str],
     ) -> Result<Self> {
-        Self::start_with(options, |cluster| cluster.restore(snapshot, arguments)).await
+        Self::start_prepared(options, |cluster| cluster.restore(snapshot, arguments)).await
     }
 
-    async fn start_with(
+    /// Starts a cluster whose members find in their data folders what `prepare` put there.
+    /// It is called anew for every try with other ports. Users and passwords are what the
+    /// data says.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`], or when `prepare` fails.
+    pub async fn start_prepared(
         options: EtcdOptions,
         prepare: impl Fn(&Self) -> Result<()>,
     ) -> Result<Self> {
@@ -128,11 +138,12 @@ impl Cluster {
         for member in &self.members {
             member.launch(self.command(member, &initial, "new"))?;
         }
-        self.wait_healthy().await?;
-        if let Some(auth) = &self.options.auth {
-            self.enable_auth(auth).await?;
-        }
-        Ok(())
+        self.wait_healthy().await
+    }
+
+    /// The members as `--initial-cluster` names them.
+    pub fn initial_cluster(&self) -> String {
+        initial_cluster(&self.members)
     }
 
     fn restore(&self, snapshot: &Path, arguments: &[&str]) -> Result<()> {

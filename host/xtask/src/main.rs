@@ -77,7 +77,8 @@ enum Chore {
     },
     /// Measure Drydock beside etcdctl, etcdutl, zstd and age, side by side.
     Bench {
-        /// Only these comparisons: sandbox, backup, fetch, status, hashkv, memory.
+        /// Only these comparisons: sandbox, backup, fetch, status, hashkv,
+        /// restore, memory.
         names: Vec<String>,
         /// The size of each data set; 500 otherwise.
         #[arg(long, value_name = "NUMBER")]
@@ -93,12 +94,15 @@ enum Chore {
         json: Option<std::path::PathBuf>,
     },
     /// Throw hostile guests together at random beside a real backup, which must come to
-    /// no harm.
+    /// no harm; restore snapshots of every version of etcd on servers of every other, and
+    /// let every reader of snapshots loose on mutants.
     Torture {
-        /// How many random sequences; 10,000 otherwise.
+        /// Only these tortures: plugins, restore.
+        names: Vec<String>,
+        /// How many random sequences, or mutants; 10,000 and 200,000 otherwise.
         #[arg(long, value_name = "NUMBER")]
         sequences: Option<u64>,
-        /// The same seed makes the same sequences; 1 otherwise.
+        /// The same seed makes the same sequences.
         #[arg(long, value_name = "NUMBER")]
         seed: Option<u64>,
         /// Start no sequence after so many minutes; 120 otherwise.
@@ -128,12 +132,14 @@ fn run(chore: Chore) -> Result<()> {
             quickstart::run(&workspace, keep, scratch.as_deref())
         }
         Chore::Torture {
+            names,
             sequences,
             seed,
             minutes,
         } => torture::run(
             &workspace,
             &torture::Wanted {
+                names: &names,
                 sequences,
                 seed,
                 minutes,

@@ -15,7 +15,9 @@ use crate::{plugins, tools};
 /// The tools that tests ask the testkit for, beside those of the default set.
 const TEST_TOOLS: &[&str] = &[
     "protoc",
+    "etcd-3.5.35",
     "etcd-3.6.16",
+    "etcd-3.7.3",
     "kubernetes",
     "age",
     "minisign",

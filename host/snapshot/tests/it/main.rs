@@ -1,9 +1,12 @@
 //! The crate against real files, damaged files and real servers.
 
+mod allocations;
+mod build;
 mod damage;
 mod files;
 mod golden;
 mod live;
+mod mutants;
 mod noise;
 mod restore;
 mod stream;

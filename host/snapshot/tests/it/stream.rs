@@ -3,7 +3,8 @@
 use drydock_snapshot::{Problem, StreamCheck, status, verify};
 use sha2::{Digest as _, Sha256};
 
-use crate::files::{FREELIST_STORED, Image, SERVERS, built, bytes, offset, open, stream};
+use crate::build::built;
+use crate::files::{FREELIST_STORED, Image, SERVERS, bytes, offset, open, stream};
 use crate::tools::etcdutl_status;
 
 #[test]

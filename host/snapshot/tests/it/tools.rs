@@ -40,6 +40,9 @@ pub fn etcdutl_hash_kv(path: &Path) -> HashKv {
     serde_json::from_slice(&hashed.stdout).expect("etcdutl's JSON")
 }
 
+/// The name of the one member.
+const NAME: &str = "m";
+
 /// A server of one member that dies with this value.
 pub struct Server {
     folder: TempDir,
@@ -50,8 +53,15 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
+        Self::restored(|_, _, _| {})
+    }
+
+    /// Starts a server on what `restore` puts into its data folder, for a member of that
+    /// name and peer URL.
+    pub fn restored(restore: impl FnOnce(&Path, &str, &str)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (client, peer) = (free_address(), free_address());
+        restore(&folder.path().join("data"), NAME, &format!("http://{peer}"));
         let mut process = spawn(folder.path(), &client, &peer);
         wait_until_ready(&mut process);
         let connection = TcpStream::connect(&client).expect("a ready server takes connections");
@@ -130,7 +140,26 @@ impl Server {
         data.join("member/snap/db")
     }
 
+    /// Raises the alarm that makes a cluster read-only.
+    pub fn raise_alarm(&mut self) {
+        let alarm = json!({"action": "ACTIVATE", "alarm": "NOSPACE"});
+        self.call("maintenance/alarm", &alarm);
+    }
+
+    /// What is wrong with a put, if something is.
+    pub fn refusal_of_a_put(&mut self) -> Option<String> {
+        let answer = self.answer("kv/put", &json!({"key": encode("k"), "value": encode("v")}));
+        let message = answer.get("message")?;
+        Some(message.as_str().expect("a sentence").to_owned())
+    }
+
     fn call(&mut self, method: &str, request: &Value) -> Value {
+        let answer = self.answer(method, request);
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer
+    }
+
+    fn answer(&mut self, method: &str, request: &Value) -> Value {
         let body = request.to_string();
         let head = format!(
             "POST /v3/{method} HTTP/1.1\r\nHost: etcd\r\nContent-Length: {}\r\n\r\n",
@@ -141,9 +170,7 @@ impl Server {
             .write_all((head + &body).as_bytes())
             .expect("the server listens");
         let answer = self.read_body();
-        let answer: Value = serde_json::from_slice(&answer).expect("JSON");
-        assert!(answer.get("error").is_none(), "{method}: {answer}");
-        answer
+        serde_json::from_slice(&answer).expect("JSON")
     }
 
     fn read_body(&mut self) -> Vec<u8> {
@@ -180,7 +207,7 @@ impl Drop for Server {
 fn spawn(folder: &Path, client: &str, peer: &str) -> Child {
     let (client, peer) = (format!("http://{client}"), format!("http://{peer}"));
     Command::new(etcd().join("etcd"))
-        .args(["--name", "m", "--unsafe-no-fsync", "--data-dir"])
+        .args(["--name", NAME, "--unsafe-no-fsync", "--data-dir"])
         .arg(folder.join("data"))
         .args([
             "--listen-client-urls",
@@ -194,7 +221,7 @@ fn spawn(folder: &Path, client: &str, peer: &str) -> Child {
             "--initial-advertise-peer-urls",
             &peer,
         ])
-        .args(["--initial-cluster", &format!("m={peer}")])
+        .args(["--initial-cluster", &format!("{NAME}={peer}")])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

@@ -8,6 +8,8 @@ use crate::tools::etcdutl_status;
 
 use super::{bump, database, etcdutl_restore, request, restored};
 
+/// Neither the first nor the last by its id.
+const MEMBER: &str = "m2";
 const LOG: &str = "member/wal/0000000000000000-0000000000000000.wal";
 
 /// Hash, revision, keys and version, by etcdutl itself; it runs bbolt's check
@@ -33,7 +35,7 @@ fn log(data_dir: &Path) -> Vec<u8> {
 fn every_bucket_and_every_log_is_as_etcdutl_writes_it() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in SERVERS.into_iter().chain([FREELIST_STORED]) {
-        for by in [0, 1, 1_000_000_000] {
+        for by in [0, 7] {
             let ours = folder.path().join(format!("{name}-{by}"));
             let mut request = request(&ours);
             let by_text = by.to_string();
@@ -44,18 +46,16 @@ fn every_bucket_and_every_log_is_as_etcdutl_writes_it() {
             }
             restored(name, &request);
             let snapshot = path(&format!("{name}.db"));
-            for member in ["m1", "m3"] {
-                let theirs = folder.path().join(format!("{name}-{by}-{member}"));
-                etcdutl_restore("3.6.16", &snapshot, member, &theirs, &more);
-                let mine = ours.join(member);
-                assert_eq!(
-                    content(&database(&mine)),
-                    content(&database(&theirs)),
-                    "{name} bumped by {by}"
-                );
-                assert!(log(&mine) == log(&theirs), "the logs of {member} differ");
-                fs::remove_dir_all(theirs).expect("it is ours");
-            }
+            let theirs = folder.path().join("theirs");
+            etcdutl_restore("3.6.16", &snapshot, MEMBER, &theirs, &more);
+            let mine = ours.join(MEMBER);
+            assert_eq!(
+                content(&database(&mine)),
+                content(&database(&theirs)),
+                "{name} bumped by {by}"
+            );
+            assert!(log(&mine) == log(&theirs), "the logs differ");
+            fs::remove_dir_all(theirs).expect("it is ours");
             fs::remove_dir_all(ours).expect("it is ours");
         }
     }

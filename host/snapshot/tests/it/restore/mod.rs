@@ -1,7 +1,10 @@
 //! Restoring: folders that etcd boots from, equal to those of etcd's own tool.
 
+mod boots;
 mod equal;
-mod refused;
+pub mod matrix;
+pub mod refused;
+mod shapes;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -32,6 +32,7 @@ mod measure;
 mod memory;
 mod phases;
 mod report;
+mod restore;
 mod stage;
 
 use std::path::PathBuf;
@@ -77,7 +78,7 @@ pub struct Arguments {
 }
 
 /// The comparisons by name, in the order in which they run.
-const NAMES: [&str; 5] = ["backup", "fetch", "status", "hashkv", "memory"];
+const NAMES: [&str; 6] = ["backup", "fetch", "status", "hashkv", "restore", "memory"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -131,6 +132,10 @@ async fn on_data_set(arguments: &Arguments, data: &DataSet, report: &mut Report)
     }
     if arguments.wants("hashkv") {
         report.add(look::hash_kv(arguments, data)?);
+    }
+    if arguments.wants("restore") {
+        report.add(restore::one(arguments, data)?);
+        report.add(restore::three(arguments, data)?);
     }
     Ok(())
 }
