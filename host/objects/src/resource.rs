@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 
 mod built_in;
+pub mod lookup;
 
 pub use built_in::BUILT_IN;
 

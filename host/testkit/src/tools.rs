@@ -33,6 +33,17 @@ pub fn kubernetes() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// The folder with the test data of `k8s.io/api`: `NAME.pb` and `NAME.json` of every kind.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn kubernetes_api() -> Result<PathBuf> {
+    let name = "kubernetes-api-0.36.3";
+    let folder = tools_folder()?.join(name);
+    ensure_present(&folder.join("core.v1.Pod.pb"), name)?;
+    Ok(folder)
+}
+
 /// The program `age`; `age-keygen` lies beside it.
 ///
 /// # Errors

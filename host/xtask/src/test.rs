@@ -19,6 +19,7 @@ const TEST_TOOLS: &[&str] = &[
     "etcd-3.6.16",
     "etcd-3.7.3",
     "kubernetes",
+    "kubernetes-api",
     "age",
     "minisign",
     "zstd",

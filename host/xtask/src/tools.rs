@@ -32,6 +32,14 @@ enum Recipe {
     Go(&'static [(&'static str, &'static str)]),
     /// The same, with variables that the linker sets.
     GoLinked(&'static [(&'static str, &'static str)], &'static str),
+    /// Copied out of a Go module: the module with its version, as it stands in the committed
+    /// Go module of another tool, the folder in it, and the files by how their names end.
+    GoFiles {
+        of: &'static str,
+        module: &'static str,
+        folder: &'static str,
+        ends: &'static [&'static str],
+    },
     /// Installed by pip from the committed requirements of the tool's name, with the
     /// program that starts this module.
     Python(&'static str),
@@ -87,6 +95,16 @@ const TOOLS: &[Tool] = &[
             ],
             KUBERNETES_LINK,
         ),
+    },
+    Tool {
+        name: "kubernetes-api-0.36.3",
+        short: Some("kubernetes-api"),
+        recipe: Recipe::GoFiles {
+            of: "kubernetes-1.36.3",
+            module: "k8s.io/api",
+            folder: "testdata/HEAD",
+            ends: &[".pb", ".json"],
+        },
     },
     Tool {
         name: "age-1.3.2",
@@ -177,6 +195,8 @@ fn is_present(tool: &Tool, place: &Path) -> bool {
         Recipe::Go(programs) | Recipe::GoLinked(programs, _) => programs
             .iter()
             .all(|(program, _)| place.join(program).is_file()),
+        // The folder appears whole.
+        Recipe::GoFiles { .. } => place.is_dir(),
         Recipe::Python(module) => place.join(python::program(module)).is_file(),
         Recipe::Debian { program, .. } => place.join(program).is_file(),
     }
@@ -187,6 +207,12 @@ fn make(workspace: &Workspace, tool: &Tool, place: &Path) -> Result<()> {
         Recipe::Protoc => protoc::copy(place),
         Recipe::Go(programs) => go::build(workspace, tool.name, programs, "", place),
         Recipe::GoLinked(programs, link) => go::build(workspace, tool.name, programs, link, place),
+        Recipe::GoFiles {
+            of,
+            module,
+            folder,
+            ends,
+        } => go::copy_files(workspace, of, (module, folder, ends), place),
         Recipe::Python(module) => python::install(workspace, tool.name, module, place),
         Recipe::Debian { program, package } => debian::provide(program, package, place),
     }

@@ -5,13 +5,14 @@
 //! that pins all of it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde::Deserialize;
 
 use crate::cache::remove_folder;
-use crate::program::{capture, find};
+use crate::program::{capture, find, output};
 use crate::workspace::Workspace;
 
 /// Builds `programs` (name and package) from the module `host/xtask/tools/<tool>` into
@@ -64,6 +65,45 @@ fn go_build(module: &Path, program: &Path, package: &str, link: &str) -> Command
         .arg(program)
         .arg(package);
     command
+}
+
+/// Copies files of one folder of a module into the folder `place`. The module's version is
+/// the one that the committed module of the tool `of` names.
+pub fn copy_files(
+    workspace: &Workspace,
+    of: &str,
+    (module, folder, ends): (&str, &str, &[&str]),
+    place: &Path,
+) -> Result<()> {
+    let mut command = Command::new("go");
+    command
+        .current_dir(workspace.root.join("host/xtask/tools").join(of))
+        .env("GOFLAGS", "-mod=readonly")
+        .env("GOWORK", "off")
+        .args(["mod", "download", "-json", module]);
+    let answer: Downloaded = serde_json::from_str(&output(&mut command)?)
+        .with_context(|| format!("go does not say where {module} is"))?;
+    let scratch = tempfile::tempdir_in(place.parent().unwrap_or(place))?;
+    let from = answer.dir.join(folder);
+    let entries = fs::read_dir(&from).with_context(|| format!("cannot list {}", from.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if ends.iter().any(|end| name.ends_with(end)) {
+            // Written, not copied: files of the module cache are read-only.
+            fs::write(scratch.path().join(&*name), fs::read(&path)?)?;
+        }
+    }
+    fs::rename(scratch.path(), place)
+        .with_context(|| format!("cannot move the files of {module} to {}", place.display()))?;
+    Ok(())
+}
+
+/// What `go mod download -json` tells of a module.
+#[derive(Deserialize)]
+struct Downloaded {
+    #[serde(rename = "Dir")]
+    dir: PathBuf,
 }
 
 fn move_all(programs: &[(&str, &str)], scratch: &Path, place: &Path) -> Result<()> {
