@@ -201,7 +201,7 @@ impl Survey<'_> {
             .max(FIRST_REVISION))
     }
 
-    fn revision_or_newest(&self, revision: Option<i64>) -> Result<i64, SnapshotError> {
+    pub(crate) fn revision_or_newest(&self, revision: Option<i64>) -> Result<i64, SnapshotError> {
         let (oldest, newest) = (self.compact_revision()?, self.newest_revision()?);
         match revision {
             None | Some(0) => Ok(newest),
@@ -234,7 +234,7 @@ impl Survey<'_> {
 
     /// The newest rows up to `revision`; `None` says that they are those of the
     /// whole file.
-    fn kept_at(&self, revision: i64) -> Result<Option<Kept>, SnapshotError> {
+    pub(crate) fn kept_at(&self, revision: i64) -> Result<Option<Kept>, SnapshotError> {
         if revision >= self.history.last_main() {
             return Ok(None);
         }

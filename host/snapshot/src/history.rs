@@ -2,13 +2,13 @@
 //! `HashKV` of the file while reading again only the few pages that a
 //! compaction would thin out.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::index::{KeyIndex, RowPlace};
 use crate::look::{self, Inline};
-use crate::mvcc::{Row, main_revision};
+use crate::mvcc::{Pair, Row, main_revision};
 use crate::page::{Entry, Leaf};
 use crate::reader::Reader;
 use crate::resource::ResourceCounts;
@@ -100,7 +100,7 @@ impl Kept {
         self.keys += 1;
     }
 
-    fn has(&self, row: usize) -> bool {
+    pub fn has(&self, row: usize) -> bool {
         self.bits[row / 64] >> (row % 64) & 1 != 0
     }
 
@@ -209,6 +209,32 @@ impl History {
             crc.append(passed.since(joined));
         }
         Ok(crc)
+    }
+
+    /// Hands over the rows whose numbers are wanted, in order, until told to stop. Leaves
+    /// without one are not read.
+    pub fn each_row(
+        &self,
+        reader: &mut Reader<'_>,
+        wanted: impl Fn(usize) -> bool,
+        mut each: impl FnMut(&Pair<'_>, usize) -> Result<ControlFlow<()>, SnapshotError>,
+    ) -> Result<(), SnapshotError> {
+        for unit in &self.units {
+            for (leaf, facts) in (unit.leaves_before..).zip(&unit.leaves) {
+                if !unit.row_numbers(leaf).any(&wanted) {
+                    continue;
+                }
+                let first = unit.first_row(leaf);
+                let page = self.read(reader, facts)?;
+                for entry in page.entries() {
+                    let row = first + usize::from(entry.index);
+                    if wanted(row) && each(&Pair::of(&entry, page.page())?, row)?.is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many leaves begin with a row up to `revision`.

@@ -21,7 +21,8 @@
 //! checked before its elements are followed; each leaf's rows are hashed and
 //! their user keys indexed. From what the walk leaves come [`Status`] and any
 //! [`HashKv`]; only pages that a compaction would thin out are read again.
-//! [`status`], [`hash_kv`], [`figures`] and [`verify`] are that in one call.
+//! [`status`], [`hash_kv`], [`figures`] and [`verify`] are that in one call. [`inspect`] reads
+//! single keys and values of a file that was walked, and compares two files.
 //!
 //! A stream goes through [`StreamCheck`], piece by piece: pages are checked as
 //! they complete, the trees at the end. It computes no figures that depend on
@@ -62,6 +63,7 @@ mod figures;
 mod freelist;
 mod history;
 mod index;
+pub mod inspect;
 mod look;
 mod meta;
 mod mvcc;
@@ -81,7 +83,7 @@ pub use error::SnapshotError;
 pub use figures::{Figures, HashKv, Hints, Status, figures, hash_kv, hash_kv_compacted_at, status};
 pub use meta::Geometry;
 pub use problem::{PROBLEMS_LISTED_MAX, Problem, Problems};
-pub use resource::{ResourceCounts, resource_of};
+pub use resource::{ResourceCounts, resource_of, split_key};
 pub use source::{SnapshotFile, Source};
 pub use stream::{StreamCheck, StreamSummary};
 pub use survey::{Limits, Survey};

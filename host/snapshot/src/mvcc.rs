@@ -39,6 +39,64 @@ impl<'a> Row<'a> {
     }
 }
 
+/// A row with all that its value says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    pub row: Row<'a>,
+    pub create_revision: i64,
+    pub version: i64,
+    pub value: &'a [u8],
+    pub lease: i64,
+}
+
+impl<'a> Pair<'a> {
+    /// Reads an element of bucket `key` on `page`, as [`Row::of`].
+    pub fn of(entry: &Entry<'a>, page: u64) -> Result<Self, Problem> {
+        let mut pair = Self {
+            row: Row::of(entry, page)?,
+            create_revision: 0,
+            version: 0,
+            value: &[],
+            lease: 0,
+        };
+        let index = entry.index;
+        let mut message = entry.value;
+        while !message.is_empty() {
+            let (field, content) = field(&mut message).ok_or(Problem::KeyValue { page, index })?;
+            match (field, content) {
+                (2, Content::Number(number)) => pair.create_revision = number.cast_signed(),
+                (4, Content::Number(number)) => pair.version = number.cast_signed(),
+                (5, Content::Bytes(bytes)) => pair.value = bytes,
+                (6, Content::Number(number)) => pair.lease = number.cast_signed(),
+                _ => {}
+            }
+        }
+        Ok(pair)
+    }
+}
+
+/// What stands in a field of a message.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+    /// Of a fixed length, which no field of a row has.
+    Fixed,
+}
+
+/// The next field of a message that is not empty; `None` if it is malformed.
+fn field<'a>(message: &mut &'a [u8]) -> Option<(u64, Content<'a>)> {
+    let tag = varint(message)?;
+    let content = match tag & 7 {
+        0 => Content::Number(varint(message)?),
+        1 => take(message, 8).map(|_| Content::Fixed)?,
+        2 => Content::Bytes(varint(message).and_then(|bytes| take(message, bytes))?),
+        5 => take(message, 4).map(|_| Content::Fixed)?,
+        _ => return None,
+    };
+    Some((tag >> 3, content))
+}
+
 /// The main revision in a row's key; `None` if it is no such key.
 pub(crate) fn main_revision(key: &[u8]) -> Option<i64> {
     if !(REVISION_BYTES..=MARKED_BYTES).contains(&key.len()) || key[8] != SEPARATOR {
@@ -63,20 +121,12 @@ fn is_deletion(key: &[u8]) -> bool {
 fn user_key(mut message: &[u8]) -> Option<&[u8]> {
     let mut key: &[u8] = &[];
     while !message.is_empty() {
-        let tag = varint(&mut message)?;
-        let (field, wire_type) = (tag >> 3, tag & 7);
-        let bytes = match wire_type {
-            0 => varint(&mut message).map(|_| &[][..]),
-            1 => take(&mut message, 8),
-            2 => varint(&mut message).and_then(|bytes| take(&mut message, bytes)),
-            5 => take(&mut message, 4),
-            _ => None,
-        }?;
-        match (field, wire_type) {
+        let (field, content) = field(&mut message)?;
+        match (field, content) {
             (0, _) => return None,
-            (1, 2) => key = bytes,
-            (1 | 5, _) if wire_type != 2 => return None,
-            (2 | 3 | 4 | 6, _) if wire_type != 0 => return None,
+            (1, Content::Bytes(bytes)) => key = bytes,
+            (5, Content::Bytes(_)) | (2 | 3 | 4 | 6, Content::Number(_)) => {}
+            (1..=6, _) => return None,
             _ => {}
         }
     }

@@ -54,6 +54,13 @@ pub(crate) struct ResourceMemo {
 /// The part of an API server's key that names the resource; `None` for every other key.
 #[must_use]
 pub fn resource_of(user_key: &[u8]) -> Option<&[u8]> {
+    split_key(user_key).map(|(resource, _)| resource)
+}
+
+/// The resource in an API server's key, and what stands behind it: the name, mostly with its
+/// namespace before it. `None` for every other key.
+#[must_use]
+pub fn split_key(user_key: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = PREFIXES
         .iter()
         .find_map(|prefix| user_key.strip_prefix(*prefix))?;
@@ -67,7 +74,9 @@ pub fn resource_of(user_key: &[u8]) -> Option<&[u8]> {
     let end = if is_shared { slash(first + 1)? } else { first };
     let resource = &rest[..end];
     let printable = resource.iter().all(u8::is_ascii_graphic);
-    (printable && resource.len() <= RESOURCE_BYTES_MAX && rest.len() > end + 1).then_some(resource)
+    let name = &rest[end + 1..];
+    let fits = printable && resource.len() <= RESOURCE_BYTES_MAX && !name.is_empty();
+    fits.then_some((resource, name))
 }
 
 impl Resources {

@@ -5,6 +5,7 @@ mod build;
 mod damage;
 mod files;
 mod golden;
+mod inspect;
 mod live;
 mod mutants;
 mod noise;
