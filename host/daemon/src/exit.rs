@@ -16,6 +16,8 @@ pub enum Exit {
     Degraded,
     /// Wrong usage or configuration.
     Usage,
+    /// A comparison could not be made: where 1 says that things differ.
+    Trouble,
     /// Somebody else is at it; try again later.
     TryLater,
 }
@@ -87,6 +89,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Degraded => 2,
             Exit::Usage => 64,
+            Exit::Trouble => 70,
             Exit::TryLater => 75,
         })
     }

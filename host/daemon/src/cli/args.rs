@@ -177,6 +177,125 @@ pub struct Opening {
     pub identity: Option<PathBuf>,
 }
 
+/// How the live cluster is reached where `live` is looked into.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LiveAccess {
+    /// Client URLs of the live cluster; one member is asked. Without them the Cluster
+    /// document of --cluster says how, or the only one there is.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub endpoints: Vec<String>,
+    /// PEM file of the authority that signed the members' certificates.
+    #[arg(long, value_name = "FILE", requires = "endpoints")]
+    pub cacert: Option<PathBuf>,
+    /// PEM file of a client certificate.
+    #[arg(long, value_name = "FILE", requires = "endpoints")]
+    pub cert: Option<PathBuf>,
+    /// PEM file of the client certificate's private key.
+    #[arg(long, value_name = "FILE", requires = "endpoints")]
+    pub key: Option<PathBuf>,
+}
+
+/// What several verbs that look inside need to open it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Inside {
+    #[command(flatten)]
+    pub opening: Opening,
+    #[command(flatten)]
+    pub live: LiveAccess,
+}
+
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    /// A snapshot file, the name of a recovery point, or `live`.
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// Sum up by resource or by namespace, or list keys; the largest come first.
+    #[arg(long, value_name = "WHAT")]
+    pub by: Option<By>,
+    /// Only this resource, in any word that kubectl takes.
+    #[arg(long, value_name = "RESOURCE")]
+    pub resource: Option<String>,
+    /// Only this namespace.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub inside: Inside,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    Resource,
+    Namespace,
+    Key,
+}
+
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// A snapshot file, the name of a recovery point, or `live`.
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// The resource, in any word that kubectl takes.
+    #[arg(value_name = "RESOURCE")]
+    pub resource: String,
+    /// The object; in the namespace `default` where none is given.
+    #[arg(value_name = "[NAMESPACE/]NAME")]
+    pub name: String,
+    /// Print the object in this form; `raw` is the stored value, byte for byte.
+    #[arg(short = 'o', value_name = "FORM", default_value = "yaml")]
+    pub form: ObjectForm,
+    /// As it was at this revision; the newest otherwise.
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<i64>,
+    /// The cluster's EncryptionConfiguration, for values that were encrypted at rest.
+    #[arg(long, value_name = "FILE")]
+    pub encryption_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub inside: Inside,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ObjectForm {
+    Yaml,
+    Json,
+    Raw,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// A snapshot file, the name of a recovery point, or `live`.
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// The resource, in any word that kubectl takes.
+    #[arg(value_name = "RESOURCE")]
+    pub resource: String,
+    /// The object; in the namespace `default` where none is given.
+    #[arg(value_name = "[NAMESPACE/]NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub inside: Inside,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// What was before: a snapshot file, the name of a recovery point, or `live`.
+    #[arg(value_name = "A")]
+    pub before: PathBuf,
+    /// What came after, in the same words.
+    #[arg(value_name = "B")]
+    pub after: PathBuf,
+    /// Show which fields of one object of this resource differ.
+    #[arg(value_name = "RESOURCE", requires = "name")]
+    pub resource: Option<String>,
+    /// The object; in the namespace `default` where none is given.
+    #[arg(value_name = "[NAMESPACE/]NAME")]
+    pub name: Option<String>,
+    /// The cluster's EncryptionConfiguration, for values that were encrypted at rest.
+    #[arg(long, value_name = "FILE")]
+    pub encryption_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub inside: Inside,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum RecoveryPointVerb {
     /// List recovery points, newest first.
@@ -272,6 +391,18 @@ pub enum SnapshotVerb {
         #[arg(long, value_name = "REVISION")]
         revision: Option<i64>,
     },
+    /// List the objects in a snapshot, or what takes its space.
+    Ls(Box<LsArgs>),
+    /// Print one object as `kubectl get` does. A Secret is printed because it is asked for,
+    /// and written nowhere else.
+    Get(Box<GetArgs>),
+    /// List every revision of one object that the snapshot still holds.
+    History(Box<HistoryArgs>),
+    /// Compare two snapshots by object, or one object of both by field.
+    ///
+    /// Exit codes as diff(1): 0 the same, 1 different, 64 and more trouble. The bookkeeping
+    /// of `metadata.managedFields` is left out of a comparison by field.
+    Diff(Box<DiffArgs>),
     /// Write data folders that etcd can be started on: of all members, or of one.
     ///
     /// Without --name, all members of --initial-cluster are written to DIR/NAME, and come

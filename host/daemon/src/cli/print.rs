@@ -22,6 +22,78 @@ pub fn rows<T: Serialize>(
     Ok(())
 }
 
+/// A list that may be longer than memory should hold: lines are printed while it grows, their
+/// columns aligned so many at a time.
+pub struct Listing<'a> {
+    output: Output,
+    header: &'a [&'a str],
+    rows: Vec<Vec<String>>,
+    printed: bool,
+}
+
+/// Lines whose columns are aligned together.
+const ALIGNED_ROWS: usize = 500;
+
+impl<'a> Listing<'a> {
+    pub fn new(output: Output, header: &'a [&'a str]) -> Self {
+        Self {
+            output,
+            header,
+            rows: Vec::new(),
+            printed: false,
+        }
+    }
+
+    /// Adds a line, or an element of the JSON array.
+    pub fn push(&mut self, value: &impl Serialize, row: Vec<String>) -> anyhow::Result<()> {
+        match self.output {
+            Output::Json => {
+                let comma = if self.printed { "," } else { "[" };
+                line(&format!("{comma}{}", serde_json::to_string(value)?));
+                self.printed = true;
+            }
+            Output::Table => {
+                self.rows.push(row);
+                if self.rows.len() == ALIGNED_ROWS {
+                    self.flush();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints what is left, and an empty list as one.
+    pub fn finish(mut self) {
+        match (self.output, self.printed) {
+            (Output::Json, true) => line("]"),
+            (Output::Json, false) => line("[]"),
+            (Output::Table, true) if self.rows.is_empty() => {}
+            (Output::Table, _) => self.flush(),
+        }
+    }
+
+    fn flush(&mut self) {
+        let text = table(self.header, std::mem::take(&mut self.rows));
+        let text = match self.printed {
+            true => text.split_once('\n').map_or("", |(_, rows)| rows),
+            false => &text,
+        };
+        line(text);
+        self.printed = true;
+    }
+}
+
+/// Bytes as they are.
+///
+/// # Errors
+/// When nobody takes them.
+pub fn bytes(bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
 /// A table in the plain style of kubectl: no lines, columns apart by spaces.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();

@@ -1,13 +1,19 @@
 //! `drydock snapshot`: looks into snapshots, files or recovery points, and restores them,
 //! without any server.
 
+mod diff;
+mod get;
+mod history;
+mod live;
+mod ls;
+mod objects;
 mod restore;
 pub mod source;
 
 use std::path::Path;
 
 use anyhow::Context as _;
-use drydock_snapshot::{Problems, SnapshotError, SnapshotFile, Status};
+use drydock_snapshot::{Limits, Problems, SnapshotError, SnapshotFile, Status};
 use serde_json::json;
 
 use super::args::{Global, Output, SnapshotVerb};
@@ -31,6 +37,18 @@ pub fn dispatch(global: &Global, verb: &SnapshotVerb) -> Outcome {
             revision,
         } => hashkv(output, &open(source, opening)?.file, *revision),
         SnapshotVerb::Restore(args) => restore::restore(global, args),
+        SnapshotVerb::Ls(asked) => ls::ls(global, asked),
+        SnapshotVerb::Get(asked) => get::get(global, asked),
+        SnapshotVerb::History(asked) => history::history(global, asked),
+        SnapshotVerb::Diff(asked) => diff::diff(global, asked),
+    }
+}
+
+/// How much looking inside may take: past it, keys (never values) go to an unnamed file.
+fn limits() -> Limits {
+    Limits {
+        spill_folder: Some(tempfile::env::temp_dir()),
+        ..Limits::default()
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::world::{Answer, DRYDOCK, files_under, runtime, shared_cluster};
+use crate::world::{Answer, DRYDOCK, assert_golden, files_under, runtime, shared_cluster};
 use node::{Node, answer};
 use terminal::Terminal;
 
@@ -129,21 +129,6 @@ fn the_documents_are_those_of_the_golden_file() {
         .replace(&node.scratch.path().display().to_string(), "<scratch>")
         .replace(&cluster.endpoints()[0], "<endpoint>");
     assert_golden("init.txt", &text);
-}
-
-/// Compares with a golden file, or writes it where `UPDATE_GOLDEN` is 1.
-fn assert_golden(name: &str, text: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
-        std::fs::write(&path, text).unwrap();
-    }
-    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        wanted == text,
-        "{name} differs; UPDATE_GOLDEN=1 writes it anew:\n{text}"
-    );
 }
 
 #[test]

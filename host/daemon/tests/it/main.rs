@@ -17,6 +17,7 @@ mod command_line;
 mod crash;
 mod daemon;
 mod init;
+mod inside;
 mod outside;
 mod plugins;
 mod restore;

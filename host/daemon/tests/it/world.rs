@@ -419,3 +419,18 @@ pub fn etcdutl(arguments: &[&str]) -> String {
         .unwrap()
         .stdout
 }
+
+/// Compares with a golden file, or writes it where `UPDATE_GOLDEN` is 1.
+pub fn assert_golden(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        std::fs::write(&path, text).unwrap();
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        wanted == text,
+        "{name} differs; UPDATE_GOLDEN=1 writes it anew:\n{text}"
+    );
+}

@@ -15,7 +15,8 @@ use drydock_repository::names::Folder;
 use drydock_repository::recovery_point::RecoveryPoint;
 use drydock_snapshot::SnapshotFile;
 
-use crate::cli::args::{Global, Opening};
+use super::live;
+use crate::cli::args::{Global, Inside, Opening};
 use crate::cli::recovery_point::{Shelf, identities, snapshot_of};
 use crate::cli::{block_on, print};
 use crate::exit::Failure;
@@ -23,6 +24,9 @@ use crate::node::Node;
 
 /// The folder of the state folder in which unnamed files are made.
 const SCRATCH: &str = "scratch";
+
+/// The word for the cluster itself. A file of that name is `./live`.
+pub const LIVE: &str = "live";
 
 /// Room that is left to others on the file system of the state folder.
 const SPARE_BYTES: u64 = 64 * 1024 * 1024;
@@ -45,6 +49,17 @@ pub fn open(global: &Global, named: &Path, opening: &Opening) -> Result<Opened, 
     let name = point_name(named)?;
     let node = Node::load(global).map_err(|failure| neither(named, &failure.sentence()))?;
     block_on(fetch(node, named, name, opening.clone()))
+}
+
+/// The same for what a verb looks inside: `live` stands for the cluster itself.
+///
+/// # Errors
+/// As [`open`], or when no member gives a snapshot.
+pub fn open_inside(global: &Global, named: &Path, inside: &Inside) -> Result<Opened, Failure> {
+    if named == Path::new(LIVE) {
+        return live::open(global, inside);
+    }
+    open(global, named, &inside.opening)
 }
 
 fn open_file(path: &Path) -> Result<Opened, Failure> {
@@ -103,7 +118,7 @@ async fn fetch(
 }
 
 /// A file without a name in `folder`, which is made if absent, with room for `bytes`.
-fn unnamed_with_room(folder: &Path, bytes: u64) -> Result<File, Failure> {
+pub fn unnamed_with_room(folder: &Path, bytes: u64) -> Result<File, Failure> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -122,6 +137,6 @@ fn unnamed_with_room(folder: &Path, bytes: u64) -> Result<File, Failure> {
 }
 
 /// The folder for unnamed files of the node.
-fn scratch_folder(node: &Node) -> PathBuf {
+pub fn scratch_folder(node: &Node) -> PathBuf {
     node.state().join(SCRATCH)
 }

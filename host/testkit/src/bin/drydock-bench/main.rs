@@ -26,6 +26,7 @@ mod data;
 #[path = "../drydock-quickstart/documents.rs"]
 mod documents;
 mod fetch;
+mod inside;
 mod look;
 mod machine;
 mod measure;
@@ -78,7 +79,9 @@ pub struct Arguments {
 }
 
 /// The comparisons by name, in the order in which they run.
-const NAMES: [&str; 6] = ["backup", "fetch", "status", "hashkv", "restore", "memory"];
+const NAMES: [&str; 8] = [
+    "backup", "fetch", "status", "hashkv", "restore", "ls", "diff", "memory",
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -136,6 +139,12 @@ async fn on_data_set(arguments: &Arguments, data: &DataSet, report: &mut Report)
     if arguments.wants("restore") {
         report.add(restore::one(arguments, data)?);
         report.add(restore::three(arguments, data)?);
+    }
+    if arguments.wants("ls") {
+        report.add(inside::ls(arguments, data)?);
+    }
+    if arguments.wants("diff") {
+        report.add(inside::diff(arguments, data)?);
     }
     Ok(())
 }
