@@ -3,7 +3,9 @@
 //
 // It walks the types of k8s.io/api, apiextensions and kube-aggregator by reflection, since
 // what Go's JSON encoder does (omitempty, inline, own encoders) stands in no .proto file.
-// Run it in this folder as `go run . > ../../src/table.txt`.
+// Run it in this folder as `go run . > ../../src/table.txt`, and as
+// `go run . zero > ../../tests/it/zero.jsonl` for what Go's encoder gives for an empty object
+// of each kind: apiVersion and kind, then the JSON, a line each.
 //
 // A line `# NAME NUMBER` names a kind (apiVersion, kind) and its message. A line `= NAME`
 // begins a message; messages are numbered from 0 in the order of the file. Every other line
@@ -12,6 +14,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"log"
 	"os"
@@ -186,12 +189,26 @@ func main() {
 	}
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
+	if len(os.Args) > 1 && os.Args[1] == "zero" {
+		printZero(scheme, out)
+		return
+	}
 	t := &table{numbers: map[reflect.Type]int{}}
 	for _, gvk := range stored(scheme) {
 		fmt.Fprintf(out, "# %s/%s %d\n", gvk.GroupVersion(), gvk.Kind, t.number(scheme.AllKnownTypes()[gvk]))
 	}
 	for n := 0; n < len(t.messages); n++ {
 		fmt.Fprintf(out, "= %s\n%s", name(t.messages[n]), t.fields(t.messages[n]))
+	}
+}
+
+func printZero(scheme *runtime.Scheme, out *bufio.Writer) {
+	for _, gvk := range stored(scheme) {
+		zero, err := json.Marshal(reflect.New(scheme.AllKnownTypes()[gvk]).Interface())
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprintf(out, "%s/%s %s\n", gvk.GroupVersion(), gvk.Kind, zero)
 	}
 }
 
@@ -237,31 +254,31 @@ func (t *table) fields(message reflect.Type) string {
 	names := map[string]bool{}
 	for n := 0; n < message.NumField(); n++ {
 		field := message.Field(n)
-		json, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		jsonName, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		protobuf := strings.Split(field.Tag.Get("protobuf"), ",")
 		if field.Type == reflect.TypeFor[metav1.TypeMeta]() && len(protobuf) == 1 {
 			// apiVersion and kind stand in the envelope, or nowhere.
 			continue
 		}
-		if json == "-" || len(protobuf) < 3 {
+		if jsonName == "-" || len(protobuf) < 3 {
 			log.Fatalf("%s.%s has no place in JSON or in protobuf", name(message), field.Name)
 		}
-		inline := json == "" && field.Anonymous
-		if json == "" && !inline {
-			json = field.Name
+		inline := jsonName == "" && field.Anonymous
+		if jsonName == "" && !inline {
+			jsonName = field.Name
 		}
-		if names[json] && !inline {
-			log.Fatalf("%s has %s twice", name(message), json)
+		if names[jsonName] && !inline {
+			log.Fatalf("%s has %s twice", name(message), jsonName)
 		}
-		names[json] = true
+		names[jsonName] = true
 		number, err := strconv.Atoi(protobuf[1])
 		if err != nil {
 			log.Fatalf("%s.%s: %v", name(message), field.Name, err)
 		}
 		if inline {
-			json = "-"
+			jsonName = "-"
 		}
-		fmt.Fprintf(&lines, "%d %s %s%s\n", number, json, t.kind(field.Type), flags(options, field.Type))
+		fmt.Fprintf(&lines, "%d %s %s%s\n", number, jsonName, t.kind(field.Type), flags(options, field.Type))
 	}
 	return lines.String()
 }
