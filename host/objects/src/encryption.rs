@@ -81,6 +81,10 @@ pub enum OpenError {
     )]
     KeyService { version: String, name: String },
     #[error(
+        "it is encrypted with the key {name} of {provider}: give the cluster's EncryptionConfiguration with --encryption-config"
+    )]
+    NoConfig { provider: String, name: String },
+    #[error(
         "it is encrypted with the key {name} of {provider}, which the EncryptionConfiguration lacks"
     )]
     NoKey { provider: String, name: String },
@@ -185,6 +189,19 @@ impl Keys {
             .find_map(|key| key.open(path, sealed))
             .map(Zeroizing::new)
             .ok_or(OpenError::WrongKey { provider, name })
+    }
+}
+
+/// What can be said of an encrypted value without any key.
+#[must_use]
+pub fn without_keys(value: &[u8]) -> OpenError {
+    let header = value.strip_prefix(SEALED).and_then(split_header);
+    match header {
+        Some((provider, version, name, _)) if provider == "kms" => {
+            OpenError::KeyService { version, name }
+        }
+        Some((provider, _, name, _)) => OpenError::NoConfig { provider, name },
+        None => OpenError::UnknownProvider,
     }
 }
 

@@ -8,6 +8,7 @@ use drydock_core::plain;
 use serde_json::{Map, Value};
 
 use crate::decode::{self, DecodeError, bytes, text};
+use crate::encryption::{OpenError, without_keys};
 use crate::table::Table;
 use crate::wire::{Field, Fields};
 
@@ -40,8 +41,8 @@ pub enum StoredError {
     Json(#[source] serde_json::Error),
     #[error("it is stored as CBOR, which this version does not read: take its bytes with `-o raw`")]
     Cbor,
-    #[error("it is encrypted: give the cluster's EncryptionConfiguration with --encryption-config")]
-    Sealed,
+    #[error(transparent)]
+    Sealed(OpenError),
     #[error("it is not what an API server stores: take its bytes with `-o raw`")]
     Foreign,
 }
@@ -69,7 +70,7 @@ pub fn decode(value: &[u8]) -> Result<Map<String, Value>, StoredError> {
         return serde_json::from_slice(value).map_err(StoredError::Json);
     }
     Err(if value.starts_with(SEALED) {
-        StoredError::Sealed
+        StoredError::Sealed(without_keys(value))
     } else if value.starts_with(CBOR) {
         StoredError::Cbor
     } else {

@@ -9,8 +9,8 @@
 //! way round.
 //!
 //! Data passes through it from [`tools`] (programs) and [`pki`] (certificates) into
-//! [`etcd`] (a running cluster), and from [`kube_objects`] and [`random_values`] into that
-//! cluster's keys.
+//! [`etcd`] (a running cluster), from there into [`kube`] (an API server on it), and from
+//! [`kube_objects`] and [`random_values`] into that cluster's keys.
 //!
 //! **Invariant:** no server outlives the process that started it, however that ends: see
 //! [`guard`].

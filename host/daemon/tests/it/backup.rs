@@ -208,6 +208,34 @@ fn a_snapshot_is_looked_into_at_its_target() {
         missing.stderr.trim_end(),
         format!("error: there is no recovery point {near} at local; did you mean {name}?")
     );
+    counted_as_the_manifest_says(&world, name);
     let scratch = std::fs::read_dir(world.path("state/scratch")).unwrap();
     assert_eq!(scratch.count(), 0);
+}
+
+/// What `ls` counts in the fetched snapshot is what the backup counted before it was sealed.
+fn counted_as_the_manifest_says(world: &World, name: &str) {
+    let identity = world.path("sealing.key");
+    let json = |arguments: &[&str]| -> Value {
+        let answer = world.drydock(&[arguments, &["--output", "json"]].concat());
+        serde_json::from_str(&answer.ok().stdout).unwrap()
+    };
+    let manifest = json(&["recovery-point", "show", name]);
+    let listed = json(&[
+        "snapshot",
+        "ls",
+        name,
+        "--by",
+        "resource",
+        "--identity",
+        &identity,
+    ]);
+    let counted = |line: &Value| (line["name"].clone(), line["keys"].clone());
+    let mut counted: Vec<_> = listed.as_array().unwrap().iter().map(counted).collect();
+    counted.retain(|(name, keys)| !name.is_null() && *keys != 0);
+    let named = &manifest["etcd"]["keysPerResource"]["named"];
+    assert_eq!(named.as_array().unwrap().len(), counted.len());
+    for line in named.as_array().unwrap() {
+        assert!(counted.contains(&(line["resource"].clone(), line["keys"].clone())));
+    }
 }

@@ -157,7 +157,7 @@ fn secrets_that_were_encrypted_at_rest_are_opened() {
         assert_eq!(
             sealed.stderr.trim_end(),
             format!(
-                "error: secrets default/{name} cannot be shown: it is encrypted: give the cluster's EncryptionConfiguration with --encryption-config"
+                "error: secrets default/{name} cannot be shown: it is encrypted with the key k1 of {name}: give the cluster's EncryptionConfiguration with --encryption-config"
             )
         );
     }

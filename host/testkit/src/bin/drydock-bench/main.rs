@@ -141,7 +141,8 @@ async fn on_data_set(arguments: &Arguments, data: &DataSet, report: &mut Report)
         report.add(restore::three(arguments, data)?);
     }
     if arguments.wants("ls") {
-        report.add(inside::ls(arguments, data)?);
+        let stage = Box::pin(Stage::set(arguments, data)).await?;
+        report.add(inside::ls(arguments, data, &stage)?);
     }
     if arguments.wants("diff") {
         report.add(inside::diff(arguments, data)?);

@@ -179,6 +179,11 @@ impl Stage {
 
     /// `etcdctl snapshot save` of the first member, as words for a shell or a command.
     pub fn save_words(&self, file: &Path) -> Result<Vec<String>> {
+        self.etcdctl_words(&["snapshot", "save", &file.to_string_lossy()])
+    }
+
+    /// `etcdctl` at the first member, as words for a shell or a command.
+    pub fn etcdctl_words(&self, arguments: &[&str]) -> Result<Vec<String>> {
         let pair = self.cluster.client_certificate().context("there is TLS")?;
         let words = [
             self.cluster.programs().join("etcdctl"),
@@ -190,11 +195,10 @@ impl Stage {
             pair.certificate.clone(),
             "--key".into(),
             pair.key.clone(),
-            "snapshot".into(),
-            "save".into(),
-            file.to_owned(),
         ];
-        Ok(words.map(|word| word.to_string_lossy().into_owned()).into())
+        let words = words.map(|word| word.to_string_lossy().into_owned());
+        let arguments = arguments.iter().map(ToString::to_string);
+        Ok(words.into_iter().chain(arguments).collect())
     }
 }
 
