@@ -4,6 +4,7 @@
 //! the check is what etcd will open. Copies for the other members are made, and
 //! all are on their way to the disk, while the first is still being checked.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -25,17 +26,21 @@ use super::edit::Patch;
 use super::error::RestoreError;
 use super::inspect::Findings;
 use super::staging::{is_hidden, make_folder, make_folders};
-use super::switch::sync_folder;
+use super::switch::sync;
 use super::{snap, wal};
 
 /// Read at once for hashing; it stays in a core's cache.
 const HASHED_BYTES: usize = 256 * 1024;
 
+/// Files and folders that are synced at once. Three members have fewer; more would
+/// wait for the disk only.
+const SYNCS_MAX: usize = 32;
+
 /// The folders of one member while they are built, and its empty database.
 pub(crate) struct Building {
-    pub id: u64,
+    id: u64,
     snap: PathBuf,
-    wal: PathBuf,
+    log: PathBuf,
     database: PathBuf,
     file: File,
 }
@@ -60,7 +65,12 @@ pub(crate) struct Original<'a> {
 impl Building {
     /// Makes the folders of a member in `folder`, which is there, and its log's
     /// folder at `wal`, or where etcd looks for it by itself.
-    pub fn begin(id: u64, folder: &Path, wal: Option<PathBuf>) -> Result<Self, RestoreError> {
+    pub fn begin(
+        id: u64,
+        cluster: &InitialCluster,
+        folder: &Path,
+        wal: Option<PathBuf>,
+    ) -> Result<Self, RestoreError> {
         let member = folder.join("member");
         let snap = member.join("snap");
         make_folder(&member)?;
@@ -68,13 +78,12 @@ impl Building {
         let wal = wal.unwrap_or_else(|| member.join("wal"));
         make_folders(&wal)?;
         let database = snap.join("db");
-        let file = create(&database)?;
         Ok(Self {
             id,
-            snap,
-            wal,
+            snap: snap.join(snap::file_name(cluster)),
+            log: wal.join(wal::FILE_NAME),
+            file: create(&database)?,
             database,
-            file,
         })
     }
 
@@ -83,20 +92,19 @@ impl Building {
         &self.file
     }
 
-    /// Changes the database, adds the log and the `.snap`, and makes all of it
-    /// safe.
-    pub fn finish(&self, cluster: &InitialCluster, patch: &Patch) -> Result<(), RestoreError> {
-        self.apply(patch)
-            .and_then(|()| self.file.sync_all())
-            .map_err(RestoreError::io("write", &self.database))?;
-        let log = self.wal.join(wal::FILE_NAME);
-        write_new(&log, &wal::log(cluster, self.id), Some(wal::SEGMENT_BYTES))?;
-        let snap = self.snap.join(snap::file_name(cluster));
-        write_new(&snap, &snap::file(cluster), None)?;
-        [&self.snap, &self.wal].into_iter().try_for_each(|folder| {
-            let mut above = folder.ancestors().take_while(|folder| !is_hidden(folder));
-            above.try_for_each(sync_folder)
-        })
+    /// Adds the log and the `.snap`, which depend on nothing in the snapshot.
+    fn write_log(&self, cluster: &InitialCluster) -> Result<(), RestoreError> {
+        let log = wal::log(cluster, self.id);
+        write_new(&self.log, &log, Some(wal::SEGMENT_BYTES))?;
+        write_new(&self.snap, &snap::file(cluster), None)
+    }
+
+    /// The files and folders that were made for it, up to the hidden folder.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let up = |file| Path::ancestors(file).take_while(|path| !is_hidden(path));
+        up(&self.database)
+            .chain(up(&self.snap))
+            .chain(up(&self.log))
     }
 
     fn apply(&self, patch: &Patch) -> io::Result<()> {
@@ -125,15 +133,18 @@ impl Building {
     }
 }
 
-/// Copies the snapshot into every member's database and checks the first copy.
+/// Copies the snapshot into every member's database, checks the first copy, and
+/// writes the logs meanwhile.
 pub(crate) fn copy_and_check(
     original: &Original<'_>,
+    cluster: &InitialCluster,
     members: &[Building],
 ) -> Result<Copied, RestoreError> {
     let (first, others) = members
         .split_first()
         .expect("a cluster has at least one member");
     thread::scope(|scope| {
+        let logs = scope.spawn(|| members.iter().try_for_each(|one| one.write_log(cluster)));
         let (arrived, pieces) = channel();
         let trailer = original.trailer;
         let hash = scope.spawn(move || check_trailer(&first.file, trailer, &pieces));
@@ -143,14 +154,13 @@ pub(crate) fn copy_and_check(
         });
         drop(arrived);
         let first_by = by?;
+        let clone = |other: &'_ Building| {
+            let by = other.copy_of(&first.file, original.body, |_| {})?;
+            other.sync_early().map(|()| by)
+        };
         let rest: Vec<_> = others
             .iter()
-            .map(|other| {
-                scope.spawn(|| {
-                    let by = other.copy_of(&first.file, original.body, |_| {})?;
-                    other.sync_early().map(|()| by)
-                })
-            })
+            .map(|other| scope.spawn(move || clone(other)))
             .collect();
         let synced = scope.spawn(|| first.sync_early());
         let findings = Findings::of(&first.file);
@@ -159,6 +169,7 @@ pub(crate) fn copy_and_check(
             others_by = other.join().expect(NO_PANIC)?;
         }
         synced.join().expect(NO_PANIC)?;
+        logs.join().expect(NO_PANIC)?;
         Ok(Copied {
             findings: judge(findings, hash.join().expect(NO_PANIC))?,
             first: first_by,
@@ -167,7 +178,33 @@ pub(crate) fn copy_and_check(
     })
 }
 
-const NO_PANIC: &str = "copying returns its errors and never panics";
+/// Writes the changes into every database, and makes all that was made safe. The
+/// syncs go out together: a file system with a journal then needs one commit for
+/// all of them instead of one for each.
+pub(crate) fn finish(members: &[Building], patch: &Patch) -> Result<(), RestoreError> {
+    for member in members {
+        let applied = member.apply(patch);
+        applied.map_err(RestoreError::io("write", &member.database))?;
+    }
+    let paths: BTreeSet<&Path> = members.iter().flat_map(Building::paths).collect();
+    sync_all(&paths.into_iter().collect::<Vec<_>>())
+}
+
+fn sync_all(paths: &[&Path]) -> Result<(), RestoreError> {
+    for some in paths.chunks(SYNCS_MAX) {
+        thread::scope(|scope| {
+            let syncs: Vec<_> = some
+                .iter()
+                .map(|path| scope.spawn(move || sync(path)))
+                .collect();
+            let mut results = syncs.into_iter().map(|sync| sync.join().expect(NO_PANIC));
+            results.try_for_each(|result| result)
+        })?;
+    }
+    Ok(())
+}
+
+const NO_PANIC: &str = "what works here returns its errors and never panics";
 
 /// Joins what the walk and the hash found: all problems together.
 fn judge(
@@ -216,13 +253,12 @@ fn create(path: &Path) -> Result<File, RestoreError> {
     options.open(path).map_err(RestoreError::io("make", path))
 }
 
-/// Writes a new file, which is `length` bytes long if that is more.
+/// Writes a new file, to be synced later, which is `length` bytes long if that is more.
 fn write_new(path: &Path, bytes: &[u8], length: Option<u64>) -> Result<(), RestoreError> {
     let file = create(path)?;
     let written = length
         .map_or(Ok(()), |length| reserve(&file, length))
-        .and_then(|()| file.write_all_at(bytes, 0))
-        .and_then(|()| file.sync_all());
+        .and_then(|()| file.write_all_at(bytes, 0));
     written.map_err(RestoreError::io("write", path))
 }
 

@@ -44,7 +44,6 @@ mod switch;
 mod wal;
 
 use std::path::PathBuf;
-use std::thread;
 use std::time::Instant;
 
 use crate::error::SnapshotError;
@@ -88,13 +87,13 @@ pub fn restore_watched(
     space::check(&staging, original.file, original.body, chosen.len() as u64)?;
     let started = Instant::now();
     let members = request.begin(&staging, &chosen)?;
-    let copied = copy_and_check(&original, &members)?;
+    let copied = copy_and_check(&original, &request.cluster, &members)?;
     copied.findings.check_version()?;
     let bumped_to = request.bump.target(&copied.findings)?;
     watch(Phase::Copied);
     let copied_at = Instant::now();
     let patch = request.patch(&copied.findings, &members[0], bumped_to)?;
-    write_all(&members, &request.cluster, &patch)?;
+    build::finish(&members, &patch)?;
     watch(Phase::Written);
     let written_at = Instant::now();
     let mut restored = request.report(&staging, &chosen, &copied);
@@ -153,7 +152,7 @@ impl Request {
                 make_folder(&folder)?;
             }
             let wal = staging.logs().map(|(built, _)| self.folder(built, member));
-            members.push(Building::begin(*id, &folder, wal)?);
+            members.push(Building::begin(*id, &self.cluster, &folder, wal)?);
         }
         Ok(members)
     }
@@ -218,24 +217,4 @@ fn original(source: &SnapshotFile, skip_hash_check: bool) -> Result<Original<'_>
         return Err(RestoreError::TrailerMissing);
     }
     Ok(original)
-}
-
-/// Finishes all members at once.
-fn write_all(
-    members: &[Building],
-    cluster: &InitialCluster,
-    patch: &Patch,
-) -> Result<(), RestoreError> {
-    thread::scope(|scope| {
-        let writers: Vec<_> = members
-            .iter()
-            .map(|member| scope.spawn(|| member.finish(cluster, patch)))
-            .collect();
-        let results = writers.into_iter().map(|writer| {
-            writer
-                .join()
-                .expect("writing returns its errors and never panics")
-        });
-        results.collect()
-    })
 }

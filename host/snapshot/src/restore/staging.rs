@@ -335,14 +335,11 @@ pub(crate) fn make_folders(folder: &Path) -> Result<(), RestoreError> {
     made.map_err(RestoreError::io("make", folder))
 }
 
-/// Removes a folder, if it is there, so that it stays removed.
+/// Removes a hidden folder, if it is there. Should a power cut bring it back, the
+/// next restore removes it again.
 fn remove_folder(folder: &Path) -> Result<(), RestoreError> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        removed => removed.map_err(RestoreError::io("remove", folder))?,
-    }
-    match folder.parent() {
-        Some(parent) => switch::sync_folder(parent),
-        None => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(RestoreError::io("remove", folder)),
     }
 }

@@ -76,7 +76,7 @@ fn end(root: &Path) -> Result<(), RestoreError> {
     let path = root.join(SWITCH);
     if path.exists() {
         fs::remove_file(&path).map_err(RestoreError::io("remove", &path))?;
-        sync_folder(root)?;
+        sync(root)?;
     }
     Ok(())
 }
@@ -91,10 +91,7 @@ fn moves_of(bytes: &[u8]) -> Vec<Move> {
 
 fn rename(from: &Path, to: &Path) -> Result<(), RestoreError> {
     fs::rename(from, to).map_err(RestoreError::io("move what was restored to", to))?;
-    for folder in [from.parent(), to.parent()].into_iter().flatten() {
-        sync_folder(folder)?;
-    }
-    Ok(())
+    to.parent().map_or(Ok(()), sync)
 }
 
 /// Refuses a folder in which something was changed after `written`. The folder
@@ -129,13 +126,13 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), RestoreError
         .and_then(|()| file.sync_all())
         .map_err(RestoreError::io("write", &aside))?;
     fs::rename(&aside, path).map_err(RestoreError::io("write", path))?;
-    path.parent().map_or(Ok(()), sync_folder)
+    path.parent().map_or(Ok(()), sync)
 }
 
-/// Makes the entries of a folder safe.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), RestoreError> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(RestoreError::io("sync", folder))
+/// Makes a file, or the entries of a folder, safe.
+pub(crate) fn sync(path: &Path) -> Result<(), RestoreError> {
+    let synced = File::open(path).and_then(|opened| opened.sync_all());
+    synced.map_err(RestoreError::io("sync", path))
 }
 
 pub(crate) fn bytes_of(path: &Path) -> &[u8] {
