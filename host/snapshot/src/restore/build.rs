@@ -32,6 +32,8 @@ use super::{snap, wal};
 /// Read at once for hashing; it stays in a core's cache.
 const HASHED_BYTES: usize = 256 * 1024;
 
+/// Copied before the disk is given something to do: a tenth of a second's work for it.
+const SYNCED_BYTES: u64 = 64 * 1024 * 1024;
 /// Files and folders that are synced at once. Three members have fewer; more would
 /// wait for the disk only.
 const SYNCS_MAX: usize = 32;
@@ -126,6 +128,19 @@ impl Building {
         copied.map_err(RestoreError::io("copy the snapshot to", &self.database))
     }
 
+    /// Sends to the disk what is there while more arrives.
+    fn sync_behind(&self, copied: &Receiver<Range<u64>>) -> Result<(), RestoreError> {
+        let mut waiting = 0;
+        for piece in copied {
+            waiting += piece.end - piece.start;
+            if waiting >= SYNCED_BYTES {
+                self.sync_early()?;
+                waiting = 0;
+            }
+        }
+        self.sync_early()
+    }
+
     /// Sends to the disk what is there so far, so that the last sync is short.
     fn sync_early(&self) -> Result<(), RestoreError> {
         let synced = self.file.sync_data();
@@ -145,14 +160,17 @@ pub(crate) fn copy_and_check(
         .expect("a cluster has at least one member");
     thread::scope(|scope| {
         let logs = scope.spawn(|| members.iter().try_for_each(|one| one.write_log(cluster)));
-        let (arrived, pieces) = channel();
+        let (to_hash, pieces) = channel();
+        let (to_sync, copied) = channel();
         let trailer = original.trailer;
+        let synced = scope.spawn(move || first.sync_behind(&copied));
         let hash = scope.spawn(move || check_trailer(&first.file, trailer, &pieces));
         let by = first.copy_of(original.file, original.body, |piece| {
-            // Without a trailer to check nobody listens.
-            let _ = arrived.send(piece);
+            // Without a trailer to check nobody listens, nor after a failure.
+            let _ = to_hash.send(piece.clone());
+            let _ = to_sync.send(piece);
         });
-        drop(arrived);
+        drop((to_hash, to_sync));
         let first_by = by?;
         let clone = |other: &'_ Building| {
             let by = other.copy_of(&first.file, original.body, |_| {})?;
@@ -162,7 +180,6 @@ pub(crate) fn copy_and_check(
             .iter()
             .map(|other| scope.spawn(move || clone(other)))
             .collect();
-        let synced = scope.spawn(|| first.sync_early());
         let findings = Findings::of(&first.file);
         let mut others_by = first_by;
         for other in rest {

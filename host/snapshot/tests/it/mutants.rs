@@ -319,9 +319,23 @@ fn name_page(bytes: &mut [u8], page: usize, page_bytes: usize) {
     set(bytes, page, &((page / page_bytes) as u64).to_le_bytes());
 }
 
-/// Sets a position or a length of one element.
+/// Sets a position or a length of one element: to anything, or so that a leaf's
+/// element ends where its page does, or a few bytes off.
 fn lie_in_element(bytes: &mut [u8], page: usize, page_bytes: usize, random: &mut Random) {
     let element = page + HEAD * (1 + random.below((page_bytes / HEAD - 1).min(40)));
+    if random.below(2) == 0 {
+        let Some(fields) = bytes.get(element + 4..element + 12) else {
+            return;
+        };
+        let number = |at: usize| {
+            let bytes = fields[at..at + 4].try_into().expect("four bytes");
+            u32::from_le_bytes(bytes) as usize
+        };
+        let key_end = (element - page).wrapping_add(number(0) + number(4));
+        let value = page_bytes.wrapping_sub(key_end) + random.below(24);
+        let value = value.wrapping_sub(12) as u32;
+        return set(bytes, element + 12, &value.to_le_bytes());
+    }
     let field = element + 4 * random.below(4);
     set(bytes, field, &random.lie().to_le_bytes()[..4]);
 }
