@@ -35,7 +35,8 @@
 //! # Memory
 //!
 //! 32 MiB, and 16 bytes a page, and 32 bytes a distinct user key; past
-//! [`Limits::index_bytes_max`] the index of keys moves to an unnamed file. Runs
+//! [`Limits::index_bytes_max`] the index of keys moves to an unnamed file. Keys that are
+//! sorted take 16 MiB once the index is gone, and then move to a file as well. Runs
 //! of pages over 16 MiB, which etcd does not write by itself, take their size.
 //!
 //! # Invariants

@@ -68,3 +68,27 @@ fn a_value_that_cannot_be_opened_says_what_is_missing() {
         b"k8s\0abc"
     );
 }
+
+/// The key in etcd is bound to the value, so a value that was moved is noticed.
+#[test]
+fn a_sealed_value_opens_only_where_it_was_put() {
+    let secret = STANDARD.decode(SECRET).unwrap();
+    let cipher = AesGcm::<Aes256, U12>::new_from_slice(&secret).unwrap();
+    let payload = Payload {
+        msg: b"k8s\0secret",
+        aad: b"/registry/secrets/a/b",
+    };
+    let text = cipher
+        .encrypt(Nonce::from_slice(&[7; 12]), payload)
+        .unwrap();
+    let value = [b"k8s:enc:aesgcm:v1:k1:".to_vec(), vec![7; 12], text].concat();
+    let keys = Keys::parse(&config("aesgcm", SECRET)).unwrap();
+    let opened = keys.open(b"/registry/secrets/a/b", &value).unwrap();
+    assert_eq!(opened.as_slice(), b"k8s\0secret");
+    let moved = keys.open(b"/registry/secrets/a/c", &value);
+    assert!(matches!(moved, Err(OpenError::WrongKey { .. })));
+    for end in SEALED.len()..value.len() {
+        let cut = keys.open(b"/registry/secrets/a/b", &value[..end]);
+        assert!(cut.is_err(), "cut at {end}");
+    }
+}

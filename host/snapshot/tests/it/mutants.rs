@@ -6,13 +6,16 @@
 //! lengths. Most get a right trailer again, so that only the structure tells. The
 //! same seed makes the same mutant; a failure names it.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use drydock_snapshot::inspect::{Order, compare};
 use drydock_snapshot::restore::{Bump, InitialCluster, RestoreError, preview, restore};
 use drydock_snapshot::{
-    Figures, Hints, Limits, SnapshotFile, Source, StreamCheck, figures, hash_kv, status, verify,
+    Figures, Hints, Limits, SnapshotFile, Source, StreamCheck, Survey, figures, hash_kv, status,
+    verify,
 };
 use sha2::{Digest, Sha256};
 
@@ -157,6 +160,7 @@ fn read_all(source: &Counted<'_>) -> Option<Figures> {
     if let Some(all) = &all {
         assert_eq!(Some(&all.status), status.as_ref());
         assert_eq!(Some(all.hash_kv), hash);
+        assert_inspected_rightly(source, &limits, all);
     }
     let cluster = InitialCluster::parse(THREE, "tok").expect("a cluster");
     for bump in [Bump::None, bump(1_000_000)] {
@@ -167,6 +171,22 @@ fn read_all(source: &Counted<'_>) -> Option<Figures> {
         }
     }
     all
+}
+
+/// Looking inside finds as many live keys as the figures say, in order, and no difference
+/// between a file and itself.
+fn assert_inspected_rightly(source: &Counted<'_>, limits: &Limits, figures: &Figures) {
+    let survey = Survey::of(source, limits).expect("it has figures");
+    let mut live = 0;
+    let all = survey.changes(|_, is_live| {
+        live += u64::from(is_live);
+        ControlFlow::Continue(())
+    });
+    all.expect("the walk has read every row before");
+    let sorted = || survey.sorted(None, Order::Key).expect("the same rows");
+    let same = compare(sorted(), sorted(), |difference| panic!("{difference:?}"));
+    let keys = figures.status.total_key;
+    assert_eq!((live, same.expect("memory alone")), (keys, keys));
 }
 
 /// What was restored is sound by our own measure, and holds what the snapshot held.
