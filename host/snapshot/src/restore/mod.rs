@@ -9,12 +9,12 @@
 //!
 //! # The way data flows
 //!
-//! [`Request`] -> [`staging`] (a hidden folder on the same file system) ->
-//! [`build`]: the snapshot is copied, the copy is hashed as it grows and walked
-//! once it is whole ([`inspect`]), the other members' databases are cloned from
-//! it -> [`edit`] works out the few pages that change -> they are written to
-//! every database, with a log ([`wal`]) and a `.snap` ([`snap`]) for each member
-//! -> everything is synced -> [`switch`] renames it into place.
+//! [`Request`] -> `staging` (a hidden folder on the same file system) ->
+//! `build`: the snapshot is copied, the copy is hashed as it grows and walked
+//! once it is whole (`inspect`), the other members' databases are cloned from
+//! it -> `edit` works out the few pages that change -> they are written to
+//! every database, with a log (`wal`) and a `.snap` (`snap`) for each member
+//! -> everything is synced -> `switch` renames it into place.
 //!
 //! # Invariants
 //!
@@ -24,7 +24,7 @@
 //! **Invariant:** nothing outside of the hidden folders is ever removed.
 //!
 //! A crash leaves hidden folders, which the next restore to the same place
-//! clears away; see [`staging`].
+//! clears away; see `staging`.
 
 mod build;
 mod cluster;

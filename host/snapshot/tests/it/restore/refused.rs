@@ -1,8 +1,9 @@
 //! What is not restored, and the sentence that says why. Nothing may be left of
 //! it, not even of the folders above.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use drydock_snapshot::SnapshotFile;
 use drydock_snapshot::restore::{Bump, Request, restore};
@@ -207,4 +208,56 @@ fn a_wrong_trailer_is_taken_when_that_was_asked_for() {
     restore(&place.file(&bytes), &request).expect("its pages are sound");
     request.data_dir = place.path().join("other");
     restore(&place.file(&bytes[..body]), &request).expect("its pages are sound");
+}
+
+#[test]
+fn two_restores_to_one_place_at_once() {
+    let place = Place::new();
+    let hidden = place.path().join(".cluster.drydock-restore");
+    fs::create_dir(&hidden).expect("room");
+    let held = File::open(&hidden).expect("it is there");
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).expect("nobody else");
+    let request = request(&place.path().join("cluster"));
+    assert_eq!(
+        place.refused(&request),
+        format!(
+            "another restore into {} is under way; wait for it, or end it first",
+            request.data_dir.display()
+        )
+    );
+    drop(held);
+    restore(&open(FIXTURE), &request).expect("what is left of a dead one is cleared away");
+    assert!(!hidden.exists());
+}
+
+/// A dead restore had moved the first of two folders to its place.
+#[test]
+fn a_half_restore_that_somebody_used_is_left_alone() {
+    let place = Place::new();
+    let hidden = place.path().join(".cluster.drydock-restore");
+    let [first, second] = ["m1", "m2"].map(|name| place.path().join(name));
+    let built = hidden.join("data");
+    fs::create_dir_all(built.join("m2")).expect("room");
+    fs::create_dir(&first).expect("room");
+    let paths = [built.join("m1"), first.clone(), built.join("m2"), second];
+    let lines = paths.map(|path| format!("{}\0", path.display()));
+    fs::write(hidden.join("switch"), lines.concat()).expect("room");
+    let used = File::create(first.join("used")).expect("room");
+    let switched = fs::metadata(hidden.join("switch")).and_then(|found| found.modified());
+    let switched = switched.expect("it is there");
+    used.set_modified(switched + Duration::from_secs(1))
+        .expect("it is ours");
+    let request = request(&place.path().join("cluster"));
+    assert_eq!(
+        place.refused(&request),
+        format!(
+            "{} was put in place by a restore that died before it was done, and has been changed \
+             since; move it away, and restore again",
+            first.display()
+        )
+    );
+    used.set_modified(switched - Duration::from_secs(1))
+        .expect("it is ours");
+    restore(&open(FIXTURE), &request).expect("the half one is taken back");
+    assert!(!first.exists() && !hidden.exists());
 }
