@@ -7,9 +7,10 @@ use drydock_core::{ErrorClass, Fault};
 
 use crate::digest::Measure;
 use crate::manifest::ManifestError;
+use crate::mark::MarkError;
 use crate::names::NameError;
 use crate::seal::UnsealError;
-use crate::sign::VerifyError;
+use crate::sign::{SignError, VerifyError};
 
 /// An operation on a recovery point failed.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,18 @@ pub enum RepositoryError {
     },
     #[error("the manifest at {point} says that it is {found}: the files were moved or renamed")]
     Misplaced { point: String, found: String },
+    #[error("the mark of {point} cannot be made")]
+    Mark {
+        point: String,
+        #[source]
+        source: MarkError,
+    },
+    #[error("the mark of {point} cannot be signed")]
+    MarkNotSigned {
+        point: String,
+        #[source]
+        source: SignError,
+    },
     #[error(transparent)]
     Name(#[from] NameError),
     #[error(
@@ -153,6 +166,7 @@ impl RepositoryError {
                 _ => "bad-signature",
             },
             Self::Manifest { .. } | Self::Misplaced { .. } => "bad-manifest",
+            Self::Mark { .. } | Self::MarkNotSigned { .. } => "bad-mark",
             Self::Name(_) => "bad-name",
             Self::Foreign { .. } => "exists",
             Self::Unseal { .. } => "not-opened",

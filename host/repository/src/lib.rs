@@ -19,8 +19,8 @@
 //!
 //! **Invariant:** no object is ever overwritten.
 //!
-//! **Invariant:** nothing of a manifest is believed before its signature was checked
-//! against the trusted signers.
+//! **Invariant:** nothing of a manifest or a mark is believed before its signature was
+//! checked against the trusted signers.
 //!
 //! **Invariant:** no secret key appears in `Debug` output, in an error or in a log.
 //!
@@ -32,6 +32,7 @@ pub mod digest;
 pub mod error;
 pub mod keys;
 pub mod manifest;
+pub mod mark;
 pub mod names;
 mod object;
 pub mod probe;
@@ -45,6 +46,7 @@ pub mod testing;
 pub use digest::{Measure, Sha256, Tally};
 pub use error::RepositoryError;
 pub use manifest::Manifest;
+pub use mark::{Mark, MarkKind};
 pub use recipient::{Identities, Recipient, Sensitivity, check_sensitivity};
 pub use recovery_point::Repository;
 pub use seal::{Sealer, Sealing, unseal};

@@ -14,7 +14,7 @@ use crate::names::{self, Folder, NameError};
 use crate::recipient::Sensitivity;
 use crate::seal::Sealing;
 
-mod instant;
+pub(crate) mod instant;
 
 /// The version that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;

@@ -15,12 +15,14 @@ mod commit;
 mod fetch;
 mod lineage;
 mod list;
+mod marks;
 mod verify;
 
 pub use commit::CommitOutcome;
 pub use fetch::{Fetched, Form};
 pub use lineage::{Observed, Succession};
 pub use list::{Listed, Standing};
+pub use marks::{FoundMark, MarkStanding};
 pub use verify::{ArtifactCheck, Verified};
 
 /// Recovery points at one target, believed when one of `signers` signed them.

@@ -147,7 +147,12 @@ impl SigningKey {
         cluster: &ClusterName,
         name: &RecoveryPointName,
     ) -> Result<String, SignError> {
-        self.sign_with(manifest, &trusted_comment(cluster, name))
+        self.sign_as(manifest, &trusted_comment(cluster, name))
+    }
+
+    /// Signs bytes of another kind, with the trusted comment that tells which.
+    pub(crate) fn sign_as(&self, bytes: &[u8], trusted: &str) -> Result<String, SignError> {
+        self.sign_with(bytes, trusted)
     }
 
     fn sign_with(&self, bytes: &[u8], trusted: &str) -> Result<String, SignError> {
@@ -210,6 +215,16 @@ impl TrustedSigners {
         cluster: &ClusterName,
         name: &RecoveryPointName,
     ) -> Result<KeyId, VerifyError> {
+        self.verify_as(manifest, signature, &trusted_comment(cluster, name))
+    }
+
+    /// The same for bytes of another kind, whose trusted comment has to be `expected`.
+    pub(crate) fn verify_as(
+        &self,
+        bytes: &[u8],
+        signature: &str,
+        expected: &str,
+    ) -> Result<KeyId, VerifyError> {
         let parsed = parse_signature(signature)?;
         let signer = KeyId::of(parsed.keynum());
         let mut known = self.0.iter().filter(|(id, _)| *id == signer).peekable();
@@ -219,19 +234,18 @@ impl TrustedSigners {
         // Key ids are random and not protected: two keys may carry the same one.
         let quiet = true;
         if !known.any(|(_, key)| {
-            minisign::verify(key, &parsed, Cursor::new(manifest), quiet, false, false).is_ok()
+            minisign::verify(key, &parsed, Cursor::new(bytes), quiet, false, false).is_ok()
         }) {
             return Err(VerifyError::Mismatch { signer });
         }
         let signed = parsed.trusted_comment().map_err(|_| VerifyError::Damaged)?;
-        let expected = trusted_comment(cluster, name);
         if signed == expected {
             return Ok(signer);
         }
         Err(VerifyError::OtherRecoveryPoint {
             signer,
             signed,
-            expected,
+            expected: expected.to_owned(),
         })
     }
 }

@@ -1,12 +1,14 @@
 //! One walk over the target's keys finds every folder with a `manifest.json`. What is
 //! damaged or not signed by a trusted key is listed with the reason, never hidden.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_core::ClusterName;
 
+use super::marks::{FoundMark, MarkStanding, mark_of};
 use super::{RecoveryPoint, Repository};
 use crate::error::RepositoryError;
+use crate::mark::MarkName;
 use crate::names::{Folder, MANIFEST};
 
 /// Most pages of one walk: at a thousand keys a page, ten million objects.
@@ -15,11 +17,24 @@ const PAGES_MAX: usize = 10_000;
 /// Most recovery points of one walk: a hundred clusters, hourly, for a month.
 const RECOVERY_POINTS_MAX: usize = 100_000;
 
+/// Marks of one recovery point that a walk keeps, and so tries to believe: whoever can
+/// write to the target may have put worthless ones before a good one.
+const MARKS_KEPT_MAX: usize = 16;
+
 /// A recovery point in a listing.
 #[derive(Debug)]
 pub struct Listed {
     pub folder: Folder,
     pub standing: Standing,
+    /// The newest mark that can be believed.
+    pub mark: Option<FoundMark>,
+}
+
+/// What one walk over the keys found.
+#[derive(Default)]
+struct Walk {
+    folders: BTreeSet<(String, String)>,
+    marks: BTreeMap<(ClusterName, String), Vec<MarkName>>,
 }
 
 /// Whether a listed recovery point can be believed.
@@ -41,14 +56,40 @@ impl Repository<'_> {
         cluster: Option<&ClusterName>,
         entries_max: usize,
     ) -> Result<Vec<Listed>, RepositoryError> {
-        let mut folders = self.folders(cluster).await?;
+        let Walk { folders, mut marks } = self.walk(cluster).await?;
+        let mut folders = newest_first(folders);
         folders.truncate(entries_max);
         let mut listed = Vec::with_capacity(folders.len());
         for folder in folders {
             let standing = self.standing(&folder).await?;
-            listed.push(Listed { folder, standing });
+            let of_folder = (folder.cluster().clone(), folder.name().to_string());
+            let names = marks.remove(&of_folder).unwrap_or_default();
+            let mark = match &standing {
+                Standing::Sound(point) => self.newest_mark(&folder, point, names).await?,
+                Standing::Refused(_) => None,
+            };
+            listed.push(Listed {
+                folder,
+                standing,
+                mark,
+            });
         }
         Ok(listed)
+    }
+
+    async fn newest_mark(
+        &self,
+        folder: &Folder,
+        point: &RecoveryPoint,
+        names: Vec<MarkName>,
+    ) -> Result<Option<FoundMark>, RepositoryError> {
+        for name in names.into_iter().rev() {
+            let standing = self.mark_standing(folder, point, &name).await?;
+            if matches!(standing, MarkStanding::Sound { .. }) {
+                return Ok(Some(FoundMark { name, standing }));
+            }
+        }
+        Ok(None)
     }
 
     /// A failing target is no statement about a recovery point, so it is an error.
@@ -65,8 +106,12 @@ impl Repository<'_> {
         &self,
         cluster: Option<&ClusterName>,
     ) -> Result<Vec<Folder>, RepositoryError> {
+        Ok(newest_first(self.walk(cluster).await?.folders))
+    }
+
+    async fn walk(&self, cluster: Option<&ClusterName>) -> Result<Walk, RepositoryError> {
         let prefix = cluster.map_or_else(String::new, |cluster| format!("{cluster}/"));
-        let mut folders = BTreeSet::new();
+        let mut walk = Walk::default();
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let page = self
@@ -75,20 +120,34 @@ impl Repository<'_> {
                 .await
                 .map_err(|fault| RepositoryError::target(&prefix, fault))?;
             let keys = page.objects.iter().map(|stat| stat.object.as_str());
-            folders.extend(
-                keys.filter(|key| key.starts_with(&prefix))
-                    .filter_map(committed),
-            );
-            if folders.len() > RECOVERY_POINTS_MAX {
+            keys.filter(|key| key.starts_with(&prefix))
+                .for_each(|key| walk.take(key));
+            if walk.folders.len() > RECOVERY_POINTS_MAX || walk.marks.len() > RECOVERY_POINTS_MAX {
                 return Err(too_many(prefix));
             }
             match page.next {
-                None => return Ok(newest_first(folders)),
+                None => return Ok(walk),
                 next if next == cursor => return Err(RepositoryError::Endless { what: prefix }),
                 next => cursor = next,
             }
         }
         Err(too_many(prefix))
+    }
+}
+
+impl Walk {
+    fn take(&mut self, key: &str) {
+        self.folders.extend(committed(key));
+        let Some((folder, name)) = mark_of(key) else {
+            return;
+        };
+        let marks = self.marks.entry(folder).or_default();
+        let place = marks.binary_search(&name).unwrap_or_else(|place| place);
+        marks.insert(place, name);
+        if marks.len() > MARKS_KEPT_MAX {
+            // The oldest goes.
+            marks.remove(0);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::testing::fake::Call;
 use crate::testing::sample;
 
 mod fetching;
+mod marking;
 mod succession;
 
 /// A target with keys.

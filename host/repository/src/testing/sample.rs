@@ -10,6 +10,7 @@ use crate::manifest::{
     Artifact, Compression, Consistency, EtcdFigures, FORMAT_VERSION, HashKv, KeysPerResource,
     Lineage, MEDIA_TYPE_ETCD, Manifest, PluginUsed, ResourceKeys, StepVerdict, Tool,
 };
+use crate::mark::{MARK_FORMAT_VERSION, Mark, MarkCheck, MarkKind, MarkTool};
 use crate::names;
 use crate::recipient::Sensitivity;
 use crate::seal::Sealing;
@@ -64,6 +65,32 @@ pub fn artifact(name: &str, sealing: Sealing, plain: Measure, sealed: Measure) -
         sealing,
         plain,
         sealed,
+    }
+}
+
+/// A good drill of a recovery point, a day after it was made.
+#[must_use]
+pub fn mark(manifest: &Manifest, manifest_sha256: Sha256) -> Mark {
+    Mark {
+        format_version: MARK_FORMAT_VERSION,
+        mark: MarkKind::Drilled,
+        cluster: manifest.cluster.clone(),
+        recovery_point: manifest.recovery_point.clone(),
+        manifest_sha256,
+        at: UnixTime(manifest.taken.0 + 86_400),
+        node: "drill-1".to_owned(),
+        reason: None,
+        checks: vec![MarkCheck {
+            name: "members healthy".to_owned(),
+            expected: "3".to_owned(),
+            found: "3".to_owned(),
+            verdict: "pass".to_owned(),
+        }],
+        recovery_milliseconds: Some(4_210),
+        tool: MarkTool {
+            name: "drydock".to_owned(),
+            version: "0.1.0".to_owned(),
+        },
     }
 }
 
