@@ -15,6 +15,7 @@
 
 pub mod cluster;
 mod decode;
+pub mod drill;
 mod error;
 pub mod grant;
 pub mod limits;
@@ -37,12 +38,13 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{Cluster, EtcdAccess};
+pub use drill::{Drill, DrillConfig};
 pub use error::{FileError, Position, nearest};
 pub use grant::{GrantSubject, PluginGrant};
 pub use limits::{Limits, above_limits_max};
 pub use node::NodeConfig;
 pub use schedule::{CatchUp, ConcurrencyPolicy, DstMode, Schedule, Shape, Step};
-pub use set::{DocumentSet, Workflow};
+pub use set::{DocumentSet, DrillWork, Workflow};
 pub use target::Target;
 pub use tree::{FILE_BYTES_MAX, Positions};
 pub use value::{

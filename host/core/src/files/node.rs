@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::drill::DrillConfig;
 use super::limits::{Limits, own_problems};
 use super::problem::{Problem, grant_problems};
 use super::value::{Bounded, Name, SecondsOrZero, SecretFrom, Setting, resolve_path};
@@ -67,6 +68,8 @@ pub struct NodeConfigSpec {
     pub daemon: Daemon,
     #[serde(default)]
     pub http: Http,
+    #[serde(default)]
+    pub drill: Box<DrillConfig>,
 }
 
 /// How requests of plugins leave this node. What is not said is taken from the daemon's
@@ -202,6 +205,7 @@ impl NodeConfig {
         if let Some(file) = &mut spec.http.ca_file {
             resolve_path(file, folder);
         }
+        spec.drill.resolve_paths(folder);
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -232,6 +236,7 @@ impl NodeConfig {
             problems.extend(targets_named(ceiling));
         }
         problems.extend(spec.http.problems());
+        problems.extend(spec.drill.problems());
         problems
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::drill::Drill;
 use super::error::suggestion;
 use super::problem::Problem;
 use super::value::{
@@ -75,7 +76,11 @@ pub struct ScheduleSpec {
     pub nodes: Vec<Name>,
     #[serde(default)]
     pub dst: DstMode,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// In place of steps: the host restores the newest recovery point into scratch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
 }
 
 /// What happens to an occurrence that is due while a run of the same cluster is active.
@@ -182,6 +187,9 @@ impl ScheduleSpec {
 
     /// What is wrong with the steps, all of it.
     pub(super) fn step_problems(&self) -> Vec<Problem> {
+        if self.drill.is_some() {
+            return self.drill_problems();
+        }
         let mut problems = order_problems(&self.steps);
         for (index, step) in self.steps.iter().enumerate() {
             let before = &self.steps[..index];
@@ -189,6 +197,19 @@ impl ScheduleSpec {
             problems.extend(judges_problems(index, step, &self.steps));
         }
         problems
+    }
+}
+
+impl ScheduleSpec {
+    fn drill_problems(&self) -> Vec<Problem> {
+        let beside = !self.steps.is_empty();
+        let problem = beside.then(|| {
+            Problem::new(
+                "spec.drill",
+                "stands beside steps, and a schedule does one or the other; give the drill a schedule of its own",
+            )
+        });
+        problem.into_iter().collect()
     }
 }
 

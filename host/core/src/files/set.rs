@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::suggestion;
 use super::{
-    Cluster, Document, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant, Schedule,
-    Step, Target,
+    Cluster, Document, Drill, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant,
+    Schedule, Step, Target,
 };
 use crate::plugin::{Grants, HttpGrant};
 use crate::{ClusterName, PluginDigest, ScheduleName, TargetName};
@@ -18,7 +18,7 @@ use crate::{ClusterName, PluginDigest, ScheduleName, TargetName};
 /// Documents that fit together.
 ///
 /// **Invariant:** every schedule's cluster and targets are in the set, and its steps
-/// are backup and verify steps, then store steps.
+/// are backup and verify steps, then store steps; or it drills and has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DocumentSet {
     nodes: BTreeMap<String, Located<NodeConfig>>,
@@ -36,6 +36,15 @@ pub struct Workflow<'a> {
     /// Backup steps and verify steps, in the order of the document.
     pub front: Vec<&'a Step>,
     pub stores: Vec<(&'a Step, &'a Located<Target>)>,
+}
+
+/// A schedule that drills, with everything that it names.
+#[derive(Debug, Clone, Copy)]
+pub struct DrillWork<'a> {
+    pub schedule: &'a Located<Schedule>,
+    pub cluster: &'a Located<Cluster>,
+    pub target: &'a Located<Target>,
+    pub drill: &'a Drill,
 }
 
 impl DocumentSet {
@@ -163,7 +172,21 @@ impl DocumentSet {
             .or_else(|| builtin.and_then(|name| find(GrantSubject::Builtin(name))))
     }
 
-    /// A schedule with everything that it names; none when there is no such schedule.
+    /// A schedule that drills; none when there is no such schedule, or it backs up.
+    #[must_use]
+    pub fn drill(&self, name: &ScheduleName) -> Option<DrillWork<'_>> {
+        let schedule = self.schedule(name)?;
+        let drill = schedule.value.spec.drill.as_ref()?;
+        Some(DrillWork {
+            schedule,
+            cluster: self.cluster(&schedule.value.spec.cluster)?,
+            target: self.target(&drill.target)?,
+            drill,
+        })
+    }
+
+    /// A schedule with everything that it names; none when there is no such schedule, or
+    /// it drills.
     #[must_use]
     pub fn workflow(&self, name: &ScheduleName) -> Option<Workflow<'_>> {
         let schedule = self.schedule(name)?;
@@ -186,11 +209,16 @@ impl DocumentSet {
     /// canonical JSON: what a run is bound to. None when there is no such schedule.
     #[must_use]
     pub fn workflow_digest(&self, name: &ScheduleName) -> Option<String> {
-        let workflow = self.workflow(name)?;
+        let schedule = self.schedule(name)?;
+        let targets: Vec<_> = match (self.workflow(name), self.drill(name)) {
+            (Some(workflow), _) => workflow.stores.iter().map(|(_, target)| *target).collect(),
+            (None, Some(work)) => vec![work.target],
+            (None, None) => return None,
+        };
         let mut hasher = Sha256::new();
-        add_json(&mut hasher, &workflow.schedule.value);
-        add_json(&mut hasher, &workflow.cluster.value);
-        for (_, target) in &workflow.stores {
+        add_json(&mut hasher, &schedule.value);
+        add_json(&mut hasher, &self.cluster(&schedule.value.spec.cluster)?.value);
+        for target in targets {
             add_json(&mut hasher, &target.value);
         }
         for grant in self.grants.values() {
@@ -276,6 +304,16 @@ impl DocumentSet {
                 Kind::Cluster,
                 name,
                 &self.clusters,
+            ));
+        }
+        let drilled = spec.drill.as_ref().map(|drill| &drill.target);
+        if let Some(name) = drilled.filter(|name| self.target(name).is_none()) {
+            errors.push(missing(
+                schedule,
+                "spec.drill.target",
+                Kind::Target,
+                name.as_str(),
+                &self.targets,
             ));
         }
         for (index, step) in spec.steps.iter().enumerate() {
