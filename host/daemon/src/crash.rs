@@ -3,8 +3,10 @@
 //! `DRYDOCK_TEST_KILL=after-record:N` or `before-record:N` makes the process kill itself
 //! with SIGKILL when the engine's N-th record of this process has just been written, or
 //! is just about to be; `after-decision:N` when the daemon's N-th batch of decisions has
-//! just been written; `after-phase:N` when the N-th phase of a restore has just ended.
-//! Nothing else reads the variable; without it nothing happens.
+//! just been written; `after-phase:N` when the N-th phase of a restore has just ended;
+//! `in-phase:N` when the N-th phase of a drill begins (0 prepare, 1 fetch, 2 check,
+//! 3 restore, 4 boot, 5 compare, 6 API server, 7 its end). Nothing else reads the variable;
+//! without it nothing happens.
 
 use drydock_engine::CrashPoint;
 
@@ -23,6 +25,7 @@ enum Place {
     AfterRecord,
     AfterDecision,
     AfterPhase,
+    InPhase,
 }
 
 impl Kill {
@@ -34,6 +37,7 @@ impl Kill {
             "after-record" => Place::AfterRecord,
             "after-decision" => Place::AfterDecision,
             "after-phase" => Place::AfterPhase,
+            "in-phase" => Place::InPhase,
             _ => return None,
         };
         Some(Self {
@@ -50,6 +54,11 @@ impl Kill {
     /// A phase of a restore has ended.
     pub fn after_phase(&self, phase: u64) {
         self.at(&Place::AfterPhase, phase);
+    }
+
+    /// This phase of a drill begins.
+    pub fn in_phase(&self, phase: u64) {
+        self.at(&Place::InPhase, phase);
     }
 
     fn at(&self, place: &Place, record: u64) {

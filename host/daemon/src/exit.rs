@@ -20,6 +20,8 @@ pub enum Exit {
     Trouble,
     /// Somebody else is at it; try again later.
     TryLater,
+    /// What a command ended with that the operator let us run.
+    Of(u8),
 }
 
 /// An error with the exit code that it calls for.
@@ -91,6 +93,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 64,
             Exit::Trouble => 70,
             Exit::TryLater => 75,
+            Exit::Of(code) => code,
         })
     }
 }

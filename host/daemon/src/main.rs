@@ -4,7 +4,8 @@
 //! The other crates know no environment, no terminal and no exit code; this one does.
 //! `cli` holds one module a noun, `node` resolves the configuration into what the
 //! verbs need, `steps` carries out the engine's effects: the backup pipeline, the
-//! verdicts, the uploads, the manifest.
+//! verdicts, the uploads, the manifest. `lab` has throw-away servers, in which `drill`
+//! proves recovery points.
 //!
 //! **Invariant:** stdout carries data only; logs, progress and errors go to stderr.
 //!
@@ -18,10 +19,12 @@ mod cli;
 mod clock;
 mod crash;
 mod daemon;
+mod drill;
 mod environment;
 mod exit;
 mod handles;
 mod init;
+mod lab;
 mod node;
 mod steps;
 mod telemetry;

@@ -38,6 +38,7 @@ fn wanted(state: &RunState) -> Vec<Effect> {
 
 fn forward(state: &RunState) -> Vec<Effect> {
     let mut effects = Vec::new();
+    effects.extend(drill(state));
     effects.extend(start_backup(state));
     effects.extend(judge(state));
     for store in state.stores.iter().filter(|store| store.is_active()) {
@@ -45,6 +46,13 @@ fn forward(state: &RunState) -> Vec<Effect> {
     }
     effects.extend(upload::sign(state));
     effects
+}
+
+fn drill(state: &RunState) -> Option<Effect> {
+    let task = &state.drill.as_ref()?.task;
+    task.is_idle().then(|| Effect::Drill {
+        attempt: task.next_attempt(),
+    })
 }
 
 /// The first backup step that is not done runs next, once no other runs: one at a time,
@@ -89,7 +97,7 @@ fn judge(state: &RunState) -> Vec<Effect> {
 
 /// The last two effects of a run: its spool goes, then its end is recorded.
 fn end(state: &RunState) -> Option<Effect> {
-    let is_over = state.is_ending() || state.all_stores_terminal();
+    let is_over = state.is_ending() || state.is_settled();
     if !is_over || state.is_busy() || !cleanup::is_clean(state) {
         return None;
     }

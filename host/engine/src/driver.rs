@@ -330,6 +330,7 @@ fn is_answer(effect: &Effect, event: &Event) -> bool {
             },
         ) => (step, attempt) == (s, a),
         (Effect::StopBackup { step }, Event::BackupStopping { step: of }) => step == of,
+        (Effect::Drill { attempt }, Event::Drilled { attempt: a, .. }) => attempt == a,
         (Effect::SignManifest, Event::ManifestSigned { .. })
         | (Effect::DropSpool, Event::SpoolDropped) => true,
         (

@@ -240,6 +240,15 @@ fn check(spec: &RunSpec) -> Result<(), EngineError> {
     let is_backup = |step: &StepName| spec.backups.iter().any(|pin| pin.step == *step);
     let mut judged = spec.verify.iter().flat_map(|verify| &verify.judges);
     let is_judged = |pin: &StepPin| spec.judges_of(&pin.step).next().is_some();
+    if spec.drill.is_some() {
+        return match names.is_empty() {
+            true => Ok(()),
+            false => Err(EngineError::BadSpec {
+                run: spec.run.clone(),
+                problem: "it drills and has steps",
+            }),
+        };
+    }
     let problem = if spec.backups.is_empty() {
         "it has no backup step"
     } else if spec.stores.is_empty() {

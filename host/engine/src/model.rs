@@ -4,8 +4,8 @@
 use drydock_core::plugin::Grants;
 use drydock_core::store::{Completion, Layout, PartReceipt, Receipt, Session};
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RunId, ScheduleName, StepName,
-    TargetName, UnixTime, Verdict,
+    ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RecoveryPointName, RunId,
+    ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -17,12 +17,15 @@ pub struct RunSpec {
     pub cluster: ClusterName,
     pub due: UnixTime,
     pub by_hand: bool,
-    /// In the order in which they run, one at least. A run that was recorded when there
+    /// In the order in which they run, one at least unless the run is a drill. A run that was recorded when there
     /// could only be one has it as `backup`.
     #[serde(alias = "backup", deserialize_with = "one_or_more")]
     pub backups: Vec<StepPin>,
     pub verify: Vec<VerifyPin>,
     pub stores: Vec<StorePin>,
+    /// In place of all steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillPin>,
     pub policy: Policy,
     /// `sha256:` and hex of the schedule, target, cluster and grant documents in force.
     pub workflow_digest: String,
@@ -60,6 +63,33 @@ pub struct VerifyPin {
 pub struct StorePin {
     pub pin: StepPin,
     pub target: TargetName,
+}
+
+/// A drill: the newest recovery point of the run's cluster at a target is restored into
+/// scratch and compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillPin {
+    pub target: TargetName,
+    /// Whether a kube-apiserver is started on it as well.
+    pub api_server: bool,
+}
+
+/// What a drill found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DrillResult {
+    pub recovery_point: RecoveryPointName,
+    pub passed: bool,
+    /// Why it did not pass, in a sentence.
+    pub reason: Option<String>,
+    pub checks: u32,
+    /// From the first byte fetched to a cluster that answers.
+    pub recovery_milliseconds: Option<u64>,
+    pub data_age_seconds: u64,
+    /// The report's page on this node.
+    pub report: Option<String>,
+    /// What could not be done beside the drill itself, e.g. the mark; a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// How often and how long.
@@ -200,6 +230,11 @@ pub enum Event {
         aborted: u32,
     },
     SpoolDropped,
+    /// The drill was carried out.
+    Drilled {
+        attempt: u32,
+        result: Box<DrillResult>,
+    },
     /// An effect did not succeed.
     EffectFailed {
         effect: Box<Effect>,
@@ -325,6 +360,9 @@ pub enum Effect {
     },
     /// Remove the sealed spool of the run.
     DropSpool,
+    /// Drill the newest recovery point. Answers Drilled, also when the recovery point does
+    /// not pass. Everything that it made on this machine is gone with its future.
+    Drill { attempt: u32 },
     /// Answer WaitOver after this long. The driver does this itself.
     Wait { timer: u64, milliseconds: u64 },
     /// Record the end. The driver does this itself.
@@ -335,11 +373,12 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Committed at every target, nothing to report.
+    /// Committed at every target, or drilled and passed; nothing to report.
     Succeeded,
-    /// Committed at one target at least; `reasons` say what is missing.
+    /// Committed at one target at least, or drilled and passed; `reasons` say what is
+    /// missing.
     Degraded { reasons: Vec<String> },
-    /// Committed nowhere. Details named `left-behind` say what could not be removed.
+    /// Committed nowhere, or the drill failed. Details named `left-behind` say what could not be removed.
     Failed { fault: Fault },
     /// Another run had committed this recovery point first, at every target. `reasons`
     /// say what of this run could not be removed; empty as a rule.
@@ -394,6 +433,7 @@ impl Effect {
             Self::DeleteObject { .. } => "delete-object",
             Self::SweepUploads { .. } => "sweep-uploads",
             Self::DropSpool => "drop-spool",
+            Self::Drill { .. } => "drill",
             Self::Wait { .. } => "wait",
             Self::Finish { .. } => "finish",
         }
@@ -457,13 +497,13 @@ impl Effect {
     pub fn may_be_abandoned(&self) -> bool {
         matches!(
             self,
-            Self::PutPart { .. } | Self::Judge { .. } | Self::ReadBack { .. }
+            Self::PutPart { .. } | Self::Judge { .. } | Self::ReadBack { .. } | Self::Drill { .. }
         )
     }
 }
 
 impl Outcome {
-    /// Whether the recovery point exists at one target at least.
+    /// Whether the recovery point exists at one target at least, or passed the drill.
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Degraded { .. })

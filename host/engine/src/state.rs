@@ -12,7 +12,7 @@ use std::mem::take;
 
 use drydock_core::{Fault, Finding, OutputId, StepName, UnixTime};
 
-use crate::model::{Effect, Outcome, RunSpec, the_only_step};
+use crate::model::{DrillResult, Effect, Outcome, RunSpec, the_only_step};
 use crate::task::Task;
 
 pub use output::{Judging, Output, OutputPhase, name_taken};
@@ -38,6 +38,8 @@ pub struct RunState {
     pub outputs: BTreeMap<OutputId, Output>,
     /// In the order of the specification.
     pub stores: Vec<Store>,
+    /// None for a run that backs up.
+    pub drill: Option<Drill>,
     pub sign: Task,
     pub manifest: Option<SignedManifest>,
     pub drop_spool: Task,
@@ -60,6 +62,13 @@ pub struct Backup {
     pub report: Option<Report>,
     /// Attempts that ended with their process, or whose spool was gone afterwards.
     pub lost: u32,
+}
+
+/// The drill of a run that drills.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drill {
+    pub task: Task,
+    pub result: Option<DrillResult>,
 }
 
 /// What the plugin said when it finished.
@@ -119,8 +128,10 @@ impl RunState {
         let stores = spec.stores.iter().map(Store::new).collect();
         let backups = spec.backups.iter().map(|pin| Backup::new(&pin.step));
         let backups = backups.collect();
+        let drill = spec.drill.as_ref().map(|_| Drill::default());
         Self {
             spec,
+            drill,
             created,
             backups,
             outputs: BTreeMap::new(),
@@ -220,6 +231,16 @@ impl RunState {
             .all(|store| store.status != StoreStatus::Active)
     }
 
+    /// Whether nothing more is to be expected of the run's work: of any store, or of its
+    /// drill.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match &self.drill {
+            Some(drill) => drill.result.is_some(),
+            None => self.all_stores_terminal(),
+        }
+    }
+
     /// Whether a store has every byte of what counts, so that it needs no spool.
     #[must_use]
     pub fn is_past_spool(&self, store: &Store) -> bool {
@@ -259,6 +280,9 @@ impl RunState {
             visit(&backup.task);
             visit(&backup.stop);
         }
+        if let Some(drill) = &self.drill {
+            visit(&drill.task);
+        }
         visit(&self.sign);
         visit(&self.drop_spool);
         visit(&self.finish);
@@ -274,6 +298,9 @@ impl RunState {
         for backup in &mut self.backups {
             change(&mut backup.task);
             change(&mut backup.stop);
+        }
+        if let Some(drill) = &mut self.drill {
+            change(&mut drill.task);
         }
         change(&mut self.sign);
         change(&mut self.drop_spool);
@@ -297,6 +324,7 @@ impl RunState {
             Effect::StopBackup { step } => Some(&mut self.backup_mut(step)?.stop),
             Effect::SignManifest => Some(&mut self.sign),
             Effect::DropSpool => Some(&mut self.drop_spool),
+            Effect::Drill { .. } => Some(&mut self.drill.as_mut()?.task),
             Effect::Finish { .. } => Some(&mut self.finish),
             Effect::Wait { .. } => None,
             Effect::Judge { step, output, .. } => {

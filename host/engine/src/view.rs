@@ -7,9 +7,9 @@ use drydock_core::{
 };
 use serde::Serialize;
 
-use crate::model::{Outcome, RunSpec, StepPin};
+use crate::model::{DrillResult, Outcome, RunSpec, StepPin};
 use crate::state::{Backup, EffectFault, Output, OutputPhase, RunState, Store, StoreStatus};
-use crate::task::Phase;
+use crate::task::{Phase, Task};
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +29,9 @@ pub struct RunView {
     /// Those that count.
     pub outputs: Vec<OutputView>,
     pub stores: Vec<StoreView>,
+    /// Of a run that drills.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillView>,
     /// The plugin of each step, and what it may do in this run.
     pub pins: Vec<PinView>,
     /// What went wrong on the way, whether or not it mattered in the end.
@@ -38,6 +41,7 @@ pub struct RunView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunPhase {
+    Drilling,
     BackingUp,
     /// Every backup step is finished; verification, uploads or commits are under way.
     Storing,
@@ -55,6 +59,16 @@ pub struct BackupView {
     pub state: &'static str,
     /// What the step told when it finished.
     pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DrillView {
+    pub target: TargetName,
+    pub attempts: u32,
+    pub failures: u32,
+    pub state: &'static str,
+    pub result: Option<DrillResult>,
 }
 
 /// A step's plugin.
@@ -149,6 +163,7 @@ impl RunView {
             phase: phase(state),
             outcome: state.finished.as_ref().map(|f| f.outcome.clone()),
             backups: state.backups.iter().map(backup).collect(),
+            drill: drill(state),
             pins: pins(&state.spec),
             outputs: state.live_outputs().map(output).collect(),
             stores: state.stores.iter().map(|s| store(state, s)).collect(),
@@ -175,6 +190,7 @@ fn phase(state: &RunState) -> RunPhase {
     match () {
         () if state.finished.is_some() => RunPhase::Finished,
         () if state.is_ending() => RunPhase::Ending,
+        () if state.drill.is_some() => RunPhase::Drilling,
         () if state.is_backed_up() => RunPhase::Storing,
         () => RunPhase::BackingUp,
     }
@@ -186,18 +202,33 @@ fn backup(backup: &Backup) -> BackupView {
         step: backup.step.clone(),
         attempts: task.attempts,
         failures: task.failures,
-        state: match task.phase {
-            Phase::Idle => "pending",
-            Phase::InFlight => "running",
-            Phase::Waiting(_) => "waiting",
-            Phase::Done => "done",
-            Phase::GaveUp(_) => "failed",
-        },
+        state: state_word(task),
         findings: backup
             .report
             .as_ref()
             .map(|report| report.findings.clone())
             .unwrap_or_default(),
+    }
+}
+
+fn drill(state: &RunState) -> Option<DrillView> {
+    let (drill, pin) = (state.drill.as_ref()?, state.spec.drill.as_ref()?);
+    Some(DrillView {
+        target: pin.target.clone(),
+        attempts: drill.task.attempts,
+        failures: drill.task.failures,
+        state: state_word(&drill.task),
+        result: drill.result.clone(),
+    })
+}
+
+fn state_word(task: &Task) -> &'static str {
+    match task.phase {
+        Phase::Idle => "pending",
+        Phase::InFlight => "running",
+        Phase::Waiting(_) => "waiting",
+        Phase::Done => "done",
+        Phase::GaveUp(_) => "failed",
     }
 }
 

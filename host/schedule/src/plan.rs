@@ -5,9 +5,9 @@
 //!
 //! In which order the rules apply, first match wins: the schedule is suspended; a later
 //! occurrence is due as well (only the latest is ever started); the deadline for
-//! starting has passed; the occurrence is late and the schedule does not catch up; a
-//! restore of the cluster is active; a run of the cluster is active and the schedule
-//! does not allow that.
+//! starting has passed; the occurrence is late and the schedule does not catch up; it is
+//! a drill and the node has no identity; a restore of the cluster is active; a run of the
+//! cluster that does the same is active and the schedule does not allow that.
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +56,11 @@ pub struct Policy {
     pub concurrency: ConcurrencyPolicy,
     pub catch_up: CatchUp,
     pub jitter_seconds: u64,
+    /// What its runs do.
+    pub activity: Activity,
+    /// It is a drill, and this node has nothing that opens a recovery point. No document of
+    /// a schedule says so.
+    pub lacks_identity: bool,
 }
 
 /// A run that has not ended.
@@ -68,9 +73,13 @@ pub struct ActiveRun {
 }
 
 /// What a run does with its cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Activity {
+    #[default]
     Backup,
+    /// It does not touch the cluster, so that it holds no backup up, nor the other way
+    /// round.
+    Drill,
     Restore,
 }
 
@@ -82,6 +91,7 @@ pub struct Decision {
     pub due: UnixTime,
     /// The id of the occurrence's run, whether it is started or not.
     pub run: RunId,
+    pub activity: Activity,
     pub end: OccurrenceEnd,
 }
 
@@ -100,6 +110,8 @@ pub enum OccurrenceEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SkipReason {
     Suspended,
+    /// It is a drill, and the node cannot open recovery points.
+    NoIdentity,
     /// A run of the same cluster is active.
     Overlap {
         active: RunId,
@@ -166,6 +178,11 @@ impl Policy {
             concurrency: spec.concurrency_policy,
             catch_up: spec.catch_up,
             jitter_seconds: spec.jitter_seconds(),
+            activity: match spec.drill {
+                None => Activity::Backup,
+                Some(_) => Activity::Drill,
+            },
+            lacks_identity: false,
         }
     }
 }
@@ -202,7 +219,7 @@ impl Decision {
             run: self.run.clone(),
             schedule: self.schedule.clone(),
             cluster: self.cluster.clone(),
-            activity: Activity::Backup,
+            activity: self.activity,
         }
     }
 }
@@ -238,6 +255,7 @@ impl Planned {
             cluster: self.cluster.clone(),
             due,
             run: RunId::of(&self.schedule, due, None),
+            activity: self.policy.activity,
             end,
         }
     }
@@ -260,6 +278,8 @@ impl Planned {
             OccurrenceEnd::Missed(MissReason::DeadlinePassed { late_seconds })
         } else if self.policy.catch_up == CatchUp::None && late_seconds > ON_TIME_SECONDS_MAX {
             OccurrenceEnd::Missed(MissReason::NotCaughtUp { late_seconds })
+        } else if self.policy.lacks_identity {
+            OccurrenceEnd::Skipped(SkipReason::NoIdentity)
         } else {
             self.overlap(active)
         }
@@ -269,11 +289,12 @@ impl Planned {
     /// every backup. `Replace` stops runs of its own schedule only: a frequent schedule
     /// must not keep a long one of the same cluster from ever ending.
     fn overlap(&self, active: &[ActiveRun]) -> OccurrenceEnd {
-        let mut same = active.iter().filter(|run| run.cluster == self.cluster);
+        let same = active.iter().filter(|run| run.cluster == self.cluster);
         if let Some(restore) = same.clone().find(|run| run.activity == Activity::Restore) {
             let active = restore.run.clone();
             return OccurrenceEnd::Skipped(SkipReason::Restoring { active });
         }
+        let mut same = same.filter(|run| run.activity == self.policy.activity);
         let blocking = match self.policy.concurrency {
             ConcurrencyPolicy::Allow => None,
             ConcurrencyPolicy::Forbid => same.next(),
@@ -316,6 +337,9 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Suspended => f.write_str("the schedule is suspended"),
+            Self::NoIdentity => f.write_str(
+                "this node has no identity that opens recovery points: name one as spec.drill.identity of its configuration, or let another node drill with nodes: of the schedule",
+            ),
             Self::Overlap { active } => write!(f, "the run {active} of the same cluster is active"),
             Self::Restoring { active } => write!(f, "the run {active} is restoring the cluster"),
         }

@@ -89,8 +89,6 @@ fn scenario(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<Command> {
         .env("DRYDOCK_CACHE", workspace.cache.root())
         .arg("--drydock")
         .arg(programs.join("drydock"))
-        .arg("--checkout")
-        .arg(&workspace.root)
         .arg("--data")
         .arg(workspace.cache.folder("bench")?);
     let numbers = [

@@ -186,7 +186,7 @@ impl EtcdAccess {
     }
 
     /// Waits for an answer within the time limit.
-    async fn answer<T, F>(
+    pub(crate) async fn answer<T, F>(
         &self,
         endpoint: &str,
         act: &str,

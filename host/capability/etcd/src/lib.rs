@@ -24,6 +24,7 @@ mod access;
 mod alarm;
 mod config;
 mod connect;
+mod count;
 mod fault;
 mod probe;
 mod snapshot;

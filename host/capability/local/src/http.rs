@@ -16,6 +16,7 @@
 mod access;
 mod address;
 mod body;
+mod download;
 mod error;
 mod names;
 mod plan;
@@ -23,6 +24,7 @@ mod proxy;
 
 pub use access::{HttpAccess, HttpCall, HttpConfig, Moved};
 pub use body::{ResponseBody, SliceBody};
+pub use download::download;
 pub use error::{HttpError, HttpErrorKind};
 pub use names::{Looked, NameLookup, SystemNames};
 pub use plan::{Waits, is_forbidden as is_forbidden_header};

@@ -217,7 +217,10 @@ impl DocumentSet {
         };
         let mut hasher = Sha256::new();
         add_json(&mut hasher, &schedule.value);
-        add_json(&mut hasher, &self.cluster(&schedule.value.spec.cluster)?.value);
+        add_json(
+            &mut hasher,
+            &self.cluster(&schedule.value.spec.cluster)?.value,
+        );
         for target in targets {
             add_json(&mut hasher, &target.value);
         }

@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// The verb that only this program itself uses.
 pub const COMPILE_VERB: &str = "compile-plugin";
 
+/// Another one: becomes a program that ends with its parent.
+pub const GUARDED_VERB: &str = "run-guarded";
+
 /// Back up, verify and restore Kubernetes control planes.
 ///
 /// Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed,
@@ -84,6 +87,22 @@ pub enum Command {
     /// List, show, verify and fetch recovery points.
     #[command(subcommand, name = "recovery-point")]
     RecoveryPoint(RecoveryPointVerb),
+    /// Prove a recovery point: bring it back to life in scratch, and compare.
+    ///
+    /// Fetches it from its target, checks signature and digests, unseals it, restores all
+    /// members of a cluster into a scratch folder without a revision bump, boots real etcd
+    /// on loopback, and compares hash, revision and counts with the manifest. Writes a
+    /// report (JSON, and one page of HTML) and a signed mark beside the recovery point.
+    /// Everything else goes, however it ends. Exit codes: 0 passed, 1 failed, 2 passed but
+    /// report or mark could not be written, 64 no identity or no etcd is named.
+    Drill(Box<DrillArgs>),
+    /// Look into a recovery point with kubectl.
+    ///
+    /// Restores it into a scratch folder, boots one etcd and a read-only kube-apiserver on
+    /// loopback, and runs the command after `--` with KUBECONFIG set. Without a command it
+    /// prints the line to export and waits for Ctrl-C. Nothing is left afterwards; the
+    /// exit code is the command's. Phases and their times go to stderr.
+    Open(Box<OpenArgs>),
     /// Look into etcd snapshots, files or recovery points, and restore them, without any
     /// server.
     #[command(subcommand)]
@@ -100,6 +119,13 @@ pub enum Command {
     /// Compile the component on stdin for another process of this program.
     #[command(hide = true, name = COMPILE_VERB)]
     CompilePlugin,
+    /// Become a program that is killed when the process of this id is gone.
+    #[command(hide = true, name = GUARDED_VERB)]
+    RunGuarded {
+        parent: u32,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -294,6 +320,53 @@ pub struct DiffArgs {
     pub encryption_config: Option<PathBuf>,
     #[command(flatten)]
     pub inside: Inside,
+}
+
+#[derive(Debug, Args)]
+pub struct DrillArgs {
+    /// The recovery point; the newest otherwise.
+    #[arg(value_name = "RECOVERY-POINT")]
+    pub recovery_point: Option<String>,
+    #[command(flatten)]
+    pub at: At,
+    /// age identity file, or unencrypted SSH Ed25519 private key; the configuration's
+    /// `spec.drill.identity` otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// Also start a kube-apiserver on it and list objects.
+    #[arg(long)]
+    pub api_server: bool,
+    /// Read encrypted objects by this EncryptionConfiguration; by the one in the recovery
+    /// point's own archive of files otherwise.
+    #[arg(long, value_name = "FILE", requires = "api_server")]
+    pub encryption_config: Option<PathBuf>,
+    /// Write the report into this folder; the configuration's `spec.drill.reports`
+    /// otherwise.
+    #[arg(long, value_name = "FOLDER")]
+    pub report: Option<PathBuf>,
+    /// Put no mark beside the recovery point.
+    #[arg(long)]
+    pub no_mark: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    /// The recovery point; the newest otherwise.
+    #[arg(value_name = "RECOVERY-POINT")]
+    pub recovery_point: Option<String>,
+    #[command(flatten)]
+    pub at: At,
+    /// age identity file, or unencrypted SSH Ed25519 private key; the configuration's
+    /// `spec.drill.identity` otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// Read encrypted objects by this EncryptionConfiguration; by the one in the recovery
+    /// point's own archive of files otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub encryption_config: Option<PathBuf>,
+    /// What to run, e.g. `kubectl get pods -A`.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,9 @@
 
 pub mod args;
 mod daemon;
+mod drill;
 mod key;
+mod open;
 mod plugin;
 pub mod print;
 mod progress;
@@ -29,9 +31,14 @@ pub fn dispatch(cli: Cli) -> Outcome {
         Command::Run(args) => run::dispatch(&global, args),
         Command::Schedule(verb) => schedule::dispatch(&global, &verb),
         Command::RecoveryPoint(verb) => recovery_point::dispatch(&global, verb),
+        Command::Open(args) => open::dispatch(&global, *args),
+        Command::Drill(args) => drill::dispatch(&global, *args),
         Command::Target(verb) => target::dispatch(&global, &verb),
         Command::Plugin(verb) => plugin::dispatch(&global, &verb),
         Command::CompilePlugin => compile_plugin(),
+        Command::RunGuarded { parent, words } => Err(Failure::failed(
+            crate::lab::children::become_guarded(parent, &words),
+        )),
     }
 }
 

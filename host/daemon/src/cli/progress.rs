@@ -48,6 +48,9 @@ fn bar() -> ProgressBar {
 
 /// What is under way, in one line: the backup steps, then each target with parts and bytes.
 fn line(view: &RunView) -> String {
+    if let Some(drill) = &view.drill {
+        return format!("{}: drill {}", view.run, drill.state);
+    }
     let sealed: u64 = view.outputs.iter().map(|output| output.sealed_bytes).sum();
     let steps = view.backups.iter();
     let steps = steps.map(|backup| format!("{} {}", backup.step, backup.state));

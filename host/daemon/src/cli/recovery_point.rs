@@ -16,7 +16,9 @@ use drydock_core::{ClusterName, RecoveryPointName};
 use drydock_repository::manifest::{
     Artifact, Consistency, ConsistencyLevel, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR,
 };
-use drydock_repository::recovery_point::{Listed, RecoveryPoint, Standing, Verified};
+use drydock_repository::recovery_point::{
+    FoundMark, Listed, MarkStanding, RecoveryPoint, Standing, Verified,
+};
 use drydock_repository::{Identities, Repository, RepositoryError, Sealing, TrustedSigners};
 use drydock_sandbox::StoreTarget;
 use serde_json::{Value, json};
@@ -28,6 +30,9 @@ use crate::node::{Node, Workshop};
 
 /// Recovery points that one list shows: hourly ones of more than a year.
 const LISTED_MAX: usize = 10_000;
+
+/// Marks of one recovery point that are shown: daily drills of three months.
+const MARKS_SHOWN_MAX: usize = 100;
 
 /// Largest identity file.
 const IDENTITY_BYTES_MAX: u64 = 64 * 1024;
@@ -80,7 +85,7 @@ impl Shelf {
         })
     }
 
-    fn documents(&self) -> impl Iterator<Item = &Located<TargetDocument>> {
+    pub fn documents(&self) -> impl Iterator<Item = &Located<TargetDocument>> {
         self.workshop.node.documents.targets().filter(|target| {
             self.target
                 .as_ref()
@@ -89,7 +94,7 @@ impl Shelf {
     }
 
     /// The clusters to look for: the named one, or all that documents define.
-    fn clusters(&self) -> Vec<ClusterName> {
+    pub fn clusters(&self) -> Vec<ClusterName> {
         match &self.cluster {
             Some(cluster) => vec![cluster.clone()],
             None => self
@@ -102,7 +107,7 @@ impl Shelf {
         }
     }
 
-    fn target(&self, document: &Located<TargetDocument>) -> Result<StoreTarget, Failure> {
+    pub fn target(&self, document: &Located<TargetDocument>) -> Result<StoreTarget, Failure> {
         let cluster = self.cluster.clone().unwrap_or_else(|| ClusterName::new(""));
         self.workshop.idle_target(document, &cluster)
     }
@@ -188,6 +193,7 @@ async fn list(output: Output, shelf: &Shelf) -> Outcome {
         "TOTAL SIZE",
         "ARTIFACTS",
         "STATE",
+        "MARK",
     ];
     print::rows(output, &values, &header, rows)?;
     notes.iter().for_each(|note| print::note(note));
@@ -212,6 +218,7 @@ fn list_value(target: &str, entry: &Listed) -> Value {
                 .map(listed_artifact)
                 .collect();
             value["manifestSha256"] = json!(point.manifest_sha256.to_string());
+            value["mark"] = json!(entry.mark.as_ref().map(mark_value));
         }
         Standing::Refused(error) => {
             value["state"] = json!("Refused");
@@ -251,7 +258,34 @@ fn list_row(target: &str, entry: &Listed) -> Vec<String> {
         }
         Standing::Refused(_) => row.extend(["-", "-", "-", "-", "-", "Refused"].map(str::to_owned)),
     }
+    row.push(entry.mark.as_ref().map_or_else(|| "-".to_owned(), marked));
     row
+}
+
+/// What a mark says, and when it was found, e.g. `drilled 2026-01-03T03:04:05Z`.
+fn marked(mark: &FoundMark) -> String {
+    let word = mark.name.kind().word();
+    match &mark.standing {
+        MarkStanding::Sound { mark, .. } => format!("{word} {}", mark.at),
+        MarkStanding::Refused(why) => format!("{word}, which says nothing: {why}"),
+    }
+}
+
+fn mark_value(mark: &FoundMark) -> Value {
+    match &mark.standing {
+        MarkStanding::Sound { mark, signer } => json!({
+            "mark": mark.mark,
+            "at": mark.at.to_string(),
+            "node": mark.node,
+            "reason": mark.reason,
+            "recoveryMilliseconds": mark.recovery_milliseconds,
+            "signer": signer.to_string(),
+        }),
+        MarkStanding::Refused(why) => json!({
+            "mark": mark.name.kind(),
+            "refused": why,
+        }),
+    }
 }
 
 async fn show(output: Output, shelf: &Shelf, name: &str) -> Outcome {
@@ -281,6 +315,10 @@ async fn show(output: Output, shelf: &Shelf, name: &str) -> Outcome {
                 rows.push(pair("size", print::human_bytes(artifact.plain.size)));
                 rows.push(pair("object", &artifact.object));
                 rows.push(pair("sealed", told(artifact)));
+            }
+            let repository = Repository::new(&found.target, &shelf.signers);
+            for mark in repository.marks(&found.point, MARKS_SHOWN_MAX).await? {
+                rows.push(pair("mark", marked(&mark)));
             }
             print::line(&print::table(&["FIELD", "VALUE"], rows));
         }

@@ -140,10 +140,7 @@ fn report(output: Output, views: &[RunView]) -> Result<(), Failure> {
     }
     for view in views {
         if output == Output::Table {
-            print::line(&print::table(
-                &["RUN", "OUTCOME", "TARGET", "STATE", "PARTS", "BYTES"],
-                run_show::store_rows(view),
-            ));
+            print::line(&run_show::targets(view));
             let snapshots: Vec<_> = run_show::snapshot_rows(view).collect();
             if !snapshots.is_empty() {
                 print::line("");
@@ -165,5 +162,6 @@ fn value(view: &RunView) -> serde_json::Value {
         "recoveryPoint": run_show::recovery_point(view),
         "targets": view.stores,
         "snapshots": run_show::snapshots(view),
+        "drill": view.drill,
     })
 }

@@ -6,8 +6,8 @@ use drydock_core::{Facts, Finding, Level, RunId, ScheduleName, StepName, UnixTim
 use drydock_engine::RunView;
 use drydock_engine::model::Outcome as RunOutcome;
 use drydock_engine::replay::replay;
-use drydock_engine::view::{OutputView, StorePhase, StoreView};
-use drydock_journal::{Attempt, Journal, RunRow};
+use drydock_engine::view::{DrillView, OutputView, StorePhase, StoreView};
+use drydock_journal::{Attempt, Journal, Occurrence, RunRow};
 use drydock_snapshot::Status;
 use serde_json::{Value, json};
 
@@ -24,6 +24,9 @@ const LEFT_BEHIND: &str = "left-behind";
 const SUPERSEDED: &str =
     "another run had committed this recovery point first, so this one stored nothing";
 
+/// The word of an occurrence that could have been started, and was not.
+const SKIPPED: &str = "Skipped";
+
 /// Instants of a run that JSON shows as text, as every other command does.
 const INSTANTS: [&str; 3] = ["due", "created", "finished"];
 
@@ -36,6 +39,10 @@ pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
             views.push(view(journal, &row)?);
         }
     }
+    let skipped = match &journal {
+        Some(journal) => skipped(node, journal, schedule.as_ref())?,
+        None => Vec::new(),
+    };
     let rows = views.iter().map(|view| {
         vec![
             view.run.to_string(),
@@ -46,7 +53,9 @@ pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
             recovery_point(view).unwrap_or_else(|| "-".to_owned()),
         ]
     });
-    let values = views.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    let rows = skipped.iter().map(skipped_row).chain(rows);
+    let mut values = views.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    values.splice(0..0, skipped.iter().map(skipped_value));
     print::rows(
         output,
         &values,
@@ -54,6 +63,42 @@ pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
         rows,
     )?;
     Ok(Exit::Done)
+}
+
+/// The last occurrence of each drill that was skipped: no run tells of it, and a recovery
+/// point that nobody proves must be seen.
+fn skipped(
+    node: &Node,
+    journal: &Journal,
+    asked: Option<&ScheduleName>,
+) -> Result<Vec<Occurrence>, Failure> {
+    let mut occurrences = journal.last_occurrences()?;
+    occurrences.retain(|Occurrence { schedule, end, .. }| {
+        let is_asked = asked.is_none_or(|asked| asked == schedule);
+        end == SKIPPED && is_asked && node.documents.drill(schedule).is_some()
+    });
+    Ok(occurrences)
+}
+
+fn skipped_row(occurrence: &Occurrence) -> Vec<String> {
+    let reason = occurrence.reason.as_deref().unwrap_or("no reason is known");
+    vec![
+        occurrence.run.to_string(),
+        format!("{SKIPPED}: {reason}"),
+        occurrence.decided_at.to_string(),
+        "-".to_owned(),
+        "-".to_owned(),
+    ]
+}
+
+fn skipped_value(occurrence: &Occurrence) -> Value {
+    json!({
+        "run": occurrence.run,
+        "schedule": occurrence.schedule,
+        "due": occurrence.due.to_string(),
+        "phase": SKIPPED.to_lowercase(),
+        "reason": occurrence.reason,
+    })
 }
 
 pub fn show(node: &Node, output: Output, run: &str) -> Outcome {
@@ -101,8 +146,7 @@ fn view(journal: &Journal, row: &RunRow) -> Result<RunView, Failure> {
 }
 
 fn print_view(view: &RunView, attempts: &[Attempt]) {
-    let header = ["RUN", "OUTCOME", "TARGET", "STATE", "PARTS", "BYTES"];
-    print::line(&print::table(&header, store_rows(view)));
+    print::line(&targets(view));
     let snapshots: Vec<_> = snapshot_rows(view).collect();
     if !snapshots.is_empty() {
         print::line("");
@@ -112,8 +156,10 @@ fn print_view(view: &RunView, attempts: &[Attempt]) {
         print::line("");
         print::line(&print::table(&ARTIFACT_HEADER, artifact_rows(view)));
     }
-    print::line("");
-    print::line(&print::table(&PLUGIN_HEADER, plugin_rows(view)));
+    if !view.pins.is_empty() {
+        print::line("");
+        print::line(&print::table(&PLUGIN_HEADER, plugin_rows(view)));
+    }
     for line in reasons(view).iter().chain(&findings(view)) {
         print::line(line);
     }
@@ -132,6 +178,40 @@ fn print_view(view: &RunView, attempts: &[Attempt]) {
             .lines()
             .for_each(|line| print::line(&format!("  {line}")));
     }
+}
+
+/// What a run did at its targets, as a table.
+pub fn targets(view: &RunView) -> String {
+    match &view.drill {
+        Some(drill) => print::table(&DRILL_HEADER, [drill_row(view, drill)]),
+        None => {
+            let header = ["RUN", "OUTCOME", "TARGET", "STATE", "PARTS", "BYTES"];
+            print::table(&header, store_rows(view))
+        }
+    }
+}
+
+const DRILL_HEADER: [&str; 6] = [
+    "RUN",
+    "OUTCOME",
+    "TARGET",
+    "RECOVERY POINT",
+    "CHECKS",
+    "TIME TO RECOVER",
+];
+
+fn drill_row(view: &RunView, drill: &DrillView) -> Vec<String> {
+    let result = drill.result.as_ref();
+    let none = || "-".to_owned();
+    let recovery = result.and_then(|result| result.recovery_milliseconds);
+    vec![
+        view.run.to_string(),
+        outcome_word(view).to_owned(),
+        drill.target.to_string(),
+        recovery_point(view).unwrap_or_else(none),
+        result.map_or_else(none, |result| result.checks.to_string()),
+        recovery.map_or_else(none, crate::drill::seconds),
+    ]
 }
 
 const ARTIFACT_HEADER: [&str; 5] = ["ARTIFACT", "STEP", "SIZE", "SEALED", "JUDGED"];
@@ -232,7 +312,7 @@ fn value(view: &RunView) -> Result<Value, serde_json::Error> {
 }
 
 /// One row a target.
-pub fn store_rows(view: &RunView) -> Vec<Vec<String>> {
+fn store_rows(view: &RunView) -> Vec<Vec<String>> {
     let outcome = outcome_word(view);
     view.stores
         .iter()
@@ -269,8 +349,11 @@ pub fn outcome_word(view: &RunView) -> &'static str {
     }
 }
 
-/// The recovery point's name, once it is committed somewhere.
+/// The recovery point's name, once it is committed somewhere, or was drilled.
 pub fn recovery_point(view: &RunView) -> Option<String> {
+    if let Some(result) = view.drill.as_ref().and_then(|drill| drill.result.as_ref()) {
+        return Some(result.recovery_point.to_string());
+    }
     view.stores
         .iter()
         .any(|store| store.state == StorePhase::Committed)

@@ -54,11 +54,19 @@ pub fn planned(node: &Node, decided: &[Decided]) -> Result<Vec<Planned>, Failure
                 schedule: schedule.value.name.clone(),
                 cluster: schedule.value.spec.cluster.clone(),
                 timetable: Timetable::of(schedule).map_err(Failure::usage)?,
-                policy: Policy::of(&schedule.value.spec),
+                policy: Policy {
+                    lacks_identity: lacks_identity(node, &schedule.value),
+                    ..Policy::of(&schedule.value.spec)
+                },
                 decided: decided.through,
             })
         })
         .collect()
+}
+
+/// Whether the schedule drills and this node has nothing that opens a recovery point.
+fn lacks_identity(node: &Node, schedule: &Schedule) -> bool {
+    schedule.spec.drill.is_some() && node.config.value.spec.drill.identity.is_none()
 }
 
 /// A decision as the journal keeps it.

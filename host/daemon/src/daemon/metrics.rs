@@ -83,6 +83,7 @@ struct PerSchedule {
     next_due: Gauges,
     point_bytes: Gauges,
     point_revision: Gauges,
+    drill_recovery: Gauges,
     upload_bytes: Family<BySchedule, Counter>,
 }
 
@@ -244,6 +245,15 @@ impl Metrics {
         }
         let per = &self.schedules;
         set(&per.last_success, &view.schedule, finished.0);
+        if let Some(drill) = &view.drill {
+            let result = drill.result.as_ref();
+            let measured = result.and_then(|result| result.recovery_milliseconds);
+            let milliseconds = measured.and_then(|milliseconds| i64::try_from(milliseconds).ok());
+            if let Some(milliseconds) = milliseconds {
+                set(&per.drill_recovery, &view.schedule, milliseconds);
+            }
+            return;
+        }
         let outputs = view.outputs.iter();
         let bytes: u64 = outputs.filter_map(|output| output.plain_bytes).sum();
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -267,6 +277,7 @@ impl PerSchedule {
             next_due: Family::default(),
             point_bytes: Family::default(),
             point_revision: Family::default(),
+            drill_recovery: Family::default(),
             upload_bytes: Family::default(),
         };
         registry.register(
@@ -292,26 +303,27 @@ impl PerSchedule {
     }
 
     /// In the order of [`GAUGES`].
-    fn gauges(&self) -> [&Gauges; 5] {
+    fn gauges(&self) -> [&Gauges; 6] {
         [
             &self.runnable,
             &self.last_success,
             &self.next_due,
             &self.point_bytes,
             &self.point_revision,
+            &self.drill_recovery,
         ]
     }
 }
 
 /// Names and meanings of the gauges that every schedule has.
-const GAUGES: [(&str, &str); 5] = [
+const GAUGES: [(&str, &str); 6] = [
     (
         "schedule_runnable",
         "0 while a run of the schedule could not be started; /readyz says why",
     ),
     (
         "schedule_last_success_timestamp_seconds",
-        "When the last run that committed a recovery point ended, in seconds since 1970",
+        "When the last run that committed a recovery point, or drilled one that passed, ended, in seconds since 1970",
     ),
     (
         "schedule_next_due_timestamp_seconds",
@@ -324,6 +336,10 @@ const GAUGES: [(&str, &str); 5] = [
     (
         "recovery_point_revision",
         "etcd's revision of the last recovery point",
+    ),
+    (
+        "drill_recovery_milliseconds",
+        "Time to recover that the last drill that passed measured",
     ),
 ];
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use drydock_core::files::{Step, Workflow};
+use drydock_core::files::{DrillWork, Step, Workflow};
 use drydock_core::{Clock as _, ScheduleName};
 use drydock_sandbox::{Plugin, StepCall};
 
@@ -13,8 +13,9 @@ use super::places::{ConfigPlaces, place};
 use super::prepare::recipients;
 use super::roles::{self, Roles};
 use super::workshop::{accept_config, findings_of};
-use super::{Node, Workshop};
+use super::{Node, Work, Workshop};
 use crate::clock::SystemClock;
+use crate::drill::station::identities;
 use crate::exit::Failure;
 
 /// Looks at every schedule of the node.
@@ -33,8 +34,12 @@ pub async fn check(node: Node) -> Result<(), Failure> {
         .map(|schedule| schedule.value.name.clone())
         .collect();
     for name in names {
-        let workflow = workshop.node.workflow(&name)?;
-        failures.extend(check_workflow(&workshop, &workflow).await);
+        match workshop.node.work(&name)? {
+            Work::Backup(workflow) => {
+                failures.extend(check_workflow(&workshop, &workflow).await);
+            }
+            Work::Drill(drill) => failures.extend(check_drill(&workshop, &drill).await),
+        }
     }
     // Two schedules that name one wrong thing are one mistake.
     let told: BTreeSet<String> = failures.iter().map(Failure::sentence).collect();
@@ -78,6 +83,22 @@ async fn check_workflow(workshop: &Workshop, workflow: &Workflow<'_>) -> Vec<Fai
         };
         failures.extend(checked.err().map(|failure| failure.placed(place)));
     }
+    failures
+}
+
+/// A node without an identity skips its drills, which is no mistake.
+async fn check_drill(workshop: &Workshop, work: &DrillWork<'_>) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    failures.extend(identities(&workshop.node.config).err());
+    let place = work.target.sentence("spec.config", "");
+    let checked = match workshop.idle_target(work.target, &work.cluster.value.name) {
+        Ok(target) => {
+            let subject = format!("target {}", work.target.value.name);
+            accept_config(&subject, target.check_config().await)
+        }
+        Err(failure) => Err(failure),
+    };
+    failures.extend(checked.err().map(|failure| failure.placed(&place)));
     failures
 }
 

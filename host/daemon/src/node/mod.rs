@@ -23,6 +23,8 @@ use drydock_core::{ScheduleName, files};
 pub use access::cluster_access;
 pub use check::check;
 pub use load::{check_timetables, files_of, read_documents};
+pub use network::http_config;
+pub use prepare::{BACKOFF_MS, BACKOFF_MS_MAX};
 pub use roles::Roles;
 pub use sanity::check_clock;
 pub use station::Station;
@@ -39,6 +41,12 @@ const NAMED_MAX: usize = 10;
 pub struct Node {
     pub config: Located<NodeConfig>,
     pub documents: DocumentSet,
+}
+
+/// What a schedule does.
+pub enum Work<'a> {
+    Backup(Box<files::Workflow<'a>>),
+    Drill(files::DrillWork<'a>),
 }
 
 impl Node {
@@ -67,7 +75,17 @@ impl Node {
         self.state().join(drydock_journal::JOURNAL_FILE)
     }
 
-    /// The schedule's workflow, or a sentence that names the nearest schedule.
+    /// What the schedule does, or a sentence that names the nearest schedule.
+    pub fn work(&self, schedule: &ScheduleName) -> Result<Work<'_>, Failure> {
+        if let Some(drill) = self.documents.drill(schedule) {
+            return Ok(Work::Drill(drill));
+        }
+        self.workflow(schedule)
+            .map(|workflow| Work::Backup(Box::new(workflow)))
+    }
+
+    /// The schedule's workflow, or a sentence that names the nearest schedule. One that
+    /// drills has none.
     pub fn workflow(&self, schedule: &ScheduleName) -> Result<files::Workflow<'_>, Failure> {
         self.documents.workflow(schedule).ok_or_else(|| {
             let known = self.documents.schedules().map(|s| s.value.name.as_str());

@@ -29,8 +29,8 @@ use crate::steps::{
 };
 
 /// First wait before an effect is tried again, and the longest one.
-const BACKOFF_MS: u64 = 1_000;
-const BACKOFF_MS_MAX: u64 = 60_000;
+pub const BACKOFF_MS: u64 = 1_000;
+pub const BACKOFF_MS_MAX: u64 = 60_000;
 
 /// Memory of the index of a snapshot's keys before it moves into the spool, so that a run
 /// stays below 96 MiB whatever the snapshot holds. 350,000 keys fit; more cost some writing.
@@ -332,6 +332,7 @@ fn spec(
                 target: document.value.name.clone(),
             })
             .collect(),
+        drill: None,
         policy: Policy {
             backoff_limit: schedule.spec.backoff_limit(),
             backoff_ms: BACKOFF_MS,

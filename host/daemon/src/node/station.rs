@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use drydock_core::{Clock, RunId, ScheduleName, UnixTime};
 use drydock_engine::model::RunSpec;
-use drydock_engine::{Engine, NoCrash, RunHandle};
+use drydock_engine::{Engine, NoCrash, RunHandle, StepRunner};
 use drydock_journal::{Journal, LockError, LockOwner, StateLock};
 use drydock_repository::{SigningKey, TrustedSigners};
 
 use super::prepare::Prepared;
 use super::sanity::check_clock;
-use super::{Node, Workshop};
+use super::{Node, Work, Workshop};
 use crate::clock::SystemClock;
 use crate::crash::Kill;
+use crate::drill::steps::Prepared as PreparedDrill;
 use crate::exit::Failure;
 
 /// A node that can run schedules. While it lives, no other process can.
@@ -23,6 +24,35 @@ pub struct Station {
     pub signers: Arc<TrustedSigners>,
     pub clock: Arc<dyn Clock>,
     _lock: Arc<StateLock>,
+}
+
+/// A run that is ready to start.
+enum Ready {
+    Backup(Box<Prepared>),
+    Drill(Box<PreparedDrill>),
+}
+
+impl Ready {
+    fn spec(&self) -> &RunSpec {
+        match self {
+            Self::Backup(prepared) => &prepared.spec,
+            Self::Drill(prepared) => &prepared.spec,
+        }
+    }
+
+    async fn check_config(&self) -> Result<(), Failure> {
+        match self {
+            Self::Backup(prepared) => prepared.check_config().await,
+            Self::Drill(prepared) => prepared.check_config().await,
+        }
+    }
+
+    fn runner(self, station: &Station) -> Result<Arc<dyn StepRunner>, Failure> {
+        Ok(match self {
+            Self::Backup(prepared) => Arc::new(prepared.steps(station)?),
+            Self::Drill(prepared) => Arc::new(prepared.steps()),
+        })
+    }
 }
 
 impl Station {
@@ -85,8 +115,21 @@ impl Station {
 
     /// Whether a run of the schedule could be started, as far as that can be told without
     /// one: plugins admitted and of the right world, grants there, configurations accepted,
-    /// keys and certificates readable.
+    /// keys and certificates readable. A drill on a node without an identity will be
+    /// skipped, which is in order.
     pub async fn check(&self, schedule: &ScheduleName) -> Result<(), Failure> {
+        let lacks_identity = self
+            .workshop
+            .node
+            .config
+            .value
+            .spec
+            .drill
+            .identity
+            .is_none();
+        if lacks_identity && self.workshop.node.documents.drill(schedule).is_some() {
+            return Ok(());
+        }
         let now = self.clock.now();
         let run = RunId::of(schedule, now, Some("check"));
         let prepared = self.prepare(schedule, run, now, true)?;
@@ -100,13 +143,18 @@ impl Station {
         run: RunId,
         due: UnixTime,
         by_hand: bool,
-    ) -> Result<Prepared, Failure> {
-        tokio::task::block_in_place(|| Prepared::new(self, schedule, run, due, by_hand))
+    ) -> Result<Ready, Failure> {
+        tokio::task::block_in_place(|| match self.workshop.node.work(schedule)? {
+            Work::Backup(_) => Prepared::new(self, schedule, run, due, by_hand)
+                .map(|prepared| Ready::Backup(Box::new(prepared))),
+            Work::Drill(work) => PreparedDrill::new(self, work, run, due, by_hand)
+                .map(|prepared| Ready::Drill(Box::new(prepared))),
+        })
     }
 
     /// Refuses a schedule that is not there.
     pub fn schedule(&self, schedule: &ScheduleName) -> Result<(), Failure> {
-        self.workshop.node.workflow(schedule).map(|_| ())
+        self.workshop.node.work(schedule).map(|_| ())
     }
 
     /// Runs of the schedule that have no end, the oldest first.
@@ -128,7 +176,7 @@ impl Station {
     ) -> Result<RunHandle, Failure> {
         let prepared = self.prepare(schedule, run, due, by_hand)?;
         prepared.check_config().await?;
-        let spec = prepared.spec.clone();
+        let spec = prepared.spec().clone();
         let engine = self.engine(prepared)?;
         Ok(engine.start(spec).await?)
     }
@@ -138,7 +186,7 @@ impl Station {
     pub async fn resume(&self, run: &RunId) -> Result<RunHandle, Failure> {
         let pinned = self.pinned(run).await?;
         let prepared = self.prepare(&pinned.schedule, run.clone(), pinned.due, pinned.by_hand)?;
-        let changed = changes(&pinned, &prepared.spec);
+        let changed = changes(&pinned, prepared.spec());
         let handle = self.engine(prepared)?.resume(run).await?;
         if let Some(changed) = changed {
             tracing::warn!(%run, changed, "the run cannot go on and is taken back");
@@ -158,8 +206,8 @@ impl Station {
         Ok(drydock_engine::replay::replay(run, &records)?.spec)
     }
 
-    fn engine(&self, prepared: Prepared) -> Result<Engine, Failure> {
-        let steps = Arc::new(prepared.steps(self)?);
+    fn engine(&self, prepared: Ready) -> Result<Engine, Failure> {
+        let steps = prepared.runner(self)?;
         let engine = Engine::new(Arc::clone(&self.journal), steps, Arc::clone(&self.clock));
         Ok(match Kill::from_environment() {
             Some(kill) => engine.with_crash_point(Arc::new(kill)),

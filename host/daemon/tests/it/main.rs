@@ -16,6 +16,7 @@ mod cluster_trouble;
 mod command_line;
 mod crash;
 mod daemon;
+mod drill;
 mod init;
 mod inside;
 mod outside;

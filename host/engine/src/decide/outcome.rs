@@ -4,11 +4,14 @@ use drydock_core::{Fault, Finding, Level};
 
 use super::cleanup::{Fate, fate};
 use crate::model::Outcome;
-use crate::state::{RunState, Store, StoreStatus, Upload};
+use crate::state::{Drill, RunState, Store, StoreStatus, Upload};
 
 /// The outcome of a run in which nothing more can happen.
 #[must_use]
 pub fn outcome(state: &RunState) -> Outcome {
+    if let Some(drill) = &state.drill {
+        return drilled(state, drill);
+    }
     let mut stores = state.stores.iter();
     let committed = stores.any(|store| store.status == StoreStatus::Committed);
     let mut stores = state.stores.iter();
@@ -38,6 +41,28 @@ pub fn left_behind(state: &RunState) -> Vec<String> {
             .map(|fault| format!("the sealed spool of the run could not be removed: {fault}")),
     );
     left
+}
+
+/// A recovery point that does not pass fails the run, however well the drill went.
+fn drilled(state: &RunState, drill: &Drill) -> Outcome {
+    match &drill.result {
+        None => Outcome::Failed {
+            fault: failure(state),
+        },
+        Some(result) if result.passed => {
+            let left = left_behind(state);
+            committed_outcome(result.warnings.iter().cloned().chain(left).collect())
+        }
+        Some(result) => {
+            let why = result.reason.as_deref().unwrap_or("no reason was given");
+            let point = &result.recovery_point;
+            let message = format!("recovery point {point} failed its drill: {why}");
+            let fault = Fault::permanent("drill-failed", message);
+            let warnings = result.warnings.iter();
+            let fault = warnings.fold(fault, |fault, told| fault.with_detail("warning", told));
+            Outcome::Failed { fault }
+        }
+    }
 }
 
 fn committed_outcome(reasons: Vec<String>) -> Outcome {

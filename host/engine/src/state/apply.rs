@@ -10,7 +10,7 @@ mod upload;
 use drydock_core::{ErrorClass, Fault, OutputId, StepName, Verdict};
 
 use super::{Finished, RunState, SignedManifest, StoreStatus};
-use crate::model::Event;
+use crate::model::{DrillResult, Event};
 
 impl RunState {
     /// Takes in what happened. An event that does not fit (it came too late, or names
@@ -66,6 +66,7 @@ impl RunState {
             Event::ObjectDeleted { store, output } => self.object_deleted(store, *output),
             Event::UploadsSwept { store, .. } => self.uploads_swept(store),
             Event::SpoolDropped => self.drop_spool.done(),
+            Event::Drilled { attempt, result } => self.drilled(*attempt, result),
             Event::EffectFailed { effect, fault } => self.effect_failed(effect, fault),
             Event::WaitOver { timer } => self.each_task(|task| task.wait_over(*timer)),
             Event::CancelRequested { reason } => self.end(cancelled(reason)),
@@ -83,7 +84,7 @@ impl RunState {
     /// Brings the run to an end before its time, unless there is nothing left to stop.
     /// The first reason counts.
     pub(super) fn end(&mut self, fault: Fault) {
-        if self.ending.is_none() && !self.all_stores_terminal() {
+        if self.ending.is_none() && !self.is_settled() {
             self.ending = Some(fault);
         }
     }
@@ -100,6 +101,15 @@ impl RunState {
         if !verdict.pass {
             let fault = not_passed(step, &found.name, verdict);
             self.end(fault);
+        }
+    }
+
+    /// An answer of an attempt that was lost counts for nothing.
+    fn drilled(&mut self, attempt: u32, result: &DrillResult) {
+        let Some(drill) = &mut self.drill else { return };
+        if drill.task.is_in_flight() && drill.task.attempts == attempt {
+            drill.task.done();
+            drill.result = Some(result.clone());
         }
     }
 

@@ -52,6 +52,7 @@ pub fn spec_of(backups: &[&str], stores: &[&str], backoff_limit: u32) -> RunSpec
         backups: backups.iter().copied().map(pin).collect(),
         verify: vec![verify("verify", &[])],
         stores: stores.iter().map(store).collect(),
+        drill: None,
         policy: Policy {
             backoff_limit,
             backoff_ms: 100,

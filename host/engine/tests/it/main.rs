@@ -2,6 +2,7 @@
 //! and the driver over a real journal.
 #![cfg(test)]
 
+mod drill;
 mod driver;
 mod kit;
 mod laws;

@@ -64,7 +64,7 @@ impl Run {
             .clone()
     }
 
-    fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Outcome {
         match self.asked.as_slice() {
             [Effect::Finish { outcome }] => outcome.clone(),
             other => panic!("not the end: {other:?}"),
@@ -91,6 +91,7 @@ fn short(effect: &Effect) -> String {
             first_output,
         } => format!(" {step} {attempt} from {first_output}"),
         Effect::StopBackup { step } => format!(" {step}"),
+        Effect::Drill { attempt } => format!(" {attempt}"),
         Effect::PutPart {
             number,
             offset,

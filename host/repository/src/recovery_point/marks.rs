@@ -26,7 +26,10 @@ pub struct FoundMark {
 /// Whether a mark can be believed.
 #[derive(Debug)]
 pub enum MarkStanding {
-    Sound { mark: Box<Mark>, signer: KeyId },
+    Sound {
+        mark: Box<Mark>,
+        signer: KeyId,
+    },
     /// Why not, in a sentence.
     Refused(String),
 }
@@ -46,12 +49,12 @@ impl Repository<'_> {
         let text = mark.to_text().map_err(refused)?;
         let name = mark.name(&text);
         let comment = trusted_comment(mark.mark, &mark.cluster, &mark.recovery_point);
-        let signature = key
-            .sign_as(text.as_bytes(), &comment)
-            .map_err(|source| RepositoryError::MarkNotSigned {
+        let signature = key.sign_as(text.as_bytes(), &comment).map_err(|source| {
+            RepositoryError::MarkNotSigned {
                 point: label(&folder),
                 source,
-            })?;
+            }
+        })?;
         let signature_key = folder.object(&name.signature_file());
         // One that is there already is over the same bytes: the name holds their digest.
         object::create(self.target, &signature_key, signature.as_bytes()).await?;

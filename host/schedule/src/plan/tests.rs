@@ -347,6 +347,7 @@ fn every_occurrence_ends_exactly_once() {
                 CatchUp::None
             },
             jitter_seconds: below(2000),
+            ..Policy::default()
         };
         let mut state = quarterly(policy);
         let mut now = START;
@@ -368,5 +369,43 @@ fn every_occurrence_ends_exactly_once() {
         assert_eq!(ended, expected, "round {round}");
         let open = (now - START) / QUARTER - i64::try_from(ended.len()).unwrap();
         assert!((0..=1).contains(&open), "round {round}: {open} open");
+    }
+}
+
+#[test]
+fn a_drill_without_an_identity_is_skipped_and_says_why() {
+    let state = quarterly(Policy {
+        activity: Activity::Drill,
+        lacks_identity: true,
+        ..Policy::default()
+    });
+    let skipped = OccurrenceEnd::Skipped(SkipReason::NoIdentity);
+    assert_eq!(ends(&state, START + QUARTER), [skipped]);
+    assert_eq!(
+        SkipReason::NoIdentity.to_string(),
+        "this node has no identity that opens recovery points: name one as spec.drill.identity of its configuration, or let another node drill with nodes: of the schedule"
+    );
+}
+
+#[test]
+fn a_drill_and_a_backup_of_one_cluster_do_not_hold_each_other_up() {
+    let forbid = |activity| Policy {
+        concurrency: ConcurrencyPolicy::Forbid,
+        activity,
+        ..Policy::default()
+    };
+    let now = START + QUARTER;
+    for (own, other) in [
+        (Activity::Drill, Activity::Backup),
+        (Activity::Backup, Activity::Drill),
+    ] {
+        let mut state = quarterly(forbid(own));
+        state.active = vec![active("b.0", "b", "main", other)];
+        assert_eq!(ends(&state, now), [started()]);
+        state.active = vec![active("b.0", "b", "main", own)];
+        assert!(matches!(
+            ends(&state, now)[..],
+            [OccurrenceEnd::Skipped(SkipReason::Overlap { .. })]
+        ));
     }
 }

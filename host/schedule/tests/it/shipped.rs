@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use drydock_core::UnixTime;
 use drydock_core::files::{self, Document, DocumentSet, Located};
+use drydock_core::{ScheduleName, UnixTime};
 use drydock_schedule::{OccurrenceEnd, Planned, Policy, State, Timetable, next_wake, plan};
 
 /// 2026-03-01T00:00:00Z: the months after it hold transitions of every zone in use.
@@ -84,17 +84,24 @@ fn the_quickstart_is_due_every_quarter_of_an_hour() {
 
 #[test]
 fn the_examples_fit_together() {
-    let work: Vec<_> = ["examples/nightly.yaml", "examples/policies.yaml"]
-        .into_iter()
-        .flat_map(documents)
-        .collect();
+    let work: Vec<_> = [
+        "examples/nightly.yaml",
+        "examples/policies.yaml",
+        "examples/drill.yaml",
+    ]
+    .into_iter()
+    .flat_map(documents)
+    .collect();
     let set = DocumentSet::from_folders(work, documents("examples/grants.yaml")).unwrap();
     let counted: Vec<(&str, usize)> = set
         .schedules()
         .map(|schedule| (schedule.value.name.as_str(), starts(schedule)))
         .collect();
     // Fourteen Sundays, and the firsts of April and May, which are none: four times each.
-    assert_eq!(counted, [("every-policy", 64), ("nightly", 92)]);
+    let expected = [("every-policy", 64), ("nightly", 92), ("weekly-drill", 14)];
+    assert_eq!(counted, expected);
+    let drill = set.drill(&ScheduleName::new("weekly-drill")).unwrap();
+    assert!(drill.drill.api_server && set.workflow(&drill.schedule.value.name).is_none());
     let node = fs::read_to_string(folder().join("examples/node.yaml")).unwrap();
     assert!(files::parse_node_config("examples/node.yaml", &node).is_ok());
 }
@@ -111,6 +118,7 @@ fn every_shipped_file_is_read_by_a_test() {
     assert_eq!(
         names,
         [
+            "examples/drill.yaml",
             "examples/grants.yaml",
             "examples/nightly.yaml",
             "examples/node.yaml",

@@ -26,9 +26,19 @@ impl Keeper {
                 cluster: row.cluster,
                 activity: Activity::Backup,
             };
+            let run = self.with_activity(run);
             self.attend(run, row.due, Task::TakeUp);
         }
         self.phase = Phase::TakingUp;
+    }
+
+    /// The journal does not tell what a run does; its schedule does, if it is still there.
+    fn with_activity(&self, run: ActiveRun) -> ActiveRun {
+        let planned = agenda::find(&self.plan.schedules, &run.schedule);
+        ActiveRun {
+            activity: planned.map_or(run.activity, |planned| planned.policy.activity),
+            ..run
+        }
     }
 
     /// Starts what was decided to start and has no run: the last process ended in between.
@@ -67,7 +77,7 @@ impl Keeper {
                     run,
                     schedule: schedule.clone(),
                     cluster: planned.cluster.clone(),
-                    activity: Activity::Backup,
+                    activity: planned.policy.activity,
                 };
                 self.plan.resumed(active.clone());
                 let task = Task::Start {
@@ -122,6 +132,7 @@ impl Keeper {
             cluster,
             due,
             run,
+            activity,
             end,
         } = decision;
         self.metrics.occurrence(&schedule, end.word());
@@ -151,7 +162,7 @@ impl Keeper {
             run,
             schedule: schedule.clone(),
             cluster,
-            activity: Activity::Backup,
+            activity,
         };
         let task = Task::Start {
             schedule,

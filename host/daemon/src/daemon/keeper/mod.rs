@@ -92,6 +92,7 @@ struct Attended {
     orders: mpsc::Sender<Order>,
     schedule: ScheduleName,
     cluster: ClusterName,
+    activity: Activity,
     due: UnixTime,
     /// Whether it is the run of an occurrence that was decided here.
     is_start: bool,
@@ -298,6 +299,7 @@ impl Keeper {
             orders,
             schedule: run.schedule,
             cluster: run.cluster,
+            activity: run.activity,
             due,
             is_start: matches!(task, Task::Start { .. }),
             stage: Stage::Beginning,
@@ -366,7 +368,7 @@ impl Attended {
             run: run.clone(),
             schedule: self.schedule.clone(),
             cluster: self.cluster.clone(),
-            activity: Activity::Backup,
+            activity: self.activity,
         }
     }
 }

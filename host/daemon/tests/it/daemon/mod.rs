@@ -2,7 +2,7 @@
 //! and the clock.
 
 mod clock;
-mod kit;
+pub mod kit;
 mod occurrences;
 mod one_cpu;
 mod reload;

@@ -28,6 +28,9 @@ impl RunState {
                 self.lose_backup(&step, &interrupted());
             }
         }
+        if let Some(drill) = &mut self.drill {
+            drill.task.resumed();
+        }
         self.sign.resumed();
         self.drop_spool.resumed();
         self.finish.resumed();

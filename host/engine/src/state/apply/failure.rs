@@ -68,7 +68,7 @@ impl RunState {
             }
             Effect::CommitManifest { store, .. } => self.give_up(store, fault.clone()),
             Effect::Judge { output, .. } if self.is_live(*output) => self.end(fault.clone()),
-            Effect::SignManifest => self.end(fault.clone()),
+            Effect::SignManifest | Effect::Drill { .. } => self.end(fault.clone()),
             _ => {}
         }
     }

@@ -66,11 +66,7 @@ async fn a_mark_of_a_stranger_a_changed_one_and_a_moved_one_are_refused() {
     let point = committed(&world).await;
     let stranger = World::new();
     let mark = drilled(&point);
-    let name = world
-        .repository()
-        .mark(&mark, &stranger.key)
-        .await
-        .unwrap();
+    let name = world.repository().mark(&mark, &stranger.key).await.unwrap();
     assert_eq!(
         refused(&world, &point).await.unwrap(),
         format!(

@@ -77,8 +77,6 @@ pub fn provide(arguments: &Arguments, kind: Kind, mebibytes: u64) -> Result<Data
         command
             .arg("--drydock")
             .arg(&arguments.drydock)
-            .arg("--checkout")
-            .arg(&arguments.checkout)
             .arg("--data")
             .arg(&arguments.data)
             .args(["--mebibytes", &mebibytes.to_string()])

@@ -25,6 +25,7 @@ mod backup;
 mod data;
 #[path = "../drydock-quickstart/documents.rs"]
 mod documents;
+mod drill;
 mod fetch;
 mod inside;
 mod look;
@@ -52,9 +53,6 @@ pub struct Arguments {
     /// The program `drydock`, built for release.
     #[arg(long, value_name = "FILE")]
     drydock: PathBuf,
-    /// The checkout, for `schedules/quickstart.yaml`.
-    #[arg(long, value_name = "DIR")]
-    checkout: PathBuf,
     /// Where the data sets are kept from one run to the next.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -79,8 +77,8 @@ pub struct Arguments {
 }
 
 /// The comparisons by name, in the order in which they run.
-const NAMES: [&str; 8] = [
-    "backup", "fetch", "status", "hashkv", "restore", "ls", "diff", "memory",
+const NAMES: [&str; 9] = [
+    "backup", "fetch", "drill", "status", "hashkv", "restore", "ls", "diff", "memory",
 ];
 
 #[tokio::main]
@@ -117,7 +115,10 @@ async fn bench(arguments: &Arguments) -> Result<()> {
 }
 
 async fn on_data_set(arguments: &Arguments, data: &DataSet, report: &mut Report) -> Result<()> {
-    if arguments.wants("backup") || arguments.wants("fetch") {
+    if ["backup", "fetch", "drill"]
+        .iter()
+        .any(|name| arguments.wants(name))
+    {
         let stage = Box::pin(Stage::set(arguments, data)).await?;
         let mut point = None;
         if arguments.wants("backup") {
@@ -125,9 +126,12 @@ async fn on_data_set(arguments: &Arguments, data: &DataSet, report: &mut Report)
             report.add(compared);
             point = Some(last);
         }
+        let point = point.map_or_else(|| stage.run_once(), Ok)?;
         if arguments.wants("fetch") {
-            let point = point.map_or_else(|| stage.run_once(), Ok)?;
             report.add(fetch::compare(&stage, &point, arguments.runs)?);
+        }
+        if arguments.wants("drill") {
+            report.add(drill::compare(&stage, &point, arguments.runs)?);
         }
     }
     if arguments.wants("status") {

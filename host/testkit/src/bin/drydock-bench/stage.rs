@@ -15,6 +15,19 @@ use crate::Arguments;
 use crate::data::{DataSet, QUOTA_BYTES};
 use crate::documents::{BACKUPS, CONFIGURATION, Documents};
 
+/// A backup of etcd alone, since the peers have nothing for files.
+const SCHEDULE: &str = "apiVersion: drydock.dev/v1
+kind: Schedule
+metadata: {name: quickstart}
+spec:
+  cluster: quickstart
+  schedule: '*/15 * * * *'
+  steps:
+    - {name: snapshot, plugin: etcd-backup}
+    - {name: verify, plugin: etcd-verify}
+    - {name: store, target: local}
+";
+
 /// A folder for one comparison, on the disk where the data sets are: a folder for
 /// temporary files may be memory, where syncing costs nothing.
 pub struct Place(TempDir);
@@ -87,21 +100,19 @@ impl Stage {
             place,
             drydock: arguments.drydock.clone(),
         };
-        stage.write_documents(&arguments.checkout)?;
+        stage.write_documents()?;
         Ok(stage)
     }
 
-    fn write_documents(&mut self, checkout: &Path) -> Result<()> {
+    fn write_documents(&mut self) -> Result<()> {
         self.new_key("signing", "signing.key")?;
         self.recipient = self.new_key("sealing", "sealing.key")?;
-        let schedule = checkout.join("schedules/quickstart.yaml");
-        let schedule = std::fs::canonicalize(&schedule)
-            .with_context(|| format!("{} is missing", schedule.display()))?;
         let documents = Documents {
             scratch: self.place.path(),
-            schedule: &schedule,
+            schedule: SCHEDULE,
             source: &self.cluster,
             recipient: &self.recipient,
+            etcd: &self.cluster.programs().join("etcd"),
         };
         documents.write()
     }

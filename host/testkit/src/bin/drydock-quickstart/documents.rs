@@ -1,10 +1,10 @@
 //! The documents that tell Drydock about the scratch cluster.
 //!
 //! Paths in a document are relative to the file they stand in, so everything but the
-//! schedule, the target's folder and its grant is named relatively.
+//! target's folder, the certificates and their grants is named relatively.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use drydock_testkit::etcd::Cluster;
@@ -18,18 +18,20 @@ pub const BACKUPS: &str = "backups";
 /// What the documents are made from.
 pub struct Documents<'a> {
     pub scratch: &'a Path,
-    /// The checkout's schedule, which names the cluster `quickstart` and the target
-    /// `local`.
-    pub schedule: &'a Path,
+    /// A schedule, which names the cluster `quickstart` and the target `local`.
+    pub schedule: &'a str,
     pub source: &'a Cluster,
     /// Whom backups are sealed for.
     pub recipient: &'a str,
+    /// The program that drills boot.
+    pub etcd: &'a Path,
 }
 
 impl Documents<'_> {
     /// Writes all of them, and makes the folder for backups.
     pub fn write(&self) -> Result<()> {
         self.write_one(CONFIGURATION, &self.node())?;
+        self.write_one("inventory/schedule.yaml", self.schedule)?;
         self.write_one("inventory/cluster.yaml", &self.cluster()?)?;
         self.write_one("inventory/target.yaml", &self.target())?;
         self.write_one("grants/grants.yaml", &self.grants())?;
@@ -46,6 +48,11 @@ impl Documents<'_> {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// The folder with the source cluster's certificates.
+    fn pki(&self) -> PathBuf {
+        self.source.folder().join("pki")
+    }
+
     fn node(&self) -> String {
         format!(
             "apiVersion: drydock.dev/v1\n\
@@ -53,10 +60,11 @@ impl Documents<'_> {
              metadata: {{name: quickstart}}\n\
              spec:\n  \
                state: state\n  \
-               schedules: [{schedule}, inventory]\n  \
+               schedules: [inventory]\n  \
                grants: [grants]\n  \
-               signingKey: {{valueFrom: {{file: signing.key}}}}\n",
-            schedule = quoted(self.schedule),
+               signingKey: {{valueFrom: {{file: signing.key}}}}\n  \
+               drill: {{etcd: {{path: {etcd}}}, reports: reports}}\n",
+            etcd = quoted(self.etcd),
         )
     }
 
@@ -110,9 +118,13 @@ impl Documents<'_> {
         };
         let folder = quoted(&self.scratch.join(BACKUPS));
         let store = format!("{{files: [{{directory: {folder}, access: write}}]}}");
+        let pki = quoted(&self.pki());
+        let files = format!("{{files: [{{directory: {pki}, access: read}}]}}");
         [
             grant("etcd-backup", "{etcd: [member-list, status, snapshot]}"),
             grant("etcd-verify", "{}"),
+            grant("files-backup", &files),
+            grant("files-verify", "{}"),
             grant("store-file", &store),
         ]
         .join("---\n")
@@ -120,6 +132,6 @@ impl Documents<'_> {
 }
 
 /// A path as a quoted YAML scalar, so that no character in it can mean anything.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     serde_json::Value::from(path.to_string_lossy()).to_string()
 }

@@ -97,8 +97,9 @@ impl Drydock {
         })
     }
 
-    /// Fetches the only artifact of a recovery point, unsealed, into a file.
-    pub fn fetch(&self, recovery_point: &str, identity: &Path, to: &Path) -> Result<()> {
+    /// Fetches all artifacts of a recovery point, unsealed, into a folder, and returns the
+    /// file that is the etcd snapshot.
+    pub fn fetch(&self, recovery_point: &str, identity: &Path, to: &Path) -> Result<PathBuf> {
         let mut command = self.command();
         command
             .args(["recovery-point", "fetch", recovery_point, "--identity"])
@@ -106,7 +107,33 @@ impl Drydock {
             .arg("--to")
             .arg(to);
         run(&mut command)?;
+        let entries =
+            std::fs::read_dir(to).with_context(|| format!("cannot list {}", to.display()))?;
+        let mut files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        files
+            .find(|file| file.extension().is_some_and(|end| end == "db"))
+            .with_context(|| format!("{} holds no snapshot", to.display()))
+    }
+
+    /// Unpacks the archive of certificates into a folder.
+    pub fn extract(&self, recovery_point: &str, identity: &Path, into: &Path) -> Result<()> {
+        let mut command = self.command();
+        command
+            .args(["recovery-point", "fetch", recovery_point, "--identity"])
+            .arg(identity)
+            .args(["--artifact", "pki", "--extract"])
+            .arg(into);
+        run(&mut command)?;
         Ok(())
+    }
+
+    /// Drills a recovery point and returns the tables that it prints.
+    pub fn drill(&self, recovery_point: &str, identity: &Path) -> Result<String> {
+        let mut command = self.command();
+        command
+            .args(["drill", recovery_point, "--identity"])
+            .arg(identity);
+        Ok(run(&mut command)?.stdout)
     }
 }
 

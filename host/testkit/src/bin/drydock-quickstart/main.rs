@@ -4,8 +4,9 @@
 //! loopback, loaded with Kubernetes objects; keys and documents written beside it; one run
 //! of the checkout's `schedules/quickstart.yaml` through the `drydock` program itself; the
 //! recovery point under `backups` in the scratch folder; the fetched snapshot; and a
-//! second etcd that is restored from it by etcd's own `etcdutl`. At the end every key of
-//! the second is compared with the first.
+//! second etcd that is restored from it by etcd's own `etcdutl`. Every key of the second is
+//! compared with the first, and every certificate in the archive with the one on disk. At
+//! the end `drydock drill` does all of it again by itself, and prints its report.
 //!
 //! What it undoes: it stops both clusters and removes the scratch folder, unless the
 //! caller named one. If it dies halfway, the testkit's guard does the same.
@@ -35,6 +36,10 @@ use drydock_testkit::kube_objects::{self, LoadOptions};
 use documents::Documents;
 use drydock::Drydock;
 use steps::Steps;
+
+/// The folder of certificates that the checkout's schedule names, as kubeadm has it. The
+/// scratch cluster has its own elsewhere.
+const SCHEDULED_PKI: &str = "/etc/kubernetes/pki";
 
 /// Back up a scratch etcd with Drydock, fetch the backup, restore it and compare.
 #[derive(Parser)]
@@ -82,6 +87,8 @@ async fn scenario(arguments: Arguments) -> Result<()> {
         "every key of {} came back as it was",
         snapshot.file.display()
     ));
+    compare_archive(&steps, &drydock, &scratch, &source, &snapshot)?;
+    drill(&steps, &drydock, &scratch, &snapshot)?;
     if arguments.keep {
         wait_for_interrupt(&scratch, &source, &restored).await?;
     }
@@ -135,11 +142,20 @@ fn set_up(
     steps.done(&format!(
         "a signing and a sealing key are made; backups are sealed for {recipient}"
     ));
+    let text = std::fs::read_to_string(&schedule)
+        .with_context(|| format!("cannot read {}", schedule.display()))?;
+    ensure!(
+        text.contains(SCHEDULED_PKI),
+        "{} names no {SCHEDULED_PKI}",
+        schedule.display()
+    );
+    let pki = documents::quoted(&source.folder().join("pki"));
     let documents = Documents {
         scratch: scratch.path(),
-        schedule: &schedule,
+        schedule: &text.replace(SCHEDULED_PKI, &pki),
         source,
         recipient: &recipient,
+        etcd: &source.programs().join("etcd"),
     };
     documents.write()?;
     steps.done(&format!(
@@ -151,6 +167,7 @@ fn set_up(
 
 /// A fetched snapshot and what its maker said of it.
 struct Snapshot {
+    recovery_point: String,
     file: PathBuf,
     revision: i64,
 }
@@ -168,9 +185,8 @@ fn back_up(steps: &Steps, drydock: &Drydock, scratch: &Scratch) -> Result<Snapsh
         run.recovery_point,
         backups.display()
     ));
-    let file = scratch.join("snapshot.db");
     let identity = scratch.join("sealing.key");
-    drydock.fetch(&run.recovery_point, &identity, &file)?;
+    let file = drydock.fetch(&run.recovery_point, &identity, &scratch.join("fetched"))?;
     steps.done(&format!(
         "`drydock recovery-point fetch` wrote {}",
         file.display()
@@ -185,6 +201,7 @@ fn back_up(steps: &Steps, drydock: &Drydock, scratch: &Scratch) -> Result<Snapsh
     println!("\n{}\n", drydock::etcdutl_table(&file)?);
     steps.done("`etcdutl snapshot status` says the same of it");
     Ok(Snapshot {
+        recovery_point: run.recovery_point,
         file,
         revision: run.status.revision,
     })
@@ -218,6 +235,37 @@ async fn compare_all(
         "{compared} keys, values, revisions and leases are equal at revision {}",
         snapshot.revision
     ));
+    Ok(())
+}
+
+/// The certificates that lie beside the snapshot in the same recovery point.
+fn compare_archive(
+    steps: &Steps,
+    drydock: &Drydock,
+    scratch: &Scratch,
+    source: &Cluster,
+    snapshot: &Snapshot,
+) -> Result<()> {
+    let into = scratch.join("unpacked");
+    let identity = scratch.join("sealing.key");
+    drydock.extract(&snapshot.recovery_point, &identity, &into)?;
+    let pki = source.folder().join("pki");
+    let inside = pki.strip_prefix("/").unwrap_or(&pki);
+    let mut diff = std::process::Command::new("diff");
+    diff.arg("-r").arg(&pki).arg(into.join(inside));
+    drydock_testkit::program::run(&mut diff)?;
+    steps.done(&format!(
+        "the archive pki.tar of the same recovery point holds the certificates: {} is equal",
+        pki.display()
+    ));
+    Ok(())
+}
+
+fn drill(steps: &Steps, drydock: &Drydock, scratch: &Scratch, snapshot: &Snapshot) -> Result<()> {
+    let identity = scratch.join("sealing.key");
+    let tables = drydock.drill(&snapshot.recovery_point, &identity)?;
+    println!("\n{}\n", tables.trim_end());
+    steps.done("`drydock drill` brought it back to life with three members, and marked it");
     Ok(())
 }
 

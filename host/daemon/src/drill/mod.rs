@@ -1,0 +1,314 @@
+//! A drill: a recovery point is taken from its target and brought back to life in scratch,
+//! and what lives is compared with what the manifest says.
+//!
+//! In order: a scratch folder and the programs ([`crate::lab`]); the artifacts, fetched,
+//! their digests compared, unsealed ([`data`]); the snapshot's pages and figures
+//! ([`data`]); all members restored and booted, the revision not bumped ([`boot`]); hashes,
+//! revisions and counts of the living members ([`compare`]); where it is asked for, a
+//! kube-apiserver on top that lists objects ([`objects`]). Everything that was compared is
+//! a [`report::Check`]; how long each phase took stands in the [`report::Report`], which
+//! [`page`] prints and [`mark`] makes a mark of.
+//!
+//! Nothing outside of the scratch folder is written meanwhile. Servers and folder go when
+//! the drill ends, however it ends; if this process is killed, the kernel kills the
+//! servers and the next drill removes the folder.
+//!
+//! **Invariant:** only data can fail a recovery point. What is wrong with this machine is a
+//! [`DrillError`] and leaves no mark.
+//!
+//! **Invariant:** no key's value and no secret stands in a report, a mark, a log or an error.
+
+pub mod boot;
+mod compare;
+pub mod data;
+pub mod encryption;
+pub mod mark;
+mod objects;
+pub mod open;
+mod page;
+pub mod report;
+pub mod reports;
+pub mod station;
+pub mod steps;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use drydock_capability_local::HttpConfig;
+use drydock_core::files::DrillConfig;
+use drydock_core::files::drill::MEMBERS;
+use drydock_core::{ErrorClass, Fault, UnixTime};
+use drydock_repository::manifest::MEDIA_TYPE_ETCD;
+use drydock_repository::recovery_point::RecoveryPoint;
+use drydock_repository::{Identities, Repository, RepositoryError};
+use drydock_snapshot::SnapshotError;
+use drydock_snapshot::restore::RestoreError;
+
+use crate::crash::Kill;
+use crate::exit::chain;
+use crate::lab::authority::Authority;
+use crate::lab::children::Nursery;
+use crate::lab::program::{Named, Shelf};
+use crate::lab::{LabError, Scratch, etcd};
+
+pub use page::{seconds, span};
+use report::{Phase, Report};
+
+/// What is to be drilled, and with what.
+pub struct Asked<'a> {
+    pub repository: Repository<'a>,
+    pub point: &'a RecoveryPoint,
+    /// The target's name.
+    pub target: &'a str,
+    pub identities: Arc<Identities>,
+    pub config: &'a DrillConfig,
+    pub places: Places,
+    pub http: &'a Arc<HttpConfig>,
+    /// Whether a kube-apiserver is started as well.
+    pub api_server: bool,
+    /// An EncryptionConfiguration in place of the recovery point's own.
+    pub encryption: Option<PathBuf>,
+    pub node: String,
+    pub now: UnixTime,
+}
+
+/// Folders of the node.
+#[derive(Debug, Clone)]
+pub struct Places {
+    pub scratch: PathBuf,
+    pub programs: PathBuf,
+    pub reports: PathBuf,
+}
+
+/// Why a drill could not be carried out. Nothing is said about the data.
+#[derive(Debug, thiserror::Error)]
+pub enum DrillError {
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    #[error("the snapshot cannot be read in the scratch folder")]
+    Snapshot(#[source] SnapshotError),
+    #[error("the members cannot be written")]
+    Restore(#[source] RestoreError),
+    #[error("recovery point {point} holds no etcd snapshot, so there is nothing to boot")]
+    NoSnapshot { point: String },
+    #[error(
+        "this etcd is version {has} and the snapshot was written by {needs}: name one of {needs} or newer as spec.drill.etcd of the node's configuration"
+    )]
+    OlderEtcd { has: String, needs: String },
+    #[error("{0}")]
+    Encryption(#[from] encryption::EncryptionError),
+    #[error("the recovery point cannot be brought back to life: {0}")]
+    Data(String),
+    #[error("a scratch member does not answer: {0}")]
+    Member(Fault),
+    #[error("a part of the drill stopped in the middle: report what the log says of it")]
+    Stopped,
+}
+
+/// Why a drill goes no further.
+pub(crate) enum Stop {
+    /// What was found says that nothing after it can be any better.
+    Failed,
+    Error(DrillError),
+}
+
+impl<E: Into<DrillError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<tokio::task::JoinError> for DrillError {
+    fn from(_: tokio::task::JoinError) -> Self {
+        Self::Stopped
+    }
+}
+
+impl DrillError {
+    /// As a run's record keeps it. Another try may find the machine in a better state.
+    pub fn into_fault(self) -> Fault {
+        let (class, code) = match &self {
+            Self::Repository(_) | Self::Member(_) => return self.into_told(),
+            Self::Lab(LabError::NoProgram { .. }) => (ErrorClass::Permanent, "no-program"),
+            Self::Lab(LabError::Program { .. }) => (ErrorClass::Transient, "no-program"),
+            Self::Lab(LabError::NoSpace { .. }) => (ErrorClass::Transient, "no-space"),
+            Self::Restore(RestoreError::Space { .. }) => (ErrorClass::Transient, "no-space"),
+            Self::NoSnapshot { .. } => (ErrorClass::Permanent, "no-snapshot"),
+            Self::OlderEtcd { .. } => (ErrorClass::Permanent, "older-etcd"),
+            Self::Encryption(_) => (ErrorClass::Permanent, "no-encryption-configuration"),
+            _ => (ErrorClass::Transient, "drill-not-possible"),
+        };
+        Fault::new(class, code, chain(&self))
+    }
+
+    /// What a target or a member said by itself.
+    fn into_told(self) -> Fault {
+        match self {
+            Self::Repository(error) => error.into(),
+            Self::Member(fault) => fault,
+            other => Fault::transient("drill-not-possible", chain(&other)),
+        }
+    }
+}
+
+/// Carries a drill out. The report says whether the data passed.
+///
+/// # Errors
+/// [`DrillError`] when that could not be found out.
+pub async fn carry_out(asked: &Asked<'_>) -> Result<Report, DrillError> {
+    let mut report = Report::begin(asked);
+    match Box::pin(work(asked, &mut report)).await {
+        Ok(()) | Err(Stop::Failed) => {
+            report.finish();
+            Ok(report)
+        }
+        Err(Stop::Error(error)) => Err(error),
+    }
+}
+
+/// The way of a drill.
+async fn work(asked: &Asked<'_>, report: &mut Report) -> Result<(), Stop> {
+    let artifact = snapshot_of(asked.point)?;
+    let scratch = report.timed(Phase::Prepare, async || {
+        let root = asked.places.scratch.clone();
+        let scratch = tokio::task::spawn_blocking(move || Scratch::new(&root)).await??;
+        let sizes = asked.point.manifest.artifacts.iter();
+        scratch.require(sizes.map(|artifact| artifact.plain.size).sum())?;
+        Ok::<_, DrillError>(scratch)
+    });
+    let scratch = scratch.await?;
+    let lab = Lab::open(asked, scratch, report).await?;
+    kill_for_a_test(Phase::Fetch);
+    let brought = data::bring(asked, artifact, &lab.scratch, report).await?;
+    kill_for_a_test(Phase::Check);
+    let figures = data::check(asked, &brought, report).await?;
+    kill_for_a_test(Phase::Restore);
+    let members = boot::members(asked, &lab, &brought, report).await?;
+    kill_for_a_test(Phase::Compare);
+    compare::members(asked, &members, &figures, report).await?;
+    if asked.api_server && !report.has_failed() {
+        objects::list(asked, &lab, &members, &brought, &figures, report).await?;
+    }
+    kill_for_a_test(Phase::End);
+    Ok(())
+}
+
+/// The artifact that is an etcd snapshot.
+pub fn snapshot_of(
+    point: &RecoveryPoint,
+) -> Result<&drydock_repository::manifest::Artifact, DrillError> {
+    let mut artifacts = point.manifest.artifacts.iter();
+    artifacts
+        .find(|artifact| artifact.media_type == MEDIA_TYPE_ETCD)
+        .ok_or_else(|| DrillError::NoSnapshot {
+            point: point.manifest.recovery_point.to_string(),
+        })
+}
+
+/// Scratch folder, programs and certificates of one drill.
+pub struct Lab {
+    pub etcd: PathBuf,
+    pub api_server: Option<PathBuf>,
+    pub authority: Authority,
+    pub pair: crate::lab::authority::Pair,
+    pub members: usize,
+    // Servers are gone before the thread that they hang on, and it before the folder.
+    pub nursery: Nursery,
+    pub scratch: Scratch,
+}
+
+impl Lab {
+    async fn open(
+        asked: &Asked<'_>,
+        scratch: Scratch,
+        report: &mut Report,
+    ) -> Result<Self, DrillError> {
+        let written_by = asked.point.manifest.etcd.as_ref().map(|etcd| &etcd.version);
+        let written_by = written_by.and_then(|version| etcd::two_numbers(version));
+        let members = asked
+            .config
+            .members()
+            .unwrap_or_else(|| usize::try_from(MEMBERS).expect("the default is a small number"));
+        let means = Equipment {
+            config: asked.config,
+            places: &asked.places,
+            http: asked.http,
+            api_server: asked.api_server,
+            written_by,
+            members,
+        };
+        let opened = report.timed(Phase::Prepare, async || means.open(scratch).await);
+        let (lab, version) = opened.await?;
+        report.etcd_version = version;
+        Ok(lab)
+    }
+}
+
+/// By what a lab is opened.
+pub struct Equipment<'a> {
+    pub config: &'a DrillConfig,
+    pub places: &'a Places,
+    pub http: &'a Arc<HttpConfig>,
+    pub api_server: bool,
+    /// Major and minor version of the etcd that wrote the snapshot, as far as it tells.
+    pub written_by: Option<(u32, u32)>,
+    pub members: usize,
+}
+
+impl Equipment<'_> {
+    /// Finds the programs and makes certificates; says the version of etcd.
+    ///
+    /// # Errors
+    /// [`LabError`], [`DrillError::OlderEtcd`].
+    pub async fn open(&self, scratch: Scratch) -> Result<(Lab, String), DrillError> {
+        let shelf = Shelf {
+            folder: self.places.programs.clone(),
+            http: self.http,
+        };
+        let etcd = Named {
+            name: "etcd",
+            key: "etcd",
+            document: self.config.etcd.as_ref(),
+        };
+        let etcd = shelf.find(etcd, &scratch).await?;
+        let version = etcd::version(&etcd).await?;
+        if let Some(written_by) = self.written_by.filter(|by| *by > version) {
+            return Err(DrillError::OlderEtcd {
+                has: format!("{}.{}", version.0, version.1),
+                needs: format!("{}.{}", written_by.0, written_by.1),
+            });
+        }
+        let api_server = match self.api_server {
+            false => None,
+            true => {
+                let named = Named {
+                    name: "kube-apiserver",
+                    key: "apiServer",
+                    document: self.config.api_server.as_ref(),
+                };
+                Some(shelf.find(named, &scratch).await?)
+            }
+        };
+        let authority = Authority::new(&scratch)?;
+        let pair = authority.issue(&scratch, "etcd", "root")?;
+        let lab = Lab {
+            etcd,
+            api_server,
+            authority,
+            pair,
+            members: self.members,
+            nursery: Nursery::new()?,
+            scratch,
+        };
+        Ok((lab, format!("{}.{}", version.0, version.1)))
+    }
+}
+
+/// Dies where a test wants it; see [`crate::crash`].
+pub(crate) fn kill_for_a_test(phase: Phase) {
+    if let Some(kill) = Kill::from_environment() {
+        kill.in_phase(phase as u64);
+    }
+}

@@ -1,0 +1,206 @@
+//! From a node's configuration to a drill: which recovery point, which identity, which
+//! folders; and afterwards the report's files and the mark. The command and the schedule
+//! come through here alike.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use drydock_capability_local::HttpConfig;
+use drydock_core::files::{Located, NodeConfig};
+use drydock_core::{Clock as _, ClusterName, Fault};
+use drydock_repository::mark::MarkName;
+use drydock_repository::recovery_point::{RecoveryPoint, Standing};
+use drydock_repository::{Identities, Repository, RepositoryError, SigningKey};
+
+use super::report::Report;
+use super::reports::{self, ReportError, Written};
+use super::{Asked, DrillError, Places, carry_out, mark};
+use crate::clock::SystemClock;
+use crate::environment::Surroundings;
+use crate::exit::Failure;
+use crate::lab::LabError;
+use crate::node::{Workshop, http_config};
+
+/// Folders in the state folder, where the configuration names no others.
+const SCRATCH: &str = "drill";
+const PROGRAMS: &str = "programs";
+const REPORTS: &str = "reports";
+
+/// What a drill is to look at, and what may differ from the node's configuration.
+pub struct Wanted<'a> {
+    pub repository: Repository<'a>,
+    pub point: &'a RecoveryPoint,
+    pub target: &'a str,
+    pub identities: Arc<Identities>,
+    pub api_server: bool,
+    pub encryption: Option<PathBuf>,
+    /// In place of the node's.
+    pub reports: Option<PathBuf>,
+}
+
+/// What of a node a drill works with.
+pub struct Means {
+    config: Located<NodeConfig>,
+    http: Arc<HttpConfig>,
+    /// Signs the mark; without it there is none.
+    key: Option<Arc<SigningKey>>,
+}
+
+impl Means {
+    /// # Errors
+    /// The node's `http:` cannot be used.
+    pub fn of(workshop: &Workshop, key: Option<Arc<SigningKey>>) -> Result<Self, Failure> {
+        let config = workshop.node.config.clone();
+        Ok(Self {
+            http: Arc::new(http_config(&config)?),
+            config,
+            key,
+        })
+    }
+}
+
+/// A drill that was carried out.
+pub struct Done {
+    pub report: Report,
+    pub written: Result<Written, ReportError>,
+    /// None where none was wanted.
+    pub mark: Option<Result<MarkName, RepositoryError>>,
+}
+
+/// Carries a drill out on this node.
+///
+/// # Errors
+/// [`Trouble`].
+pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, Trouble> {
+    let config = &means.config;
+    let places = places(config);
+    let asked = Asked {
+        repository: wanted.repository,
+        point: wanted.point,
+        target: wanted.target,
+        identities: wanted.identities,
+        config: &config.value.spec.drill,
+        places: places.clone(),
+        http: &means.http,
+        api_server: wanted.api_server,
+        encryption: wanted.encryption,
+        node: config.value.name.to_string(),
+        now: SystemClock.now(),
+    };
+    let report = Box::pin(carry_out(&asked)).await.map_err(Trouble)?;
+    let folder = wanted.reports.unwrap_or(places.reports);
+    let written = reports::write(&report, &folder);
+    let mark = match &means.key {
+        None => None,
+        Some(key) => {
+            let mark = mark::of(&report, wanted.point);
+            Some(wanted.repository.mark(&mark, key).await)
+        }
+    };
+    Ok(Done {
+        report,
+        written,
+        mark,
+    })
+}
+
+/// Why there is no report.
+pub struct Trouble(DrillError);
+
+impl Trouble {
+    /// As a run's record keeps it.
+    pub fn into_fault(self) -> Fault {
+        self.0.into_fault()
+    }
+}
+
+impl From<DrillError> for Trouble {
+    fn from(error: DrillError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(Trouble(error): Trouble) -> Self {
+        match error {
+            DrillError::Lab(LabError::NoProgram { .. }) => Self::usage(error),
+            error => Self::failed(error),
+        }
+    }
+}
+
+/// The newest recovery point of a cluster at a target. One that cannot be believed is no
+/// reason to take an older one: nobody would hear of it.
+///
+/// # Errors
+/// There is none, the newest is refused, or the target fails.
+pub async fn newest(
+    repository: &Repository<'_>,
+    cluster: &ClusterName,
+    target: &str,
+) -> Result<RecoveryPoint, NewestError> {
+    let listed = repository.list(Some(cluster), 1).await?;
+    let Some(newest) = listed.into_iter().next() else {
+        return Err(NewestError::None {
+            cluster: cluster.to_string(),
+            target: target.to_owned(),
+        });
+    };
+    match newest.standing {
+        Standing::Sound(point) => Ok(*point),
+        Standing::Refused(error) => Err(NewestError::Refused(error)),
+    }
+}
+
+/// There is no newest recovery point to drill.
+#[derive(Debug, thiserror::Error)]
+pub enum NewestError {
+    #[error("there is no recovery point of cluster {cluster} at {target}: back it up first")]
+    None { cluster: String, target: String },
+    #[error("the newest recovery point cannot be drilled")]
+    Refused(#[source] RepositoryError),
+    #[error(transparent)]
+    Target(#[from] RepositoryError),
+}
+
+impl NewestError {
+    /// As a run's record keeps it.
+    pub fn into_fault(self) -> Fault {
+        match self {
+            Self::None { .. } => Fault::permanent("no-recovery-point", self.to_string()),
+            Self::Refused(error) | Self::Target(error) => error.into(),
+        }
+    }
+}
+
+/// The identity that the node's configuration names; none when it names none.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn identities(config: &Located<NodeConfig>) -> Result<Option<Arc<Identities>>, Failure> {
+    let Some(identity) = &config.value.spec.drill.identity else {
+        return Ok(None);
+    };
+    let path = "spec.drill.identity";
+    let text = identity.value_from.read_text(&Surroundings);
+    let text = text.map_err(|error| Failure::usage(config.error(path, error)))?;
+    let parsed = Identities::parse(path, &text);
+    let parsed =
+        parsed.map_err(|error| Failure::usage(config.sentence(path, error.to_string())))?;
+    Ok(Some(Arc::new(parsed)))
+}
+
+/// Where this node drills.
+#[must_use]
+pub fn places(config: &Located<NodeConfig>) -> Places {
+    let spec = &config.value.spec;
+    let or = |path: &Option<PathBuf>, name: &str| -> PathBuf {
+        path.clone()
+            .unwrap_or_else(|| Path::new(&spec.state).join(name))
+    };
+    Places {
+        scratch: or(&spec.drill.scratch, SCRATCH),
+        programs: spec.state.join(PROGRAMS),
+        reports: or(&spec.drill.reports, REPORTS),
+    }
+}

@@ -1,0 +1,9 @@
+//! Drills on real etcd, out of recovery points that real runs made.
+
+mod data;
+mod kit;
+mod kubernetes;
+mod machine;
+mod page;
+mod passing;
+mod schedule;
