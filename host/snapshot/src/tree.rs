@@ -97,9 +97,12 @@ impl<'a> Ground<'a> {
             problems: Mutex::default(),
         };
         if let Some(page) = geometry.freelist {
-            let freed = ground.freelist(page);
-            let freed = ground.note(freed)?;
-            ground.claims.set_freed(freed);
+            let read = ground.freelist(page);
+            if let Some((freed, head)) = ground.note(read)? {
+                // Claimed behind the list, so that one that names itself is seen.
+                ground.claims.set_freed(Some(freed));
+                ground.note(ground.claim(page, head).map_err(Fault::from))?;
+            }
         }
         Ok(ground)
     }
@@ -147,13 +150,12 @@ impl<'a> Ground<'a> {
         (self.claims.used(), problems)
     }
 
-    fn freelist(&self, page: u64) -> Result<PageSet, Fault> {
+    fn freelist(&self, page: u64) -> Result<(PageSet, Head), Fault> {
         let mut reader = self.reader();
         let head = reader.head(page, 1)?;
         let run = reader.run(page, head)?;
         let freed = freelist::freed(&self.geometry, page, run, &|problem| self.report(problem))?;
-        self.claim(page, head)?;
-        Ok(freed)
+        Ok((freed, head))
     }
 
     fn claim(&self, page: u64, head: Head) -> Result<(), Problem> {

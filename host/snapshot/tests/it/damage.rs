@@ -198,6 +198,16 @@ fn a_page_that_is_free_and_in_use() {
 }
 
 #[test]
+fn a_freelist_that_names_itself() {
+    let mut image = Image::of(FREELIST_STORED);
+    let freelist = image.freelist();
+    image.set_u64(offset(freelist) + 16, freelist);
+    assert_refused_by_us(image, |problem| {
+        *problem == Problem::ReachableFreed { page: freelist }
+    });
+}
+
+#[test]
 fn a_page_that_is_neither_free_nor_in_use() {
     let mut image = Image::of(FREELIST_STORED);
     let freelist = image.freelist();
