@@ -48,7 +48,7 @@ for n in 1 2 3; do
 done
 ends="http://127.0.0.1:$c1,http://127.0.0.1:$c2,http://127.0.0.1:$c3"
 until "$5/etcdctl" --endpoints "$ends" endpoint health >/dev/null 2>&1; do sleep 0.05; done
-"$5/etcdctl" --endpoints "$ends" endpoint hashkv >/dev/null
+"$5/etcdctl" --endpoints "$ends" --command-timeout 300s endpoint hashkv >/dev/null
 "#;
 
 /// What a drill says of itself.
