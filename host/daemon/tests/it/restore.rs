@@ -222,7 +222,7 @@ fn flags_that_do_not_belong_together_are_refused() {
     refused(
         &["--name", "m1", "--bump-revision", "5"],
         "a revision bump has to mark the old revisions as compacted, or clients go on with what \
-         they remember of the lost ones; ask for both or for neither",
+         they remember of the lost ones; add --mark-compacted, or leave --bump-revision out",
     );
     restore(&["--name", "m1", "--bump-revision", "lots"]).code(64);
 }

@@ -84,7 +84,7 @@ fn unknown(word: &str, wanted: &str, custom: &[Custom]) -> LookupError {
 
 fn hint(near: Option<&str>) -> String {
     near.map_or_else(
-        || ": give a word of `kubectl api-resources`".to_owned(),
+        || ": give a word of `kubectl api-resources`, or a name as `snapshot ls --by resource` shows it".to_owned(),
         |near| format!("; did you mean {near}?"),
     )
 }
@@ -191,7 +191,7 @@ mod tests {
         );
         assert_eq!(
             told("xyzzy", &[]),
-            "there is no resource xyzzy: give a word of `kubectl api-resources`"
+            "there is no resource xyzzy: give a word of `kubectl api-resources`, or a name as `snapshot ls --by resource` shows it"
         );
         let both = [widgets("a.example.com"), widgets("b.example.com")];
         assert_eq!(

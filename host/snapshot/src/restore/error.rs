@@ -37,12 +37,12 @@ pub enum RestoreError {
     /// The bump would leave the old revisions readable.
     #[error(
         "a revision bump has to mark the old revisions as compacted, or clients go on with what \
-         they remember of the lost ones; ask for both or for neither"
+         they remember of the lost ones; add --mark-compacted, or leave --bump-revision out"
     )]
     BumpUnmarked,
     /// There is nothing to mark.
     #[error(
-        "marking revisions as compacted goes with a revision bump; ask for both or for neither"
+        "marking revisions as compacted goes with a bump; add --bump-revision N, or leave --mark-compacted out"
     )]
     MarkWithoutBump,
     /// Revisions end.

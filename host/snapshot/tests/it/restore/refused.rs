@@ -121,12 +121,12 @@ fn bumps_that_make_no_sense() {
     assert_eq!(
         place.refused(&request),
         "a revision bump has to mark the old revisions as compacted, or clients go on with what \
-         they remember of the lost ones; ask for both or for neither"
+         they remember of the lost ones; add --mark-compacted, or leave --bump-revision out"
     );
     request.bump = bump(0);
     assert_eq!(
         place.refused(&request),
-        "marking revisions as compacted goes with a revision bump; ask for both or for neither"
+        "marking revisions as compacted goes with a bump; add --bump-revision N, or leave --mark-compacted out"
     );
     request.bump = bump(u64::MAX);
     assert_eq!(
