@@ -86,3 +86,33 @@ impl Offset {
         }
     }
 }
+
+/// A span of time by its two largest units, e.g. `1 d 3 h`.
+pub fn span(seconds: u64) -> String {
+    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+    let mut left = seconds;
+    let mut parts = Vec::new();
+    for (unit, length) in units {
+        if left >= length {
+            parts.push(format!("{} {unit}", left / length));
+            left %= length;
+        }
+    }
+    parts.truncate(2);
+    match parts.is_empty() {
+        true => "0 s".to_owned(),
+        false => parts.join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span;
+
+    #[test]
+    fn a_span_has_its_two_largest_units() {
+        for (seconds, shown) in [(0, "0 s"), (59, "59 s"), (97_205, "1 d 3 h")] {
+            assert_eq!(span(seconds), shown);
+        }
+    }
+}

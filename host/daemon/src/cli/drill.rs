@@ -183,7 +183,7 @@ pub fn tables(report: &Report) -> String {
             false => "failed".to_owned(),
         },
         recovery,
-        crate::drill::span(report.data_age_seconds),
+        crate::clock::span(report.data_age_seconds),
     ];
     let header = [
         "RECOVERY POINT",

@@ -51,7 +51,7 @@ use crate::lab::children::Nursery;
 use crate::lab::program::{Named, Shelf};
 use crate::lab::{LabError, Scratch, etcd};
 
-pub use page::{seconds, span};
+pub use page::seconds;
 use report::{Phase, Report};
 
 /// What is to be drilled, and with what.

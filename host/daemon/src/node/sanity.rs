@@ -12,7 +12,7 @@ pub const BEHIND_SECONDS_MAX: i64 = 15 * 60;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the clock shows {now}, {} earlier than {at}, when {what} was entered in the journal: set this machine's clock; or, if the clock was ahead back then and is right now, start once with --accept-clock",
-    span(at.0 - now.0)
+    crate::clock::span((at.0 - now.0).unsigned_abs())
 )]
 pub struct ClockBehind {
     now: UnixTime,
@@ -30,21 +30,6 @@ pub fn check_clock(latest: Option<&LatestInstant>, now: UnixTime) -> Result<(), 
         }),
         _ => Ok(()),
     }
-}
-
-/// A span of time for people: the two largest units.
-fn span(seconds: i64) -> String {
-    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
-    let mut left = seconds;
-    let mut parts = Vec::new();
-    for (unit, length) in units {
-        if left >= length {
-            parts.push(format!("{} {unit}", left / length));
-            left %= length;
-        }
-    }
-    parts.truncate(2);
-    parts.join(" ")
 }
 
 #[cfg(test)]
