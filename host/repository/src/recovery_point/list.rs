@@ -112,26 +112,50 @@ impl Repository<'_> {
     async fn walk(&self, cluster: Option<&ClusterName>) -> Result<Walk, RepositoryError> {
         let prefix = cluster.map_or_else(String::new, |cluster| format!("{cluster}/"));
         let mut walk = Walk::default();
+        let whole = self.each_key(&prefix, PAGES_MAX, |key| {
+            if key.starts_with(&prefix) {
+                walk.take(key);
+            }
+            let found = walk.folders.len().max(walk.marks.len());
+            found <= RECOVERY_POINTS_MAX
+        });
+        match whole.await? {
+            true => Ok(walk),
+            false => Err(too_many(prefix)),
+        }
+    }
+
+    /// Calls `each` with every key under `prefix`, until it says that this is too much.
+    /// Whether that was all of them: not if there are more than `pages_max` pages either.
+    ///
+    /// # Errors
+    /// When the target fails, or lists without an end.
+    pub(super) async fn each_key(
+        &self,
+        prefix: &str,
+        pages_max: usize,
+        mut each: impl FnMut(&str) -> bool + Send,
+    ) -> Result<bool, RepositoryError> {
         let mut cursor: Option<String> = None;
-        for _ in 0..PAGES_MAX {
+        for _ in 0..pages_max {
             let page = self
                 .target
-                .list(&prefix, cursor.as_deref())
+                .list(prefix, cursor.as_deref())
                 .await
-                .map_err(|fault| RepositoryError::target(&prefix, fault))?;
-            let keys = page.objects.iter().map(|stat| stat.object.as_str());
-            keys.filter(|key| key.starts_with(&prefix))
-                .for_each(|key| walk.take(key));
-            if walk.folders.len() > RECOVERY_POINTS_MAX || walk.marks.len() > RECOVERY_POINTS_MAX {
-                return Err(too_many(prefix));
+                .map_err(|fault| RepositoryError::target(prefix, fault))?;
+            if !page.objects.iter().all(|stat| each(&stat.object)) {
+                return Ok(false);
             }
             match page.next {
-                None => return Ok(walk),
-                next if next == cursor => return Err(RepositoryError::Endless { what: prefix }),
+                None => return Ok(true),
+                next if next == cursor => {
+                    let what = prefix.to_owned();
+                    return Err(RepositoryError::Endless { what });
+                }
                 next => cursor = next,
             }
         }
-        Err(too_many(prefix))
+        Ok(false)
     }
 }
 

@@ -95,28 +95,18 @@ impl Repository<'_> {
     async fn mark_names(&self, folder: &Folder) -> Result<Vec<MarkName>, RepositoryError> {
         let prefix = folder.object(MARK_PREFIX);
         let mut names = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..PAGES_MAX {
-            let page = self
-                .target
-                .list(&prefix, cursor.as_deref())
-                .await
-                .map_err(|fault| RepositoryError::target(&prefix, fault))?;
-            let keys = page.objects.iter().map(|stat| stat.object.as_str());
-            names.extend(keys.filter_map(|key| {
-                let (of, file) = Folder::split(key)?;
-                (of == *folder).then(|| MarkName::of_content(file))?
-            }));
-            match page.next {
-                None => return Ok(names),
-                next if next == cursor => return Err(RepositoryError::Endless { what: prefix }),
-                next => cursor = next,
-            }
+        let whole = self.each_key(&prefix, PAGES_MAX, |key| {
+            let ours = Folder::split(key).filter(|(of, _)| of == folder);
+            names.extend(ours.and_then(|(_, file)| MarkName::of_content(file)));
+            true
+        });
+        match whole.await? {
+            true => Ok(names),
+            false => Err(RepositoryError::TooMany {
+                what: prefix,
+                entries_max: PAGES_MAX * 1000,
+            }),
         }
-        Err(RepositoryError::TooMany {
-            what: prefix,
-            entries_max: PAGES_MAX * 1000,
-        })
     }
 
     /// A failing target is no statement about a mark, so it is an error.
