@@ -84,7 +84,7 @@ pub use error::SnapshotError;
 pub use figures::{Figures, HashKv, Hints, Status, figures, hash_kv, hash_kv_compacted_at, status};
 pub use meta::Geometry;
 pub use problem::{PROBLEMS_LISTED_MAX, Problem, Problems};
-pub use resource::{ResourceCounts, resource_of, split_key};
+pub use resource::{API_SERVER_PREFIXES, ResourceCounts, resource_of, split_key};
 pub use source::{SnapshotFile, Source};
 pub use stream::{StreamCheck, StreamSummary};
 pub use survey::{Limits, Survey};

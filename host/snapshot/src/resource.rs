@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// What the keys of an API server begin with: the default, and OpenShift's two.
-const PREFIXES: [&[u8]; 3] = [b"/registry/", b"/kubernetes.io/", b"/openshift.io/"];
+pub const API_SERVER_PREFIXES: [&str; 3] = ["/registry/", "/kubernetes.io/", "/openshift.io/"];
 /// A word under which there are several resources.
 const SERVICES: &[u8] = b"services";
 /// The longest resource that is told apart: a group of 253 characters, a word of 63.
@@ -57,13 +57,21 @@ pub fn resource_of(user_key: &[u8]) -> Option<&[u8]> {
     split_key(user_key).map(|(resource, _)| resource)
 }
 
+/// Whether an API server wrote a key.
+pub(crate) fn is_of_api_server(user_key: &[u8]) -> bool {
+    below_prefix(user_key).is_some()
+}
+
+fn below_prefix(user_key: &[u8]) -> Option<&[u8]> {
+    let mut prefixes = API_SERVER_PREFIXES.iter();
+    prefixes.find_map(|prefix| user_key.strip_prefix(prefix.as_bytes()))
+}
+
 /// The resource in an API server's key, and what stands behind it: the name, mostly with its
 /// namespace before it. `None` for every other key.
 #[must_use]
 pub fn split_key(user_key: &[u8]) -> Option<(&[u8], &[u8])> {
-    let rest = PREFIXES
-        .iter()
-        .find_map(|prefix| user_key.strip_prefix(*prefix))?;
+    let rest = below_prefix(user_key)?;
     let slash = |from: usize| {
         let found = rest.get(from..)?.iter().position(|byte| *byte == b'/')?;
         (found > 0).then_some(from + found)

@@ -4,14 +4,12 @@
 use drydock_core::Fault;
 use drydock_objects::resource;
 use drydock_repository::manifest::EtcdFigures;
+use drydock_snapshot::API_SERVER_PREFIXES;
 
 use super::data::Figures;
 use super::report::{Phase, Report, Verdict};
 use super::{Asked, DrillError, Stop};
 use crate::lab::etcd::Members;
-
-/// What the keys of an API server begin with: the default, and OpenShift's two.
-const PREFIXES: [&str; 3] = ["/registry/", "/kubernetes.io/", "/openshift.io/"];
 
 /// Resources that are counted one by one: each takes a few milliseconds.
 const RESOURCES_MAX: usize = 256;
@@ -51,7 +49,7 @@ async fn each(
     report.compare("keys in etcd", figures.keys, keys);
     for (resource, expected) in figures.resources.resources.iter().take(RESOURCES_MAX) {
         let mut found = 0;
-        for prefix in PREFIXES {
+        for prefix in API_SERVER_PREFIXES {
             let prefix = format!("{prefix}{resource}/");
             found += access.count(first, &prefix, revision).await?;
         }

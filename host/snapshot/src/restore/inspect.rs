@@ -8,14 +8,13 @@ use crate::mvcc::{Row, main_revision};
 use crate::page::Leaf;
 use crate::problem::Problem;
 use crate::reader::Reader;
+use crate::resource::is_of_api_server;
 use crate::source::Source;
 use crate::survey::{Job, Limits, jobs, run, top_level};
 use crate::tree::{Ground, Visit};
 
 use super::error::RestoreError;
 
-/// Under this prefix a Kubernetes API server keeps everything.
-const KUBERNETES_PREFIX: &[u8] = b"/registry/";
 /// etcd keeps six pairs in bucket `meta`.
 const META_PAIRS_MAX: usize = 1024;
 /// The longest of them is a list of the members' ids.
@@ -142,7 +141,7 @@ impl Visit for Look {
                 for entry in leaf.entries() {
                     let row = Row::of(&entry, leaf.page())?;
                     *last = row.main;
-                    *kubernetes = *kubernetes || row.user_key.starts_with(KUBERNETES_PREFIX);
+                    *kubernetes = *kubernetes || is_of_api_server(row.user_key);
                 }
                 Ok(())
             }

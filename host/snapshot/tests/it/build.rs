@@ -7,8 +7,15 @@ const HEAD: usize = 16;
 /// A whole snapshot of one row, built by hand: two metas, the root with the
 /// buckets `key` and `meta`, and one leaf that is as long as its value.
 pub fn built(page_bytes: usize, value_bytes: usize) -> Vec<u8> {
+    built_of(page_bytes, "k", value_bytes)
+}
+
+/// The same with a row of this key, of at most 127 bytes, in revision 9.
+pub fn built_of(page_bytes: usize, user_key: &str, value_bytes: usize) -> Vec<u8> {
     let value = [
-        b"\x0a\x01k\x2a".to_vec(),
+        vec![0x0a, user_key.len() as u8],
+        user_key.as_bytes().to_vec(),
+        vec![0x2a],
         varint(value_bytes),
         vec![b'v'; value_bytes],
     ]

@@ -5,10 +5,10 @@
 use std::fs;
 use std::path::Path;
 
-use drydock_snapshot::restore::{InitialCluster, Request, preview, restore};
+use drydock_snapshot::restore::{BUMP_REVISIONS, Bump, InitialCluster, Request, preview, restore};
 use drydock_snapshot::{SnapshotFile, Source, status};
 
-use crate::build::{built, grown};
+use crate::build::{built, built_of, grown};
 use crate::tools::{Server, etcdutl_status};
 
 use super::{THREE, bump, request};
@@ -17,8 +17,12 @@ const PAGE_SIZES: [usize; 5] = [512, 1024, 4096, 16_384, 65_536];
 
 /// The database of every member, without writing it.
 fn bumped(bytes: &Vec<u8>) -> Vec<u8> {
+    prepared(bytes, bump(1000))
+}
+
+fn prepared(bytes: &Vec<u8>, bump: Bump) -> Vec<u8> {
     let cluster = InitialCluster::parse(THREE, "tok").expect("a cluster");
-    let preview = preview(bytes, &cluster, bump(1000), false).expect("a sound file");
+    let preview = preview(bytes, &cluster, bump, false).expect("a sound file");
     let mut whole = vec![0; preview.size().expect("it is known") as usize];
     preview.read_exact_at(&mut whole, 0).expect("all of it");
     whole
@@ -30,6 +34,35 @@ fn assert_bbolt_takes(database: &[u8], rows: u64) {
     let theirs: serde_json::Value = serde_json::from_slice(&output.stdout).expect("etcdutl's JSON");
     let ours = status(&database.to_vec()).expect("sound");
     assert_eq!(serde_json::to_value(ours).expect("plain data"), theirs);
+}
+
+/// Where nobody says how far, it is counted from the newest revision that is known of the
+/// cluster, and only where an API server wrote, under whatever prefix.
+#[test]
+fn the_bump_of_nobodys_choice_follows_from_who_wrote_and_how_far() {
+    let own = 9;
+    for (user_key, of_api_server) in [
+        ("/registry/pods/a/b", true),
+        ("/kubernetes.io/pods/a/b", true),
+        ("/openshift.io/routes/a/b", true),
+        ("/registry", false),
+        ("/x/registry/pods/a/b", false),
+        ("k", false),
+    ] {
+        let snapshot = built_of(4096, user_key, 3);
+        for (last_known_revision, from) in [(None, own), (Some(500), 500), (Some(5), own)] {
+            let bump = Bump::Auto {
+                last_known_revision,
+            };
+            let database = prepared(&snapshot, bump);
+            let expected = match of_api_server {
+                true => from + BUMP_REVISIONS.cast_signed(),
+                false => own,
+            };
+            let revision = status(&database).expect("sound").revision;
+            assert_eq!(revision, expected, "{user_key}, {last_known_revision:?}");
+        }
+    }
 }
 
 #[test]
