@@ -13,13 +13,17 @@ use crate::lab::LabError;
 use crate::lab::etcd::{Layout, Means, Members, TOKEN};
 
 /// What a log says of an end that is this machine's fault.
-const MACHINE: [&str; 6] = [
+const MACHINE: [&str; 9] = [
     "address already in use",
     "no space left on device",
     "permission denied",
     "cannot allocate memory",
     "too many open files",
     "read-only file system",
+    // Its file is for another machine, or it is a program of another name or version.
+    "cannot be run",
+    "exec format error",
+    "flag provided but not defined",
 ];
 
 /// What a process says when a signal ended it, e.g. since memory ran out.
@@ -179,6 +183,14 @@ mod tests {
                 "listen tcp 127.0.0.1:1: bind: address already in use",
             ),
             ended("exit status: 1", "write: No space left on device"),
+            ended(
+                "exit status: 1",
+                "flag provided but not defined: -quota-backend-bytes",
+            ),
+            ended(
+                "exit status: 1",
+                "error: /opt/etcd cannot be run: Exec format error",
+            ),
             ended("signal: 9 (SIGKILL)", "it said nothing"),
             LabError::NoPort,
         ] {

@@ -65,6 +65,13 @@ fn extract(world: &World, point: &str, to: &str, more: &[&str]) -> Command {
     command
 }
 
+/// Extracting into `out` with the right identity ends with this code.
+fn refuses_to_extract(case: &Case, code: i32, point: &str) {
+    let (to, identity) = (case.world.path("out"), case.world.path("sealing.key"));
+    let arguments = [point, "--extract", &to, "--identity", &identity];
+    case.refused(code, &[&FETCH[..], &arguments].concat());
+}
+
 fn answer(mut command: Command) -> Answer {
     Answer::of(command.output().unwrap())
 }
@@ -184,17 +191,7 @@ fn what_stands_where_it_should_go_is_left_alone() {
     let point = recovery_point(&case.world);
     case.put("out/mine", "mine");
     case.hide(&point, "<point>");
-    let (to, identity) = (case.world.path("out"), case.world.path("sealing.key"));
-    let arguments = [
-        FETCH[0],
-        FETCH[1],
-        &point,
-        "--extract",
-        &to,
-        "--identity",
-        &identity,
-    ];
-    case.refused(1, &arguments);
+    refuses_to_extract(&case, 1, &point);
 }
 
 #[test]
@@ -219,17 +216,7 @@ fn an_etcd_snapshot_is_no_archive() {
     case.world.backup_config = "{name: snapshot.db}".to_owned();
     case.world.write();
     let point = recovery_point(&case.world);
-    let (to, identity) = (case.world.path("out"), case.world.path("sealing.key"));
-    let arguments = [
-        FETCH[0],
-        FETCH[1],
-        &point,
-        "--extract",
-        &to,
-        "--identity",
-        &identity,
-    ];
-    case.refused(64, &arguments);
+    refuses_to_extract(&case, 64, &point);
 }
 
 /// The plain archive fits and what is unpacked does not.
