@@ -19,6 +19,16 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    pub const ALL: [Self; 7] = [
+        Self::Permanent,
+        Self::Transient,
+        Self::Throttled,
+        Self::Denied,
+        Self::Cancelled,
+        Self::Indeterminate,
+        Self::Other,
+    ];
+
     /// Whether trying again may help without anybody changing something.
     #[must_use]
     pub fn is_retryable(self) -> bool {
@@ -29,11 +39,24 @@ impl ErrorClass {
     }
 }
 
-/// An error as data.
+/// Whether what failed surely did not happen. What is to be done next is the class's
+/// business; what may be taken back or removed is this one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certainty {
+    /// Nothing happened: whoever says so knows.
+    NotDone,
+    /// It may have happened, whole or in part.
+    Unknown,
+}
+
+/// An error as data. Every constructor makes one of unknown certainty: who knows that
+/// nothing happened has to say so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
     pub class: ErrorClass,
+    pub certainty: Certainty,
     /// A short stable word in kebab-case; `wit/types.wit` lists them.
     pub code: String,
     /// One sentence: what, where, how to mend it. Never a secret.
@@ -47,6 +70,7 @@ impl Fault {
     pub fn new(class: ErrorClass, code: &str, message: impl Into<String>) -> Self {
         Self {
             class,
+            certainty: Certainty::Unknown,
             code: code.to_owned(),
             message: message.into(),
             details: Vec::new(),
@@ -66,6 +90,24 @@ impl Fault {
     #[must_use]
     pub fn denied(code: &str, message: impl Into<String>) -> Self {
         Self::new(ErrorClass::Denied, code, message)
+    }
+
+    /// Says how certain it is that nothing happened.
+    #[must_use]
+    pub fn with_certainty(self, certainty: Certainty) -> Self {
+        Self { certainty, ..self }
+    }
+
+    /// For whoever knows that nothing happened, e.g. because nothing was sent.
+    #[must_use]
+    pub fn not_done(self) -> Self {
+        self.with_certainty(Certainty::NotDone)
+    }
+
+    /// Whether what failed may have happened all the same.
+    #[must_use]
+    pub fn may_be_done(&self) -> bool {
+        self.certainty == Certainty::Unknown
     }
 
     #[must_use]

@@ -26,7 +26,7 @@ pub mod store;
 pub use bytes::ReadAt;
 pub use clock::{Clock, UnixTime};
 pub use fact::{FactValue, Facts};
-pub use fault::{ErrorClass, Fault, Finding, Level, Verdict, without_os_number};
+pub use fault::{Certainty, ErrorClass, Fault, Finding, Level, Verdict, without_os_number};
 pub use ids::{
     ClusterName, OutputId, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
     TargetName,

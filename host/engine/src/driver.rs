@@ -315,7 +315,9 @@ fn asked_for(asked: Option<Control>) -> Input {
 /// in flight for ever.
 fn is_answer(effect: &Effect, event: &Event) -> bool {
     match (effect, event) {
-        (_, Event::EffectFailed { effect: failed, .. }) => **failed == *effect,
+        (_, Event::EffectFailed { effect: of, .. } | Event::SpoolMissing { effect: of, .. }) => {
+            **of == *effect
+        }
         (
             Effect::StartBackup { step, attempt, .. },
             Event::BackupFinished {
@@ -358,7 +360,7 @@ fn is_store_answer(effect: &Effect, event: &Event) -> bool {
         }
         (
             Effect::CommitManifest { .. },
-            Event::Committed { store } | Event::Superseded { store },
+            Event::Committed { store, .. } | Event::Superseded { store, .. },
         )
         | (Effect::SweepUploads { .. }, Event::UploadsSwept { store, .. }) => (store, None),
         _ => return false,
@@ -399,7 +401,7 @@ fn failed(effect: Effect, fault: Fault) -> Event {
 
 fn tell(event: &Event) {
     match event {
-        Event::EffectFailed { effect, fault } => {
+        Event::EffectFailed { effect, fault } | Event::SpoolMissing { effect, fault } => {
             tracing::warn!(effect = effect.word(), code = fault.code, "{fault}");
         }
         Event::BackupFailed {

@@ -7,7 +7,7 @@ use drydock_core::{
     ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RecoveryPointName, RunId,
     ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// Everything that a run is bound to from its first record on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +17,7 @@ pub struct RunSpec {
     pub cluster: ClusterName,
     pub due: UnixTime,
     pub by_hand: bool,
-    /// In the order in which they run, one at least unless the run is a drill. A run that was recorded when there
-    /// could only be one has it as `backup`.
-    #[serde(alias = "backup", deserialize_with = "one_or_more")]
+    /// In the order in which they run, one at least unless the run is a drill.
     pub backups: Vec<StepPin>,
     pub verify: Vec<VerifyPin>,
     pub stores: Vec<StorePin>,
@@ -36,16 +34,13 @@ pub struct RunSpec {
 pub struct StepPin {
     pub step: StepName,
     pub plugin: String,
-    /// The plugin's own version; empty in records that were made before it was kept.
-    #[serde(default)]
+    /// The plugin's own version.
     pub version: String,
     pub digest: PluginDigest,
     /// The step's `config:` as JSON.
     pub config: String,
-    /// What the plugin may do in this run; none in records that were made before it was
-    /// kept.
-    #[serde(default)]
-    pub grants: Option<Grants>,
+    /// What the plugin may do in this run.
+    pub grants: Grants,
 }
 
 /// A verify step and the backup steps whose outputs it judges.
@@ -54,7 +49,6 @@ pub struct VerifyPin {
     #[serde(flatten)]
     pub pin: StepPin,
     /// Names of backup steps; empty for all of them.
-    #[serde(default)]
     pub judges: Vec<StepName>,
 }
 
@@ -135,7 +129,6 @@ pub enum Event {
     /// A backup step opened an output. `object_suffix` is 16 hex digits that make the
     /// object's name unique to this output; `extension` is `zst.age` or `zst`.
     OutputOpened {
-        #[serde(default = "the_only_step")]
         step: StepName,
         output: OutputId,
         name: String,
@@ -158,21 +151,18 @@ pub enum Event {
         sealed: Box<SealedOutput>,
     },
     BackupFinished {
-        #[serde(default = "the_only_step")]
         step: StepName,
         attempt: u32,
         degraded: bool,
         findings: Vec<Finding>,
     },
     BackupFailed {
-        #[serde(default = "the_only_step")]
         step: StepName,
         attempt: u32,
         fault: Fault,
     },
     /// The running backup step was told to stop. Its BackupFailed follows.
     BackupStopping {
-        #[serde(default = "the_only_step")]
         step: StepName,
     },
     Judged {
@@ -208,13 +198,17 @@ pub enum Event {
         manifest: String,
         signature: String,
     },
-    /// The manifest was created at this target: the recovery point is committed there.
+    /// The manifest is at this target, read back byte for byte: the recovery point is
+    /// committed there. `despite` is why the store said that it is not.
     Committed {
         store: StepName,
+        despite: Option<Fault>,
     },
-    /// Another manifest was already there.
+    /// Another manifest, which can be believed, was read in its place. It names these
+    /// objects: after a journal was put back, they may be this run's own.
     Superseded {
         store: StepName,
+        names: Vec<String>,
     },
     UploadAborted {
         store: StepName,
@@ -237,6 +231,11 @@ pub enum Event {
     },
     /// An effect did not succeed.
     EffectFailed {
+        effect: Box<Effect>,
+        fault: Fault,
+    },
+    /// The sealed bytes that an effect was to send are gone, or fewer than they were.
+    SpoolMissing {
         effect: Box<Effect>,
         fault: Fault,
     },
@@ -269,17 +268,13 @@ pub enum Effect {
     /// Answers with OutputOpened/SealedAdvanced/OutputSealed/OutputDiscarded while it
     /// runs and with BackupFinished or BackupFailed at the end.
     StartBackup {
-        #[serde(default = "the_only_step")]
         step: StepName,
         attempt: u32,
         first_output: OutputId,
     },
     /// Tell the running backup step to stop. Answers BackupStopping; the step itself still
     /// answers BackupFailed.
-    StopBackup {
-        #[serde(default = "the_only_step")]
-        step: StepName,
-    },
+    StopBackup { step: StepName },
     BeginUpload {
         store: StepName,
         output: OutputId,
@@ -321,8 +316,10 @@ pub enum Effect {
     },
     /// Build and sign the manifest from the run's state. Answers ManifestSigned.
     SignManifest,
-    /// Create signature and manifest at the target, if absent. Answers Committed also
-    /// when exactly this manifest was there already.
+    /// Look at every object that the manifest names, then create signature and manifest
+    /// at the target, if absent, and read them back. Answers Committed also when exactly
+    /// this manifest was there already. A fault is `not-done` only where the manifest never
+    /// left this process: what a store says of this write proves nothing.
     CommitManifest {
         store: StepName,
         #[serde(skip)]
@@ -338,7 +335,8 @@ pub enum Effect {
         attempt: u32,
     },
     /// Remove an object that was or may have been completed at a target where the run
-    /// cannot commit. No error when it is not there. Answers ObjectDeleted.
+    /// cannot commit, and that no manifest there can name. The
+    /// runner looks once more, and fails where the manifest there names it. No error when it is not there. Answers ObjectDeleted.
     DeleteObject {
         store: StepName,
         output: OutputId,
@@ -378,7 +376,10 @@ pub enum Outcome {
     /// Committed at one target at least, or drilled and passed; `reasons` say what is
     /// missing.
     Degraded { reasons: Vec<String> },
-    /// Committed nowhere, or the drill failed. Details named `left-behind` say what could not be removed.
+    /// Not known to be committed anywhere, or the drill failed. The fault is `not-done` where
+    /// the recovery point surely is nowhere; where it is `unknown`, its message says which
+    /// targets may have it. Details named `left-behind` say what could not be removed, or
+    /// stays.
     Failed { fault: Fault },
     /// Another run had committed this recovery point first, at every target. `reasons`
     /// say what of this run could not be removed; empty as a rule.
@@ -518,25 +519,4 @@ impl Outcome {
             Self::Superseded { .. } => "Superseded",
         }
     }
-}
-
-/// Stands in records that were made when a run could only have one backup step and none
-/// said which: the state takes it for that one.
-pub(crate) fn the_only_step() -> StepName {
-    StepName::new("")
-}
-
-/// A list, or the one step that older records have in its place.
-fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StepPin>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Backups {
-        More(Vec<StepPin>),
-        One(Box<StepPin>),
-    }
-
-    Ok(match Backups::deserialize(deserializer)? {
-        Backups::More(pins) => pins,
-        Backups::One(pin) => vec![*pin],
-    })
 }

@@ -16,9 +16,9 @@ pub type Events = mpsc::Sender<Event>;
 /// Carries out effects. Each may be carried out again after a crash: parts, completes,
 /// commits, aborts and deletes are idempotent.
 ///
-/// A fault of class permanent or denied says that the effect did not take place, unless
-/// its code is one of those by which the host breaks a plugin off. When that is not
-/// known (a plugin trapped or ran out of time midway), the class is another one.
+/// A fault's class says whether trying again may help, its certainty whether the effect may
+/// have taken place. No plugin is believed about the write that commits: see
+/// [`Effect::CommitManifest`].
 #[async_trait]
 pub trait StepRunner: Send + Sync + 'static {
     /// Carries out one effect; never a Wait or a Finish. `state` is the run as it was

@@ -12,7 +12,7 @@ use std::mem::take;
 
 use drydock_core::{Fault, Finding, OutputId, StepName, UnixTime};
 
-use crate::model::{DrillResult, Effect, Outcome, RunSpec, the_only_step};
+use crate::model::{DrillResult, Effect, Outcome, RunSpec};
 use crate::task::Task;
 
 pub use output::{Judging, Output, OutputPhase, name_taken};
@@ -22,10 +22,6 @@ pub use uploads::{OpenUpload, Upload};
 /// Faults that are kept for an operator to read: the first ones tell the story, and
 /// a run's state must not grow with the number of its retries.
 const FAULTS_KEPT_MAX: usize = 64;
-
-/// The code of the fault by which the runner says that the sealed spool of an output
-/// is missing or shorter than it was.
-pub const SPOOL_MISSING: &str = "spool-missing";
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,12 +109,6 @@ impl Backup {
             lost: 0,
         }
     }
-
-    /// Whether it is the step of that name. Records that name none were made when there
-    /// could be no other.
-    fn is(&self, step: &StepName) -> bool {
-        self.step == *step || *step == the_only_step()
-    }
 }
 
 impl RunState {
@@ -159,6 +149,7 @@ impl RunState {
                 object,
                 ..
             } => self.upload_started(store, *output, object),
+            Effect::CommitManifest { store, .. } => self.commit_started(store),
             _ => {}
         }
         if let Some(task) = self.task_mut(effect) {
@@ -192,7 +183,7 @@ impl RunState {
     /// The backup step of that name.
     #[must_use]
     pub fn backup(&self, step: &StepName) -> Option<&Backup> {
-        self.backups.iter().find(|backup| backup.is(step))
+        self.backups.iter().find(|backup| backup.step == *step)
     }
 
     /// Whether every backup step is done.
@@ -336,7 +327,7 @@ impl RunState {
     }
 
     fn backup_mut(&mut self, step: &StepName) -> Option<&mut Backup> {
-        self.backups.iter_mut().find(|backup| backup.is(step))
+        self.backups.iter_mut().find(|backup| backup.step == *step)
     }
 
     fn store_mut(&mut self, step: &StepName) -> Option<&mut Store> {

@@ -77,11 +77,10 @@ pub struct DrillView {
 pub struct PinView {
     pub step: StepName,
     pub plugin: String,
-    /// Empty where the run was recorded before versions were.
     pub version: String,
     pub digest: PluginDigest,
-    /// What it may do; none where the run was recorded before grants were.
-    pub grants: Option<Grants>,
+    /// What it may do.
+    pub grants: Grants,
     /// For a verify step, the backup steps that it judges.
     pub judges: Vec<StepName>,
 }
@@ -135,6 +134,8 @@ pub enum StorePhase {
     Committed,
     Superseded,
     GivenUp,
+    /// Nothing more is tried, and nobody knows whether the recovery point is there.
+    Indeterminate,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -182,6 +183,7 @@ impl StorePhase {
             Self::Committed => "Committed",
             Self::Superseded => "Superseded",
             Self::GivenUp => "GivenUp",
+            Self::Indeterminate => "Indeterminate",
         }
     }
 }
@@ -304,7 +306,9 @@ fn parts_total(store: &Store, output: &Output) -> Option<u64> {
 }
 
 fn store_phase(state: &RunState, store: &Store) -> StorePhase {
+    let is_over = !store.is_active() || state.is_ending();
     match store.status {
+        _ if is_over && store.is_in_doubt() => StorePhase::Indeterminate,
         StoreStatus::Committed => StorePhase::Committed,
         StoreStatus::Superseded => StorePhase::Superseded,
         StoreStatus::GivenUp(_) => StorePhase::GivenUp,

@@ -84,6 +84,14 @@ pub enum RepositoryError {
     )]
     Missing { object: String },
     #[error(
+        "the target said that {object} is complete, and does not have it: what is kept there gets lost, so use another target until its author has mended the plugin"
+    )]
+    Vanished { object: String },
+    #[error(
+        "{object} was completed, and right before the manifest was to be written it is {found}, so nothing was committed: what is kept at this target gets lost, so use another one until its plugin, or what is behind it, is mended"
+    )]
+    NotKept { object: String, found: String },
+    #[error(
         "{object} is damaged: it should be {expected_size} bytes with sha256 {expected_sha256}, but it is {found}"
     )]
     Damaged {
@@ -169,6 +177,7 @@ impl RepositoryError {
             Self::Mark { .. } | Self::MarkNotSigned { .. } => "bad-mark",
             Self::Name(_) => "bad-name",
             Self::Foreign { .. } => "exists",
+            Self::NotKept { .. } | Self::Vanished { .. } => "object-missing",
             Self::Unseal { .. } => "not-opened",
             Self::Write { .. } => "write-failed",
             Self::TooMany { .. } => "too-many",

@@ -49,12 +49,8 @@ pub(crate) async fn create(
     object: &str,
     bytes: &[u8],
 ) -> Result<Creation, RepositoryError> {
-    let layout = target
-        .layout()
-        .await
-        .map_err(|fault| RepositoryError::target(object, fault))?;
-    let part_size = part_size(&layout, bytes.len() as u64);
-    create_in_parts(target, object, bytes, part_size).await
+    let draft = Draft::begin(target, object, bytes).await?;
+    draft.publish_or_abort().await
 }
 
 /// The same in parts of a size that the caller chose within the target's layout.
@@ -64,21 +60,105 @@ pub(crate) async fn create_in_parts(
     bytes: &[u8],
     part_size: u64,
 ) -> Result<Creation, RepositoryError> {
-    let failed = |fault| RepositoryError::target(object, fault);
-    let session = target
-        .begin(object, Some(bytes.len() as u64), part_size)
-        .await
-        .map_err(failed)?;
-    match put_and_complete(target, &session, bytes, part_size).await {
-        Ok(completion) if completion.verified => Ok(Creation::Created),
-        Ok(_) => compare(target, object, bytes).await,
-        Err(fault) => {
-            abort(target, object, &session).await;
-            if fault.is("exists") {
-                return Ok(Creation::AlreadyThere);
-            }
-            Err(failed(fault))
+    let draft = Draft::begin_in_parts(target, object, bytes, part_size).await?;
+    draft.publish_or_abort().await
+}
+
+/// An upload of a small object that was begun and whose bytes are still here: what the
+/// target does not know, it cannot have created.
+pub(crate) struct Draft<'a> {
+    target: &'a dyn Target,
+    object: &'a str,
+    bytes: &'a [u8],
+    session: Session,
+    part_size: u64,
+}
+
+impl<'a> Draft<'a> {
+    pub async fn begin(
+        target: &'a dyn Target,
+        object: &'a str,
+        bytes: &'a [u8],
+    ) -> Result<Self, RepositoryError> {
+        let layout = target.layout().await;
+        let layout = layout.map_err(|fault| RepositoryError::target(object, fault))?;
+        let part_size = part_size(&layout, bytes.len() as u64);
+        Self::begin_in_parts(target, object, bytes, part_size).await
+    }
+
+    async fn begin_in_parts(
+        target: &'a dyn Target,
+        object: &'a str,
+        bytes: &'a [u8],
+        part_size: u64,
+    ) -> Result<Self, RepositoryError> {
+        let size = bytes.len() as u64;
+        let session = target.begin(object, Some(size), part_size).await;
+        Ok(Self {
+            target,
+            object,
+            bytes,
+            session: session.map_err(|fault| RepositoryError::target(object, fault))?,
+            part_size,
+        })
+    }
+
+    /// Hands the bytes over and reads the object back: whatever the target says of its own
+    /// work, small objects are worth a look. After an error the object may be there.
+    pub async fn publish(&self) -> Result<Creation, RepositoryError> {
+        match self.put_and_complete().await {
+            Ok(_) => compare(self.target, self.object, self.bytes).await,
+            // Only a word of the target's: every caller reads what is there.
+            Err(fault) if fault.is("exists") => Ok(Creation::AlreadyThere),
+            Err(fault) => Err(RepositoryError::target(self.object, fault)),
         }
+    }
+
+    /// For an object on which nothing but itself depends: a failure counts only where the
+    /// object is not there afterwards.
+    async fn publish_or_abort(&self) -> Result<Creation, RepositoryError> {
+        let created = self.publish().await;
+        if created.is_err()
+            && let Ok(found) = compare(self.target, self.object, self.bytes).await
+        {
+            return Ok(found);
+        }
+        if !matches!(created, Ok(Creation::Created)) {
+            self.abort().await;
+        }
+        created
+    }
+
+    /// Forgets the upload, for one that is not to be tried again.
+    pub async fn abort(&self) {
+        if let Err(fault) = self.target.abort(&self.session).await {
+            let object = self.object;
+            tracing::warn!(object, code = fault.code, "an upload could not be aborted");
+        }
+    }
+
+    async fn put_and_complete(&self) -> Result<Completion, Fault> {
+        let all: Arc<Vec<u8>> = Arc::new(self.bytes.to_vec());
+        let size = self.bytes.len() as u64;
+        let mut receipts = Vec::new();
+        let (mut offset, mut number) = (0, 1);
+        while offset < size {
+            let part = Part {
+                bytes: all.clone(),
+                offset,
+                length: self.part_size.min(size - offset),
+            };
+            let length = part.length;
+            let receipt = self.target.put_part(&self.session, number, offset, part);
+            let receipt = receipt.await?;
+            receipts.push(PartReceipt { number, receipt });
+            offset += length;
+            number += 1;
+        }
+        let sha256 = Sha256::of(self.bytes).0;
+        self.target
+            .complete(&self.session, &receipts, size, sha256, true)
+            .await
     }
 }
 
@@ -204,35 +284,7 @@ async fn forward(
     (got, Ok(Streamed::Whole))
 }
 
-async fn put_and_complete(
-    target: &dyn Target,
-    session: &Session,
-    bytes: &[u8],
-    part_size: u64,
-) -> Result<Completion, Fault> {
-    let all: Arc<Vec<u8>> = Arc::new(bytes.to_vec());
-    let size = bytes.len() as u64;
-    let mut receipts = Vec::new();
-    let (mut offset, mut number) = (0, 1);
-    while offset < size {
-        let part = Part {
-            bytes: all.clone(),
-            offset,
-            length: part_size.min(size - offset),
-        };
-        let length = part.length;
-        let receipt = target.put_part(session, number, offset, part).await?;
-        receipts.push(PartReceipt { number, receipt });
-        offset += length;
-        number += 1;
-    }
-    let sha256 = Sha256::of(bytes).0;
-    target
-        .complete(session, &receipts, size, sha256, true)
-        .await
-}
-
-/// For a store that does not compare by itself: reads the object back.
+/// Reads an object back that was just created.
 async fn compare(
     target: &dyn Target,
     object: &str,
@@ -248,15 +300,9 @@ async fn compare(
             let found = format!("{} bytes with sha256 {}", stored.len(), Sha256::of(&stored));
             Err(RepositoryError::damaged(object, &expected, found))
         }
-        None => Err(RepositoryError::Missing {
+        None => Err(RepositoryError::Vanished {
             object: object.to_owned(),
         }),
-    }
-}
-
-async fn abort(target: &dyn Target, object: &str, session: &Session) {
-    if let Err(fault) = target.abort(session).await {
-        tracing::warn!(object, code = fault.code, "an upload could not be aborted");
     }
 }
 

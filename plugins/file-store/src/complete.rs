@@ -1,6 +1,6 @@
 //! Completing an upload: the one step that makes an object visible.
 
-use drydock_plugin_sdk::{Classed as _, Completion, Error, Folder, ObjectStat};
+use drydock_plugin_sdk::{Classed as _, Completion, Error, Folder, ObjectStat, warn};
 
 use crate::upload::Upload;
 
@@ -45,7 +45,14 @@ pub fn complete(
         Found::OtherSize(found) => return Err(wrong_size(&wanted, found)),
         Found::OtherBytes => return Err(wrong_bytes(&wanted)),
     }
-    upload.remove(folder)?;
+    // The object is there: what is left of the upload is room, and is listed as an upload.
+    if let Err(error) = upload.remove(folder) {
+        let object = wanted.object;
+        warn!(
+            "{object} is complete, and its upload could not be removed: {}",
+            error.message
+        );
+    }
     Ok(wanted.completion())
 }
 

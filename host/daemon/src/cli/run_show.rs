@@ -257,17 +257,12 @@ fn plugin_rows(view: &RunView) -> Vec<Vec<String>> {
         vec![
             pin.step.to_string(),
             pin.plugin.clone(),
-            match pin.version.as_str() {
-                "" => "-".to_owned(),
-                version => version.to_owned(),
-            },
+            pin.version.clone(),
             digest
                 .get(..DIGEST_CHARS_SHOWN)
                 .unwrap_or(digest)
                 .to_owned(),
-            pin.grants
-                .as_ref()
-                .map_or_else(|| "not recorded".to_owned(), powers),
+            powers(&pin.grants),
         ]
     });
     rows.collect()

@@ -155,7 +155,7 @@ fn result(done: Done) -> DrillResult {
     warnings.extend(done.written.as_ref().err().map(ToString::to_string));
     if let Some(Err(error)) = &done.mark {
         warnings.push(format!(
-            "the mark could not be put beside the recovery point: {}",
+            "putting the mark beside the recovery point failed, so that it may be missing: {}",
             chain(error)
         ));
     }

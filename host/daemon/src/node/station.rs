@@ -226,8 +226,7 @@ fn changes(pinned: &RunSpec, now: &RunSpec) -> Option<&'static str> {
         return Some("its plugins changed");
     }
     let mut pairs = pinned.pins().zip(now.pins());
-    // Records that were made before grants were kept have none to compare.
-    if pairs.any(|(then, now)| then.grants.is_some() && then.grants != now.grants) {
+    if pairs.any(|(then, now)| then.grants != now.grants) {
         return Some("what its plugins may do changed");
     }
     (pinned.workflow_digest != now.workflow_digest).then_some("its documents changed")

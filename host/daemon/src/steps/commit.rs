@@ -54,19 +54,22 @@ impl Commit {
         signature: &str,
     ) -> Result<Event, Fault> {
         let repository = Repository::new(&*store.target, &self.signers);
-        let outcome = repository
-            .commit(manifest, signature)
-            .await
-            .map_err(Fault::from)?;
+        let outcome = repository.commit(manifest, signature).await?;
         self.clear(store, manifest).await;
-        let step = store.step.clone();
-        match outcome {
-            CommitOutcome::Superseded => Ok(Event::Superseded { store: step }),
-            CommitOutcome::Committed | CommitOutcome::AlreadyOurs => {
-                self.index(store, manifest);
-                Ok(Event::Committed { store: step })
+        let despite = match outcome {
+            CommitOutcome::Superseded { names } => {
+                let store = store.step.clone();
+                return Ok(Event::Superseded { store, names });
             }
-        }
+            CommitOutcome::Committed | CommitOutcome::AlreadyOurs => None,
+            // A connection that breaks is nobody's fault, and the next look was enough.
+            CommitOutcome::Despite(fault) => Some(fault).filter(|f| !f.class.is_retryable()),
+        };
+        self.index(store, manifest);
+        Ok(Event::Committed {
+            store: store.step.clone(),
+            despite,
+        })
     }
 
     /// Aborts uploads that a dead process left of the manifest and of its signature: now

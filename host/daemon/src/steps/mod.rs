@@ -125,6 +125,7 @@ impl Steps {
                     "no-such-step",
                     format!("the run has no store step for {}", effect.word()),
                 )
+                .not_done()
             })?;
         match effect {
             Effect::BeginUpload { output, object, .. } => store.begin(*output, object).await,
@@ -141,7 +142,13 @@ impl Steps {
                     offset: *offset,
                     length: *length,
                 };
-                store.put_part(&self.spool, *output, session, range).await
+                match self.spool.open(*output, offset.saturating_add(*length)) {
+                    Ok(sealed) => store.put_part(sealed, *output, session, range).await,
+                    Err(fault) => Ok(Event::SpoolMissing {
+                        effect: Box::new(effect.clone()),
+                        fault,
+                    }),
+                }
             }
             Effect::CompleteUpload {
                 output,

@@ -59,20 +59,21 @@ impl SealedSpool {
         Ok(file)
     }
 
-    /// Opens a sealed output for storing. Code `spool-missing` when it is gone.
-    pub fn open(&self, output: OutputId) -> Result<SealedFile, Fault> {
+    /// Opens a sealed output that has at least so many bytes.
+    pub fn open(&self, output: OutputId, bytes_min: u64) -> Result<SealedFile, Fault> {
         let path = self.path(output);
-        let missing = |error: io::Error| {
-            Fault::permanent(
-                "spool-missing",
-                format!(
-                    "the sealed spool {} cannot be read: {error}",
-                    path.display()
-                ),
-            )
+        let missing = |why: String| {
+            let spool = path.display();
+            let message = format!("the sealed spool {spool} cannot be read: {why}");
+            Fault::permanent("spool-missing", message).not_done()
         };
-        let file = File::open(&path).map_err(missing)?;
-        let size = file.metadata().map_err(missing)?.len();
+        let unread = |error: io::Error| missing(error.to_string());
+        let file = File::open(&path).map_err(unread)?;
+        let size = file.metadata().map_err(unread)?.len();
+        if size < bytes_min {
+            let why = format!("it has {size} bytes, and {bytes_min} were written");
+            return Err(missing(why));
+        }
         Ok(SealedFile { file, size })
     }
 

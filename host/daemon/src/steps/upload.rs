@@ -9,7 +9,7 @@ use drydock_repository::target::Part;
 use drydock_repository::{Measure, Repository, Sha256, Target, TrustedSigners};
 
 use super::lap::Lap;
-use super::spool::SealedSpool;
+use super::spool::SealedFile;
 
 /// Part size where the store leaves it open: small enough that the first part leaves
 /// early and a lost one costs little, large enough that a call's cost vanishes.
@@ -38,8 +38,9 @@ pub struct PartRange {
 
 impl Store {
     pub async fn begin(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
-        let layout = self.target.layout().await?;
-        let part_size = part_size(&layout)?;
+        // Whatever fails before the upload is begun, nothing is begun.
+        let layout = self.target.layout().await.map_err(Fault::not_done)?;
+        let part_size = part_size(&layout).map_err(Fault::not_done)?;
         let session = self.target.begin(object, None, part_size).await?;
         Ok(Event::UploadBegan {
             store: self.step.clone(),
@@ -52,13 +53,13 @@ impl Store {
 
     pub async fn put_part(
         &self,
-        spool: &SealedSpool,
+        sealed: SealedFile,
         output: OutputId,
         session: &Session,
         range: PartRange,
     ) -> Result<Event, Fault> {
         let part = Part {
-            bytes: Arc::new(spool.open(output)?),
+            bytes: Arc::new(sealed),
             offset: range.offset,
             length: range.length,
         };
@@ -145,7 +146,15 @@ impl Store {
         })
     }
 
+    /// Removes an object, unless the manifest beside it names it: the journal may have been
+    /// put back to an instant before the commit.
     pub async fn delete(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
+        let signers = TrustedSigners::default();
+        let repository = Repository::new(&*self.target, &signers);
+        let named = repository.names(object).await;
+        if named.map_err(|error| Fault::from(error).not_done())? {
+            return Err(still_named(object));
+        }
         self.target.delete(object).await?;
         Ok(Event::ObjectDeleted {
             store: self.step.clone(),
@@ -196,6 +205,14 @@ fn not_given_back(object: &str, fault: Fault) -> Fault {
         "the target does not give back what it was sent of {object}, so nothing of it is kept: look at its disks, then back up again"
     );
     Fault::new(fault.class, &fault.code, message).with_detail("found", fault.message)
+}
+
+fn still_named(object: &str) -> Fault {
+    Fault::permanent(
+        "named",
+        format!("the manifest beside {object} names it, so it belongs to a recovery point"),
+    )
+    .not_done()
 }
 
 /// The part size for objects of unknown size.

@@ -38,15 +38,26 @@ pub fn is_clean(state: &RunState) -> bool {
     })
 }
 
+/// The commit comes first: what a manifest may name stays, whatever became of the output,
+/// its spool, the store or the run.
 pub fn fate(state: &RunState, store: &Store, output: OutputId) -> Fate {
     let is_live = state.outputs.get(&output).is_some_and(|o| o.is_live());
-    match &store.status {
-        _ if !is_live => Fate::Undo,
-        StoreStatus::Committed => Fate::Keep,
-        StoreStatus::Superseded => Fate::Undo,
-        StoreStatus::Active if !state.is_ending() || store.commit.is_in_flight() => Fate::Keep,
-        StoreStatus::Active | StoreStatus::GivenUp(_) if store.commit_unknown => Fate::Leave,
-        StoreStatus::Active | StoreStatus::GivenUp(_) => Fate::Undo,
+    let is_wanted = store.is_active() && !state.is_ending();
+    if !store.may_be_named(output) {
+        return if is_live && is_wanted {
+            Fate::Keep
+        } else {
+            Fate::Undo
+        };
+    }
+    let is_settled = matches!(
+        store.status,
+        StoreStatus::Committed | StoreStatus::Superseded
+    );
+    if is_wanted || is_settled || store.commit.is_in_flight() {
+        Fate::Keep
+    } else {
+        Fate::Leave
     }
 }
 

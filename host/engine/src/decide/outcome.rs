@@ -1,6 +1,6 @@
 //! How a run ended, in words for an operator.
 
-use drydock_core::{Fault, Finding, Level};
+use drydock_core::{Certainty, Fault, Finding, Level};
 
 use super::cleanup::{Fate, fate};
 use crate::model::Outcome;
@@ -110,8 +110,16 @@ fn worth_telling(findings: &[Finding]) -> impl Iterator<Item = String> {
 
 fn missing_at(state: &RunState, store: &Store) -> Option<String> {
     let target = &store.target;
+    if let Some(doubt) = doubt(store) {
+        let why = store.fault().or(state.ending.as_ref());
+        return Some(why.map_or(doubt.clone(), |why| format!("{doubt}: {why}")));
+    }
     match &store.status {
-        StoreStatus::Committed => None,
+        StoreStatus::Committed => store.despite.as_ref().map(|fault| {
+            format!(
+                "target {target} has this recovery point, read back byte for byte, although its plugin failed while the manifest was written, so have an eye on that plugin: {fault}"
+            )
+        }),
         StoreStatus::Superseded => Some(format!(
             "target {target} already had this recovery point from another run"
         )),
@@ -123,12 +131,28 @@ fn missing_at(state: &RunState, store: &Store) -> Option<String> {
     }
 }
 
+/// That nobody knows whether a target has the recovery point, and how to find out.
+fn doubt(store: &Store) -> Option<String> {
+    let target = &store.target;
+    store.is_in_doubt().then(|| {
+        format!(
+            "it is not known whether target {target} has this recovery point, so everything that its manifest names stays there: look with `drydock recovery-point list --target {target}`"
+        )
+    })
+}
+
 /// Without an ending, some targets were given up and others had the recovery point of
-/// another run.
+/// another run. Nothing is certain that is in doubt at one of them.
 fn failure(state: &RunState) -> Fault {
     let ending = state.ending.clone().or_else(|| state.no_target());
     let fault = ending.unwrap_or_else(|| {
         Fault::permanent("unknown", "the run ended without a reason: report this")
+    });
+    let doubts = state.stores.iter().filter_map(doubt);
+    let fault = doubts.fold(fault.not_done(), |fault, doubt| Fault {
+        message: format!("{}; {doubt}", fault.message),
+        certainty: Certainty::Unknown,
+        ..fault
     });
     left_behind(state)
         .into_iter()
@@ -149,7 +173,7 @@ fn left_at(state: &RunState, store: &Store) -> Vec<String> {
             Fate::Keep => {}
             Fate::Undo => left.extend(left_of(store, upload)),
             Fate::Leave => left.push(format!(
-                "{} stays at target {target}, since nobody knows whether its manifest was written: look with `drydock recovery-point list --target {target}`",
+                "{} stays at target {target}, since a manifest there may name it",
                 upload.object
             )),
         }
@@ -160,13 +184,15 @@ fn left_at(state: &RunState, store: &Store) -> Vec<String> {
 fn left_of(store: &Store, upload: &Upload) -> Vec<String> {
     let target = &store.target;
     let object = &upload.object;
-    let abort = upload
-        .abort
-        .gave_up()
-        .map(|fault| format!("an unfinished upload of {object} stays at target {target}: {fault}"));
-    let delete = upload
-        .delete
-        .gave_up()
-        .map(|fault| format!("{object} stays at target {target}: {fault}"));
+    let told = |what: String, fault: &Fault| match fault.certainty {
+        Certainty::NotDone => format!("{what} stays at target {target}: {fault}"),
+        Certainty::Unknown => {
+            format!("{what} may still be at target {target}, since removing it failed: {fault}")
+        }
+    };
+    let unfinished = format!("an unfinished upload of {object}");
+    let abort = upload.abort.gave_up().map(|fault| told(unfinished, fault));
+    let delete = upload.delete.gave_up();
+    let delete = delete.map(|fault| told(object.clone(), fault));
     abort.into_iter().chain(delete).collect()
 }

@@ -9,7 +9,7 @@ mod upload;
 
 use drydock_core::{ErrorClass, Fault, OutputId, StepName, Verdict};
 
-use super::{Finished, RunState, SignedManifest, StoreStatus};
+use super::{Finished, RunState, SignedManifest};
 use crate::model::{DrillResult, Event};
 
 impl RunState {
@@ -60,14 +60,15 @@ impl RunState {
                 manifest,
                 signature,
             } => self.manifest_signed(manifest, signature),
-            Event::Committed { store } => self.commit_answered(store, StoreStatus::Committed),
-            Event::Superseded { store } => self.commit_answered(store, StoreStatus::Superseded),
+            Event::Committed { store, despite } => self.committed(store, despite.as_ref()),
+            Event::Superseded { store, names } => self.superseded(store, names),
             Event::UploadAborted { store, output } => self.upload_aborted(store, *output),
             Event::ObjectDeleted { store, output } => self.object_deleted(store, *output),
             Event::UploadsSwept { store, .. } => self.uploads_swept(store),
             Event::SpoolDropped => self.drop_spool.done(),
             Event::Drilled { attempt, result } => self.drilled(*attempt, result),
             Event::EffectFailed { effect, fault } => self.effect_failed(effect, fault),
+            Event::SpoolMissing { effect, fault } => self.spool_missing(effect, fault),
             Event::WaitOver { timer } => self.each_task(|task| task.wait_over(*timer)),
             Event::CancelRequested { reason } => self.end(cancelled(reason)),
             Event::DeadlinePassed { seconds } => self.end(overdue(*seconds)),

@@ -1,6 +1,6 @@
 //! One store step: its uploads, one for each output, and its commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_core::store::Session;
 use drydock_core::{Fault, OutputId, StepName, TargetName};
@@ -17,9 +17,13 @@ pub struct Store {
     pub status: StoreStatus,
     pub uploads: BTreeMap<OutputId, Upload>,
     pub commit: Task,
-    /// A commit was asked for and nobody knows whether it took place. Its objects must
-    /// stay: a manifest may name them.
-    pub commit_unknown: bool,
+    /// Why the store's plugin failed in a commit that took place all the same.
+    pub despite: Option<Fault>,
+    /// What the manifest names that was handed to the store last.
+    offered: BTreeSet<OutputId>,
+    /// What each manifest names that is at the store or may be, for all that is known:
+    /// one set for each manifest. None of that is ever deleted.
+    may_name: Vec<BTreeSet<OutputId>>,
     pub sweep: Task,
     /// An upload was begun whose session nobody knows.
     pub sweep_wanted: bool,
@@ -28,7 +32,8 @@ pub struct Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreStatus {
     Active,
-    /// It failed for good; what it holds of this run is removed.
+    /// It failed for good; what it holds of this run is removed, unless a manifest may
+    /// name it.
     GivenUp(Fault),
     Committed,
     /// Another run's manifest was there first; what it holds of this run is removed.
@@ -44,7 +49,9 @@ impl Store {
             status: StoreStatus::Active,
             uploads: BTreeMap::new(),
             commit: Task::default(),
-            commit_unknown: false,
+            despite: None,
+            offered: BTreeSet::new(),
+            may_name: Vec::new(),
             sweep: Task::default(),
             sweep_wanted: false,
         }
@@ -53,6 +60,26 @@ impl Store {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.status == StoreStatus::Active
+    }
+
+    /// Whether a manifest that is at the store, or may be, names this output. From the
+    /// moment in which a commit is asked for until it is known not to have taken place,
+    /// the answer is yes.
+    #[must_use]
+    pub fn may_be_named(&self, output: OutputId) -> bool {
+        let under_way = self.commit.is_in_flight().then_some(&self.offered);
+        let mut manifests = self.may_name.iter().chain(under_way);
+        manifests.any(|names| names.contains(&output))
+    }
+
+    /// Whether nobody knows if the recovery point is there.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        let is_known = matches!(
+            self.status,
+            StoreStatus::Committed | StoreStatus::Superseded
+        );
+        !is_known && !self.may_name.is_empty()
     }
 
     /// Why it was given up.
@@ -92,6 +119,37 @@ impl Store {
             .collect()
     }
 
+    /// A manifest that names these is about to be handed to the store.
+    pub(super) fn offer(&mut self, outputs: BTreeSet<OutputId>) {
+        self.offered = outputs;
+    }
+
+    /// The commit that was asked for last may have taken place.
+    pub(super) fn doubt_commit(&mut self) {
+        if !self.may_name.contains(&self.offered) {
+            self.may_name.push(self.offered.clone());
+        }
+    }
+
+    /// The manifest that was handed over last is there.
+    pub(super) fn committed(&mut self, despite: Option<&Fault>) {
+        self.doubt_commit();
+        self.commit.done();
+        self.status = StoreStatus::Committed;
+        self.despite = despite.cloned();
+    }
+
+    /// Another manifest was read and believed in the place of this run's. What is created
+    /// if absent is never overwritten: so no manifest of this run is there, and none ever
+    /// will be, but for the one that was read. What that names stays.
+    pub(super) fn superseded(&mut self, names: &[String]) {
+        let uploads = self.uploads.iter();
+        let named = uploads.filter(|(_, upload)| names.contains(&upload.object));
+        self.may_name = vec![named.map(|(output, _)| *output).collect()];
+        self.commit.done();
+        self.status = StoreStatus::Superseded;
+    }
+
     pub(super) fn task_mut(&mut self, effect: &Effect) -> Option<&mut Task> {
         match effect {
             Effect::CommitManifest { .. } => Some(&mut self.commit),
@@ -118,7 +176,9 @@ impl Store {
 
     /// The process ended, and whatever was under way with it.
     pub(super) fn resumed(&mut self) {
-        self.commit_unknown |= self.commit.is_in_flight();
+        if self.commit.is_in_flight() {
+            self.doubt_commit();
+        }
         self.sweep_wanted |= self.uploads.values().any(|u| u.begin.is_in_flight());
         self.each_task(&mut |task| {
             task.resumed();

@@ -122,7 +122,10 @@ async fn answer(runner: &ModelRunner, effect: Effect, events: Events) -> Event {
         }
         Effect::Judge { output, .. } => kit::judged(output.0, true),
         Effect::SignManifest => kit::signed(),
-        Effect::CommitManifest { store, .. } => Event::Committed { store },
+        Effect::CommitManifest { store, .. } => Event::Committed {
+            store,
+            despite: None,
+        },
         Effect::DropSpool => Event::SpoolDropped,
         other => store_answer(other),
     }

@@ -1,11 +1,14 @@
 //! Specifications and events for tests.
 
+use drydock_core::plugin::Grants;
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
 use drydock_core::{
     ClusterName, Facts, Fault, OutputId, PluginDigest, RunId, ScheduleName, StepName, TargetName,
     UnixTime, Verdict,
 };
-use drydock_engine::model::{Event, Policy, RunSpec, SealedOutput, StepPin, StorePin, VerifyPin};
+use drydock_engine::model::{
+    Effect, Event, Policy, RunSpec, SealedOutput, StepPin, StorePin, VerifyPin,
+};
 
 pub const RUN: &str = "nightly.20260102T030405Z";
 
@@ -20,7 +23,7 @@ pub fn pin(name: &str) -> StepPin {
         version: "1.0.0".to_owned(),
         digest: PluginDigest::of(name.as_bytes()),
         config: "{}".to_owned(),
-        grants: None,
+        grants: Grants::default(),
     }
 }
 
@@ -208,5 +211,24 @@ pub fn signed() -> Event {
 }
 
 pub fn committed(store: &str) -> Event {
-    Event::Committed { store: step(store) }
+    Event::Committed {
+        store: step(store),
+        despite: None,
+    }
+}
+
+/// Another manifest, which names these objects, is there.
+pub fn superseded(store: &str, names: &[String]) -> Event {
+    Event::Superseded {
+        store: step(store),
+        names: names.to_vec(),
+    }
+}
+
+/// The sealed bytes that the effect was to send are gone.
+pub fn spool_missing(effect: &Effect) -> Event {
+    Event::SpoolMissing {
+        effect: Box::new(effect.clone()),
+        fault: Fault::permanent("spool-missing", "the sealed spool is gone"),
+    }
 }

@@ -58,6 +58,8 @@ pub fn in_flight(effects: &[Effect], world: &World) -> Result<(), Broken> {
 pub fn at_the_end(simulation: &Simulation, outcome: &Outcome) -> Result<(), Broken> {
     same_after_replay(simulation)?;
     nothing_unreported(simulation)?;
+    simulation.world.check_manifests()?;
+    doubt_is_told(simulation, outcome)?;
     spool_is_gone(simulation)?;
     commits_match(simulation, outcome)
 }
@@ -103,6 +105,33 @@ fn nothing_unreported(simulation: &Simulation) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Where nobody knows whether there is a recovery point, the outcome says so.
+fn doubt_is_told(simulation: &Simulation, outcome: &Outcome) -> Result<(), Broken> {
+    let told = match outcome {
+        Outcome::Succeeded => String::new(),
+        Outcome::Degraded { reasons } | Outcome::Superseded { reasons } => reasons.join("\n"),
+        Outcome::Failed { fault } => fault.message.clone(),
+    };
+    let stores = simulation.state.stores.iter();
+    for store in stores.filter(|store| store.is_in_doubt()) {
+        let target = &store.target;
+        if !told.contains(&format!("it is not known whether target {target} has")) {
+            return Err(format!("{target} is in doubt, and it ended {outcome:?}"));
+        }
+    }
+    match outcome {
+        Outcome::Failed { fault } => {
+            let mut stores = simulation.state.stores.iter();
+            let doubt = stores.any(|store| store.is_in_doubt());
+            match fault.may_be_done() == doubt {
+                true => Ok(()),
+                false => Err(format!("in doubt: {doubt}, and it ended {outcome:?}")),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
 fn spool_is_gone(simulation: &Simulation) -> Result<(), Broken> {
     match simulation.world.spool.is_empty() {
         true => Ok(()),
@@ -119,7 +148,7 @@ fn commits_match(simulation: &Simulation, outcome: &Outcome) -> Result<(), Broke
         let ours = manifest.is_some_and(|text| text != RIVAL);
         let says = store.status == StoreStatus::Committed;
         committed += usize::from(says);
-        if says != ours && !(ours && store.commit_unknown) {
+        if says != ours && !(ours && store.is_in_doubt()) {
             return Err(format!(
                 "{} says {:?} and has {manifest:?}",
                 store.step, store.status
@@ -155,6 +184,7 @@ fn run(seeds: std::ops::Range<u64>, chaos: Chaos) -> BTreeMap<&'static str, u32>
 const EVERYTHING: Chaos = Chaos {
     transient: 60,
     answer_lost: 30,
+    commit_fails: 100,
     permanent: 5,
     store_dies: 2,
     backup_fails: 150,
@@ -223,6 +253,43 @@ fn commits_that_are_cut_off_or_refused_keep_the_laws() {
         ..Chaos::default()
     };
     run(0..400, chaos);
+}
+
+/// One store's answer is lost for good, another one's bytes are lost with the machine: what
+/// the first one's manifest names stays, although the backup is made anew.
+#[test]
+fn a_manifest_that_became_visible_keeps_what_it_names() {
+    let chaos = Chaos {
+        transient: 150,
+        commit_fails: 600,
+        crash: 100,
+        spool_lost: 700,
+        rival: 100,
+        ..Chaos::default()
+    };
+    run(0..400, chaos);
+    let cancelled = Chaos {
+        cancel: 30,
+        store_dies: 20,
+        ..chaos
+    };
+    run(0..200, cancelled);
+}
+
+#[test]
+fn a_process_killed_at_each_record_of_a_commit_that_fails_keeps_what_a_manifest_names() {
+    let chaos = Chaos {
+        commit_fails: 900,
+        ..Chaos::default()
+    };
+    for seed in 0..10 {
+        let transactions = simulate(seed, chaos, None).unwrap().simulation.transactions;
+        for n in 1..=transactions {
+            for kill in [Kill::BeforeRecord(n), Kill::AfterRecord(n)] {
+                simulate(seed, chaos, Some(kill)).unwrap_or_else(|broken| panic!("{broken}"));
+            }
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,6 @@ mod kit;
 mod laws;
 mod properties;
 mod random;
-mod recorded_before;
 mod several;
 mod simulator;
 mod tables;

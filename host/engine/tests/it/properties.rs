@@ -25,7 +25,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         Just(Fault::transient("busy", "busy")),
         Just(Fault::permanent("no-space", "no space")),
-        Just(Fault::permanent("spool-missing", "gone")),
+        Just(Fault::permanent("no-space", "no space").not_done()),
         Just(Fault::new(ErrorClass::Indeterminate, "lost", "lost")),
     ]
 }
@@ -56,9 +56,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(s, o, size, verified)| kit::completed(s, o, size, verified)),
         Just(kit::signed()),
         store.clone().prop_map(kit::committed),
-        store.prop_map(|s| Event::Superseded {
-            store: kit::step(s)
-        }),
+        store.prop_map(|s| kit::superseded(s, &[])),
         (0..9u64).prop_map(|timer| Event::WaitOver { timer }),
         Just(Event::CancelRequested {
             reason: String::new()
@@ -68,11 +66,12 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// An event, or the failure of something that is in flight.
-fn input() -> impl Strategy<Value = (Option<Event>, prop::sample::Index, Fault)> {
+fn input() -> impl Strategy<Value = (Option<Event>, prop::sample::Index, Fault, bool)> {
     (
         prop::option::weighted(0.7, event()),
         any::<prop::sample::Index>(),
         fault(),
+        any::<bool>(),
     )
 }
 
@@ -113,13 +112,16 @@ proptest! {
         spec.verify.push(kit::verify("verify-2", &["b1"]));
         let mut state = RunState::new(spec, UnixTime(0));
         let mut in_flight: Vec<Effect> = Vec::new();
-        for (event, index, fault) in inputs {
+        for (event, index, fault, missing) in inputs {
             let event = match event {
                 Some(event) => event,
                 None if in_flight.is_empty() => continue,
                 None => {
                     let effect = in_flight.swap_remove(index.index(in_flight.len()));
-                    Event::EffectFailed { effect: Box::new(effect), fault }
+                    match missing {
+                        true => Event::SpoolMissing { effect: Box::new(effect), fault },
+                        false => Event::EffectFailed { effect: Box::new(effect), fault },
+                    }
                 }
             };
             state.apply(&event);

@@ -3,12 +3,11 @@
 
 use drydock_core::{ErrorClass, Fault, OutputId, StepName, UnixTime};
 use drydock_engine::model::{Effect, Event, Outcome};
-use drydock_engine::state::SPOOL_MISSING;
 use drydock_engine::view::{RunPhase, RunView};
 
 use crate::kit::{
     began, committed, completed, failed_by, finished_by, judged, judged_by, opened_by, sealed,
-    signed, spec_of, step, stopping, stored, verify,
+    signed, spec_of, spool_missing, step, stopping, stored, verify,
 };
 use crate::tables::Run;
 
@@ -104,7 +103,8 @@ fn a_step_that_fails_for_good_ends_the_run_and_all_is_taken_back() {
     let (store, output) = (step("s1"), OutputId(1));
     let asked = run.take(Event::UploadAborted { store, output });
     assert_eq!(asked, ["drop-spool"]);
-    assert_eq!(run.end(), Outcome::Failed { fault: permanent() });
+    let fault = permanent().not_done();
+    assert_eq!(run.end(), Outcome::Failed { fault });
     let kept = RunView::of(&run.state).faults;
     assert_eq!(kept[0].backup, Some(step("pki")));
 }
@@ -139,8 +139,7 @@ fn a_finished_step_whose_spool_is_gone_runs_anew_once_the_other_is_done() {
     assert_eq!(part, ["judge 1", "put-part s1/1 #1 0+5"]);
     let part = run.asked("put-part");
     run.take_all([judged(1, true), finished_by("etcd", 1)]);
-    let gone = Fault::permanent(SPOOL_MISSING, "the sealed spool is gone");
-    assert_eq!(run.fail(&part, &gone), ["abort-upload s1/1"]);
+    assert_eq!(run.take(spool_missing(&part)), ["abort-upload s1/1"]);
     run.take_all([opened_by("pki", 2, "pki.tar"), began("s1", 2, 10, 4)]);
     run.take_all([sealed(2, 5), judged(2, true), stored("s1", 2, 1)]);
     let asked = run.take(finished_by("pki", 1));

@@ -3,12 +3,12 @@
 use drydock_core::{ErrorClass, Fault, Finding, Level, OutputId, UnixTime};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
-use drydock_engine::state::{RunState, SPOOL_MISSING};
+use drydock_engine::state::RunState;
 use drydock_engine::view::{RunPhase, RunView, StorePhase};
 
 use crate::kit::{
-    advanced, began, committed, completed, discarded, failed, finished, judged, opened, sealed,
-    signed, spec, step, stopping, stored,
+    advanced, began, committed, completed, discarded, failed, finished, judged, object, opened,
+    sealed, signed, spec, spool_missing, step, stopping, stored, superseded,
 };
 
 /// A run that takes events as the driver does, and remembers what is in flight.
@@ -109,7 +109,7 @@ fn transient() -> Fault {
 }
 
 fn permanent() -> Fault {
-    Fault::permanent("no-space", "the target is full")
+    Fault::permanent("no-space", "the target is full").not_done()
 }
 
 /// A run at one store whose backup is finished and verified and whose two parts are
@@ -292,7 +292,8 @@ fn a_failed_backup_is_tried_again_with_new_outputs() {
     let Outcome::Failed { fault } = run.end() else {
         panic!("not failed");
     };
-    assert_eq!(fault, transient());
+    // Nothing of the run can be anywhere.
+    assert_eq!(fault, transient().not_done());
 }
 
 #[test]
@@ -414,18 +415,135 @@ fn objects_stay_where_a_manifest_may_name_them() {
         fault.details,
         [(
             "left-behind".to_owned(),
-            "c1/nightly.20260102T030405Z/db.0000000000000001.zst.age stays at target t-s1, since nobody knows whether its manifest was written: look with `drydock recovery-point list --target t-s1`".to_owned()
+            "c1/nightly.20260102T030405Z/db.0000000000000001.zst.age stays at target t-s1, since a manifest there may name it".to_owned()
         )]
     );
 }
 
 #[test]
-fn objects_stay_when_the_plugin_was_broken_off_in_its_commit() {
+fn objects_stay_whatever_fault_a_commit_of_unknown_outcome_ends_with() {
+    for class in ErrorClass::ALL {
+        let mut run = Run::of(spec(&["s1"], 0));
+        run.take_all([opened(1), began("s1", 1, 10, 4), sealed(1, 5), finished(1)]);
+        run.take_all([stored("s1", 1, 1), judged(1, true)]);
+        run.take_all([completed("s1", 1, 5, true), signed()]);
+        let commit = run.asked("commit-manifest");
+        let fault = Fault::new(class, "over", "it is over");
+        assert_eq!(run.fail(&commit, &fault), ["drop-spool"], "{class:?}");
+        let store = &RunView::of(&run.state).stores[0];
+        assert_eq!(store.state, StorePhase::Indeterminate);
+        let Outcome::Failed { fault } = run.end() else {
+            panic!("not failed");
+        };
+        assert_eq!((fault.class, fault.may_be_done()), (class, true));
+        assert_eq!(
+            fault.message,
+            "target t-s1 was given up: it is over; it is not known whether target t-s1 has this recovery point, so everything that its manifest names stays there: look with `drydock recovery-point list --target t-s1`"
+        );
+    }
+}
+
+/// The answer of the first store's commit is lost for good, and what the second one still
+/// lacks is lost as well: the backup is made anew, and what the first one may have
+/// committed stays.
+#[test]
+fn objects_stay_where_a_manifest_of_an_earlier_attempt_may_name_them() {
+    let mut run = Run::of(spec(&["s1", "s2"], 0));
+    run.take_all([opened(1), began("s1", 1, 10, 4), began("s2", 1, 10, 4)]);
+    run.take_all([sealed(1, 5), judged(1, true), finished(1)]);
+    run.take_all([stored("s1", 1, 1), completed("s1", 1, 5, true), signed()]);
+    let commit = run.asked("commit-manifest");
+    let lost = Fault::new(ErrorClass::Indeterminate, "lost", "no answer");
+    run.fail(&commit, &lost);
+    run.take(Event::RunResumed { at: UnixTime(5) });
+    let part = run.asked("put-part");
+    let asked = run.take(spool_missing(&part));
+    assert_eq!(
+        asked,
+        ["abort-upload s2/1", "start-backup snapshot 2 from 2"]
+    );
+    run.take_all([aborted("s2", 1), opened(2), began("s2", 2, 10, 4)]);
+    run.take_all([sealed(2, 5), judged(2, true), finished(2)]);
+    run.take_all([stored("s2", 2, 1), completed("s2", 2, 5, true), signed()]);
+    assert_eq!(run.take(committed("s2")), ["drop-spool"]);
+    let Outcome::Degraded { reasons } = run.end() else {
+        panic!("not degraded");
+    };
+    assert_eq!(
+        reasons,
+        [
+            "it is not known whether target t-s1 has this recovery point, so everything that its manifest names stays there: look with `drydock recovery-point list --target t-s1`: no answer",
+            "c1/nightly.20260102T030405Z/db.0000000000000001.zst.age stays at target t-s1, since a manifest there may name it",
+        ]
+    );
+}
+
+#[test]
+fn a_commit_that_is_known_not_to_have_taken_place_does_not_clear_an_earlier_doubt() {
     let mut run = staged(&["s1"]);
     run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
     let commit = run.asked("commit-manifest");
-    let broken_off = Fault::permanent("memory-limit", "the plugin asked for too much");
-    assert_eq!(run.fail(&commit, &broken_off), ["drop-spool"]);
+    run.fail(&commit, &transient());
+    let Effect::Wait { timer, .. } = run.asked("wait") else {
+        panic!("not a wait");
+    };
+    run.take(Event::WaitOver { timer });
+    let commit = run.asked("commit-manifest");
+    assert_eq!(run.fail(&commit, &permanent()), ["drop-spool"]);
+}
+
+/// Another manifest that was read and believed is the only proof that ours is not there.
+#[test]
+fn coming_second_after_a_doubt_takes_the_objects_away() {
+    let mut run = staged(&["s1"]);
+    run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
+    run.take(Event::RunResumed { at: UnixTime(5) });
+    let superseded = superseded("s1", &[]);
+    assert_eq!(run.take(superseded), ["delete-object s1/1"]);
+}
+
+/// After a journal was put back, a run finds what it committed itself, in other words.
+#[test]
+fn objects_stay_where_the_other_manifest_names_them() {
+    let mut run = staged(&["s1"]);
+    run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
+    let superseded = superseded("s1", &[object(1)]);
+    assert_eq!(run.take(superseded), ["drop-spool"]);
+    let reasons = Vec::new();
+    assert_eq!(run.end(), Outcome::Superseded { reasons });
+}
+
+#[test]
+fn a_run_that_is_cancelled_in_doubt_says_so() {
+    let mut run = staged(&["s1"]);
+    run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
+    let commit = run.asked("commit-manifest");
+    run.fail(&commit, &transient());
+    let reason = "enough".to_owned();
+    let asked = run.take(Event::CancelRequested { reason });
+    assert_eq!(asked, ["drop-spool"]);
+    let Outcome::Failed { fault } = run.end() else {
+        panic!("not failed");
+    };
+    assert_eq!(
+        fault.message,
+        "the run was cancelled: enough; it is not known whether target t-s1 has this recovery point, so everything that its manifest names stays there: look with `drydock recovery-point list --target t-s1`"
+    );
+}
+
+#[test]
+fn a_store_that_failed_in_a_commit_that_stands_degrades_the_run() {
+    let mut run = staged(&["s1"]);
+    run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
+    let committed = Event::Committed {
+        store: step("s1"),
+        despite: Some(Fault::permanent("cpu-limit", "it computed for too long")),
+    };
+    assert_eq!(run.take(committed), ["drop-spool"]);
+    let reasons = vec![
+        "target t-s1 has this recovery point, read back byte for byte, although its plugin failed while the manifest was written, so have an eye on that plugin: it computed for too long".to_owned(),
+    ];
+    assert_eq!(run.end(), Outcome::Degraded { reasons });
 }
 
 #[test]
@@ -453,8 +571,7 @@ fn a_backup_that_is_made_anew_gets_a_manifest_of_its_own() {
     run.fail(&commit, &permanent());
     run.take_all([deleted("s1", 1), Event::RunResumed { at: UnixTime(5) }]);
     let part = run.asked("put-part");
-    let gone = Fault::permanent(SPOOL_MISSING, "the sealed spool is gone");
-    let asked = run.fail(&part, &gone);
+    let asked = run.take(spool_missing(&part));
     assert_eq!(
         asked,
         ["abort-upload s2/1", "start-backup snapshot 2 from 2"]
@@ -495,7 +612,7 @@ fn an_object_that_differs_from_what_was_sent_is_deleted() {
 fn a_run_that_came_second_takes_its_objects_away() {
     let mut run = staged(&["s1"]);
     run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
-    let superseded = Event::Superseded { store: step("s1") };
+    let superseded = superseded("s1", &[]);
     assert_eq!(run.take(superseded), ["delete-object s1/1"]);
     run.take(deleted("s1", 1));
     let reasons = Vec::new();
@@ -511,7 +628,7 @@ fn coming_second_at_one_of_two_stores_is_told() {
         completed("s2", 1, 15, true),
         signed(),
     ]);
-    run.take(Event::Superseded { store: step("s1") });
+    run.take(superseded("s1", &[]));
     assert_eq!(run.take(committed("s2")), [""; 0]);
     assert_eq!(run.take(deleted("s1", 1)), ["drop-spool"]);
     let reasons = vec!["target t-s1 already had this recovery point from another run".to_owned()];
@@ -665,12 +782,11 @@ fn a_missing_spool_makes_the_backup_anew() {
     ]);
     run.take_all([finished(1), Event::RunResumed { at: UnixTime(5) }]);
     let parts = run.asked.clone();
-    let gone = Fault::permanent(SPOOL_MISSING, "the sealed spool is gone");
     assert_eq!(
-        run.fail(&parts[0], &gone),
+        run.take(spool_missing(&parts[0])),
         ["start-backup snapshot 2 from 2"]
     );
-    assert_eq!(run.fail(&parts[1], &gone), ["abort-upload s1/1"]);
+    assert_eq!(run.take(spool_missing(&parts[1])), ["abort-upload s1/1"]);
 }
 
 #[test]
@@ -680,8 +796,7 @@ fn a_missing_spool_gives_up_one_store_when_another_has_everything() {
     run.take_all([sealed(1, 5), finished(1), stored("s1", 1, 1)]);
     run.take(Event::RunResumed { at: UnixTime(5) });
     let part = run.asked("put-part");
-    let gone = Fault::permanent(SPOOL_MISSING, "the sealed spool is gone");
-    assert_eq!(run.fail(&part, &gone), ["abort-upload s2/1"]);
+    assert_eq!(run.take(spool_missing(&part)), ["abort-upload s2/1"]);
     assert_eq!(run.take(judged(1, true)), ["complete-upload s1/1"]);
 }
 
@@ -712,7 +827,7 @@ fn an_upload_that_cannot_be_aborted_is_tried_patiently_and_told() {
         fault.details,
         [(
             "left-behind".to_owned(),
-            "an unfinished upload of c1/nightly.20260102T030405Z/db.0000000000000001.zst.age stays at target t-s1: the target is busy".to_owned()
+            "an unfinished upload of c1/nightly.20260102T030405Z/db.0000000000000001.zst.age may still be at target t-s1, since removing it failed: the target is busy".to_owned()
         )]
     );
 }

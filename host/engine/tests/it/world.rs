@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
-use drydock_core::{ErrorClass, Fault, OutputId, StepName};
+use drydock_core::{Certainty, ErrorClass, Fault, OutputId, StepName};
 use drydock_engine::model::{Effect, Event};
-use drydock_engine::state::{RunState, SPOOL_MISSING};
+use drydock_engine::state::RunState;
 
 use crate::kit;
 use crate::random::Random;
@@ -16,8 +16,10 @@ use crate::random::Random;
 pub struct Chaos {
     /// An operation fails before it did anything.
     pub transient: u64,
-    /// An operation takes place and its answer is a failure.
+    /// An operation takes place and its answer is a failure, of any class.
     pub answer_lost: u64,
+    /// A commit is answered by any fault there is, whether or not it took place.
+    pub commit_fails: u64,
     pub permanent: u64,
     /// From some operation on a store answers nothing any more.
     pub store_dies: u64,
@@ -71,7 +73,8 @@ pub struct Upload {
 /// A law that was broken.
 pub type Broken = String;
 
-pub const RIVAL: &str = "the manifest of another daemon";
+/// The manifest of another daemon, and what it names.
+pub const RIVAL: &str = "the manifest of another daemon\nrivals-object";
 
 impl World {
     pub fn new(random: Random, chaos: Chaos, stores: &[&str]) -> Self {
@@ -99,14 +102,14 @@ impl World {
             object: format!("c1/{}/db.ffffffffffffffff.zst.age", kit::RUN),
             parts: BTreeMap::new(),
         };
+        let manifest = self.random.chance(self.chaos.rival);
+        let manifest = manifest.then(|| RIVAL.to_owned());
+        let named = manifest.iter().map(|_| ("rivals-object".to_owned(), 9));
         ModelStore {
             dead: false,
             sessions: BTreeMap::from([(b"rival".to_vec(), rival)]),
-            objects: BTreeMap::new(),
-            manifest: self
-                .random
-                .chance(self.chaos.rival)
-                .then(|| RIVAL.to_owned()),
+            objects: named.collect(),
+            manifest,
             parallel_max: self.random.pick(&[1, 2, 8]),
             part_size: 3 + self.random.below(8),
             verifies: self.random.chance(500),
@@ -119,20 +122,40 @@ impl World {
         if let Some(fault) = self.fails_before(effect) {
             return Ok(failed(effect, fault));
         }
+        if self.drops_commit(effect) {
+            let certainty = self.random.pick(&[Certainty::NotDone, Certainty::Unknown]);
+            return Ok(failed(effect, self.any_fault().with_certainty(certainty)));
+        }
         let event = self.carry_out(state, effect)?;
         self.check_manifests()?;
-        let lost = effect.store().is_some() && self.random.chance(self.chaos.answer_lost);
+        let per_mille = match effect {
+            Effect::CommitManifest { .. } => self.chaos.commit_fails + self.chaos.answer_lost,
+            _ => self.chaos.answer_lost,
+        };
+        let lost = effect.store().is_some() && self.random.chance(per_mille);
         Ok(match lost {
-            true => failed(effect, unknown()),
+            true => failed(effect, self.any_fault()),
             false => event,
         })
     }
 
-    /// Every object that a manifest of ours names is there, at every moment.
-    fn check_manifests(&self) -> Result<(), Broken> {
+    /// The manifest never leaves.
+    fn drops_commit(&mut self, effect: &Effect) -> bool {
+        let is_commit = matches!(effect, Effect::CommitManifest { .. });
+        is_commit && self.random.chance(self.chaos.commit_fails / 2)
+    }
+
+    /// Of what took place nobody ever knows that it did not.
+    fn any_fault(&mut self) -> Fault {
+        let class = self.random.pick(&ErrorClass::ALL);
+        Fault::new(class, "lost", "the answer got lost")
+    }
+
+    /// Every object that a visible manifest names is there, at every moment.
+    pub fn check_manifests(&self) -> Result<(), Broken> {
         for (name, store) in &self.stores {
-            let ours = store.manifest.as_ref().filter(|text| *text != RIVAL);
-            let named = ours.iter().flat_map(|text| text.lines().skip(1));
+            let manifest = store.manifest.iter();
+            let named = manifest.flat_map(|text| text.lines().skip(1));
             for object in named {
                 if !store.objects.contains_key(object) {
                     return Err(format!("{name}: {object} is named and not there"));
@@ -151,7 +174,7 @@ impl World {
         match () {
             () if store.dead => Some(Fault::transient("unreachable", "nobody answers")),
             () if transient => Some(Fault::transient("busy", "busy")),
-            () if permanent => Some(Fault::permanent("no-space", "no space")),
+            () if permanent => Some(Fault::permanent("no-space", "no space").not_done()),
             () => None,
         }
     }
@@ -249,7 +272,7 @@ impl World {
         {
             return match is_live && !self.chaos_took_spool() {
                 true => Err(format!("part {number} of {output} is not in the spool")),
-                false => Ok(failed(effect, Fault::permanent(SPOOL_MISSING, "gone"))),
+                false => Ok(kit::spool_missing(effect)),
             };
         }
         let model = self.store(effect)?;
@@ -344,9 +367,11 @@ impl World {
         Ok(match kept == manifest {
             true => Event::Committed {
                 store: store.clone(),
+                despite: None,
             },
             false => Event::Superseded {
                 store: store.clone(),
+                names: kept.lines().skip(1).map(str::to_owned).collect(),
             },
         })
     }
@@ -441,8 +466,4 @@ pub fn failed(effect: &Effect, fault: Fault) -> Event {
         effect: Box::new(effect.clone()),
         fault,
     }
-}
-
-fn unknown() -> Fault {
-    Fault::new(ErrorClass::Indeterminate, "lost", "the answer got lost")
 }

@@ -1,27 +1,42 @@
-//! Committing: the signature first, then `manifest.json` if absent. That one creation
-//! commits the recovery point.
+//! Committing: the signature first, then a look at every object that the manifest names,
+//! then `manifest.json` if absent. That one creation commits the recovery point.
+//!
+//! **Invariant:** once the manifest's bytes were handed to the target, nothing but what is
+//! read there afterwards tells whether it is committed: no answer of the target's, and not
+//! that it says that nothing is there. Every fault is then of unknown certainty.
+//! **Invariant:** the signature is removed only when another manifest was read and believed
+//! in the place of the one that it is over.
 //!
 //! A crash between the two leaves a signature without a manifest, which means nothing
 //! to anybody. Committing the same bytes again ends as [`CommitOutcome::AlreadyOurs`]
 //! or goes on where it stopped.
+
+use drydock_core::{Certainty, ErrorClass, Fault};
 
 use super::{Repository, label};
 use crate::digest::Sha256;
 use crate::error::RepositoryError;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use crate::names::Folder;
-use crate::object::{self, Creation};
+use crate::object::{self, Creation, Draft};
 use crate::sign::SIGNATURE_BYTES_MAX;
 
 /// How a commit ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitOutcome {
-    /// The manifest was created now.
+    /// The manifest was created now, and read back.
     Committed,
     /// The same manifest was already there: this commit had succeeded before.
     AlreadyOurs,
-    /// Another manifest was there first; nothing of ours is left.
-    Superseded,
+    /// The manifest was read back, although the target failed while it was written.
+    Despite(Fault),
+    /// Another manifest was there first, which was read and can be believed: ours is not
+    /// there, and cannot be any more.
+    Superseded {
+        /// Keys of what the other one names. Where a journal was put back, or a node's
+        /// state copied, these can be objects of this very run.
+        names: Vec<String>,
+    },
 }
 
 impl Repository<'_> {
@@ -30,35 +45,118 @@ impl Repository<'_> {
     ///
     /// # Errors
     /// When the signature would not be believed on the way back, when something else
-    /// lies where the signature goes, or when the target fails.
-    pub async fn commit(
-        &self,
-        manifest: &str,
-        signature: &str,
-    ) -> Result<CommitOutcome, RepositoryError> {
-        let folder = self.check(manifest, signature)?;
-        if let Some(outcome) = self.standing_of(&folder, manifest).await? {
+    /// lies where the signature goes, when an artifact is not there, or when the target
+    /// fails. The fault is `not-done` only where the manifest never left this process.
+    pub async fn commit(&self, manifest: &str, signature: &str) -> Result<CommitOutcome, Fault> {
+        let not_done = |error| Fault::from(error).not_done();
+        let new = self.check(manifest).map_err(not_done)?;
+        let folder = new.folder().map_err(|error| not_done(error.into()))?;
+        let standing = self.prepare(&folder, &new, (manifest, signature)).await;
+        if let Some(outcome) = standing.map_err(not_done)? {
             return Ok(outcome);
         }
-        let file = folder.signature(&Sha256::of(manifest.as_bytes()));
-        self.put_signature(&folder, &file, manifest, signature)
-            .await?;
         let key = folder.manifest();
-        match object::create(self.target, &key, manifest.as_bytes()).await? {
-            Creation::Created => Ok(CommitOutcome::Committed),
-            Creation::AlreadyThere => self.settle(&folder, &file, manifest).await,
+        let draft = Draft::begin(self.target, &key, manifest.as_bytes()).await;
+        let draft = draft.map_err(not_done)?;
+        self.publish(&folder, &draft, manifest).await
+    }
+
+    /// Everything before the manifest itself; the outcome where it is settled already.
+    async fn prepare(
+        &self,
+        folder: &Folder,
+        new: &Manifest,
+        (manifest, signature): (&str, &str),
+    ) -> Result<Option<CommitOutcome>, RepositoryError> {
+        self.believe(folder, manifest.as_bytes(), signature.as_bytes())?;
+        if let Some(outcome) = self.standing_of(folder, manifest).await? {
+            return Ok(Some(outcome));
+        }
+        let file = folder.signature(&Sha256::of(manifest.as_bytes()));
+        self.put_signature(folder, &file, manifest, signature)
+            .await?;
+        for artifact in &new.artifacts {
+            let object = folder.object(&artifact.object);
+            self.is_kept(object, artifact.sealed.size).await?;
+        }
+        Ok(None)
+    }
+
+    /// What a target said of an object when it was completed is one thing, and what it has
+    /// when it matters another.
+    async fn is_kept(&self, object: String, size: u64) -> Result<(), RepositoryError> {
+        let found = match object::size_of(self.target, &object).await? {
+            Some(found) if found == size => return Ok(()),
+            Some(found) => format!("{found} bytes instead of {size}"),
+            None => "not there any more".to_owned(),
+        };
+        Err(RepositoryError::NotKept { object, found })
+    }
+
+    /// Whether the manifest beside this object names it, for whoever is about to remove it.
+    /// A manifest that cannot be believed counts like any other: it may be a sound one that
+    /// was read wrongly.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub async fn names(&self, object: &str) -> Result<bool, RepositoryError> {
+        let Some((folder, file)) = Folder::split(object) else {
+            return Ok(false);
+        };
+        let manifest = object::read(self.target, &folder.manifest(), MANIFEST_BYTES_MAX).await?;
+        let text = manifest.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&text).contains(file))
+    }
+
+    /// Hands the manifest over, and looks when that fails, before anything is aborted.
+    async fn publish(
+        &self,
+        folder: &Folder,
+        draft: &Draft<'_>,
+        manifest: &str,
+    ) -> Result<CommitOutcome, Fault> {
+        let failed = match draft.publish().await {
+            Ok(Creation::Created) => return Ok(CommitOutcome::Committed),
+            Ok(Creation::AlreadyThere) => None,
+            Err(error) => Some(Fault::from(error)),
+        };
+        let found = match self.standing_of(folder, manifest).await {
+            Ok(Some(CommitOutcome::AlreadyOurs)) => {
+                return Ok(failed.map_or(CommitOutcome::AlreadyOurs, CommitOutcome::Despite));
+            }
+            found => found,
+        };
+        draft.abort().await;
+        let object = folder.manifest();
+        let failed = failed.unwrap_or_else(|| taken(&object));
+        match found {
+            Ok(Some(outcome)) => {
+                self.drop_signature(folder, manifest).await;
+                Ok(outcome)
+            }
+            Ok(None) => Err(in_doubt(
+                failed,
+                &object,
+                "afterwards the target says that it is not there",
+            )),
+            Err(RepositoryError::Foreign { .. }) => Err(in_doubt(
+                failed,
+                &object,
+                "what is read there afterwards is neither this manifest nor another that can be believed",
+            )),
+            Err(error) => {
+                let error = Fault::from(error);
+                let looked = format!("looking at it afterwards failed as well: {error}");
+                Err(again_if(error.class, in_doubt(failed, &object, &looked)))
+            }
         }
     }
 
-    fn check(&self, manifest: &str, signature: &str) -> Result<Folder, RepositoryError> {
-        let parsed =
-            Manifest::parse(manifest.as_bytes()).map_err(|source| RepositoryError::Manifest {
-                point: "the new recovery point".to_owned(),
-                source,
-            })?;
-        let folder = parsed.folder()?;
-        self.believe(&folder, manifest.as_bytes(), signature.as_bytes())?;
-        Ok(folder)
+    fn check(&self, manifest: &str) -> Result<Manifest, RepositoryError> {
+        Manifest::parse(manifest.as_bytes()).map_err(|source| RepositoryError::Manifest {
+            point: "the new recovery point".to_owned(),
+            source,
+        })
     }
 
     /// What a manifest that is already there makes of ours; none when there is none.
@@ -74,22 +172,33 @@ impl Repository<'_> {
         match object::read(self.target, &file, MANIFEST_BYTES_MAX).await {
             Ok(None) => Ok(None),
             Ok(Some(bytes)) if bytes == manifest.as_bytes() => Ok(Some(CommitOutcome::AlreadyOurs)),
-            Ok(Some(_)) => self.others(folder, foreign).await.map(Some),
+            Ok(Some(_)) => self.other(folder, manifest, foreign).await.map(Some),
             Err(RepositoryError::TooLarge { .. }) => Err(foreign()),
             Err(error) => Err(error),
         }
     }
 
     /// Another run was first only where its recovery point can be believed. Nobody may
-    /// take some file under that name for a backup that was made.
-    async fn others(
+    /// take some file under that name for a backup that was made, nor ours for another's
+    /// because it was read wrongly once.
+    async fn other(
         &self,
         folder: &Folder,
+        manifest: &str,
         foreign: impl Fn() -> RepositoryError,
     ) -> Result<CommitOutcome, RepositoryError> {
         use RepositoryError::{Altered, Manifest, Misplaced, TooLarge, Unsigned};
         match self.load_folder(folder).await {
-            Ok(_) => Ok(CommitOutcome::Superseded),
+            Ok(point) if point.manifest_sha256 == Sha256::of(manifest.as_bytes()) => {
+                Ok(CommitOutcome::AlreadyOurs)
+            }
+            Ok(point) => {
+                let artifacts = point.manifest.artifacts.iter();
+                let names = artifacts.map(|artifact| folder.object(&artifact.object));
+                Ok(CommitOutcome::Superseded {
+                    names: names.collect(),
+                })
+            }
             Err(
                 Altered { .. }
                 | Manifest { .. }
@@ -124,29 +233,10 @@ impl Repository<'_> {
             .map_err(|_| foreign())
     }
 
-    /// The manifest appeared between our look and our write.
-    async fn settle(
-        &self,
-        folder: &Folder,
-        file: &str,
-        manifest: &str,
-    ) -> Result<CommitOutcome, RepositoryError> {
-        let standing = self.standing_of(folder, manifest).await;
-        let outcome = standing.map(|found| found.unwrap_or(CommitOutcome::Superseded));
-        // After any other failure the manifest may be ours, which needs its signature.
-        let lost = matches!(
-            outcome,
-            Ok(CommitOutcome::Superseded) | Err(RepositoryError::Foreign { .. })
-        );
-        if lost {
-            self.drop_signature(folder, file).await;
-        }
-        outcome
-    }
-
     /// The name carries the digest of our manifest, so nobody else needs it.
-    async fn drop_signature(&self, folder: &Folder, file: &str) {
-        if let Err(fault) = self.target.delete(file).await {
+    async fn drop_signature(&self, folder: &Folder, manifest: &str) {
+        let file = folder.signature(&Sha256::of(manifest.as_bytes()));
+        if let Err(fault) = self.target.delete(&file).await {
             let point = label(folder);
             tracing::warn!(
                 point,
@@ -154,5 +244,27 @@ impl Repository<'_> {
                 "a superseded signature stays behind"
             );
         }
+    }
+}
+
+fn taken(object: &str) -> Fault {
+    let message = format!("the target says that {object} was there already");
+    Fault::permanent("exists", message)
+}
+
+/// The fault of a commit that may have taken place, of the first failure's class and code.
+fn in_doubt(failed: Fault, object: &str, looked: &str) -> Fault {
+    let message = format!("it is not known whether {object} was written: {failed}; {looked}");
+    Fault { message, ..failed }.with_certainty(Certainty::Unknown)
+}
+
+/// A look that failed is worth another one, whatever is to be thought of the write.
+fn again_if(look: ErrorClass, fault: Fault) -> Fault {
+    if !look.is_retryable() || fault.class.is_retryable() {
+        return fault;
+    }
+    Fault {
+        class: ErrorClass::Indeterminate,
+        ..fault
     }
 }

@@ -23,8 +23,12 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Calls that can be told to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
+    Begin,
     PutPart,
     Complete,
+    /// Once the object is visible.
+    CompleteAfterwards,
+    Stat,
     /// Before the first byte.
     GetRange,
     /// After half of the bytes.
@@ -42,7 +46,9 @@ struct State {
     objects: BTreeMap<String, Vec<u8>>,
     uploads: BTreeMap<Vec<u8>, Upload>,
     begun: u64,
-    failures: VecDeque<(Call, Fault)>,
+    failures: VecDeque<Failure>,
+    /// Ranges of objects with this ending that are read wrongly, so many times.
+    misread: Option<(String, u32)>,
     /// Objects that appear right before the next `complete`.
     intruder: Option<(String, Vec<u8>)>,
     unverified: bool,
@@ -54,6 +60,14 @@ struct Upload {
     parts: BTreeMap<u32, (u64, Vec<u8>)>,
 }
 
+/// Calls about objects with this ending fail, so many times.
+struct Failure {
+    call: Call,
+    ending: String,
+    times: u32,
+    fault: Fault,
+}
+
 impl FakeTarget {
     #[must_use]
     pub fn new() -> Self {
@@ -62,7 +76,30 @@ impl FakeTarget {
 
     /// The next call of this kind fails once with `fault`.
     pub fn fail_next(&self, call: Call, fault: Fault) {
-        self.state().failures.push_back((call, fault));
+        self.fail_at(call, "", 1, fault);
+    }
+
+    /// The next calls of this kind about an object with this ending fail so many times.
+    pub fn fail_at(&self, call: Call, ending: &str, times: u32, fault: Fault) {
+        self.state().failures.push_back(Failure {
+            call,
+            ending: ending.to_owned(),
+            times,
+            fault,
+        });
+    }
+
+    /// Nothing is told to fail any more.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.failures.clear();
+        state.misread = None;
+    }
+
+    /// The first byte of each range of an object with this ending is another one, so many
+    /// times; the object itself is as it was.
+    pub fn misread(&self, ending: &str, times: u32) {
+        self.state().misread = Some((ending.to_owned(), times));
     }
 
     /// Somebody else creates this object right before the next `complete`.
@@ -113,10 +150,26 @@ impl FakeTarget {
             .expect("no test panics while it holds the lock")
     }
 
-    fn failure(&self, call: Call) -> Option<Fault> {
+    fn failure(&self, call: Call, object: &str) -> Option<Fault> {
         let failures = &mut self.state().failures;
-        let index = failures.iter().position(|(of, _)| *of == call)?;
-        failures.remove(index).map(|(_, fault)| fault)
+        let fits = |failure: &Failure| failure.call == call && object.ends_with(&failure.ending);
+        let index = failures.iter().position(fits)?;
+        let failure = &mut failures[index];
+        failure.times -= 1;
+        if failure.times > 0 {
+            return Some(failure.fault.clone());
+        }
+        failures.remove(index).map(|failure| failure.fault)
+    }
+
+    fn is_misread(&self, object: &str) -> bool {
+        let mut state = self.state();
+        let Some((ending, times)) = &mut state.misread else {
+            return false;
+        };
+        let misread = *times > 0 && object.ends_with(ending.as_str());
+        *times -= u32::from(misread);
+        misread
     }
 }
 
@@ -150,6 +203,9 @@ impl Target for FakeTarget {
             let message = format!("{object:?} is not an object name");
             return Err(Fault::permanent("bad-name", message));
         }
+        if let Some(fault) = self.failure(Call::Begin, object) {
+            return Err(fault);
+        }
         let mut state = self.state();
         state.begun += 1;
         let session = format!("{}\n{object}", state.begun).into_bytes();
@@ -168,7 +224,7 @@ impl Target for FakeTarget {
         offset: u64,
         part: Part,
     ) -> Result<Receipt, Fault> {
-        if let Some(fault) = self.failure(Call::PutPart) {
+        if let Some(fault) = self.failure(Call::PutPart, &object_of(session)?) {
             return Err(fault);
         }
         let length = usize::try_from(part.length).expect("parts of tests are small");
@@ -191,14 +247,17 @@ impl Target for FakeTarget {
         sha256: [u8; 32],
         if_absent: bool,
     ) -> Result<Completion, Fault> {
-        if let Some(fault) = self.failure(Call::Complete) {
+        let object = object_of(session)?;
+        if let Some(fault) = self.failure(Call::Complete, &object) {
             return Err(fault);
         }
+        let afterwards = self.failure(Call::CompleteAfterwards, &object);
         let mut state = self.state();
         if let Some((object, bytes)) = state.intruder.take() {
             state.objects.insert(object, bytes);
         }
-        state.complete(session, receipts, (size, sha256), if_absent)
+        let completion = state.complete(session, receipts, (size, sha256), if_absent)?;
+        afterwards.map_or(Ok(completion), Err)
     }
 
     async fn abort(&self, session: &Session) -> Result<(), Fault> {
@@ -239,6 +298,9 @@ impl Target for FakeTarget {
     }
 
     async fn stat(&self, object: &str) -> Result<ObjectStat, Fault> {
+        if let Some(fault) = self.failure(Call::Stat, object) {
+            return Err(fault);
+        }
         let state = self.state();
         let bytes = state.objects.get(object).ok_or_else(|| no_object(object))?;
         Ok(stat(object, bytes))
@@ -251,17 +313,20 @@ impl Target for FakeTarget {
         length: u64,
         into: RangeSink,
     ) -> Result<(), Fault> {
-        if let Some(fault) = self.failure(Call::GetRange) {
+        if let Some(fault) = self.failure(Call::GetRange, object) {
             return Err(fault);
         }
-        let bytes = self.bytes(object).ok_or_else(|| no_object(object))?;
+        let mut bytes = self.bytes(object).ok_or_else(|| no_object(object))?;
+        if let (true, Some(first)) = (self.is_misread(object), bytes.first_mut()) {
+            *first ^= 1;
+        }
         let range = usize::try_from(offset)
             .ok()
             .zip(usize::try_from(length).ok());
         let range = range
             .and_then(|(start, length)| bytes.get(start..start.checked_add(length)?))
             .ok_or_else(|| Fault::permanent("out-of-range", format!("{object} is shorter")))?;
-        let midway = self.failure(Call::GetRangeMidway);
+        let midway = self.failure(Call::GetRangeMidway, object);
         let given = if midway.is_some() {
             range.len() / 2
         } else {

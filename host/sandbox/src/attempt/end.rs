@@ -1,6 +1,6 @@
 //! How an attempt ended, and what an operator is told of it.
 
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{Certainty, ErrorClass, Fault};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
@@ -49,6 +49,36 @@ impl<T> End<T> {
 
     /// The value, or the fault. Where the guest was goes into its log as well.
     pub fn judge(self, plugin: &str, limits: &Limits, log: &mut AttemptLog) -> Result<T, Fault> {
+        let certainty = self.certainty();
+        let result = self.result(plugin, limits, log);
+        result.map_err(|fault| fault.with_certainty(certainty))
+    }
+
+    /// The one place that says of a plugin's call that it surely did nothing: where the
+    /// plugin itself returned, and says that it was refused for good. Whoever it was that
+    /// ended it in any other way, it may have done before what it was asked to do. What a
+    /// caller makes of the answer afterwards is of unknown certainty too, as is every fault
+    /// of which nobody says otherwise.
+    fn certainty(&self) -> Certainty {
+        match self {
+            Self::Returned(Err(error)) => match ErrorClass::from(error.class) {
+                ErrorClass::Permanent | ErrorClass::Denied => Certainty::NotDone,
+                ErrorClass::Transient
+                | ErrorClass::Throttled
+                | ErrorClass::Cancelled
+                | ErrorClass::Indeterminate
+                | ErrorClass::Other => Certainty::Unknown,
+            },
+            Self::Returned(Ok(_))
+            | Self::Failed(_)
+            | Self::HostPanicked
+            | Self::Wall
+            | Self::Idle
+            | Self::Cancelled => Certainty::Unknown,
+        }
+    }
+
+    fn result(self, plugin: &str, limits: &Limits, log: &mut AttemptLog) -> Result<T, Fault> {
         Err(match self {
             Self::Returned(Ok(value)) => return Ok(value),
             Self::Returned(Err(error)) => error.into(),
@@ -210,6 +240,58 @@ fn without_hashes(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn judged(end: End<()>) -> Fault {
+        let mut log = AttemptLog::default();
+        end.judge("p", &Limits::default(), &mut log).unwrap_err()
+    }
+
+    /// The next one does not compile before it is in the walk.
+    #[test]
+    fn no_limit_says_that_nothing_was_done() {
+        let mut hits = 0;
+        let mut hit = Some(LimitHit::FIRST);
+        while let Some(now) = hit {
+            let fault = judged(End::Failed(wasmtime::Error::new(now)));
+            assert_eq!(fault.certainty, Certainty::Unknown, "{fault:?}");
+            assert_eq!(fault.code, now.to_string());
+            assert_eq!(now.fault("p").certainty, Certainty::Unknown, "{now}");
+            hits += 1;
+            hit = now.next();
+        }
+        assert_eq!(hits, 10);
+    }
+
+    #[test]
+    fn whatever_else_ends_a_guest_leaves_open_what_it_did() {
+        let failed = |error: wasmtime::Error| End::Failed(error);
+        for end in [
+            End::HostPanicked,
+            End::Wall,
+            End::Idle,
+            End::Cancelled,
+            failed(Trap::StackOverflow.into()),
+            failed(Trap::UnreachableCodeReached.into()),
+            failed(I32Exit(1).into()),
+            failed(ResourceTableError::Full.into()),
+            failed(wasmtime::Error::msg(HANDLES_WORDS)),
+            failed(wasmtime::Error::msg(HOSTCALL_WORDS)),
+            failed(wasmtime::Error::msg("anything else")),
+        ] {
+            let fault = judged(end);
+            assert_eq!(fault.certainty, Certainty::Unknown, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_was_refused_for_good_knows_that_nothing_was_done() {
+        for class in ErrorClass::ALL {
+            let told = Fault::new(class, "x", "y");
+            let fault = judged(End::Returned(Err(told.into())));
+            let refused = matches!(class, ErrorClass::Permanent | ErrorClass::Denied);
+            assert_eq!(fault.may_be_done(), !refused, "{class:?}");
+        }
+    }
 
     #[test]
     fn names_lose_their_hashes_and_nothing_else() {

@@ -190,6 +190,31 @@ impl fmt::Display for LimitHit {
 
 impl std::error::Error for LimitHit {}
 
+/// A walk over every limit, for tests: a new one does not compile before it has its place.
+#[cfg(test)]
+impl LimitHit {
+    pub const FIRST: Self = Self::Memory { asked: 2, limit: 1 };
+
+    pub fn next(self) -> Option<Self> {
+        let (limit, time) = (1, Duration::from_secs(1));
+        match self {
+            Self::Memory { .. } => Some(Self::Table { asked: 2, limit }),
+            Self::Table { .. } => Some(Self::Cpu {
+                spent: time,
+                limit: time,
+            }),
+            Self::Cpu { .. } => Some(Self::Idle { limit: time }),
+            Self::Idle { .. } => Some(Self::Wall { limit: time }),
+            Self::Wall { .. } => Some(Self::HostCalls { limit: 1 }),
+            Self::HostCalls { .. } => Some(Self::Handles { limit }),
+            Self::Handles { .. } => Some(Self::Argument { limit }),
+            Self::Argument { .. } => Some(Self::Stack { limit }),
+            Self::Stack { .. } => Some(Self::Result { asked: 2, limit }),
+            Self::Result { .. } => None,
+        }
+    }
+}
+
 /// The mend of a limit that documents set.
 pub(crate) fn mend(key: &str) -> String {
     format!(

@@ -110,9 +110,9 @@ fn a_sound_target_is_probed_and_left_as_it_was() {
 fn a_target_that_loses_or_alters_bytes_fails_its_probe() {
     for (lie, law) in [
         ("damaged", "probe-create"),
-        ("damaged-verified", "probe-read"),
-        ("lost", "probe-create-again"),
-        ("short-range", "probe-read"),
+        ("damaged-verified", "probe-create"),
+        ("lost", "probe-create"),
+        ("short-range", "probe-create"),
         ("bad-layout", "probe-layout"),
     ] {
         let world = lying(lie);

@@ -86,11 +86,23 @@ impl RunState {
         }
     }
 
-    pub(super) fn commit_answered(&mut self, store: &StepName, status: StoreStatus) {
+    pub(super) fn committed(&mut self, store: &StepName, despite: Option<&Fault>) {
         if let Some(store) = self.store_mut(store) {
-            store.commit.done();
-            store.commit_unknown = false;
-            store.status = status;
+            store.committed(despite);
+        }
+    }
+
+    pub(super) fn superseded(&mut self, store: &StepName, names: &[String]) {
+        if let Some(store) = self.store_mut(store) {
+            store.superseded(names);
+        }
+    }
+
+    /// Notes what the manifest names that is about to be handed to a store.
+    pub(in crate::state) fn commit_started(&mut self, store: &StepName) {
+        let named = self.live_outputs().map(|output| output.id).collect();
+        if let Some(store) = self.store_mut(store) {
+            store.offer(named);
         }
     }
 
