@@ -22,3 +22,4 @@ mod secrets;
 mod state_folder;
 
 pub use case::Case;
+pub use golden::{with_placeholders, without_log};

@@ -7,6 +7,7 @@
 
 mod certificates;
 mod clusters;
+mod commit;
 mod endpoints;
 mod log_in;
 mod own_node;

@@ -16,6 +16,10 @@ use crate::world::{Answer, World, files_under, runtime};
 /// How long a test waits for something that takes well under a second.
 const SOON: Duration = Duration::from_secs(60);
 
+/// The transactions after which the journal is copied, and whether its spool comes with
+/// it: while parts are stored, while the upload is completed, while it is committed.
+const PUT_BACK: [(u32, bool); 5] = [(6, true), (8, false), (9, true), (10, false), (11, true)];
+
 /// Nobody gives up before the gate while a test gets ready.
 const GATE_TRIES_MAX: u32 = 1000;
 
@@ -232,6 +236,49 @@ fn a_recovery_point_that_another_run_committed_first() {
     case.judge(0, resumed(&case));
     assert_eq!(objects(&case), before);
     assert_eq!(case.world.recovery_points().len(), 1);
+}
+
+/// The journal is put back to an earlier instant, as docs/operating.md tells to do with a
+/// damaged one: a run that had committed meanwhile goes on from there, and takes nothing
+/// away of what it made.
+#[test]
+fn a_journal_that_is_put_back_before_its_runs_commit() {
+    for (transactions, with_spool) in PUT_BACK {
+        let world = named(World::of(plain_cluster()));
+        let kill = format!("after-record:{transactions}");
+        let killed = world
+            .command(&["run", "s1"])
+            .env("DRYDOCK_TEST_KILL", kill)
+            .output()
+            .unwrap();
+        assert_eq!(killed.status.code(), None, "{transactions}: not killed");
+        let (state, copy) = (world.scratch.join("state"), world.scratch.join("copy"));
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .args([&state, &copy])
+            .status();
+        assert!(copied.unwrap().success());
+        let resume = ["run", "s1", "--resume"];
+        world.drydock(&resume).ok();
+        std::fs::remove_dir_all(&state).unwrap();
+        std::fs::rename(&copy, &state).unwrap();
+        if !with_spool {
+            let spool = state.join("spool");
+            std::fs::remove_dir_all(spool).unwrap();
+        }
+        world.drydock(&resume);
+        let points = world.recovery_points();
+        assert_eq!(points.len(), 1, "{transactions}");
+        let identity = world.path("sealing.key");
+        let verify = [
+            "recovery-point",
+            "verify",
+            &points[0],
+            "--identity",
+            &identity,
+        ];
+        world.drydock(&verify).ok();
+    }
 }
 
 /// A store that tells untruths is found out, whatever it says.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::torture::scene::names;
 
 /// Each fixture, and the file that uses it by its name.
-const CLAIMED: [(&str, &str); 14] = [
+const CLAIMED: [(&str, &str); 15] = [
     ("asks-too-little", "host/sandbox/tests/it/admission.rs"),
     ("hooked-store", "plugins/Cargo.toml"),
     ("hostile", "host/sandbox/tests/torture/company.rs"),
@@ -17,6 +17,7 @@ const CLAIMED: [(&str, &str); 14] = [
     ("probe-verify", "host/sandbox/tests/it/verify.rs"),
     ("signer", "host/sandbox/tests/it/network/kit.rs"),
     ("store-bench", "host/sandbox/benches/sandbox/stage.rs"),
+    ("store-falls", "host/daemon/tests/it/trouble/commit.rs"),
     ("store-gate", "host/daemon/tests/it/trouble/target.rs"),
     ("store-lies", "host/sandbox/tests/it/store.rs"),
     ("two-manifests", "host/sandbox/tests/it/admission.rs"),
