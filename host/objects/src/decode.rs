@@ -17,9 +17,13 @@ use crate::wire::{Field, Fields, WireError, varint};
 /// that there are, seldom reach 60.
 const DEPTH_MAX: u32 = 200;
 
-/// Values that one object may have. The largest that etcd takes (1.5 MiB by default) has a
-/// fifth of it; a few bytes of a hostile one could stand for ever so many.
-const VALUES_MAX: u32 = 1_000_000;
+/// Values that an object of any size may have: a few bytes of a hostile one could stand for
+/// ever so many.
+const VALUES_MIN: u64 = 1_000_000;
+
+/// Beyond that, an object has a value for so many of its bytes at most. Real ones have one
+/// for seven or more.
+const VALUE_BYTES_MIN: u64 = 4;
 
 /// Why a message has no JSON.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +34,10 @@ pub enum DecodeError {
     Type { number: u32 },
     #[error("it has more than {DEPTH_MAX} messages inside each other")]
     Deep,
-    #[error("it has more than {VALUES_MAX} values")]
-    Large,
+    #[error(
+        "it has more than {values_max} values, which is the most that is shown of one of its size; `--output raw` gives its bytes"
+    )]
+    Large { values_max: u64 },
     #[error("a part of it that should be JSON is none")]
     Json(#[source] serde_json::Error),
     #[error("a part of it is neither a number nor a text")]
@@ -41,7 +47,8 @@ pub enum DecodeError {
 /// Decoding of one object.
 pub(crate) struct Decoder {
     table: &'static Table,
-    values: u32,
+    values: u64,
+    values_max: u64,
     depth: u32,
 }
 
@@ -63,6 +70,7 @@ pub fn decode(message: MessageNumber, bytes: &[u8]) -> Result<Map<String, Value>
     let mut decoder = Decoder {
         table: Table::get(),
         values: 0,
+        values_max: VALUES_MIN.max(bytes.len() as u64 / VALUE_BYTES_MIN),
         depth: 0,
     };
     decoder.message(message, bytes)
@@ -143,8 +151,10 @@ impl Decoder {
         found: Found<'_, '_>,
     ) -> Result<Shown, DecodeError> {
         self.values += 1;
-        if self.values > VALUES_MAX {
-            return Err(DecodeError::Large);
+        if self.values > self.values_max {
+            return Err(DecodeError::Large {
+                values_max: self.values_max,
+            });
         }
         let last = found.last().copied();
         Ok(match kind {

@@ -212,13 +212,15 @@ impl History {
     }
 
     /// Hands over the rows whose numbers are wanted, in order, until told to stop. Leaves
-    /// without one are not read.
+    /// without one are not read. A value that is not held is read for as long as it is
+    /// looked at.
     pub fn each_row(
         &self,
         reader: &mut Reader<'_>,
         wanted: impl Fn(usize) -> bool,
         mut each: impl FnMut(&Pair<'_>, usize) -> Result<ControlFlow<()>, SnapshotError>,
     ) -> Result<(), SnapshotError> {
+        let source = reader.source();
         for unit in &self.units {
             for (leaf, facts) in (unit.leaves_before..).zip(&unit.leaves) {
                 if !unit.row_numbers(leaf).any(&wanted) {
@@ -228,7 +230,12 @@ impl History {
                 let page = self.read(reader, facts)?;
                 for entry in page.entries() {
                     let row = first + usize::from(entry.index);
-                    if wanted(row) && each(&Pair::of(&entry, page.page())?, row)?.is_break() {
+                    if !wanted(row) {
+                        continue;
+                    }
+                    let whole = entry.cut.map(|cut| cut.read(source)).transpose()?;
+                    let entry = whole.as_deref().map_or(entry, |value| entry.with(value));
+                    if each(&Pair::of(&entry, page.page())?, row)?.is_break() {
                         return Ok(());
                     }
                 }

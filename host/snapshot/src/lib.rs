@@ -36,13 +36,18 @@
 //!
 //! 32 MiB, and 16 bytes a page, and 32 bytes a distinct user key; past
 //! [`Limits::index_bytes_max`] the index of keys moves to an unnamed file. Keys that are
-//! sorted take 16 MiB once the index is gone, and then move to a file as well. Runs
-//! of pages over 16 MiB, which etcd does not write by itself, take their size.
+//! sorted take 16 MiB once the index is gone, and then move to a file as well. A leaf of
+//! several long values is read piece by piece and takes its keys; a value that is handed
+//! over takes its size while it is looked at.
 //!
 //! # Invariants
 //!
 //! **Invariant:** bytes of a file are never trusted: no number from it is used
 //! as a place, a length or a depth before it was compared with a limit.
+//!
+//! **Invariant:** a bound on memory is never told as damage: what a stream's window cannot
+//! hold is left to the complete file ([`StreamRefused::Unjudged`]), and what no walk can
+//! hold is a [`Limit`].
 //!
 //! **Invariant:** no page is followed twice, so work is linear in the size of
 //! the file whatever it holds.
@@ -56,6 +61,7 @@
 //! A crash leaves nothing behind: the index on disk has no name, and what a
 //! restore was building is cleared away by the next one.
 
+mod abridged;
 mod bytes;
 mod claims;
 mod crc;
@@ -80,12 +86,12 @@ mod survey;
 mod tree;
 mod verify;
 
-pub use error::SnapshotError;
+pub use error::{Limit, SnapshotError};
 pub use figures::{Figures, HashKv, Hints, Status, figures, hash_kv, hash_kv_compacted_at, status};
 pub use meta::Geometry;
 pub use problem::{PROBLEMS_LISTED_MAX, Problem, Problems};
 pub use resource::{API_SERVER_PREFIXES, ResourceCounts, resource_of, split_key};
 pub use source::{SnapshotFile, Source};
-pub use stream::{StreamCheck, StreamSummary};
+pub use stream::{StreamCheck, StreamRefused, StreamSummary};
 pub use survey::{Limits, Survey};
 pub use verify::{Verified, verify, verify_hashed};

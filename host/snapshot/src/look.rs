@@ -230,7 +230,8 @@ impl Visit for Rows<'_> {
 
 /// Covers the pairs of a leaf for which `wanted` holds: each key, then its
 /// value. Pairs stand behind each other in the page, so mostly this is one
-/// span. A bucket counts as a key without a value.
+/// span. A bucket counts as a key without a value; a value that is not held was covered
+/// when it was read.
 pub(crate) fn hash(crc: &mut Crc, leaf: &Leaf<'_>, wanted: impl Fn(&Entry<'_>) -> bool) {
     let mut span = 0..0;
     for entry in leaf.entries().filter(wanted) {
@@ -238,11 +239,17 @@ pub(crate) fn hash(crc: &mut Crc, leaf: &Leaf<'_>, wanted: impl Fn(&Entry<'_>) -
             crc.update(&leaf.bytes()[span]);
             span = entry.start..entry.start;
         }
-        span.end = if entry.is_bucket {
-            entry.start + entry.key.len()
+        let key_end = entry.start + entry.key.len();
+        span.end = if entry.is_bucket || entry.cut.is_some() {
+            key_end
         } else {
             entry.end()
         };
+        if let Some(cut) = entry.cut {
+            crc.update(&leaf.bytes()[span]);
+            crc.append(cut.crc);
+            span = entry.end()..entry.end();
+        }
     }
     crc.update(&leaf.bytes()[span]);
 }

@@ -7,6 +7,7 @@
 //! page u64, high-water mark u64, transaction id u64, FNV-1a of all before it.
 
 use crate::bytes::{u32_at, u64_at};
+use crate::error::Limit;
 use crate::page::HEAD_BYTES;
 use crate::problem::Problem;
 
@@ -47,7 +48,19 @@ impl Geometry {
     /// The bytes that all pages take, without a trailer: `totalSize`.
     #[must_use]
     pub fn body_bytes(&self) -> u64 {
-        self.pages * u64::from(self.page_bytes)
+        self.pages.saturating_mul(u64::from(self.page_bytes))
+    }
+
+    /// The same layout, if its pages can be numbered here. Whoever knows how long the file
+    /// is asks that first: one that is too short is damaged.
+    pub(crate) fn counted(self) -> Result<Self, Limit> {
+        if self.pages > PAGES_MAX {
+            return Err(Limit::PagesTooMany {
+                pages: self.pages,
+                pages_max: PAGES_MAX,
+            });
+        }
+        Ok(self)
     }
 
     /// Finds the layout in the first bytes of a file (as many of
@@ -91,7 +104,7 @@ impl Geometry {
             })
         };
         match self {
-            _ if !(3..=PAGES_MAX).contains(&pages) => refuse("the number of pages", pages),
+            _ if pages < 3 => refuse("the number of pages", pages),
             Self { root, .. } if !(2..pages).contains(&root) => refuse("the root page", root),
             Self {
                 freelist: Some(page),

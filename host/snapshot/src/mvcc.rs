@@ -11,6 +11,14 @@ use crate::problem::Problem;
 /// The bytes of a row's key, without and with the mark of a deletion.
 const REVISION_BYTES: usize = 17;
 const MARKED_BYTES: usize = REVISION_BYTES + 1;
+/// The field of a row that holds what was put under the key.
+pub(crate) const FIELD_VALUE: u64 = 5;
+/// How a field's content is written (protocol buffers, encoding, "message structure").
+pub(crate) const WIRE_NUMBER: u64 = 0;
+pub(crate) const WIRE_FIXED_64: u64 = 1;
+pub(crate) const WIRE_BYTES: u64 = 2;
+pub(crate) const WIRE_FIXED_32: u64 = 5;
+
 const SEPARATOR: u8 = b'_';
 const DELETED: u8 = b't';
 
@@ -66,7 +74,7 @@ impl<'a> Pair<'a> {
             match (field, content) {
                 (2, Content::Number(number)) => pair.create_revision = number.cast_signed(),
                 (4, Content::Number(number)) => pair.version = number.cast_signed(),
-                (5, Content::Bytes(bytes)) => pair.value = bytes,
+                (FIELD_VALUE, Content::Bytes(bytes)) => pair.value = bytes,
                 (6, Content::Number(number)) => pair.lease = number.cast_signed(),
                 _ => {}
             }
@@ -88,10 +96,10 @@ enum Content<'a> {
 fn field<'a>(message: &mut &'a [u8]) -> Option<(u64, Content<'a>)> {
     let tag = varint(message)?;
     let content = match tag & 7 {
-        0 => Content::Number(varint(message)?),
-        1 => take(message, 8).map(|_| Content::Fixed)?,
-        2 => Content::Bytes(varint(message).and_then(|bytes| take(message, bytes))?),
-        5 => take(message, 4).map(|_| Content::Fixed)?,
+        WIRE_NUMBER => Content::Number(varint(message)?),
+        WIRE_FIXED_64 => take(message, 8).map(|_| Content::Fixed)?,
+        WIRE_BYTES => Content::Bytes(varint(message).and_then(|bytes| take(message, bytes))?),
+        WIRE_FIXED_32 => take(message, 4).map(|_| Content::Fixed)?,
         _ => return None,
     };
     Some((tag >> 3, content))
@@ -125,7 +133,7 @@ fn user_key(mut message: &[u8]) -> Option<&[u8]> {
         match (field, content) {
             (0, _) => return None,
             (1, Content::Bytes(bytes)) => key = bytes,
-            (5, Content::Bytes(_)) | (2 | 3 | 4 | 6, Content::Number(_)) => {}
+            (FIELD_VALUE, Content::Bytes(_)) | (2 | 3 | 4 | 6, Content::Number(_)) => {}
             (1..=6, _) => return None,
             _ => {}
         }

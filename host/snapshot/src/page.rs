@@ -12,7 +12,11 @@
 //! keeps the work in a hostile page linear in its size.
 
 use crate::bytes::{u16_at, u32_at, u64_at};
+use crate::crc::Crc;
+use crate::error::SnapshotError;
 use crate::problem::Problem;
+use crate::source::Source;
+use crate::verify::read;
 
 /// The bytes of a page's own header.
 pub(crate) const HEAD_BYTES: usize = 16;
@@ -63,7 +67,23 @@ pub(crate) struct Branch<'a>(Page<'a>);
 
 /// A leaf page whose elements have been checked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Leaf<'a>(Page<'a>);
+pub(crate) struct Leaf<'a> {
+    page: Page<'a>,
+    /// The values of which `page` holds a frame only, by index.
+    cuts: &'a [Cut],
+}
+
+/// A value that is too long to be held: what of it is not in the page. The page has the
+/// fields of the row in its place, without what was put under the key; where it is no row
+/// of etcd, something that is none either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub index: u16,
+    /// Covers the whole value.
+    pub crc: Crc,
+    /// Where the whole value stands in the file.
+    pub offset: u64,
+}
 
 /// One element of a leaf. `start` is where its key begins in the page; the
 /// value follows the key at once.
@@ -72,7 +92,9 @@ pub(crate) struct Entry<'a> {
     pub index: u16,
     pub start: usize,
     pub key: &'a [u8],
+    /// Only its frame if `cut` says so.
     pub value: &'a [u8],
+    pub cut: Option<&'a Cut>,
     pub is_bucket: bool,
 }
 
@@ -126,6 +148,11 @@ impl Head {
         self.id == page && self.flags == FLAG_FREELIST
     }
 
+    /// Where the table of elements ends.
+    pub fn table_end(&self) -> usize {
+        HEAD_BYTES + usize::from(self.count) * ELEMENT_BYTES
+    }
+
     /// The pages of the run, with this one.
     pub fn run_pages(&self) -> u64 {
         u64::from(self.overflow) + 1
@@ -166,7 +193,10 @@ impl<'a> Page<'a> {
 
     /// Checks the elements as those of a leaf, and their keys for order.
     pub fn leaf(self, bounds: Bounds<'_>) -> Result<Leaf<'a>, Problem> {
-        let leaf = Leaf(self);
+        let leaf = Leaf {
+            page: self,
+            cuts: &[],
+        };
         let mut order = Order::new(self.page);
         let mut end = self.table_end()?;
         for index in 0..self.head.count {
@@ -188,7 +218,7 @@ impl<'a> Page<'a> {
     }
 
     fn table_end(&self) -> Result<usize, Problem> {
-        let end = HEAD_BYTES + usize::from(self.head.count) * ELEMENT_BYTES;
+        let end = self.head.table_end();
         if end > self.bytes.len() {
             return Err(Problem::ElementTable {
                 page: self.page,
@@ -265,17 +295,22 @@ impl<'a> Branch<'a> {
 }
 
 impl<'a> Leaf<'a> {
+    /// The same leaf, of which some values are not held.
+    pub fn with_cuts(self, cuts: &'a [Cut]) -> Self {
+        Self { cuts, ..self }
+    }
+
     pub fn page(&self) -> u64 {
-        self.0.page
+        self.page.page
     }
 
     pub fn count(&self) -> u16 {
-        self.0.head.count
+        self.page.head.count
     }
 
     /// The whole run, as [`Entry::start`] counts in it.
     pub fn bytes(&self) -> &'a [u8] {
-        self.0.bytes
+        self.page.bytes
     }
 
     pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
@@ -296,21 +331,46 @@ impl<'a> Leaf<'a> {
     }
 
     pub fn entry(&self, index: u16) -> Entry<'a> {
-        let element = self.0.element(index);
-        let start = self.0.start(index, u32_at(element, 4)) as usize;
+        let element = self.page.element(index);
+        let start = self.page.start(index, u32_at(element, 4)) as usize;
         let key_end = start + u32_at(element, 8) as usize;
         let value_end = key_end + u32_at(element, 12) as usize;
         Entry {
             index,
             start,
-            key: &self.0.bytes[start..key_end],
-            value: &self.0.bytes[key_end..value_end],
+            key: &self.page.bytes[start..key_end],
+            value: &self.page.bytes[key_end..value_end],
+            cut: self.cut(index),
             is_bucket: u32_at(element, 0) & ELEMENT_BUCKET != 0,
         }
+    }
+
+    fn cut(&self, index: u16) -> Option<&'a Cut> {
+        let place = self.cuts.binary_search_by_key(&index, |cut| cut.index);
+        place.ok().map(|place| &self.cuts[place])
+    }
+}
+
+impl Cut {
+    /// The whole value.
+    pub fn read(&self, source: &dyn Source) -> Result<Vec<u8>, SnapshotError> {
+        let bytes = usize::try_from(self.crc.bytes).expect("a run is shorter than 4 GiB");
+        let mut value = vec![0; bytes];
+        read(source, &mut value, self.offset)?;
+        Ok(value)
     }
 }
 
 impl<'a> Entry<'a> {
+    /// The same element with its whole value.
+    pub fn with(self, value: &'a [u8]) -> Self {
+        Self {
+            value,
+            cut: None,
+            ..self
+        }
+    }
+
     /// Where the element's bytes end in the page.
     pub fn end(&self) -> usize {
         self.start + self.key.len() + self.value.len()

@@ -39,14 +39,6 @@ pub enum Problem {
     PageType { page: u64, flags: u16 },
     #[error("page {page} claims {overflow} overflow pages, which reach past the end of the file")]
     Overflow { page: u64, overflow: u32 },
-    #[error(
-        "page {page} with its overflow is {bytes} bytes long, more than the {bytes_max} that this check can hold; verify the complete file instead of the stream"
-    )]
-    RunTooLong {
-        page: u64,
-        bytes: u64,
-        bytes_max: u64,
-    },
     #[error("page {page} claims {count} elements, which do not fit into it")]
     ElementTable { page: u64, count: u16 },
     #[error("element {index} of page {page} reaches past the end of the page")]
@@ -99,10 +91,6 @@ pub enum Problem {
     MetaTooLarge { bytes_max: usize },
     #[error("page {page} is damaged; verify the complete file to see how")]
     PageDamaged { page: u64 },
-    #[error(
-        "the keys between pages need more than {bytes_max} bytes to remember; verify the complete file instead of the stream"
-    )]
-    LedgerFull { bytes_max: usize },
 }
 
 /// The problems found in one file: the first [`PROBLEMS_LISTED_MAX`], and how
@@ -155,15 +143,6 @@ impl Problems {
         } else {
             Err(self)
         }
-    }
-}
-
-impl Problem {
-    /// Whether this is a limit of the check over a stream rather than damage:
-    /// the complete file has to be looked at instead.
-    #[must_use]
-    pub fn is_stream_limit(&self) -> bool {
-        matches!(self, Self::RunTooLong { .. } | Self::LedgerFull { .. })
     }
 }
 

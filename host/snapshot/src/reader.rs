@@ -4,7 +4,8 @@
 //! neighbours in the file: so the window reads ahead as far as the parent says
 //! and no further. It is small enough to stay in a core's cache.
 
-use crate::error::{Fault, SnapshotError};
+use crate::abridged::{Abridged, Run};
+use crate::error::{Fault, Limit, SnapshotError};
 use crate::meta::Geometry;
 use crate::page::{Bounds, HEAD_BYTES, Head, Leaf, Page};
 use crate::problem::Problem;
@@ -12,16 +13,20 @@ use crate::source::Source;
 
 /// Read ahead at most so far: the second-level cache of one core, halved.
 pub(crate) const WINDOW_BYTES_MAX: usize = 256 * 1024;
-/// The longest run that is read. A leaf splits once it has more than four
-/// elements, so a run holds four of the largest values at most, and etcd
-/// advises against requests over 10 MiB.
-pub(crate) const RUN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The longest run that is held; each thread holds one. Leaves that are longer are
+/// abridged; bbolt writes no branch that comes near.
+const RUN_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// The longest run that is looked at at all: its bytes are counted in 32 bits. bbolt takes
+/// no value over 2 GiB and etcd no request that large.
+const LEAF_BYTES_MAX: u64 = u32::MAX as u64;
 
 pub(crate) struct Reader<'a> {
     source: &'a dyn Source,
     geometry: Geometry,
     window: Vec<u8>,
     window_start: u64,
+    /// The last leaf that was too long for the window.
+    abridged: Abridged,
 }
 
 impl<'a> Reader<'a> {
@@ -31,7 +36,13 @@ impl<'a> Reader<'a> {
             geometry,
             window: Vec::new(),
             window_start: 0,
+            abridged: Abridged::default(),
         }
+    }
+
+    /// Where the bytes come from.
+    pub fn source(&self) -> &'a dyn Source {
+        self.source
     }
 
     /// The header of page `page`, read with up to `ahead` pages behind it.
@@ -55,6 +66,37 @@ impl<'a> Reader<'a> {
 
     /// The bytes of the run that begins with page `page` and has `head`.
     pub fn run(&mut self, page: u64, head: Head) -> Result<&[u8], Fault> {
+        let run = self.whole(page, head, RUN_BYTES_MAX)?;
+        if !self.holds(run.offset, run.bytes) {
+            self.fill(run.offset, run.bytes)?;
+        }
+        Ok(self.slice(run.offset, run.bytes))
+    }
+
+    /// The leaf in the run that begins with page `page` and has `head`.
+    pub fn leaf_of(
+        &mut self,
+        page: u64,
+        head: Head,
+        bounds: Bounds<'_>,
+    ) -> Result<Leaf<'_>, Fault> {
+        let run = self.whole(page, head, LEAF_BYTES_MAX)?;
+        if run.bytes <= RUN_BYTES_MAX {
+            return Ok(Page::new(page, self.run(page, head)?).leaf(bounds)?);
+        }
+        self.abridged = Abridged::read(run)?;
+        Ok(self.abridged.leaf(page, bounds)?)
+    }
+
+    /// The leaf that begins with page `page`, checked by itself.
+    pub fn leaf(&mut self, page: u64) -> Result<Leaf<'_>, SnapshotError> {
+        let head = self.head(page, 1)?;
+        head.kind(page)?;
+        Ok(self.leaf_of(page, head, Bounds::default())?)
+    }
+
+    /// Where a run stands that lies in the file and is not longer than `bytes_max`.
+    pub fn whole(&self, page: u64, head: Head, bytes_max: u64) -> Result<Run<'a>, Fault> {
         let bytes = head.run_pages() * self.page_bytes();
         if page + head.run_pages() > self.geometry.pages {
             return Err(Problem::Overflow {
@@ -63,30 +105,20 @@ impl<'a> Reader<'a> {
             }
             .into());
         }
-        if bytes > RUN_BYTES_MAX {
-            return Err(Problem::RunTooLong {
+        if bytes > bytes_max {
+            return Err(Limit::RunTooLong {
                 page,
                 bytes,
-                bytes_max: RUN_BYTES_MAX,
+                bytes_max,
             }
             .into());
         }
-        let offset = page * self.page_bytes();
-        if !self.holds(offset, bytes) {
-            self.fill(offset, bytes)?;
-        }
-        Ok(self.slice(offset, bytes))
-    }
-
-    /// The leaf that begins with page `page`, checked by itself.
-    pub fn leaf(&mut self, page: u64) -> Result<Leaf<'_>, SnapshotError> {
-        Ok(self.checked_leaf(page)?)
-    }
-
-    fn checked_leaf(&mut self, page: u64) -> Result<Leaf<'_>, Fault> {
-        let head = self.head(page, 1)?;
-        head.kind(page)?;
-        Ok(Page::new(page, self.run(page, head)?).leaf(Bounds::default())?)
+        Ok(Run {
+            source: self.source,
+            page,
+            offset: page * self.page_bytes(),
+            bytes,
+        })
     }
 
     fn page_bytes(&self) -> u64 {

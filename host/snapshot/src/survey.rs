@@ -111,8 +111,7 @@ impl<'a> Survey<'a> {
         };
         let found = run(&ground, &jobs, &buckets, limits.threads, look, Look::finish)?;
         let geometry = ground.geometry;
-        let (pages_used, problems) = ground.finish();
-        let pages_used = problems.or(pages_used)?;
+        let pages_used = ground.finish()?;
         let mut survey = Self {
             source,
             limits: limits.clone(),

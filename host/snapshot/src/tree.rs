@@ -8,11 +8,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::claims::Claims;
-use crate::error::{Fault, SnapshotError};
+use crate::error::{Fault, Limit, SnapshotError, Trouble};
 use crate::freelist;
 use crate::meta::Geometry;
 use crate::page::{Bounds, Branch, Head, Kind, Leaf, Page};
-use crate::pageset::PageSet;
 use crate::problem::{Problem, Problems};
 use crate::reader::{Reader, WINDOW_BYTES_MAX};
 use crate::source::Source;
@@ -31,7 +30,15 @@ pub(crate) struct Ground<'a> {
     pub source: &'a dyn Source,
     pub geometry: Geometry,
     claims: Claims,
-    problems: Mutex<Problems>,
+    found: Mutex<Findings>,
+}
+
+/// What a walk came by that keeps the file from being sound, or from being called so.
+#[derive(Default)]
+struct Findings {
+    problems: Problems,
+    /// The first limit; what lies behind it was not looked at.
+    limit: Option<Limit>,
 }
 
 /// Looks at each checked leaf, in the order of keys.
@@ -94,10 +101,12 @@ impl<'a> Ground<'a> {
             source,
             geometry,
             claims,
-            problems: Mutex::default(),
+            found: Mutex::default(),
         };
         if let Some(page) = geometry.freelist {
-            let read = ground.freelist(page);
+            let read = freelist::read(&mut ground.reader(), &geometry, page, &|problem| {
+                ground.report(problem);
+            });
             if let Some((freed, head)) = ground.note(read)? {
                 // Claimed behind the list, so that one that names itself is seen.
                 ground.claims.set_freed(Some(freed));
@@ -108,10 +117,15 @@ impl<'a> Ground<'a> {
     }
 
     pub fn report(&self, problem: Problem) {
-        self.problems
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(problem);
+        self.find(problem.into());
+    }
+
+    fn find(&self, trouble: Trouble) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Trouble::Damage(problem) => found.problems.add(problem),
+            Trouble::Limit(limit) => found.limit = found.limit.take().or(Some(limit)),
+        }
     }
 
     pub fn walker<V: Visit>(&'a self, visitor: V) -> Walker<'a, V> {
@@ -126,36 +140,35 @@ impl<'a> Ground<'a> {
         Reader::new(self.source, self.geometry)
     }
 
-    /// Notes damage and goes on; passes a failure to read.
+    /// Notes what was found and goes on; passes a failure to read.
     pub fn note<T>(&self, result: Result<T, Fault>) -> Result<Option<T>, SnapshotError> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(Fault::Failure(error)) => Err(error),
-            Err(Fault::Damage(problem)) => {
-                self.report(problem);
+            Err(Fault::Found(trouble)) => {
+                self.find(trouble);
                 Ok(None)
             }
         }
     }
 
     /// Ends the walk: judges the pages nobody claimed, and gives the number of
-    /// pages in use together with all problems.
-    pub fn finish(self) -> (u64, Problems) {
-        let mut problems = self
-            .problems
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.claims
-            .report_unreachable(&mut |problem| problems.add(problem));
-        (self.claims.used(), problems)
-    }
-
-    fn freelist(&self, page: u64) -> Result<(PageSet, Head), Fault> {
-        let mut reader = self.reader();
-        let head = reader.head(page, 1)?;
-        let run = reader.run(page, head)?;
-        let freed = freelist::freed(&self.geometry, page, run, &|problem| self.report(problem))?;
-        Ok((freed, head))
+    /// pages in use. Damage that was seen is damage whatever was not looked at.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Damaged`] with all problems, or [`SnapshotError::Limit`].
+    pub fn finish(self) -> Result<u64, SnapshotError> {
+        let found = self.found.into_inner();
+        let Findings {
+            mut problems,
+            limit,
+        } = found.unwrap_or_else(PoisonError::into_inner);
+        if limit.is_none() {
+            self.claims
+                .report_unreachable(&mut |problem| problems.add(problem));
+        }
+        problems.or(())?;
+        limit.map_or(Ok(self.claims.used()), |limit| Err(limit.into()))
     }
 
     fn claim(&self, page: u64, head: Head) -> Result<(), Problem> {
@@ -243,15 +256,14 @@ impl<V: Visit> Walker<'_, V> {
         }
         let head = self.reader.head(page, ahead)?;
         self.ground.claim(page, head)?;
-        let kind = head.kind(page)?;
-        let run = self.reader.run(page, head)?;
-        match kind {
+        match head.kind(page)? {
             Kind::Branch => {
+                let run = self.reader.run(page, head)?;
                 Page::new(page, run).branch(bounds)?;
                 Ok(Below::Children(run.to_vec()))
             }
             Kind::Leaf => {
-                let leaf = Page::new(page, run).leaf(bounds)?;
+                let leaf = self.reader.leaf_of(page, head, bounds)?;
                 self.visitor.leaf(&leaf)?;
                 let roots = if V::TAKES_BUCKETS {
                     Vec::new()
@@ -309,7 +321,7 @@ pub(crate) fn geometry(source: &dyn Source, size: u64) -> Result<Geometry, Snaps
         let found = size;
         return Err(Problem::Truncated { needed, found }.into());
     }
-    Ok(geometry)
+    Ok(geometry.counted()?)
 }
 
 /// The children of a checked branch, each with what it must keep to.

@@ -37,7 +37,7 @@ pub fn plan(config: &Config, survey: &Survey) -> Result<Plan, Error> {
     check_not_corrupt(survey)?;
     let candidates = candidates(config, survey)?;
     let quorum = quorum(survey);
-    let mut findings: Vec<Finding> = survey.silences.iter().map(unreachable).collect();
+    let mut findings: Vec<Finding> = survey.silences.iter().map(passed_over).collect();
     findings.extend(no_space(survey));
     findings.extend(other_alarm(survey));
     findings.extend(quorum_finding(&quorum, survey));
@@ -89,14 +89,29 @@ fn check_anybody(survey: &Survey) -> Result<(), Error> {
             "the cluster has no etcd endpoints: add spec.etcd.endpoints to its Cluster document",
         ));
     }
+    let refused = survey
+        .silences
+        .iter()
+        .any(|silence| refuses(&silence.error));
+    let (code, what) = if refused {
+        ("refused", "none of the etcd endpoints can be used")
+    } else {
+        ("unreachable", "none of the etcd endpoints answers")
+    };
     let errors = survey.silences.iter();
     Err(summed_up(
-        "unreachable",
-        "none of the etcd endpoints answers",
+        code,
+        what,
         errors
             .map(|silence| (silence.endpoint.as_str(), &silence.error))
             .collect(),
     ))
+}
+
+/// Whether one of the two sides refuses the other, which is no silence: it lasts until
+/// somebody changes something.
+fn refuses(error: &Error) -> bool {
+    matches!(error.class, ErrorClass::Denied | ErrorClass::Permanent)
 }
 
 fn check_preference(config: &Config, survey: &Survey) -> Result<(), Error> {
@@ -260,12 +275,14 @@ fn other_alarm(survey: &Survey) -> Option<Finding> {
     })
 }
 
-fn unreachable(silence: &Silence) -> Finding {
+fn passed_over(silence: &Silence) -> Finding {
     let why = placed(&silence.endpoint, &silence.error);
-    Finding::note(
-        "endpoint-unreachable",
-        format!("an endpoint was passed over: {why}"),
-    )
+    let message = format!("an endpoint was passed over: {why}");
+    if refuses(&silence.error) {
+        Finding::warning("endpoint-refused", message)
+    } else {
+        Finding::note("endpoint-unreachable", message)
+    }
 }
 
 fn spelled(member: &Member) -> String {

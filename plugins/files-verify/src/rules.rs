@@ -23,7 +23,12 @@ pub fn judge(facts: &FactMap) -> Vec<Finding> {
             ),
         )];
     }
-    let findings = [problems(facts), entries(facts), bytes(facts)];
+    let findings = [
+        problems(facts),
+        entries(facts),
+        unchecked(facts),
+        bytes(facts),
+    ];
     findings.into_iter().flatten().collect()
 }
 
@@ -57,6 +62,19 @@ fn entries(facts: &FactMap) -> Option<Finding> {
         Some(_) => None,
         None => Some(fact_missing("archive.entries")),
     }
+}
+
+/// What was not looked at is not known to be sound, and not known to be damaged either.
+fn unchecked(facts: &FactMap) -> Option<Finding> {
+    let count = facts.unsigned("archive.names-unchecked").unwrap_or(0);
+    (count > 0).then(|| {
+        Finding::warning(
+            "archive-not-judged-whole",
+            format!(
+                "the archive has more entries than Drydock compares, and the names of the last {count} may come twice: back up fewer files in one step"
+            ),
+        )
+    })
 }
 
 /// What lies in the archive takes no more room than the archive has: each entry has a

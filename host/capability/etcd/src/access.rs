@@ -20,6 +20,10 @@ use crate::snapshot::SnapshotStream;
 /// member closed while it was idle, and a refusal may overtake its reason once or twice.
 const CUT_TRIES_MAX: u32 = 4;
 
+/// Log-ins for one call: a token may run out, or be revoked, between a log-in and the call
+/// that it is for. Whoever is refused more often is refused.
+const LOG_INS_MAX: u32 = 2;
+
 /// A cluster and what may be asked of it. Clones and narrowed ones share connections.
 #[derive(Clone)]
 pub struct EtcdAccess {
@@ -185,7 +189,8 @@ impl EtcdAccess {
         ))
     }
 
-    /// Waits for an answer within the time limit.
+    /// Waits for an answer within the time limit, and logs in anew where the cluster no
+    /// longer knows who is asking.
     pub(crate) async fn answer<T, F>(
         &self,
         endpoint: &str,
@@ -195,18 +200,29 @@ impl EtcdAccess {
     where
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
-        let client = self.connections.client(endpoint).await?;
-        let limit = self.connections.config.timeouts.request;
-        match tokio::time::timeout(limit, asked(client, call)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.connections.fault(&error, endpoint, act).await),
-            Err(_) => Err(fault::slow(endpoint, act, limit)),
+        let connections = &self.connections;
+        let limit = connections.config.timeouts.request;
+        let mut log_ins_left = LOG_INS_MAX;
+        loop {
+            let lent = connections.client(endpoint).await?;
+            let asked = asked(lent.client.clone(), &call);
+            let error = match tokio::time::timeout(limit, asked).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(fault::slow(endpoint, act, limit)),
+            };
+            let again = log_ins_left > 0 && connections.logs_in() && fault::wants_log_in(&error);
+            if !again {
+                return Err(connections.fault(&error, endpoint, act).await);
+            }
+            log_ins_left -= 1;
+            connections.forget(endpoint, &lent);
         }
     }
 }
 
 /// Asks again while connections are cut. All calls only read.
-async fn asked<T, F>(client: Client, call: impl Fn(Client) -> F) -> Result<T, etcd_client::Error>
+async fn asked<T, F>(client: Client, call: &impl Fn(Client) -> F) -> Result<T, etcd_client::Error>
 where
     F: Future<Output = Result<T, etcd_client::Error>>,
 {

@@ -2,7 +2,7 @@
 //! endpoints would answer from any of them; here the caller says which member to ask.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use drydock_core::Fault;
@@ -17,7 +17,15 @@ pub(crate) struct Connections {
     pub config: EtcdConfig,
     /// Id of the member that a snapshot was last asked of; 0 before the first.
     pub snapshot_member: AtomicU64,
-    clients: Mutex<HashMap<String, Client>>,
+    clients: Mutex<HashMap<String, Lent>>,
+    next: AtomicU64,
+}
+
+/// A client, and which one it is: one that was replaced is not replaced again.
+#[derive(Clone)]
+pub(crate) struct Lent {
+    pub client: Client,
+    number: u64,
 }
 
 impl Connections {
@@ -26,29 +34,64 @@ impl Connections {
             config,
             snapshot_member: AtomicU64::new(0),
             clients: Mutex::default(),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a user logs in, so that a log-in can have run out.
+    pub fn logs_in(&self) -> bool {
+        self.config.username.is_some() && self.config.password.is_some()
+    }
+
+    /// Lets go of a client whose log-in counts no more, unless another call did so already:
+    /// the next call logs in anew.
+    pub fn forget(&self, endpoint: &str, lent: &Lent) {
+        let mut clients = self.lock();
+        if clients
+            .get(endpoint)
+            .is_some_and(|held| held.number == lent.number)
+        {
+            clients.remove(endpoint);
         }
     }
 
     /// The client for `endpoint`, which must be a configured one. Connects only when a
     /// user has to log in; otherwise the first call does.
-    pub async fn client(&self, endpoint: &str) -> Result<Client, Fault> {
+    pub async fn client(&self, endpoint: &str) -> Result<Lent, Fault> {
         self.require_configured(endpoint)?;
-        if let Some(client) = self.lock().get(endpoint) {
-            return Ok(client.clone());
+        if let Some(lent) = self.lock().get(endpoint) {
+            return Ok(lent.clone());
         }
-        let client = self.connect(endpoint).await?;
-        self.lock().insert(endpoint.to_owned(), client.clone());
-        Ok(client)
+        let lent = Lent {
+            client: self.connect(endpoint).await?,
+            number: self.next.fetch_add(1, Ordering::Relaxed),
+        };
+        self.lock().insert(endpoint.to_owned(), lent.clone());
+        Ok(lent)
     }
 
+    /// A cluster that knows no log-in is asked without one, as etcdctl does it.
     async fn connect(&self, endpoint: &str) -> Result<Client, Fault> {
-        let options = self.options(endpoint)?;
-        let connecting = Client::connect([endpoint], Some(options));
-        match tokio::time::timeout(self.config.timeouts.request, connecting).await {
-            Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(self.fault(&error, endpoint, "log in at").await),
-            Err(_) => Err(fault::slow_login(endpoint, self.config.timeouts.request)),
+        let mut connected = self.connect_as(endpoint, self.logs_in()).await?;
+        if connected.as_ref().is_err_and(fault::knows_no_log_in) {
+            connected = self.connect_as(endpoint, false).await?;
         }
+        match connected {
+            Ok(client) => Ok(client),
+            Err(error) => Err(self.fault(&error, endpoint, "log in at").await),
+        }
+    }
+
+    async fn connect_as(
+        &self,
+        endpoint: &str,
+        user: bool,
+    ) -> Result<Result<Client, etcd_client::Error>, Fault> {
+        let options = self.options(endpoint, user)?;
+        let connecting = Client::connect([endpoint], Some(options));
+        tokio::time::timeout(self.config.timeouts.request, connecting)
+            .await
+            .map_err(|_| fault::slow_login(endpoint, self.config.timeouts.request))
     }
 
     /// The fault for a call that failed. Where the error itself says too little, the
@@ -67,14 +110,14 @@ impl Connections {
         looking.await.ok().flatten()
     }
 
-    fn options(&self, endpoint: &str) -> Result<ConnectOptions, Fault> {
+    fn options(&self, endpoint: &str, user: bool) -> Result<ConnectOptions, Fault> {
         let config = &self.config;
         let mut options = ConnectOptions::new().with_connect_timeout(config.timeouts.connect);
         if endpoint.starts_with("https://") {
             options = options.with_tls(self.tls(endpoint)?);
         }
-        if let (Some(user), Some(password)) = (&config.username, &config.password) {
-            options = options.with_user(user, password);
+        if let (true, Some(name), Some(password)) = (user, &config.username, &config.password) {
+            options = options.with_user(name, password);
         }
         Ok(options)
     }
@@ -119,7 +162,7 @@ impl Connections {
         ))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Client>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lent>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -65,6 +65,36 @@ pub(crate) fn was_cut(error: &etcd_client::Error) -> bool {
     read(error).2 == CUT
 }
 
+/// Whether the server does not know, or no longer knows, who is asking: a token ran out or
+/// was revoked, or users and roles were changed since it was given.
+pub(crate) fn wants_log_in(error: &etcd_client::Error) -> bool {
+    const WORDS: [&str; 3] = [
+        "invalid auth token",
+        "revision of auth store is old",
+        "user name is empty",
+    ];
+    let chain = chain(error);
+    let status = find::<tonic::Status>(&chain);
+    status.is_some_and(|status| {
+        status.code() == Code::Unauthenticated || says(status.message(), &WORDS)
+    })
+}
+
+/// Whether a log-in was refused since there is nothing to log in to.
+pub(crate) fn knows_no_log_in(error: &etcd_client::Error) -> bool {
+    let chain = chain(error);
+    let status = find::<tonic::Status>(&chain);
+    status.is_some_and(|status| says(status.message(), &["authentication is not enabled"]))
+}
+
+/// Whether a fault of this crate says that nobody answered. Every other one is an answer,
+/// or a refusal by one of the two sides, and must not be told as silence.
+#[must_use]
+pub fn is_silence(fault: &Fault) -> bool {
+    const CODES: [&str; 4] = ["unreachable", "timeout", "tls-failed", "stream-broken"];
+    CODES.contains(&fault.code.as_str())
+}
+
 /// Whether a closer look may tell more than the error does.
 pub(crate) fn is_vague(error: &etcd_client::Error) -> bool {
     was_cut(error) || ["not-etcd", "tls-failed", "tls-not-spoken"].contains(&read(error).1)
@@ -374,12 +404,16 @@ fn read_status(status: &tonic::Status) -> Option<Reading> {
     read_log_in(status.code(), &said)
         .or_else(|| read_code(status.code(), &said))
         .or_else(|| read_words(&said))
+        .or_else(|| read_refusal(&said))
 }
 
 fn read_log_in(code: Code, said: &str) -> Option<Reading> {
-    const WORDS: [&str; 4] = [
+    const WORDS: [&str; 7] = [
         "user name is empty",
+        "user name not found",
         "invalid auth token",
+        "revision of auth store is old",
+        "authentication failed",
         "invalid user ID or password",
         "authentication is not enabled",
     ];
@@ -390,6 +424,11 @@ fn read_log_in(code: Code, said: &str) -> Option<Reading> {
         format!("the cluster wants a log-in: set `username:` and `password:` {WHERE}")
     } else if says(said, &["authentication is not enabled"]) {
         format!("the cluster knows no log-in: remove `username:` and `password:` {WHERE}")
+    } else if says(
+        said,
+        &["invalid auth token", "revision of auth store is old"],
+    ) {
+        "the member refuses the token of a log-in that it has just taken: see in the members' logs why, and that all have the same `--auth-token`".to_owned()
     } else {
         format!("the cluster refuses the log-in: correct `username:` and `password:` {WHERE}")
     };
@@ -464,6 +503,13 @@ fn read_words(said: &str) -> Option<Reading> {
         return None;
     };
     Some((class, code, why.to_owned()))
+}
+
+/// Whatever else etcd itself says is an answer, so that somebody is there.
+fn read_refusal(said: &str) -> Option<Reading> {
+    let why = || format!("the member answers `{said}`: see its log");
+    let is_answer = said.starts_with("etcdserver: ");
+    is_answer.then(|| (ErrorClass::Transient, "refused", why()))
 }
 
 fn says(said: &str, words: &[&str]) -> bool {
@@ -564,6 +610,31 @@ mod tests {
                 "unauthenticated",
             ),
             (
+                Code::InvalidArgument,
+                "etcdserver: authentication failed, invalid user ID or password",
+                "unauthenticated",
+            ),
+            (
+                Code::FailedPrecondition,
+                "etcdserver: user name not found",
+                "unauthenticated",
+            ),
+            (
+                Code::InvalidArgument,
+                "etcdserver: revision of auth store is old",
+                "unauthenticated",
+            ),
+            (
+                Code::Unavailable,
+                "etcdserver: rpc not supported for learner",
+                "refused",
+            ),
+            (
+                Code::ResourceExhausted,
+                "etcdserver: too many requests",
+                "refused",
+            ),
+            (
                 Code::Unimplemented,
                 "unknown service etcdserverpb.Maintenance",
                 "not-etcd",
@@ -573,6 +644,7 @@ mod tests {
             let status = tonic::Status::new(code, words);
             let fault = of(&etcd_client::Error::GRpcStatus(status), "http://a", "ask");
             assert_eq!(fault.code, expected, "{words}");
+            assert_eq!(is_silence(&fault), expected == "timeout", "{words}");
         }
     }
 

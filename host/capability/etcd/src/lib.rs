@@ -32,4 +32,5 @@ mod snapshot;
 pub use access::{EtcdAccess, HashKv, Member, MemberStatus};
 pub use alarm::Alarm;
 pub use config::{EtcdConfig, Timeouts};
+pub use fault::is_silence;
 pub use snapshot::{Chunk, SnapshotStream};

@@ -4,17 +4,20 @@
 
 use std::sync::Arc;
 
-use drydock_capability_etcd::{EtcdAccess, HashKv as LiveHash, Member};
+use drydock_capability_etcd::{EtcdAccess, HashKv as LiveHash, Member, is_silence};
 use drydock_capability_local::ArchiveSummary;
 use drydock_capability_local::spool::SpoolReader;
 use drydock_core::{Clock, FactValue, Facts, Fault, ReadAt, UnixTime};
 use drydock_repository::recovery_point::Observed;
-use drydock_snapshot::{Limits, Problems, Source, StreamSummary, Survey};
+use drydock_snapshot::{
+    Limits, Problems, SnapshotError, Source, StreamRefused, StreamSummary, Survey,
+};
 use tokio::runtime::Handle;
 
 use super::lap::Lap;
 use super::previous::Previous;
 use super::resources;
+use crate::exit;
 
 /// Problems that are given as facts one by one; the count tells of the rest.
 const PROBLEMS_GIVEN_MAX: usize = 16;
@@ -39,6 +42,7 @@ fn archive(summary: &ArchiveSummary, facts: &mut Facts) {
         ("archive.entries", summary.entries),
         ("archive.bytes", summary.bytes),
         ("archive.problems", summary.problems_total),
+        ("archive.names-unchecked", summary.names_unchecked),
     ];
     for (name, figure) in figures {
         facts.set(name, FactValue::Unsigned(figure));
@@ -91,18 +95,47 @@ struct LiveMember {
     endpoint: String,
     id: Option<u64>,
     learner: bool,
-    answer: Result<LiveHash, String>,
+    answer: Result<LiveHash, NoHash>,
+}
+
+/// Why there is no hash of a member.
+struct NoHash {
+    why: String,
+    /// It did not answer at all; one that refuses did.
+    silent: bool,
 }
 
 impl SnapshotCheck {
-    pub fn of(end: Result<StreamSummary, Problems>) -> Self {
+    /// What the stream's window could not judge is no problem yet: the walk over the whole
+    /// spool judges it.
+    pub fn of(end: Result<StreamSummary, StreamRefused>) -> Self {
         match end {
-            Ok(_) => Self {
+            Err(StreamRefused::Damaged(problems)) => Self::refused(&problems),
+            Ok(_) | Err(StreamRefused::Unjudged(_)) => Self {
                 trailer: "match",
                 problems: Vec::new(),
                 problems_total: 0,
             },
-            Err(problems) => Self::refused(&problems),
+        }
+    }
+
+    /// The walk over the whole spool, unless the bytes are known to be damaged; what it
+    /// finds wrong counts as what the stream's check finds.
+    fn walk<'s>(
+        &mut self,
+        source: &'s PlainSource<'_>,
+        limits: &Limits,
+    ) -> Result<Option<Survey<'s>>, Fault> {
+        if self.problems_total > 0 {
+            return Ok(None);
+        }
+        match Survey::of(source, limits) {
+            Ok(survey) => Ok(Some(survey)),
+            Err(SnapshotError::Damaged(problems)) => {
+                *self = Self::refused(&problems);
+                Ok(None)
+            }
+            Err(error) => Err(unreadable(&error)),
         }
     }
 
@@ -154,7 +187,7 @@ impl FactGatherer {
         facts.set("artifact.size", FactValue::Unsigned(plain.size()));
         facts.set(OPENED, FactValue::Signed(span.opened.0));
         facts.set(CLOSED, FactValue::Signed(span.closed.0));
-        let check = match nature {
+        let mut check = match nature {
             Nature::Other => return Ok(facts),
             Nature::Archive(summary) => {
                 archive(&summary, &mut facts);
@@ -166,17 +199,18 @@ impl FactGatherer {
         if let Some(member) = self.etcd.snapshot_member() {
             facts.set_text("snapshot.member", format!("{member:x}"));
         }
+        let source = PlainSource(plain);
+        let lap = Lap::begin();
+        let survey = check.walk(&source, &self.limits)?;
+        tracing::info!(figures_ms = lap.ms(), "the snapshot's figures are known");
         check.tell(&mut facts);
-        if check.problems_total == 0 {
-            self.figures(plain, &mut facts)?;
+        if let Some(survey) = survey {
+            self.figures(&survey, &mut facts)?;
         }
         Ok(facts)
     }
 
-    fn figures(&self, plain: &SpoolReader, facts: &mut Facts) -> Result<(), Fault> {
-        let lap = Lap::begin();
-        let source = PlainSource(plain);
-        let survey = Survey::of(&source, &self.limits).map_err(|error| unreadable(&error))?;
+    fn figures(&self, survey: &Survey<'_>, facts: &mut Facts) -> Result<(), Fault> {
         let status = survey.status();
         facts.set("snapshot.hash", FactValue::Unsigned(status.hash.into()));
         facts.set("snapshot.revision", FactValue::Signed(status.revision));
@@ -187,7 +221,6 @@ impl FactGatherer {
         );
         facts.set_text("snapshot.version", &status.version);
         resources::tell(&resources::named(survey.resource_counts()), facts);
-        tracing::info!(figures_ms = lap.ms(), "the snapshot's figures are known");
         let lap = Lap::begin();
         let live = self
             .runtime
@@ -197,7 +230,7 @@ impl FactGatherer {
             "the members were asked for their hash"
         );
         let lap = Lap::begin();
-        self.compare(&survey, status.revision, &live, facts)?;
+        self.compare(survey, status.revision, &live, facts)?;
         tracing::info!(hash_ms = lap.ms(), "the snapshot's own hash is known");
         let cluster_id = live
             .cluster_id
@@ -255,10 +288,13 @@ impl LiveMember {
             endpoint: String::new(),
             id: Some(member.id),
             learner: false,
-            answer: Err(format!(
-                "the Cluster document has no endpoint for it: add {}",
-                member.client_urls.join(" or ")
-            )),
+            answer: Err(NoHash {
+                why: format!(
+                    "the Cluster document has no endpoint for it: add {}",
+                    member.client_urls.join(" or ")
+                ),
+                silent: false,
+            }),
         }
     }
 
@@ -276,14 +312,14 @@ impl LiveMember {
             facts.set_text(name("endpoint"), &self.endpoint);
         }
         facts.set(name("learner"), FactValue::Flag(self.learner));
-        let reachable = self.answer.is_ok() || self.endpoint.is_empty();
+        let reachable = self.answer.as_ref().err().is_none_or(|none| !none.silent);
         facts.set(name("reachable"), FactValue::Flag(reachable));
         if let Some(id) = self.id {
             facts.set_text(name("id"), format!("{id:x}"));
         }
         let answer = match &self.answer {
             Ok(answer) => answer,
-            Err(why) => return facts.set_text(name("not-comparable"), why),
+            Err(none) => return facts.set_text(name("not-comparable"), &none.why),
         };
         facts.set(name("hash-kv"), FactValue::Unsigned(answer.hash.into()));
         facts.set(
@@ -357,7 +393,10 @@ async fn live_members(etcd: EtcdAccess, revision: i64) -> LiveCluster {
                 endpoint,
                 id: status.as_ref().ok().map(|status| status.member_id),
                 learner: status.as_ref().is_ok_and(|status| status.learner),
-                answer: status.and(answer).map_err(|fault| fault.message),
+                answer: status.and(answer).map_err(|fault| NoHash {
+                    silent: is_silence(&fault),
+                    why: fault.message,
+                }),
             })
             .collect(),
     };
@@ -402,9 +441,22 @@ impl Source for PlainSource<'_> {
     }
 }
 
-fn unreadable(error: &drydock_snapshot::SnapshotError) -> Fault {
-    Fault::permanent(
-        "corrupt",
-        format!("the snapshot's figures cannot be read: {error}"),
-    )
+/// Why a snapshot that is not known to be damaged has no figures.
+fn unreadable(error: &SnapshotError) -> Fault {
+    let why = exit::chain(error);
+    match error {
+        SnapshotError::Limit(_) => Fault::permanent(
+            "snapshot-limit",
+            format!(
+                "{why}: nothing of it is stored; use a newer drydock, or store less under one key"
+            ),
+        ),
+        SnapshotError::Read { .. } | SnapshotError::Size(_) | SnapshotError::Spill(_) => {
+            Fault::transient("io", format!("the spool cannot be read back: {why}"))
+        }
+        _ => Fault::permanent(
+            "corrupt",
+            format!("the snapshot's figures cannot be read: {why}"),
+        ),
+    }
 }

@@ -19,6 +19,7 @@ mod daemon;
 mod drill;
 mod init;
 mod inside;
+mod large_values;
 mod outside;
 mod plugins;
 mod restore;

@@ -1,4 +1,5 @@
 use super::{Geometry, HEAD_WANTED_BYTES, fnv1a, page_sizes};
+use crate::error::Limit;
 use crate::problem::Problem;
 
 const PAGES: u64 = 9;
@@ -87,7 +88,6 @@ fn the_newer_meta_counts() {
 fn fields_that_lead_out_of_the_file_are_refused() {
     for (pages, root, freelist, field) in [
         (2, 2, u64::MAX, "the number of pages"),
-        (1 << 31, 3, u64::MAX, "the number of pages"),
         (9, 9, u64::MAX, "the root page"),
         (9, 1, u64::MAX, "the root page"),
         (9, 3, 9, "the freelist page"),
@@ -98,6 +98,20 @@ fn fields_that_lead_out_of_the_file_are_refused() {
         let refused = Geometry::find(&head).expect_err("it leads out of the file");
         assert!(matches!(refused, Problem::MetaField { field: found, .. } if found == field));
     }
+}
+
+#[test]
+fn more_pages_than_can_be_numbered_are_no_damage() {
+    let mut head = head(4096);
+    meta(&mut head, 4096, 1 << 31, 3, u64::MAX, 9);
+    let found = Geometry::find(&head).expect("a layout that keeps to its own pages");
+    assert_eq!(
+        found.counted(),
+        Err(Limit::PagesTooMany {
+            pages: 1 << 31,
+            pages_max: 1 << 30
+        })
+    );
 }
 
 #[test]

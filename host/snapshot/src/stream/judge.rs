@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::claims::Claims;
+use crate::error::{Limit, Trouble};
 use crate::meta::Geometry;
 use crate::page::Bounds;
 use crate::problem::{Problem, Problems};
@@ -13,7 +14,13 @@ use crate::tree::LEVELS_MAX;
 struct Judge<'n> {
     ledger: &'n Ledger,
     claims: Claims,
-    problems: RefCell<&'n mut Problems>,
+    found: RefCell<Found<'n>>,
+}
+
+struct Found<'n> {
+    problems: &'n mut Problems,
+    /// The first run that was too long; what lies below it was not looked at.
+    limit: Option<Limit>,
 }
 
 #[derive(Clone, Copy)]
@@ -24,8 +31,12 @@ struct Place<'a> {
 }
 
 /// Judges all trees, adds what is wrong to `problems`, and gives the number of
-/// pages in use.
-pub(super) fn judge(geometry: Geometry, noted: Noted, problems: &mut Problems) -> u64 {
+/// pages in use, or why not all of them were looked at.
+pub(super) fn judge(
+    geometry: Geometry,
+    noted: Noted,
+    problems: &mut Problems,
+) -> Result<u64, Limit> {
     let mut claims = Claims::new(geometry);
     claims.set_freed(noted.freed);
     noted
@@ -35,7 +46,10 @@ pub(super) fn judge(geometry: Geometry, noted: Noted, problems: &mut Problems) -
     let judge = Judge {
         ledger: &noted.ledger,
         claims,
-        problems: RefCell::new(problems),
+        found: RefCell::new(Found {
+            problems,
+            limit: None,
+        }),
     };
     if let Some(page) = geometry.freelist {
         judge.note(judge.freelist(page));
@@ -45,24 +59,32 @@ pub(super) fn judge(geometry: Geometry, noted: Noted, problems: &mut Problems) -
         bounds: Bounds::default(),
         level: 0,
     });
+    if let Some(limit) = judge.found.borrow_mut().limit.take() {
+        return Err(limit);
+    }
     judge
         .claims
         .report_unreachable(&mut |problem| judge.report(problem));
-    judge.claims.used()
+    Ok(judge.claims.used())
 }
 
 impl Judge<'_> {
     fn report(&self, problem: Problem) {
-        self.problems.borrow_mut().add(problem);
+        self.found.borrow_mut().problems.add(problem);
     }
 
-    fn note(&self, result: Result<(), Problem>) {
-        if let Err(problem) = result {
-            self.report(problem);
+    fn note(&self, result: Result<(), Trouble>) {
+        match result {
+            Ok(()) => {}
+            Err(Trouble::Damage(problem)) => self.report(problem),
+            Err(Trouble::Limit(limit)) => {
+                let first = &mut self.found.borrow_mut().limit;
+                *first = first.take().or(Some(limit));
+            }
         }
     }
 
-    fn freelist(&self, page: u64) -> Result<(), Problem> {
+    fn freelist(&self, page: u64) -> Result<(), Trouble> {
         let entry = self
             .ledger
             .get(page)
@@ -70,8 +92,9 @@ impl Judge<'_> {
         self.claim(page, &entry)?;
         match entry.body {
             Body::Freelist => Ok(()),
-            Body::Damaged(problem) => Err(problem),
-            Body::Branch(_) | Body::Leaf { .. } => Err(Problem::FreelistPage { page }),
+            Body::Damaged(problem) => Err(problem.into()),
+            Body::TooLong(limit) => Err(limit.into()),
+            Body::Branch(_) | Body::Leaf { .. } => Err(Problem::FreelistPage { page }.into()),
         }
     }
 
@@ -79,17 +102,17 @@ impl Judge<'_> {
         self.note(self.page(place));
     }
 
-    fn page(&self, place: Place<'_>) -> Result<(), Problem> {
+    fn page(&self, place: Place<'_>) -> Result<(), Trouble> {
         let Place {
             page,
             bounds,
             level,
         } = place;
         if level > LEVELS_MAX {
-            return Err(Problem::TooDeep {
+            return Err(Trouble::Damage(Problem::TooDeep {
                 page,
                 levels_max: LEVELS_MAX,
-            });
+            }));
         }
         let entry = self.entry(page)?;
         self.claim(page, &entry)?;
@@ -106,15 +129,16 @@ impl Judge<'_> {
                 });
                 Ok(())
             }
-            Body::Freelist => Err(Problem::PageDamaged { page }),
-            Body::Damaged(problem) => Err(problem),
+            Body::Freelist => Err(Problem::PageDamaged { page }.into()),
+            Body::Damaged(problem) => Err(problem.into()),
+            Body::TooLong(limit) => Err(limit.into()),
         }
     }
 
-    fn children(&self, place: Place<'_>, children: &[(u64, Vec<u8>)]) -> Result<(), Problem> {
+    fn children(&self, place: Place<'_>, children: &[(u64, Vec<u8>)]) -> Result<(), Trouble> {
         let (first, last) = (children.first(), children.last());
         let (Some((_, first)), Some((_, last))) = (first, last) else {
-            return Err(Problem::BranchEmpty { page: place.page });
+            return Err(Problem::BranchEmpty { page: place.page }.into());
         };
         place.bounds.hold(place.page, first, last)?;
         for (number, (page, key)) in children.iter().enumerate() {

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::Limit;
 use crate::page::{Branch, Leaf};
 use crate::problem::Problem;
 
@@ -32,6 +33,9 @@ pub(super) struct Ledger {
     /// Where the entry of a page begins in the log, plus one; 0 without one.
     index: Vec<u32>,
     damage: BTreeMap<u64, Problem>,
+    /// Runs that were too long to be held. There may be as many as pages, since a free page
+    /// can claim anything; past [`DAMAGE_NOTED_MAX`] they share the words of the last.
+    too_long: BTreeMap<u64, Limit>,
 }
 
 /// One run, as it was noted.
@@ -50,6 +54,7 @@ pub(super) enum Body {
     },
     Freelist,
     Damaged(Problem),
+    TooLong(Limit),
 }
 
 #[derive(Clone, Copy)]
@@ -60,6 +65,7 @@ enum Tag {
     LeafEmpty,
     Freelist,
     Damaged,
+    TooLong,
 }
 
 /// How a key is written: as it is, or as a revision without or with one more
@@ -89,7 +95,7 @@ struct Reader<'l> {
 }
 
 impl Ledger {
-    pub fn branch(&mut self, page: u64, overflow: u32, branch: &Branch<'_>) -> Result<(), Problem> {
+    pub fn branch(&mut self, page: u64, overflow: u32, branch: &Branch<'_>) -> Result<(), Limit> {
         let mut entry = self.entry(page, overflow, Tag::Branch);
         entry.number(u64::from(branch.count()));
         for index in 0..branch.count() {
@@ -105,7 +111,7 @@ impl Ledger {
         overflow: u32,
         leaf: &Leaf<'_>,
         buckets: &[u64],
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Limit> {
         if leaf.count() == 0 {
             self.entry(page, overflow, Tag::LeafEmpty);
             return self.checked();
@@ -118,16 +124,25 @@ impl Ledger {
         self.checked()
     }
 
-    pub fn freelist(&mut self, page: u64, overflow: u32) -> Result<(), Problem> {
+    pub fn freelist(&mut self, page: u64, overflow: u32) -> Result<(), Limit> {
         self.entry(page, overflow, Tag::Freelist);
         self.checked()
     }
 
-    pub fn damage(&mut self, page: u64, overflow: u32, problem: Problem) -> Result<(), Problem> {
+    pub fn damage(&mut self, page: u64, overflow: u32, problem: Problem) -> Result<(), Limit> {
         if self.damage.len() < DAMAGE_NOTED_MAX {
             self.damage.insert(page, problem);
         }
         self.entry(page, overflow, Tag::Damaged);
+        self.checked()
+    }
+
+    pub fn too_long(&mut self, page: u64, overflow: u32, limit: Limit) -> Result<(), Limit> {
+        if self.too_long.len() == DAMAGE_NOTED_MAX {
+            self.too_long.pop_first();
+        }
+        self.too_long.insert(page, limit);
+        self.entry(page, overflow, Tag::TooLong);
         self.checked()
     }
 
@@ -141,11 +156,23 @@ impl Ledger {
         };
         let tag = reader.byte();
         let overflow = u32::try_from(reader.number()).expect("it was written as a u32");
-        let body = reader.body(tag).unwrap_or_else(|| {
-            let problem = self.damage.get(&page).cloned();
-            Body::Damaged(problem.unwrap_or(Problem::PageDamaged { page }))
-        });
+        let body = reader
+            .body(tag)
+            .or_else(|| self.limit(page, tag))
+            .unwrap_or_else(|| {
+                let problem = self.damage.get(&page).cloned();
+                Body::Damaged(problem.unwrap_or(Problem::PageDamaged { page }))
+            });
         Some(Entry { overflow, body })
+    }
+
+    fn limit(&self, page: u64, tag: u8) -> Option<Body> {
+        if tag != Tag::TooLong as u8 {
+            return None;
+        }
+        let own = self.too_long.get(&page);
+        let last = || self.too_long.values().next_back();
+        own.or_else(last).cloned().map(Body::TooLong)
     }
 
     fn entry(&mut self, page: u64, overflow: u32, tag: Tag) -> Writer<'_> {
@@ -166,10 +193,10 @@ impl Ledger {
         writer
     }
 
-    fn checked(&self) -> Result<(), Problem> {
+    fn checked(&self) -> Result<(), Limit> {
         let bytes_max = LOG_BYTES_MAX + self.index.len() * LOG_BYTES_PER_PAGE;
         if self.log.len() > bytes_max {
-            return Err(Problem::LedgerFull { bytes_max });
+            return Err(Limit::LedgerFull { bytes_max });
         }
         Ok(())
     }
@@ -232,7 +259,7 @@ impl Writer<'_> {
 }
 
 impl Reader<'_> {
-    /// The body of an entry; `None` for a damaged page.
+    /// The body of an entry; `None` for a damaged page, or one that was not looked at.
     fn body(&mut self, tag: u8) -> Option<Body> {
         let body = match tag {
             tag if tag == Tag::Branch as u8 => {

@@ -7,6 +7,10 @@
 //! may hold anything, since a server goes on writing to free pages while it
 //! streams, so damage counts only where a tree leads.
 //!
+//! Some files that are sound cannot be judged so: their pages are longer than the window, or
+//! tied by keys that are too long to note. Then the answer is
+//! [`StreamRefused::Unjudged`], which says nothing against the bytes.
+//!
 //! The last 32 bytes are held back from the running SHA-256, since they may be
 //! the trailer. Hashing is the dearest part of all this, so the digest of the whole
 //! stream comes out of the same pass: see [`StreamCheck::digest`].
@@ -17,6 +21,7 @@ mod pager;
 
 use ring::digest::{Context, Digest, SHA256};
 
+use crate::error::{Limit, Trouble};
 use crate::meta::Geometry;
 use crate::problem::{Problem, Problems};
 use crate::verify::{TRAILER_BYTES, has_trailer, mismatch};
@@ -24,15 +29,26 @@ use pager::Pager;
 
 const HELD_BYTES: usize = TRAILER_BYTES as usize;
 
-/// A check over a stream of bytes. Memory: the longest run of pages and that of the
-/// stored freelist (16 MiB each at most), and the ledger.
+/// A check over a stream of bytes. Memory: the longest run of pages that fits the window
+/// and that of the stored freelist (16 MiB each at most), and the ledger.
 pub struct StreamCheck {
     sha256: Context,
     held: Vec<u8>,
     bytes: u64,
     pager: Pager,
     /// What no later byte can mend. The pages are not looked at from then on.
-    broken: Option<Problem>,
+    broken: Option<Trouble>,
+}
+
+/// Why a stream did not pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamRefused {
+    /// The bytes are damaged.
+    #[error(transparent)]
+    Damaged(#[from] Problems),
+    /// Nothing is known to be wrong with the bytes: the complete file has to be looked at.
+    #[error("the stream's pages could not be judged while they came by: {0}")]
+    Unjudged(#[from] Limit),
 }
 
 /// What is known of a stream that passed every check.
@@ -70,13 +86,15 @@ impl StreamCheck {
     /// Takes the next bytes of the stream.
     ///
     /// # Errors
-    /// When nothing that follows can mend it: the head is no bbolt file, or the
-    /// ledger is full. Whoever goes on all the same gets the same answer again and,
-    /// from [`Self::finish`], this problem; the digest stays right. Damage to single
-    /// pages is told by [`Self::finish`].
+    /// When nothing that follows can mend it: the head is no bbolt file. Whoever goes on
+    /// all the same gets the same answer again and, from [`Self::finish`], this problem;
+    /// the digest stays right. Damage to single pages is told by [`Self::finish`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.take(bytes);
-        self.broken.clone().map_or(Ok(()), Err)
+        match &self.broken {
+            Some(Trouble::Damage(problem)) => Err(problem.clone()),
+            Some(Trouble::Limit(_)) | None => Ok(()),
+        }
     }
 
     /// The SHA-256 of all bytes so far, a trailer included.
@@ -105,8 +123,9 @@ impl StreamCheck {
     /// Judges the whole once the stream has ended.
     ///
     /// # Errors
-    /// All problems of the pages in use, of the trees, and of the trailer.
-    pub fn finish(mut self) -> Result<StreamSummary, Problems> {
+    /// All problems of the pages in use, of the trees, and of the trailer; where there are
+    /// none, that not all could be judged.
+    pub fn finish(mut self) -> Result<StreamSummary, StreamRefused> {
         let mut problems = Problems::default();
         if !has_trailer(self.bytes) {
             problems.add(Problem::TrailerMissing { bytes: self.bytes });
@@ -117,18 +136,31 @@ impl StreamCheck {
         if problems.is_empty() && sha256 != *self.held {
             problems.add(mismatch(&self.held, &sha256));
         }
-        if let Some(problem) = self.broken {
-            problems.add(problem);
-            return Err(problems);
-        }
         let body = self.bytes - self.held.len() as u64;
-        let (geometry, noted) = self.pager.finish(body)?;
-        let pages_used = judge::judge(geometry, noted, &mut problems);
-        problems.or(StreamSummary {
+        let pages = match self.broken {
+            Some(Trouble::Damage(problem)) => {
+                problems.add(problem);
+                return Err(problems.into());
+            }
+            Some(limit) => Err(limit),
+            None => self.pager.finish(body),
+        };
+        let (geometry, noted) = match pages {
+            Ok(pages) => pages,
+            // What was cut off has no trailer, whatever stands at its end.
+            Err(Trouble::Damage(problem)) => return Err(Problems::from(problem).into()),
+            Err(Trouble::Limit(limit)) => {
+                problems.or(())?;
+                return Err(limit.into());
+            }
+        };
+        let judged = judge::judge(geometry, noted, &mut problems);
+        problems.or(())?;
+        Ok(StreamSummary {
             bytes: self.bytes,
             sha256,
             geometry,
-            pages_used,
+            pages_used: judged?,
         })
     }
 

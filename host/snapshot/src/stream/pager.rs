@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::{Limit, Trouble};
 use crate::freelist;
 use crate::meta::{Geometry, HEAD_WANTED_BYTES};
 use crate::page::{Bounds, Head, Kind, Page};
@@ -14,7 +15,8 @@ use crate::problem::Problem;
 use crate::stream::ledger::Ledger;
 
 /// The longest run that is held. It fits four values of 4 MiB, more than twice
-/// what etcd takes unless it is told otherwise.
+/// what etcd takes unless it is told otherwise; a longer one is noted as such, and is left
+/// to whoever has the complete file.
 const RUN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes that are done with are dropped once there are so many of them.
 const DROP_BYTES_MIN: usize = 1024 * 1024;
@@ -47,37 +49,38 @@ pub(super) struct Pager {
 
 impl Pager {
     /// Takes the next bytes.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
         self.window.extend_from_slice(bytes);
         if self.geometry.is_none() && self.window.len() >= HEAD_WANTED_BYTES {
-            self.geometry = Some(Geometry::find(&self.window)?);
+            self.geometry = Some(Geometry::find(&self.window)?.counted()?);
         }
         match self.geometry {
-            Some(geometry) => self.look(&geometry),
+            Some(geometry) => Ok(self.look(&geometry)?),
             None => Ok(()),
         }
     }
 
     /// Ends the stream after `body` bytes of pages.
-    pub fn finish(mut self, body: u64) -> Result<(Geometry, Noted), Problem> {
+    pub fn finish(mut self, body: u64) -> Result<(Geometry, Noted), Trouble> {
         let geometry = match self.geometry {
             Some(geometry) => geometry,
             None => Geometry::find(&self.window)?,
         };
         let needed = geometry.body_bytes();
         if body < needed {
-            return Err(Problem::Truncated {
+            return Err(Trouble::Damage(Problem::Truncated {
                 needed,
                 found: body,
-            });
+            }));
         }
+        geometry.counted()?;
         self.look(&geometry)?;
         self.noted.read_freelist(&geometry);
         Ok((geometry, self.noted))
     }
 
     /// Looks at all pages that have arrived since.
-    fn look(&mut self, geometry: &Geometry) -> Result<(), Problem> {
+    fn look(&mut self, geometry: &Geometry) -> Result<(), Limit> {
         let page_bytes = u64::from(geometry.page_bytes);
         let arrived = (self.start + self.window.len() as u64) / page_bytes;
         while self.next < arrived.min(geometry.pages) {
@@ -92,7 +95,7 @@ impl Pager {
     }
 
     /// Begins a run at `page`, if that looks like one.
-    fn begin(&mut self, geometry: &Geometry, page: u64, head: Head) -> Result<(), Problem> {
+    fn begin(&mut self, geometry: &Geometry, page: u64, head: Head) -> Result<(), Limit> {
         let freelist = geometry.freelist == Some(page);
         if page < 2 || head.id != page || (!freelist && head.kind(page).is_err()) {
             return Ok(());
@@ -107,19 +110,19 @@ impl Pager {
             return self.noted.ledger.damage(page, 0, problem);
         }
         if bytes > RUN_BYTES_MAX {
-            let problem = Problem::RunTooLong {
+            let limit = Limit::RunTooLong {
                 page,
                 bytes,
                 bytes_max: RUN_BYTES_MAX,
             };
-            return self.noted.ledger.damage(page, 0, problem);
+            return self.noted.ledger.too_long(page, head.overflow, limit);
         }
         self.waiting.insert((behind, page), head);
         Ok(())
     }
 
     /// Checks all runs that are complete.
-    fn end_runs(&mut self, geometry: &Geometry) -> Result<(), Problem> {
+    fn end_runs(&mut self, geometry: &Geometry) -> Result<(), Limit> {
         while let Some(run) = self.waiting.first_entry() {
             let (behind, page) = *run.key();
             if behind > self.next {
@@ -167,7 +170,7 @@ impl Noted {
         page: u64,
         head: Head,
         bytes: &[u8],
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Limit> {
         if geometry.freelist == Some(page) {
             self.freelist = Some(bytes.to_vec());
             return self.ledger.freelist(page, head.overflow);

@@ -10,18 +10,33 @@ pub fn built(page_bytes: usize, value_bytes: usize) -> Vec<u8> {
     built_of(page_bytes, "k", value_bytes)
 }
 
-/// The same with a row of this key, of at most 127 bytes, in revision 9.
+/// The same with a row of this key in revision 9.
 pub fn built_of(page_bytes: usize, user_key: &str, value_bytes: usize) -> Vec<u8> {
-    let value = [
-        vec![0x0a, user_key.len() as u8],
-        user_key.as_bytes().to_vec(),
-        vec![0x2a],
-        varint(value_bytes),
-        vec![b'v'; value_bytes],
-    ]
-    .concat();
-    let row = [&9_u64.to_be_bytes()[..], b"_", &[0; 8]].concat();
-    let rows = leaf(3, page_bytes, &[(0, &row, &value)]);
+    let value = put(user_key.as_bytes(), &vec![b'v'; value_bytes]);
+    built_rows(page_bytes, &[(9, value)])
+}
+
+/// The message of a row that puts a value under a key.
+pub fn put(user_key: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut message = vec![0x0a];
+    message.extend(varint(user_key.len()));
+    message.extend(user_key);
+    message.push(0x2a);
+    message.extend(varint(value.len()));
+    message.extend(value);
+    message
+}
+
+/// A whole snapshot of one leaf with a row for each revision and message.
+pub fn built_rows(page_bytes: usize, messages: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let key = |revision: &u64| [&revision.to_be_bytes()[..], b"_", &[0; 8]].concat();
+    let keys: Vec<_> = messages.iter().map(|(revision, _)| key(revision)).collect();
+    let entries: Vec<_> = keys
+        .iter()
+        .zip(messages)
+        .map(|(key, (_, message))| (0, &key[..], &message[..]))
+        .collect();
+    let rows = leaf(3, page_bytes, &entries);
     let tree = [3_u64, 0].map(u64::to_le_bytes).concat();
     let inline = [vec![0; 16], leaf(0, 16, &[])].concat();
     let root = leaf(2, page_bytes, &[(1, b"key", &tree), (1, b"meta", &inline)]);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use drydock_snapshot::{SnapshotFile, StreamCheck, StreamSummary};
+use drydock_snapshot::{Problems, SnapshotFile, StreamCheck, StreamRefused, StreamSummary};
 use sha2::{Digest, Sha256};
 
 pub const SERVERS: [&str; 3] = ["etcd-3.5.35", "etcd-3.6.16", "etcd-3.7.3"];
@@ -27,12 +27,20 @@ pub fn bytes(name: &str) -> Vec<u8> {
 }
 
 /// Sends bytes through a stream check in pieces of `piece` bytes.
-pub fn stream(bytes: &[u8], piece: usize) -> Result<StreamSummary, drydock_snapshot::Problems> {
+pub fn stream(bytes: &[u8], piece: usize) -> Result<StreamSummary, StreamRefused> {
     let mut check = StreamCheck::new();
     for piece in bytes.chunks(piece) {
-        check.push(piece)?;
+        check.push(piece).map_err(Problems::from)?;
     }
     check.finish()
+}
+
+/// What is wrong with bytes that a stream check must find damaged.
+pub fn stream_problems(bytes: &[u8], piece: usize) -> Problems {
+    match stream(bytes, piece) {
+        Err(StreamRefused::Damaged(problems)) => problems,
+        other => panic!("damaged bytes must be refused as such: {other:?}"),
+    }
 }
 
 /// A snapshot in memory that can be damaged on purpose. It knows just enough

@@ -7,6 +7,7 @@ mod files;
 mod golden;
 mod inspect;
 mod live;
+mod long;
 mod mutants;
 mod noise;
 mod restore;

@@ -14,14 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use drydock_snapshot::inspect::{Order, compare};
 use drydock_snapshot::restore::{Bump, InitialCluster, RestoreError, preview, restore};
 use drydock_snapshot::{
-    Figures, Hints, Limits, Problems, SnapshotFile, Source, StreamCheck, StreamSummary, Survey,
-    figures, hash_kv, status, verify,
+    Figures, Hints, Limits, SnapshotFile, Source, Survey, figures, hash_kv, status, verify,
 };
 use sha2::{Digest, Sha256};
 
 use crate::allocations;
 use crate::build::{built, grown};
-use crate::files::{FREELIST_STORED, SERVERS, bytes};
+use crate::files::{FREELIST_STORED, SERVERS, bytes, stream};
 use crate::restore::refused::everything;
 use crate::restore::{THREE, bump, database, request};
 use crate::tools::etcdutl_status;
@@ -149,7 +148,7 @@ fn read_all(source: &Counted<'_>) -> Option<Figures> {
     let status = status(source).ok();
     let hash = hash_kv(source, None).ok();
     let verified = verify(source).ok();
-    let streamed = stream(source.bytes);
+    let streamed = stream(source.bytes, 32 * 1024);
     if let Some(verified) = &verified {
         assert_eq!(Some(&verified.status), status.as_ref());
         streamed.expect("the stream check takes what the file check takes");
@@ -197,14 +196,6 @@ fn assert_restored_rightly(restored: &dyn Source, bump: Bump, before: Option<&Fi
     } else {
         assert!(after.revision >= before.status.revision + 1_000_000);
     }
-}
-
-fn stream(bytes: &[u8]) -> Result<StreamSummary, Problems> {
-    let mut check = StreamCheck::new();
-    for piece in bytes.chunks(32 * 1024) {
-        check.push(piece)?;
-    }
-    check.finish()
 }
 
 /// bbolt reads the same figures, where it takes the file at all.

@@ -1,10 +1,10 @@
 //! Snapshots that arrive in pieces.
 
-use drydock_snapshot::{Problem, StreamCheck, status, verify};
+use drydock_snapshot::{Limit, Problem, StreamCheck, StreamRefused, status, verify};
 use sha2::{Digest as _, Sha256};
 
 use crate::build::built;
-use crate::files::{FREELIST_STORED, Image, SERVERS, bytes, offset, open, stream};
+use crate::files::{FREELIST_STORED, Image, SERVERS, bytes, offset, open, stream, stream_problems};
 use crate::tools::etcdutl_status;
 
 #[test]
@@ -38,10 +38,9 @@ fn a_stream_that_ends_early_is_refused() {
         bytes.len() - 512,
         bytes.len() - 1,
     ] {
-        let problems = stream(&bytes[..end], 1024).expect_err("it is not whole");
-        assert!(!problems.is_empty());
+        assert!(!stream_problems(&bytes[..end], 1024).is_empty());
     }
-    let sectors = stream(&bytes[..bytes.len() - 4096], 1024).expect_err("a page is missing");
+    let sectors = stream_problems(&bytes[..bytes.len() - 4096], 1024);
     assert!(
         matches!(sectors.listed()[0], Problem::Truncated { .. }),
         "{sectors:?}"
@@ -54,7 +53,9 @@ fn what_is_no_snapshot_is_refused_before_it_ends() {
     let refused = check.push(&vec![0; 1 << 20]);
     assert_eq!(refused, Err(Problem::MetaInvalid));
     assert_eq!(check.push(&[0]), Err(Problem::MetaInvalid));
-    let problems = check.finish().expect_err("nothing can mend it");
+    let Err(StreamRefused::Damaged(problems)) = check.finish() else {
+        panic!("nothing can mend it");
+    };
     assert!(problems.listed().contains(&Problem::MetaInvalid));
 }
 
@@ -89,18 +90,36 @@ fn files_of_any_page_size_are_read_as_etcdutl_reads_them() {
 }
 
 #[test]
-fn a_run_of_pages_longer_than_the_window_needs_the_whole_file() {
+fn a_run_of_pages_longer_than_the_window_is_left_to_the_file() {
     let fits = built(4096, 15 << 20);
     stream(&fits, 32 * 1024).expect("it fits the window");
     let long = built(4096, 17 << 20);
-    let problems = stream(&long, 32 * 1024).expect_err("it does not fit");
+    let refused = stream(&long, 32 * 1024).expect_err("it does not fit");
     assert!(
-        problems.listed().iter().all(Problem::is_stream_limit),
-        "{problems:?}"
+        matches!(
+            refused,
+            StreamRefused::Unjudged(Limit::RunTooLong { page: 3, .. })
+        ),
+        "{refused:?}"
     );
     verify(&long).expect("the file check reads it");
-    let huge = built(4096, 65 << 20);
-    status(&huge).expect_err("no etcd writes such a value");
+}
+
+#[test]
+fn damage_is_told_as_damage_beside_a_run_that_is_too_long() {
+    let mut image = Image {
+        bytes: built(4096, 17 << 20),
+    };
+    image.bytes[1 << 20] ^= 1;
+    let problems = stream_problems(&image.bytes, 32 * 1024);
+    assert!(
+        matches!(problems.listed(), [Problem::TrailerMismatch { .. }]),
+        "{problems:?}"
+    );
+    // Below the run that the stream does not look at, the file is looked at.
+    let sealed = image.sealed();
+    stream(&sealed, 32 * 1024).expect_err("it does not fit");
+    verify(&sealed).expect("a value may be anything");
 }
 
 #[test]

@@ -168,6 +168,21 @@ fn silent_endpoint_is_noted_and_harms_nothing() {
 }
 
 #[test]
+fn an_endpoint_that_refuses_is_no_silence() {
+    let mut survey = only(&[1, 2]);
+    survey.silences[0].error = Error::denied("unauthenticated", "the log-in is refused");
+    let plan = planned(&survey);
+    assert_eq!(
+        codes(&plan.findings),
+        [(Level::Warning, "endpoint-refused")]
+    );
+    assert_eq!(
+        plan.findings[0].message,
+        "an endpoint was passed over: https://m3:2379: the log-in is refused"
+    );
+}
+
+#[test]
 fn survivor_without_quorum_is_degraded_and_names_the_missing() {
     let plan = planned(&only(&[3]));
     assert!(plan.degraded);
@@ -326,7 +341,11 @@ fn denial_everywhere_stays_a_denial() {
     let error = refused(&Config::default(), &survey);
     assert_eq!(
         (error.class, error.code.as_str()),
-        (ErrorClass::Transient, "unreachable")
+        (ErrorClass::Transient, "refused")
+    );
+    assert_eq!(
+        error.message,
+        "none of the etcd endpoints can be used: a: add a line; b: slow"
     );
 }
 

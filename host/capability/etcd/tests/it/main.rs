@@ -5,6 +5,7 @@
 
 mod calls;
 mod grants;
+mod log_in;
 mod outage;
 mod ways_to_fail;
 

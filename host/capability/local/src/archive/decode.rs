@@ -254,7 +254,7 @@ impl Decoder {
         if matches!(flag, b'x' | b'g' | b'L' | b'K') {
             let size = header.size().filter(|size| *size <= META_BYTES_MAX);
             let left = size.ok_or_else(|| {
-                self.block_damage("a pax header or a long name is larger than anything needs")
+                self.block_damage("a pax header or a long name takes more than 1 MiB, which is the most that Drydock reads of one: leave that file out, or take attributes off it")
             })?;
             let padding = padding(left);
             self.state = State::Meta {

@@ -10,7 +10,7 @@ use drydock_core::files::nearest;
 use drydock_repository::manifest::{Artifact, MEDIA_TYPE_ETCD};
 use drydock_repository::recovery_point::{Fetched, Form};
 use drydock_repository::{Identities, Repository, RepositoryError, Sealing, Sha256};
-use drydock_snapshot::SnapshotFile;
+use drydock_snapshot::{SnapshotError, SnapshotFile};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -238,14 +238,17 @@ fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> anyhow::Result<(
         return Ok(());
     }
     let snapshot = SnapshotFile::open(file)?;
+    let name = &artifact.name;
+    let told = |error: SnapshotError| {
+        let found = match error {
+            SnapshotError::Damaged(_) => "is not a sound snapshot",
+            _ => "cannot be looked into",
+        };
+        anyhow::Error::new(error).context(format!("{name} was fetched unchanged and {found}"))
+    };
     drydock_snapshot::verify_hashed(&snapshot, body.0)
         .map(|_| ())
-        .with_context(|| {
-            format!(
-                "{} was fetched unchanged and is not a sound snapshot",
-                artifact.name
-            )
-        })
+        .map_err(told)
 }
 
 /// What is wrong with an artifact, and where a good one may be found.

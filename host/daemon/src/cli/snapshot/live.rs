@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use drydock_capability_etcd::{EtcdAccess, EtcdConfig, Timeouts};
 use drydock_core::files::{Cluster, Located, nearest};
 use drydock_core::plugin::EtcdCall;
-use drydock_snapshot::{SnapshotFile, StreamCheck};
+use drydock_snapshot::{SnapshotFile, StreamCheck, StreamRefused};
 
 use super::source::{LIVE, Opened, scratch_folder, unnamed_with_room};
 use crate::cli::args::{Global, Inside, LiveAccess};
@@ -109,8 +109,11 @@ async fn stream(access: &EtcdAccess, endpoint: &str, scratch: &Path) -> Result<F
         file.write_all(&chunk.bytes)
             .with_context(|| format!("the snapshot cannot be kept in {}", scratch.display()))?;
     }
-    check
-        .finish()
-        .context("the snapshot that came is damaged")?;
+    // What the stream's window could not judge is judged by whoever reads the file next.
+    if let Err(StreamRefused::Damaged(problems)) = check.finish() {
+        return Err(anyhow::Error::new(problems)
+            .context("the snapshot that came is damaged")
+            .into());
+    }
     file.ok_or_else(|| Failure::failed(anyhow::anyhow!("{endpoint} sent no snapshot")))
 }

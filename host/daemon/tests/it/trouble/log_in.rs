@@ -3,10 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use drydock_testkit::etcd::{Auth, Cluster, EtcdOptions};
+use etcd_client::Client;
+use serde_json::Value;
 
+use super::stream::{SOON, behind_proxy, started_and_held};
 use super::{assert_nothing_stored, ends, hide_endpoints, impatient};
 use crate::bad_input::Case;
-use crate::world::{World, new_cluster};
+use crate::world::{Answer, World, new_cluster, runtime};
 
 const ROOT_PASSWORD: &str = "correct-horse-battery";
 const WRONG_PASSWORD: &str = "wrong-staple-battery";
@@ -46,18 +49,26 @@ fn cluster() -> Arc<Cluster> {
 
 fn case(name: &'static str, log_in: Option<(&str, &str)>) -> Case {
     let cluster = cluster();
-    let mut case = impatient(name, World::of(Arc::clone(&cluster)));
+    let world = World::of(Arc::clone(&cluster));
+    let mut case = match log_in {
+        Some(log_in) => logged_in(name, world, log_in),
+        None => impatient(name, world),
+    };
     hide_endpoints(&mut case, &cluster);
-    if let Some((user, password)) = log_in {
-        case.env("ETCD_PASSWORD", password);
-        case.edit(
-            "schedules/cluster.yaml",
-            "  etcd:\n",
-            &format!(
-                "  etcd:\n    username: {user}\n    password: {{valueFrom: {{env: ETCD_PASSWORD}}}}\n"
-            ),
-        );
-    }
+    case
+}
+
+/// A node that logs in as this user.
+fn logged_in(name: &'static str, world: World, (user, password): (&str, &str)) -> Case {
+    let mut case = impatient(name, world);
+    case.env("ETCD_PASSWORD", password);
+    case.edit(
+        "schedules/cluster.yaml",
+        "  etcd:\n",
+        &format!(
+            "  etcd:\n    username: {user}\n    password: {{valueFrom: {{env: ETCD_PASSWORD}}}}\n"
+        ),
+    );
     case
 }
 
@@ -82,4 +93,63 @@ fn a_user_who_may_not_take_a_snapshot() {
         "user-without-the-role",
         Some(("reader", READER_PASSWORD)),
     ));
+}
+
+/// Fast enough that a token runs out while a stream is held.
+const TOKEN_SECONDS: &str = "2";
+
+/// Log-ins of the same age as the run's, to find out by whether that one has run out. Asking
+/// with one makes it live longer, so each is asked with once.
+const WITNESSES: usize = 40;
+
+/// Waits until log-ins that are as old as those of the run count no more.
+fn wait_until_tokens_ran_out(witnesses: Vec<Client>) {
+    let mut witnesses = witnesses.into_iter();
+    let ran_out = async || {
+        let mut next = witnesses.next().expect("tokens live for two seconds");
+        let asked = next.get("/any", None).await;
+        asked.is_err_and(|error| error.to_string().contains("invalid auth token"))
+    };
+    let waiting = drydock_testkit::wait_until("tokens ran out", SOON, ran_out);
+    runtime().block_on(waiting).unwrap();
+}
+
+/// The log-in runs out while the snapshot streams: what comes behind it logs in anew, and
+/// the member is compared.
+#[test]
+fn a_token_that_runs_out_midway() {
+    let options = EtcdOptions {
+        auth: Some(Auth {
+            root_password: ROOT_PASSWORD.to_owned(),
+        }),
+        arguments: vec![format!("--auth-token-ttl={TOKEN_SECONDS}")],
+        ..EtcdOptions::default()
+    };
+    let cluster = Arc::new(new_cluster(options, 600));
+    let (world, proxy) = behind_proxy(&cluster);
+    let case = logged_in("token-runs-out", world, ("root", ROOT_PASSWORD));
+    let mut command = case.command(&["run", "s1", "--output", "json"]);
+    command.env("ETCD_PASSWORD", ROOT_PASSWORD);
+    let child = started_and_held(command, &proxy);
+    let witnesses = runtime().block_on(async {
+        let mut all = Vec::new();
+        for _ in 0..WITNESSES {
+            all.push(cluster.client().await.unwrap());
+        }
+        all
+    });
+    wait_until_tokens_ran_out(witnesses);
+    proxy.release();
+    let answer = Answer::of(child.wait_with_output().unwrap()).ok();
+    let runs: Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(runs[0]["outcome"], "Succeeded", "{runs:#}");
+    let id = runs[0]["run"].as_str().unwrap();
+    let shown = case.world.drydock(&["run", "show", id, "--output", "json"]);
+    let shown: Value = serde_json::from_str(&shown.ok().stdout).unwrap();
+    let facts = &shown["run"]["outputs"][0]["facts"];
+    assert_eq!(facts["member.0.reachable"]["flag"], true, "{facts:#}");
+    assert_eq!(
+        facts["member.0.hash-kv"], facts["member.0.expected-hash-kv"],
+        "{facts:#}"
+    );
 }

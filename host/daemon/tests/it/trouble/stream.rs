@@ -16,7 +16,7 @@ use crate::world::{Answer, World, new_cluster, runtime};
 const MIDWAY_BYTES: u64 = 128 * 1024;
 
 /// How long a test waits for something that takes well under a second.
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// A node that reaches the first member of `cluster` through a proxy only.
 pub fn behind_proxy(cluster: &Arc<Cluster>) -> (World, Proxy) {
