@@ -100,6 +100,14 @@ pub struct FolderGrant {
     pub access: Access,
 }
 
+/// What may become of what a plugin makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputUse {
+    /// An artifact that the plugin calls public may lie unsealed, whatever it was made of.
+    Public,
+}
+
 /// What an operator grants. Nothing by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +120,9 @@ pub struct Grants {
     pub http: Vec<HttpGrant>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret: Vec<SecretGrant>,
+    /// Nobody asks for it in a manifest: it is about the bytes and not about a power.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<OutputUse>,
 }
 
 impl Request {
@@ -178,6 +189,19 @@ impl Grants {
             Request::SecretUse => self.secret.iter().any(|grant| !grant.reveals()),
             Request::SecretReveal => self.secret.iter().any(SecretGrant::reveals),
         }
+    }
+
+    /// Whether an artifact is public where the plugin calls it so. What a plugin had in its
+    /// hands nobody can follow through its memory: so it is what it *can* read that counts,
+    /// and etcd's data, files of the node, answers of servers and revealed secrets are secret
+    /// unless the operator says otherwise.
+    #[must_use]
+    pub fn allow_public(&self) -> bool {
+        let reads = self.etcd.contains(&EtcdCall::Snapshot)
+            || !self.files.is_empty()
+            || !self.http.is_empty()
+            || self.secret.iter().any(SecretGrant::reveals);
+        !reads || self.output.contains(&OutputUse::Public)
     }
 
     /// Where requests may go; targets that were not looked up lead nowhere.

@@ -9,6 +9,8 @@ mod imports;
 use std::path::Path;
 
 use drydock_core::PluginDigest;
+#[cfg(test)]
+use drydock_core::plugin::OutputUse;
 use drydock_core::plugin::{
     Access, CONTRACT, EtcdCall, FolderGrant, Grants, HttpGrant, PluginManifest, Request, World,
 };
@@ -307,6 +309,7 @@ fn below(granted: &Grants, ceiling: &Grants) -> Grants {
     let files = pairs(&granted.files, &ceiling.files);
     let http = pairs(&granted.http, &ceiling.http);
     let secret = pairs(&granted.secret, &ceiling.secret);
+    let output = granted.output.iter().copied();
     let rule = |(grant, most): (&HttpGrant, &HttpGrant)| grant.rule()?.common(most.rule()?);
     Grants {
         etcd: etcd.filter(|call| ceiling.etcd.contains(call)).collect(),
@@ -316,6 +319,9 @@ fn below(granted: &Grants, ceiling: &Grants) -> Grants {
         http: http.filter_map(rule).map(HttpGrant::Rule).collect(),
         secret: secret
             .filter_map(|(grant, most)| grant.common(most))
+            .collect(),
+        output: output
+            .filter(|what| ceiling.output.contains(what))
             .collect(),
     }
 }
@@ -369,6 +375,7 @@ fn requested(allowed: &Grants, requests: &[Request]) -> Grants {
         files: files.collect(),
         http: http.cloned().collect(),
         secret: secret.cloned().collect(),
+        output: allowed.output.clone(),
     }
 }
 
@@ -400,6 +407,36 @@ mod tests {
             contract: String::new(),
             requests: requests.to_vec(),
         }
+    }
+
+    #[test]
+    fn what_was_read_is_public_only_where_grant_and_ceiling_say_so() {
+        let public = vec![OutputUse::Public];
+        let reads = Grants {
+            files: vec![folder("/a", Access::Read)],
+            ..Grants::default()
+        };
+        let says = Grants {
+            output: public.clone(),
+            ..reads.clone()
+        };
+        let decided = |grants: &Grants, ceiling| {
+            let granted = decide(&[Request::FilesRead], Some(grants), ceiling);
+            granted.map(|granted| granted.allow_public())
+        };
+        assert_eq!(decided(&reads, None), Ok(false));
+        assert_eq!(decided(&says, None), Ok(true));
+        assert_eq!(decided(&says, Some(&reads)), Ok(false));
+        assert_eq!(decided(&says, Some(&says)), Ok(true));
+        // What reads nothing has nothing to give away.
+        assert!(Grants::default().allow_public());
+        assert!(
+            !Grants {
+                etcd: vec![EtcdCall::Status, EtcdCall::Snapshot],
+                ..Grants::default()
+            }
+            .allow_public()
+        );
     }
 
     fn decide(

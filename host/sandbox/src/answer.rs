@@ -4,7 +4,7 @@ use drydock_core::store::{
     Completion, Layout, OPAQUE_BYTES_MAX, ObjectPage, ObjectStat, Receipt, Session, SessionInfo,
     SessionPage,
 };
-use drydock_core::{Fault, Finding};
+use drydock_core::{Fault, Finding, Level, Verdict};
 
 use crate::limits::LimitHit;
 use crate::link::contract::types as wit;
@@ -44,6 +44,32 @@ pub(crate) fn findings(
     let text = |finding: &wit::Finding| finding.code.len() + finding.message.len();
     result_bytes(findings.iter().map(text).sum(), bounds)?;
     Ok(findings.into_iter().map(Into::into).collect())
+}
+
+/// A verdict that contradicts itself is none to rely on: what failed has not passed.
+pub(crate) fn verdict(
+    pass: bool,
+    findings: Vec<wit::Finding>,
+    bounds: Bounds<'_>,
+) -> Result<Verdict, Fault> {
+    let mut findings = self::findings(findings, bounds)?;
+    let failed = findings
+        .iter()
+        .any(|finding| finding.level == Level::Failure);
+    if pass && failed {
+        findings.push(Finding::new(
+            Level::Failure,
+            "contradictory-verdict",
+            format!(
+                "plugin {} says that the artifact passes and that it fails, so it has not passed: ask the plugin's author",
+                bounds.plugin
+            ),
+        ));
+    }
+    Ok(Verdict {
+        pass: pass && !failed,
+        findings,
+    })
 }
 
 pub(crate) fn layout(layout: step::PartLayout) -> Result<Layout, Fault> {

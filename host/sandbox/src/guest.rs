@@ -35,6 +35,8 @@ pub(crate) struct Guest {
     pub etcd: Option<Arc<EtcdAccess>>,
     pub folders: FolderGrants,
     pub outputs: Option<OutputOpener>,
+    /// Whether an output is public where the plugin calls it so.
+    pub may_publish: bool,
     pub secrets: SecretAccess,
     pub network: Network,
     wasi: WasiCtx,
@@ -98,6 +100,7 @@ impl Guest {
             etcd: None,
             folders: FolderGrants::default(),
             outputs: None,
+            may_publish: false,
             network: Network::new(
                 None,
                 secrets.clone(),

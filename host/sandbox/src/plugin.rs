@@ -203,10 +203,7 @@ impl Plugin {
         let guest = self.powered(call.context);
         let facts = SharedFacts(Arc::new(call.facts));
         let attempt = self.run(guest, judge(pre.clone(), facts, call.plain)).await;
-        attempt.and_then(|(pass, findings)| {
-            let findings = answer::findings(findings, self.bounds())?;
-            Ok(Verdict { pass, findings })
-        })
+        attempt.and_then(|(pass, findings)| answer::verdict(pass, findings, self.bounds()))
     }
 
     /// Calls an export of a store plugin.
@@ -277,6 +274,7 @@ impl Plugin {
         let etcd = etcd.map(|access| Arc::new(access.narrowed(&self.grants.etcd)));
         let mut guest = self.powerless(context);
         guest.etcd = etcd;
+        guest.may_publish = self.grants.allow_public();
         let secrets = SecretAccess::new(self.grants.secret.clone(), self.secrets.clone());
         guest.connect(self.http.clone(), secrets);
         guest.folders = FolderGrants::new(self.grants.files.clone()).with_pulse(&guest.pulse);

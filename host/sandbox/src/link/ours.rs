@@ -69,9 +69,14 @@ impl artifact::HostOutput for Guest {
         let Some(opener) = self.outputs.clone() else {
             return Ok(Err(no_outputs().into()));
         };
-        // What is not said to be public is kept secret.
-        let secret = sensitivity != Sensitivity::Public;
-        let created = self.on_main(async move { opener.create(&name, secret).await });
+        // What is not said to be public is kept secret, and so is what is said to be and
+        // may hold what the plugin could read.
+        let said_public = sensitivity == Sensitivity::Public;
+        let secret = !(said_public && self.may_publish);
+        let created = self.on_main(async move {
+            let created = opener.create(&name, secret).await;
+            created.map_err(|fault| of_secret(fault, said_public && secret))
+        });
         match created.await? {
             Ok(output) => Ok(Ok(self.table.push(output)?)),
             Err(error) => Ok(Err(error)),
@@ -198,6 +203,15 @@ impl clock::Host for Guest {
 
 fn unknown_algorithm() -> Fault {
     Fault::permanent("unknown-algorithm", "this host computes sha256 and crc32c")
+}
+
+/// Where the plugin does not see why its public artifact is a secret one, the operator
+/// hears of the other way.
+fn of_secret(mut fault: Fault, overruled: bool) -> Fault {
+    if overruled && fault.is("no-recipient") {
+        fault.message.push_str("; the plugin calls it public, which counts only with `output: [public]` under `grants:` of its PluginGrant, since it can read etcd, files, servers or secrets");
+    }
+    fault
 }
 
 fn no_outputs() -> Fault {

@@ -1,14 +1,24 @@
 //! Outputs, used as they should be and otherwise.
 
+use std::path::Path;
+
 use drydock_core::Fault;
-use drydock_sandbox::BackupCall;
+use drydock_core::plugin::{Access, Grants, OutputUse};
+use drydock_sandbox::{BackupCall, Plugin};
 
-use crate::{Item, Shelf, call, probe, sandbox};
+use crate::{Item, Shelf, admit, all_grants, call, probe, sandbox};
 
-/// What became of the outputs, and of the call.
+/// What became of the outputs, and of the call. What the probe calls public is public.
 async fn made(config: &str) -> (Vec<Item>, Result<(), Fault>) {
+    let grants = Grants {
+        output: vec![OutputUse::Public],
+        ..all_grants(Path::new("/nowhere"), Access::Write)
+    };
+    made_by(&admit(&sandbox(), "probe", &grants), config).await
+}
+
+async fn made_by(plugin: &Plugin, config: &str) -> (Vec<Item>, Result<(), Fault>) {
     let shelf = Shelf::default();
-    let plugin = probe(&sandbox());
     let outputs = Box::new(shelf.clone());
     let context = call(config);
     let attempt = plugin.run_backup(BackupCall { context, outputs }).await;
@@ -30,6 +40,18 @@ async fn a_finished_output_is_whole() {
         made(r#"{"do":"output","name":"a.db","text":"xyz","repeat":3,"secret":true}"#).await;
     result.unwrap();
     assert_eq!(items, [item("a.db", true, b"xyzxyzxyz", "finished")]);
+}
+
+/// What a plugin could have read is in its memory, where nobody can follow it.
+#[tokio::test]
+async fn what_a_plugin_with_powers_calls_public_is_secret() {
+    let config = r#"{"do":"output","name":"a","text":"x","repeat":1,"secret":false}"#;
+    let (items, result) = made_by(&probe(&sandbox()), config).await;
+    result.unwrap();
+    assert_eq!(items, [item("a", true, b"x", "finished")]);
+    let (items, result) = made(config).await;
+    result.unwrap();
+    assert_eq!(items, [item("a", false, b"x", "finished")]);
 }
 
 #[tokio::test]

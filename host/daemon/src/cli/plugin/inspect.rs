@@ -91,6 +91,7 @@ fn everything(requests: &[Request]) -> Grants {
             .iter()
             .filter_map(|request| power(*request))
             .collect(),
+        output: Vec::new(),
     }
 }
 

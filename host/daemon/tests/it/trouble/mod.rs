@@ -11,6 +11,7 @@ mod commit;
 mod endpoints;
 mod log_in;
 mod own_node;
+mod public;
 mod spool;
 mod stream;
 mod target;
