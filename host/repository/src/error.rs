@@ -131,8 +131,6 @@ pub enum RepositoryError {
         "{what} holds more than {entries_max} entries: look at a single cluster, or remove what is old"
     )]
     TooMany { what: String, entries_max: usize },
-    #[error("the target lists {what} without end: its answer to a cursor does not advance")]
-    Endless { what: String },
 }
 
 impl RepositoryError {
@@ -185,8 +183,7 @@ impl RepositoryError {
             | Self::Missing { .. }
             | Self::Damaged { .. }
             | Self::PlainMismatch { .. }
-            | Self::Unreadable { .. }
-            | Self::Endless { .. } => "corrupt",
+            | Self::Unreadable { .. } => "corrupt",
         }
     }
 

@@ -35,6 +35,7 @@ pub mod manifest;
 pub mod mark;
 pub mod names;
 mod object;
+pub mod pages;
 pub mod probe;
 pub mod recipient;
 pub mod recovery_point;

@@ -14,6 +14,7 @@ use drydock_core::{Finding, Level};
 
 use crate::error::RepositoryError;
 use crate::object::{self, Creation};
+use crate::pages::{ObjectPages, SessionPages};
 use crate::target::Target;
 
 /// Size of a part where the target leaves it open: two parts are a moment's work.
@@ -168,36 +169,27 @@ impl Probe<'_> {
     }
 
     async fn listed(&self) -> Result<Vec<(String, u64)>, String> {
-        let (mut listed, mut cursor) = (Vec::new(), None);
+        let (mut listed, mut pages) = (Vec::new(), ObjectPages::new(self.target, self.prefix));
         for _ in 0..PAGES_MAX {
-            let page = self.target.list(self.prefix, cursor.as_deref()).await;
+            let page = pages.next().await;
             let page = page.map_err(|fault| format!("objects cannot be listed: {fault}"))?;
-            listed.extend(
-                page.objects
-                    .into_iter()
-                    .map(|stat| (stat.object, stat.size)),
-            );
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(listed),
-            }
+            let Some(objects) = page else {
+                return Ok(listed);
+            };
+            listed.extend(objects.into_iter().map(|stat| (stat.object, stat.size)));
         }
         Err(endless(self.prefix))
     }
 
     async fn open_uploads(&self) -> Result<Vec<drydock_core::store::Session>, String> {
-        let (mut open, mut cursor) = (Vec::new(), None);
+        let (mut open, mut pages) = (Vec::new(), SessionPages::new(self.target, self.prefix));
         for _ in 0..PAGES_MAX {
-            let page = self
-                .target
-                .list_sessions(self.prefix, cursor.as_deref())
-                .await;
+            let page = pages.next().await;
             let page = page.map_err(|fault| format!("uploads cannot be listed: {fault}"))?;
-            open.extend(page.sessions.into_iter().map(|info| info.session));
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(open),
-            }
+            let Some(sessions) = page else {
+                return Ok(open);
+            };
+            open.extend(sessions.into_iter().map(|info| info.session));
         }
         Err(endless(self.prefix))
     }

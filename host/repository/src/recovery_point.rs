@@ -8,6 +8,7 @@ use crate::error::RepositoryError;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use crate::names::Folder;
 use crate::object;
+use crate::pages::ObjectPages;
 use crate::sign::{KeyId, SIGNATURE_BYTES_MAX, TrustedSigners};
 use crate::target::Target;
 
@@ -82,8 +83,8 @@ impl<'a> Repository<'a> {
     /// digest of its manifest, so one by another name tells that the manifest was changed.
     async fn unsigned(&self, folder: &Folder, object: String) -> RepositoryError {
         let point = label(folder);
-        let page = self.target.list(&folder.object("manifest."), None).await;
-        let objects = page.map(|page| page.objects).unwrap_or_default();
+        let mut pages = ObjectPages::new(self.target, &folder.object("manifest."));
+        let objects = pages.next().await.ok().flatten().unwrap_or_default();
         let other = objects
             .iter()
             .find(|stat| stat.object.ends_with(".minisig"));

@@ -29,6 +29,7 @@
 
 pub mod archive;
 pub mod artifact;
+pub mod errno;
 pub mod files;
 pub mod http;
 pub mod pulse;

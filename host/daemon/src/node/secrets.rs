@@ -74,6 +74,6 @@ impl SecretSource for Places {
             ));
         };
         let read = place.value_from.read(&Surroundings);
-        read.map_err(|error| Fault::transient("no-secret", format!("the secret {name} {error}")))
+        read.map_err(|error| Fault::denied("no-secret", format!("the secret {name} {error}")))
     }
 }

@@ -144,6 +144,8 @@ impl Steps {
                 };
                 match self.spool.open(*output, offset.saturating_add(*length)) {
                     Ok(sealed) => store.put_part(sealed, *output, session, range).await,
+                    // It is there, and this node cannot open it just now.
+                    Err(fault) if fault.class.is_retryable() => Err(fault),
                     Err(fault) => Ok(Event::SpoolMissing {
                         effect: Box::new(effect.clone()),
                         fault,
@@ -152,6 +154,7 @@ impl Steps {
             }
             Effect::CompleteUpload {
                 output,
+                object,
                 session,
                 receipts,
                 size,
@@ -159,7 +162,7 @@ impl Steps {
                 ..
             } => {
                 store
-                    .complete(*output, session, receipts, *size, sha256)
+                    .complete(*output, object, session, receipts, *size, sha256)
                     .await
             }
             Effect::ReadBack {

@@ -6,9 +6,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use drydock_capability_local::errno::class_of;
 use drydock_capability_local::spool::free_bytes;
 use drydock_capability_local::{PlainSpool, SpoolError};
-use drydock_core::{Fault, OutputId, ReadAt, RunId};
+use drydock_core::{ErrorClass, Fault, OutputId, ReadAt, RunId};
 
 /// The sealed spool of one run: `<state>/spool/<run>/<output>.sealed`.
 #[derive(Debug, Clone)]
@@ -59,17 +60,24 @@ impl SealedSpool {
         Ok(file)
     }
 
-    /// Opens a sealed output that has at least so many bytes.
+    /// Opens a sealed output that has at least so many bytes. Code `spool-missing` when it is
+    /// gone; not where this node cannot open it just now.
     pub fn open(&self, output: OutputId, bytes_min: u64) -> Result<SealedFile, Fault> {
         let path = self.path(output);
-        let missing = |why: String| {
+        let unread = |class, code, why: String| {
             let spool = path.display();
             let message = format!("the sealed spool {spool} cannot be read: {why}");
-            Fault::permanent("spool-missing", message).not_done()
+            Fault::new(class, code, message).not_done()
         };
-        let unread = |error: io::Error| missing(error.to_string());
-        let file = File::open(&path).map_err(unread)?;
-        let size = file.metadata().map_err(unread)?.len();
+        let missing = |why| unread(ErrorClass::Permanent, "spool-missing", why);
+        let failed = |error: io::Error| match class_of(&error) {
+            ErrorClass::Transient => {
+                unread(ErrorClass::Transient, "spool-failed", error.to_string())
+            }
+            _ => missing(error.to_string()),
+        };
+        let file = File::open(&path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
         if size < bytes_min {
             let why = format!("it has {size} bytes, and {bytes_min} were written");
             return Err(missing(why));
@@ -138,21 +146,25 @@ pub fn spool_fault(error: &SpoolError) -> Fault {
 pub fn write_fault(folder: &Path, error: &io::Error) -> Fault {
     let spool = folder.display();
     let or_move = "or move `state:` of the node's configuration";
+    let class = class_of(error);
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::transient(
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::new(
+            class,
             "no-space",
             format!(
                 "the file system of the spool {spool} is full{}: make room there, {or_move}",
                 free(folder)
             ),
         ),
-        io::ErrorKind::ReadOnlyFilesystem => Fault::permanent(
+        io::ErrorKind::ReadOnlyFilesystem => Fault::new(
+            class,
             "read-only",
             format!(
                 "the file system of the spool {spool} is mounted read-only: remount it for writing, {or_move}"
             ),
         ),
-        _ => Fault::permanent(
+        _ => Fault::new(
+            class,
             "spool-failed",
             format!(
                 "the spool {spool} cannot be written ({}): see that the folder and its disk are well, {or_move}",

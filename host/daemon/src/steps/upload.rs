@@ -5,6 +5,7 @@ use std::sync::Arc;
 use drydock_core::store::{Layout, ObjectStat, PartReceipt, Session};
 use drydock_core::{Fault, OutputId, StepName, TargetName};
 use drydock_engine::model::Event;
+use drydock_repository::pages::SessionPages;
 use drydock_repository::target::Part;
 use drydock_repository::{Measure, Repository, Sha256, Target, TrustedSigners};
 
@@ -17,9 +18,6 @@ const PART_BYTES_PREFERRED: u64 = 8 * 1024 * 1024;
 
 /// Largest object that must fit into a store's parts: far above etcd's 8 GiB.
 const OBJECT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
-
-/// Pages of a listing that are followed; a store that goes on longer is broken.
-const PAGES_MAX: usize = 10_000;
 
 /// One store step of a run.
 #[derive(Clone)]
@@ -80,6 +78,7 @@ impl Store {
     pub async fn complete(
         &self,
         output: OutputId,
+        object: &str,
         session: &Session,
         receipts: &[PartReceipt],
         size: u64,
@@ -92,8 +91,11 @@ impl Store {
             .complete(session, receipts, size, digest, true)
             .await?;
         tracing::info!(store = %self.step, %output, bytes = size, complete_ms = lap.ms(), "upload completed");
+        if completion.stat.object != object {
+            return Err(another_object(object, &completion.stat.object));
+        }
         of_size(&completion.stat, size)?;
-        self.is_there(&completion.stat.object, size).await?;
+        self.is_there(object, size).await?;
         Ok(Event::UploadCompleted {
             store: self.step.clone(),
             output,
@@ -169,30 +171,20 @@ impl Store {
         objects: &[String],
         keep: &[Session],
     ) -> Result<Event, Fault> {
-        let mut cursor = None;
         let mut aborted = 0;
-        for _ in 0..PAGES_MAX {
-            let page = self.target.list_sessions(prefix, cursor.as_deref()).await?;
-            for open in &page.sessions {
+        let mut pages = SessionPages::new(&*self.target, prefix);
+        while let Some(sessions) = pages.next().await? {
+            for open in &sessions {
                 if objects.contains(&open.object) && !keep.contains(&open.session) {
                     self.target.abort(&open.session).await?;
                     aborted += 1;
                 }
             }
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => {
-                    return Ok(Event::UploadsSwept {
-                        store: self.step.clone(),
-                        aborted,
-                    });
-                }
-            }
         }
-        Err(Fault::permanent(
-            "endless-listing",
-            format!("the target's list of open uploads under {prefix} does not end"),
-        ))
+        Ok(Event::UploadsSwept {
+            store: self.step.clone(),
+            aborted,
+        })
     }
 }
 
@@ -231,6 +223,17 @@ fn part_size(layout: &Layout) -> Result<u64, Fault> {
         ));
     }
     Ok(size)
+}
+
+/// A name of its own would be looked for in the place of the one that the manifest gives.
+fn another_object(object: &str, completed: &str) -> Fault {
+    Fault::permanent(
+        "another-object",
+        format!(
+            "the target was to complete {object} and says that it completed {}: use another target until its author has mended the plugin",
+            drydock_core::plain(completed, 200)
+        ),
+    )
 }
 
 fn of_size(stat: &ObjectStat, size: u64) -> Result<(), Fault> {

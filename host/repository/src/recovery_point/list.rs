@@ -10,6 +10,7 @@ use super::{RecoveryPoint, Repository};
 use crate::error::RepositoryError;
 use crate::mark::MarkName;
 use crate::names::{Folder, MANIFEST};
+use crate::pages::ObjectPages;
 
 /// Most pages of one walk: at a thousand keys a page, ten million objects.
 const PAGES_MAX: usize = 10_000;
@@ -113,9 +114,7 @@ impl Repository<'_> {
         let prefix = cluster.map_or_else(String::new, |cluster| format!("{cluster}/"));
         let mut walk = Walk::default();
         let whole = self.each_key(&prefix, PAGES_MAX, |key| {
-            if key.starts_with(&prefix) {
-                walk.take(key);
-            }
+            walk.take(key);
             let found = walk.folders.len().max(walk.marks.len());
             found <= RECOVERY_POINTS_MAX
         });
@@ -129,33 +128,25 @@ impl Repository<'_> {
     /// Whether that was all of them: not if there are more than `pages_max` pages either.
     ///
     /// # Errors
-    /// When the target fails, or lists without an end.
+    /// When the target fails, or its listing contradicts itself or has no end.
     pub(super) async fn each_key(
         &self,
         prefix: &str,
         pages_max: usize,
         mut each: impl FnMut(&str) -> bool + Send,
     ) -> Result<bool, RepositoryError> {
-        let mut cursor: Option<String> = None;
+        let mut pages = ObjectPages::new(self.target, prefix);
         for _ in 0..pages_max {
-            let page = self
-                .target
-                .list(prefix, cursor.as_deref())
-                .await
-                .map_err(|fault| RepositoryError::target(prefix, fault))?;
-            if !page.objects.iter().all(|stat| each(&stat.object)) {
+            let page = pages.next().await;
+            let page = page.map_err(|fault| RepositoryError::target(prefix, fault))?;
+            let Some(objects) = page else {
+                return Ok(true);
+            };
+            if !objects.iter().all(|stat| each(&stat.object)) {
                 return Ok(false);
             }
-            match page.next {
-                None => return Ok(true),
-                next if next == cursor => {
-                    let what = prefix.to_owned();
-                    return Err(RepositoryError::Endless { what });
-                }
-                next => cursor = next,
-            }
         }
-        Ok(false)
+        Ok(pages.ended())
     }
 }
 

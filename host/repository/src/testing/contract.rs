@@ -11,6 +11,7 @@ use drydock_core::{Fault, Level};
 use tokio::sync::mpsc;
 
 use crate::digest::Sha256;
+use crate::pages::{ObjectPages, SessionPages};
 use crate::target::{Part, Target};
 
 const PREFIX: &str = "contract/";
@@ -481,34 +482,24 @@ impl Suite<'_> {
     }
 
     async fn objects(&self, prefix: &str) -> Result<Vec<ObjectStat>, String> {
-        let mut all = Vec::new();
-        let mut cursor = None;
+        let (mut all, mut pages) = (Vec::new(), ObjectPages::new(self.target, prefix));
         for _ in 0..PAGES_MAX {
-            let page = self.target.list(prefix, cursor.as_deref()).await;
-            let page = page.map_err(told("list"))?;
-            all.extend(page.objects);
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(all);
+            match pages.next().await.map_err(told("list"))? {
+                Some(objects) => all.extend(objects),
+                None => return Ok(all),
             }
         }
         Err(format!("the listing of {prefix:?} does not end"))
     }
 
     async fn sessions(&self, prefix: &str) -> Result<Vec<(String, Session)>, String> {
-        let mut all = Vec::new();
-        let mut cursor = None;
+        let (mut all, mut pages) = (Vec::new(), SessionPages::new(self.target, prefix));
         for _ in 0..PAGES_MAX {
-            let page = self.target.list_sessions(prefix, cursor.as_deref()).await;
-            let page = page.map_err(told("list-sessions"))?;
-            all.extend(
-                page.sessions
-                    .into_iter()
-                    .map(|info| (info.object, info.session)),
-            );
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(all);
+            match pages.next().await.map_err(told("list-sessions"))? {
+                Some(sessions) => {
+                    all.extend(sessions.into_iter().map(|info| (info.object, info.session)))
+                }
+                None => return Ok(all),
             }
         }
         Err(format!(

@@ -4,7 +4,6 @@
 //! led through everything that a run does with a store, and the first error ends it: see
 //! [`Company::store`].
 
-use std::future::Future;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,6 +15,7 @@ use drydock_core::plugin::Grants;
 use drydock_core::store::PartReceipt;
 use drydock_core::{Clock, ClusterName, Facts, Fault, TargetName, UnixTime};
 use drydock_repository::Target as _;
+use drydock_repository::pages::{ObjectPages, SessionPages};
 use drydock_repository::target::Part;
 use drydock_sandbox::{
     Admission, AttemptLog, BackupCall, JudgeCall, Limits, Plugin, Sandbox, SandboxConfig, StepCall,
@@ -341,8 +341,10 @@ async fn lead(target: &StoreTarget) -> Result<Vec<String>, Fault> {
     if fetch(target, &object).await? != bytes() {
         sights.push("the object's bytes are other ones".to_owned());
     }
-    pages(async |cursor| Ok(target.list("c1/", cursor.as_deref()).await?.next)).await?;
-    pages(async |cursor| Ok(target.list_sessions("c1/", cursor.as_deref()).await?.next)).await?;
+    let mut objects = ObjectPages::new(target, "c1/");
+    to_the_end(async || Ok(objects.next().await?.is_some())).await?;
+    let mut sessions = SessionPages::new(target, "c1/");
+    to_the_end(async || Ok(sessions.next().await?.is_some())).await?;
     target.delete(&object).await?;
     Ok(sights)
 }
@@ -404,14 +406,9 @@ async fn fetch(target: &StoreTarget, object: &str) -> Result<Vec<u8>, Fault> {
 }
 
 /// Follows a listing to its end, if it has one.
-async fn pages<F>(page: impl Fn(Option<String>) -> F) -> Result<(), Fault>
-where
-    F: Future<Output = Result<Option<String>, Fault>>,
-{
-    let mut cursor = None;
+async fn to_the_end(mut more: impl AsyncFnMut() -> Result<bool, Fault>) -> Result<(), Fault> {
     for _ in 0..PAGES_MAX {
-        cursor = page(cursor).await?;
-        if cursor.is_none() {
+        if !more().await? {
             return Ok(());
         }
     }

@@ -120,6 +120,9 @@ fn store(behaviour: Store) -> Ending {
         Store::EmptySession
         | Store::StatOther
         | Store::SameCursor
+        | Store::UnsortedKeys
+        | Store::RepeatedKeys
+        | Store::RepeatedPages
         | Store::StrayKeys
         | Store::EscapeKeys => Fault("bad-answer"),
         Store::PutHangs | Store::CompleteHangs | Store::RangeHangs => Fault("idle-limit"),

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use drydock_core::{Fault, ReadAt};
 use ring::digest::{Context, SHA256};
 
+use crate::errno::class_of;
 use crate::{CALL_BYTES_MAX, Pulse};
 
 /// A readable range of an artifact. Clones share the bytes and the remembered digests.
@@ -173,7 +174,11 @@ fn out_of_range(offset: u64, length: u64, size: u64) -> Fault {
 }
 
 fn unreadable(error: &io::Error) -> Fault {
-    Fault::transient("io", format!("the artifact cannot be read: {error}"))
+    Fault::new(
+        class_of(error),
+        "io",
+        format!("the artifact cannot be read: {error}"),
+    )
 }
 
 #[cfg(test)]

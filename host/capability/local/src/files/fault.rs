@@ -2,26 +2,32 @@
 
 use std::fmt::Display;
 
-use drydock_core::{ErrorClass, Fault, without_os_number};
+use drydock_core::{Fault, without_os_number};
 use rustix::io::Errno;
+
+use crate::errno::{class, class_of};
 
 /// The fault for `errno`, met when Drydock tried to `act` (e.g. `write`) on `place`.
 pub(super) fn of(errno: Errno, act: &str, place: impl Display) -> Fault {
-    let (class, code, why) = reading(errno);
+    let (code, why) = reading(errno);
     let because = if why.is_empty() {
         without_os_number(&std::io::Error::from(errno).to_string())
     } else {
         why.to_owned()
     };
-    Fault::new(class, code, format!("cannot {act} {place}: {because}"))
-        .with_detail("errno", errno.raw_os_error())
+    let message = format!("cannot {act} {place}: {because}");
+    Fault::new(class(errno), code, message).with_detail("errno", errno.raw_os_error())
 }
 
 /// The same for an error of the standard library.
 pub(super) fn of_io(error: &std::io::Error, act: &str, place: impl Display) -> Fault {
     match error.raw_os_error() {
         Some(code) => of(Errno::from_raw_os_error(code), act, place),
-        None => Fault::transient("io", format!("cannot {act} {place}: {error}")),
+        None => Fault::new(
+            class_of(error),
+            "io",
+            format!("cannot {act} {place}: {error}"),
+        ),
     }
 }
 
@@ -37,59 +43,39 @@ pub(super) fn full(place: impl Display, wanted: u64, free: Option<u64>) -> Fault
     .with_detail("errno", Errno::NOSPC.raw_os_error())
 }
 
-/// Class, code and, where the kernel's own words would not help, a sentence.
-fn reading(errno: Errno) -> (ErrorClass, &'static str, &'static str) {
-    use ErrorClass::{Denied, Permanent, Transient};
+/// Code and, where the kernel's own words would not help, a sentence.
+fn reading(errno: Errno) -> (&'static str, &'static str) {
     match errno {
-        Errno::NOSPC => (
-            Transient,
-            "no-space",
-            "the file system is full: make room there",
-        ),
+        Errno::NOSPC => ("no-space", "the file system is full: make room there"),
         Errno::DQUOT => (
-            Transient,
             "no-space",
             "the disk quota is used up: make room there, or raise it",
         ),
         Errno::ROFS => (
-            Permanent,
             "read-only",
             "the file system is mounted read-only: remount it for writing",
         ),
-        Errno::NOENT => (Permanent, "not-found", "it does not exist"),
+        Errno::NOENT => ("not-found", "it does not exist"),
         Errno::EXIST => (
-            Permanent,
             "exists",
             "it exists already: see who put it there, and move it away",
         ),
         Errno::NOTDIR => (
-            Permanent,
             "not-a-folder",
             "something stands there that is no folder: move it away, or name another folder",
         ),
-        Errno::ISDIR => (Permanent, "not-a-file", "it is a folder"),
+        Errno::ISDIR => ("not-a-file", "it is a folder"),
         Errno::ACCESS | Errno::PERM => (
-            Denied,
             "permission-denied",
             "the file permissions do not allow it to the daemon's user: give them to it",
         ),
         Errno::LOOP => (
-            Denied,
             "symbolic-link",
             "a part of the path is a symbolic link, and a plugin follows none: put the folder itself there",
         ),
-        Errno::XDEV => (
-            Denied,
-            "not-granted",
-            "the path leads out of the granted folder",
-        ),
-        Errno::NAMETOOLONG => (
-            Permanent,
-            "bad-path",
-            "the path or a name in it is too long",
-        ),
+        Errno::XDEV => ("not-granted", "the path leads out of the granted folder"),
+        Errno::NAMETOOLONG => ("bad-path", "the path or a name in it is too long"),
         Errno::FBIG => (
-            Permanent,
             "too-large",
             "the file system does not take files of that size",
         ),
@@ -98,33 +84,35 @@ fn reading(errno: Errno) -> (ErrorClass, &'static str, &'static str) {
 }
 
 /// What is wrong with the machine rather than with a path.
-fn of_the_machine(errno: Errno) -> (ErrorClass, &'static str, &'static str) {
-    use ErrorClass::{Permanent, Transient};
+fn of_the_machine(errno: Errno) -> (&'static str, &'static str) {
     match errno {
         Errno::MFILE | Errno::NFILE => (
-            Transient,
             "no-handles",
             "no more files can be opened: raise the daemon's limit (`LimitNOFILE=` of its unit)",
         ),
         Errno::IO => (
-            Transient,
             "io",
             "the disk failed: see the kernel's log, and exchange it",
         ),
-        Errno::STALE | Errno::NODEV | Errno::NOTCONN => {
-            (Transient, "gone", "the file system is gone: mount it again")
+        Errno::UCLEAN | Errno::BADMSG => (
+            "corrupt",
+            "the file system itself is damaged: see the kernel's log, and check it (fsck)",
+        ),
+        Errno::STALE | Errno::NODEV | Errno::NXIO | Errno::NOTCONN => {
+            ("gone", "the file system is gone: mount it again")
         }
         Errno::NOSYS => (
-            Permanent,
             "kernel-too-old",
             "the kernel lacks openat2, which keeps plugins inside their folder: use Linux 5.6 or later",
         ),
-        _ => (Transient, "io", ""),
+        _ => ("io", ""),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use drydock_core::ErrorClass;
+
     use super::*;
 
     #[test]
@@ -139,6 +127,11 @@ mod tests {
             (Errno::LOOP, "symbolic-link", ErrorClass::Denied),
             (Errno::XDEV, "not-granted", ErrorClass::Denied),
             (Errno::IO, "io", ErrorClass::Transient),
+            (Errno::UCLEAN, "corrupt", ErrorClass::Permanent),
+            (Errno::NOTDIR, "not-a-folder", ErrorClass::Permanent),
+            (Errno::NAMETOOLONG, "bad-path", ErrorClass::Permanent),
+            (Errno::MLINK, "io", ErrorClass::Permanent),
+            (Errno::INVAL, "io", ErrorClass::Permanent),
         ];
         for (errno, code, class) in table {
             let fault = of(errno, "write", "a/b");

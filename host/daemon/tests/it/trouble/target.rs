@@ -287,6 +287,7 @@ fn a_store_that_lies() {
     for (name, lie) in [
         ("store-lies-wrong-size", "wrong-size"),
         ("store-lies-wrong-digest", "wrong-digest"),
+        ("store-lies-wrong-object", "wrong-object"),
         ("store-lies-lost", "lost"),
         ("store-lies-damaged", "damaged"),
         ("store-lies-bad-layout", "bad-layout"),

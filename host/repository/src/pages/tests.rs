@@ -1,0 +1,137 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use drydock_core::Finding;
+use drydock_core::store::{
+    Completion, Layout, ObjectPage, PartReceipt, Receipt, Session, SessionPage,
+};
+
+use super::*;
+use crate::target::{Part, RangeSink};
+
+/// Answers with one page after the other, and lists nothing else.
+struct Pages(Mutex<Vec<ObjectPage>>);
+
+fn page(keys: &[&str], next: Option<&str>) -> ObjectPage {
+    let stat = |key: &&str| ObjectStat {
+        object: (*key).to_owned(),
+        size: 1,
+        sha256: None,
+    };
+    ObjectPage {
+        objects: keys.iter().map(stat).collect(),
+        next: next.map(str::to_owned),
+    }
+}
+
+/// Follows the listing of `c1/` to its end.
+async fn followed(pages: Vec<ObjectPage>) -> Result<Vec<String>, Fault> {
+    let target = Pages(Mutex::new(pages));
+    let mut pages = ObjectPages::new(&target, "c1/");
+    let mut keys = Vec::new();
+    while let Some(objects) = pages.next().await? {
+        keys.extend(objects.into_iter().map(|stat| stat.object));
+    }
+    Ok(keys)
+}
+
+#[tokio::test]
+async fn pages_that_go_on_are_followed() {
+    let pages = vec![
+        page(&["c1/a", "c1/a-b"], Some("1")),
+        page(&[], Some("2")),
+        page(&["c1/a/b", "c1/b"], None),
+    ];
+    let keys = followed(pages).await.unwrap();
+    assert_eq!(keys, ["c1/a", "c1/a-b", "c1/a/b", "c1/b"]);
+}
+
+#[tokio::test]
+async fn a_listing_that_contradicts_itself_is_no_listing() {
+    for (pages, told) in [
+        (
+            vec![page(&["c1/b", "c1/a"], None)],
+            "names \"c1/a\" behind \"c1/b\"",
+        ),
+        (vec![page(&["c1/a", "c1/a"], None)], "names \"c1/a\" twice"),
+        (
+            vec![page(&["c1/a"], Some("1")), page(&["c1/a"], None)],
+            "names \"c1/a\" twice",
+        ),
+        (
+            vec![page(&["c1/b"], Some("1")), page(&["c1/a"], None)],
+            "names \"c1/a\" behind \"c1/b\"",
+        ),
+        (vec![page(&["c2/a"], None)], "which is not below it"),
+    ] {
+        let fault = followed(pages).await.unwrap_err();
+        assert_eq!(fault.code, "bad-answer");
+        assert!(fault.message.contains(told), "{}", fault.message);
+    }
+}
+
+#[tokio::test]
+async fn a_listing_without_an_end_is_given_up() {
+    let same = vec![page(&["c1/a"], Some("1")), page(&["c1/b"], Some("1"))];
+    assert_eq!(followed(same).await.unwrap_err().code, "endless-listing");
+    let empty = (0..=PAGES_EMPTY_MAX + 1).map(|turn| page(&[], Some(&turn.to_string())));
+    let fault = followed(empty.collect()).await.unwrap_err();
+    assert_eq!(
+        fault.message,
+        "the listing of c1/ at the target does not end after 0 entries: remove what is old there, or ask the author of its plugin"
+    );
+}
+
+#[async_trait]
+impl Target for Pages {
+    async fn list(&self, _: &str, _: Option<&str>) -> Result<ObjectPage, Fault> {
+        Ok(self.0.lock().unwrap().remove(0))
+    }
+
+    async fn list_sessions(&self, _: &str, _: Option<&str>) -> Result<SessionPage, Fault> {
+        unreachable!()
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>, Fault> {
+        unreachable!()
+    }
+
+    async fn layout(&self) -> Result<Layout, Fault> {
+        unreachable!()
+    }
+
+    async fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Result<Session, Fault> {
+        unreachable!()
+    }
+
+    async fn put_part(&self, _: &Session, _: u32, _: u64, _: Part) -> Result<Receipt, Fault> {
+        unreachable!()
+    }
+
+    async fn complete(
+        &self,
+        _: &Session,
+        _: &[PartReceipt],
+        _: u64,
+        _: [u8; 32],
+        _: bool,
+    ) -> Result<Completion, Fault> {
+        unreachable!()
+    }
+
+    async fn abort(&self, _: &Session) -> Result<(), Fault> {
+        unreachable!()
+    }
+
+    async fn stat(&self, _: &str) -> Result<ObjectStat, Fault> {
+        unreachable!()
+    }
+
+    async fn get_range(&self, _: &str, _: u64, _: u64, _: RangeSink) -> Result<(), Fault> {
+        unreachable!()
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), Fault> {
+        unreachable!()
+    }
+}
