@@ -345,7 +345,7 @@ fn denial_everywhere_stays_a_denial() {
     );
     assert_eq!(
         error.message,
-        "none of the etcd endpoints can be used: a: add a line; b: slow"
+        "none of the etcd endpoints can be used: add a line; b: slow"
     );
 }
 
