@@ -204,8 +204,8 @@ impl EtcdAccess {
         let limit = connections.config.timeouts.request;
         let mut log_ins_left = LOG_INS_MAX;
         loop {
-            let lent = connections.client(endpoint).await?;
-            let asked = asked(lent.client.clone(), &call);
+            let lent = Box::pin(connections.client(endpoint)).await?;
+            let asked = Box::pin(asked(lent.client.clone(), &call));
             let error = match tokio::time::timeout(limit, asked).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => error,
