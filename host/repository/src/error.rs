@@ -15,7 +15,7 @@ use crate::sign::{SignError, VerifyError};
 /// An operation on a recovery point failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
-    #[error("the target failed at {object}")]
+    #[error("the target failed{}", at(.object))]
     Target {
         object: String,
         #[source]
@@ -131,6 +131,15 @@ pub enum RepositoryError {
         "{what} holds more than {entries_max} entries: look at a single cluster, or remove what is old"
     )]
     TooMany { what: String, entries_max: usize },
+}
+
+/// Where in the target; the whole of it has no name.
+fn at(object: &str) -> String {
+    if object.is_empty() {
+        String::new()
+    } else {
+        format!(" at {object}")
+    }
 }
 
 impl RepositoryError {

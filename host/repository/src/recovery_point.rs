@@ -22,7 +22,7 @@ mod verify;
 pub use commit::CommitOutcome;
 pub use fetch::{Fetched, Form};
 pub use lineage::{Observed, Succession};
-pub use list::{Listed, Standing};
+pub use list::{Listed, Standing, due_stamp};
 pub use marks::{FoundMark, MarkStanding};
 pub use verify::{ArtifactCheck, Verified};
 

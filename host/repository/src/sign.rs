@@ -2,7 +2,9 @@
 //! `minisign -V -x SIGNATURE -m manifest.json -P KEY` checks.
 //!
 //! The trusted comment is signed as well and names the recovery point, so that a
-//! manifest that was moved to another name does not pass.
+//! manifest that was moved to another name does not pass. The untrusted comment offers the
+//! public key, so that an operator can be told which line would make the signature pass;
+//! by itself it proves nothing, since anybody can write one.
 
 use std::fmt;
 use std::io::Cursor;
@@ -20,6 +22,9 @@ pub const SIGNERS_MAX: usize = 1024;
 
 /// An Ed25519 signature: 64 bytes.
 const SIGNATURE_RAW_BYTES: usize = 64;
+
+/// How the untrusted comment begins that offers the signer's public key.
+const OFFER: &str = "signed by ";
 
 /// A secret key file's second line, decoded, and the checksum at its end.
 const SECRET_KEY_BYTES: usize = 158;
@@ -43,7 +48,11 @@ pub struct SigningKey {
 
 /// The public keys whose manifests are believed.
 #[derive(Clone, Default)]
-pub struct TrustedSigners(Vec<(KeyId, minisign::PublicKey)>);
+pub struct TrustedSigners {
+    keys: Vec<(KeyId, minisign::PublicKey)>,
+    /// Whether a signature is also believed by the key that it offers itself.
+    any: bool,
+}
 
 /// A key that cannot be used. No variant carries any of a secret key's text.
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +92,14 @@ pub enum VerifyError {
     #[error("the signature is of minisign's legacy kind, which is not accepted: sign prehashed")]
     Legacy,
     #[error(
-        "the manifest is signed by key {signer}, which trustedSigners lacks: if this signer is to be trusted, add its public key (the line that begins with RW in its .pub file) to trustedSigners in the node's configuration"
+        "it is signed by key {signer}, which is not trusted here: {}",
+        trust_it(.line.as_deref())
     )]
-    UnknownSigner { signer: KeyId },
+    UnknownSigner {
+        signer: KeyId,
+        /// Its public key as the signature offers it, where the two fit together.
+        line: Option<String>,
+    },
     #[error(
         "the signature by key {signer} does not fit: the manifest or the signature was changed after it was signed; use another recovery point, or another target that has this one"
     )]
@@ -98,6 +112,18 @@ pub enum VerifyError {
         signed: String,
         expected: String,
     },
+}
+
+/// What an operator does about a signer that is not trusted.
+#[must_use]
+pub fn trust_it(line: Option<&str>) -> String {
+    let (word, line) = match line {
+        Some(line) => ("is", line),
+        None => ("begins with", "RW"),
+    };
+    format!(
+        "if the last line of the signer's own .pub file {word} {line}, add that line under `trustedSigners:` of the node's configuration, or give the file as --signer"
+    )
 }
 
 impl KeyId {
@@ -156,7 +182,7 @@ impl SigningKey {
     }
 
     fn sign_with(&self, bytes: &[u8], trusted: &str) -> Result<String, SignError> {
-        let untrusted = format!("signature of {trusted}");
+        let untrusted = format!("{OFFER}{}", self.public_line());
         let signature = minisign::sign(
             Some(&self.public),
             &self.secret,
@@ -186,7 +212,7 @@ impl TrustedSigners {
     /// # Errors
     /// When it is not a public key or there are too many.
     pub fn add(&mut self, key: &str) -> Result<(), KeyError> {
-        if self.0.len() == SIGNERS_MAX {
+        if self.keys.len() == SIGNERS_MAX {
             return Err(KeyError::TooMany);
         }
         let line = key.lines().map(str::trim).rfind(|line| !line.is_empty());
@@ -194,13 +220,20 @@ impl TrustedSigners {
         let public = public_key(line).ok_or_else(|| KeyError::PublicDamaged {
             start: line.chars().take(20).collect(),
         })?;
-        self.0.push((KeyId::of(public.keynum()), public));
+        self.keys.push((KeyId::of(public.keynum()), public));
         Ok(())
+    }
+
+    /// The same, and whoever else signed is believed too: what was changed after it was
+    /// signed is still found, who signed it is not asked.
+    #[must_use]
+    pub fn or_any(self) -> Self {
+        Self { any: true, ..self }
     }
 
     /// The ids of all trusted keys.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
-        self.0.iter().map(|(id, _)| *id)
+        self.keys.iter().map(|(id, _)| *id)
     }
 
     /// Checks a signature over a manifest of this recovery point; gives the signer.
@@ -227,15 +260,19 @@ impl TrustedSigners {
     ) -> Result<KeyId, VerifyError> {
         let parsed = parse_signature(signature)?;
         let signer = KeyId::of(parsed.keynum());
-        let mut known = self.0.iter().filter(|(id, _)| *id == signer).peekable();
-        if known.peek().is_none() {
-            return Err(VerifyError::UnknownSigner { signer });
-        }
-        // Key ids are random and not protected: two keys may carry the same one.
-        let quiet = true;
-        if !known.any(|(_, key)| {
+        let fits = |key: &minisign::PublicKey| {
+            let quiet = true;
             minisign::verify(key, &parsed, Cursor::new(bytes), quiet, false, false).is_ok()
-        }) {
+        };
+        let mut known = self.keys.iter().filter(|(id, _)| *id == signer).peekable();
+        if known.peek().is_none() {
+            let offered = offered(signature).filter(|(id, key, _)| *id == signer && fits(key));
+            let line = offered.map(|(_, _, line)| line.to_owned());
+            if !(self.any && line.is_some()) {
+                return Err(VerifyError::UnknownSigner { signer, line });
+            }
+        } else if !known.any(|(_, key)| fits(key)) {
+            // Key ids are random and not protected: two keys may carry the same one.
             return Err(VerifyError::Mismatch { signer });
         }
         let signed = parsed.trusted_comment().map_err(|_| VerifyError::Damaged)?;
@@ -304,6 +341,14 @@ fn secret_key(text: &str) -> Result<minisign::SecretKey, KeyError> {
         minisign::SecretKeyBox::from(text.to_owned()).into_unencrypted_secret_key()
     };
     key.map_err(|_| KeyError::SecretDamaged)
+}
+
+/// The public key that a signature's untrusted comment offers.
+fn offered(signature: &str) -> Option<(KeyId, minisign::PublicKey, &str)> {
+    let comment = signature.lines().next()?;
+    let (_, line) = comment.split_once(OFFER)?;
+    let key = public_key(line)?;
+    Some((KeyId::of(key.keynum()), key, line))
 }
 
 fn public_key(line: &str) -> Option<minisign::PublicKey> {

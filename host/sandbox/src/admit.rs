@@ -246,6 +246,19 @@ fn over_mebibytes(what: &str, limit: u64) -> String {
     format!("takes more than {limit} MiB {what}, the limit is {limit} MiB")
 }
 
+/// The manifest as if the plugin asked to read where it asks to write: what it needs where
+/// nothing is to be written.
+pub(crate) fn reading(manifest: &PluginManifest) -> PluginManifest {
+    let half = |request: &Request| match request {
+        Request::FilesWrite => Request::FilesRead,
+        other => *other,
+    };
+    PluginManifest {
+        requests: manifest.requests.iter().map(half).collect(),
+        ..manifest.clone()
+    }
+}
+
 /// What the plugin gets: what it requests, as far as grants and ceiling allow it.
 pub(crate) fn effective(
     admission: &Admission<'_>,
@@ -437,6 +450,27 @@ mod tests {
             }
             .allow_public()
         );
+    }
+
+    #[test]
+    fn for_reading_a_grant_to_read_is_enough_and_no_more_is_given() {
+        let asks = manifest(&[Request::FilesRead, Request::FilesWrite]);
+        let digest = PluginDigest::new("sha256:00");
+        for access in [Access::Read, Access::Write] {
+            let grants = Grants {
+                files: vec![folder("/a", access)],
+                ..Grants::default()
+            };
+            let admission = Admission {
+                component: b"",
+                builtin: None,
+                grants: Some(&grants),
+                ceiling: None,
+                limits: None,
+            };
+            let given = effective(&admission, &reading(&asks), &digest).unwrap();
+            assert_eq!(given.files, [folder("/a", Access::Read)]);
+        }
     }
 
     fn decide(

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drydock_capability_local::{HttpAccess, HttpConfig};
-use drydock_core::plugin::World;
+use drydock_core::plugin::{PluginManifest, World};
 use drydock_core::{Clock, PluginDigest};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -134,6 +134,23 @@ impl Sandbox {
     /// # Errors
     /// [`AdmitError`]; each names the plugin and the mend.
     pub fn admit(&self, admission: Admission<'_>) -> Result<Arc<Plugin>, AdmitError> {
+        self.admit_with(admission, Clone::clone)
+    }
+
+    /// The same for a plugin that is to write nothing: it gets its folders for reading
+    /// only, and a grant to read them is enough.
+    ///
+    /// # Errors
+    /// As [`Sandbox::admit`].
+    pub fn admit_for_reading(&self, admission: Admission<'_>) -> Result<Arc<Plugin>, AdmitError> {
+        self.admit_with(admission, admit::reading)
+    }
+
+    fn admit_with(
+        &self,
+        admission: Admission<'_>,
+        asked: impl FnOnce(&PluginManifest) -> PluginManifest,
+    ) -> Result<Arc<Plugin>, AdmitError> {
         let limits = admission.limits.unwrap_or(&self.core.limits).clone();
         let digest = PluginDigest::of(admission.component);
         admit::check_size(admission.component, limits.component_bytes_max, &digest)?;
@@ -142,7 +159,7 @@ impl Sandbox {
                 digest: digest.clone(),
                 source,
             })?;
-        let grants = admit::effective(&admission, &manifest, &digest)?;
+        let grants = admit::effective(&admission, &asked(&manifest), &digest)?;
         let compiled = self.compile(admission.component, limits.compile_max);
         let (component, compiled) =
             compiled.map_err(|error| admit::not_compiled(error, &manifest, &digest))?;

@@ -102,8 +102,11 @@ impl Repository<'_> {
         }
     }
 
-    /// Folders with a manifest, newest due instant first.
-    pub(super) async fn folders(
+    /// Recovery points by their names alone, newest due instant first: none is read.
+    ///
+    /// # Errors
+    /// As [`Repository::list`].
+    pub async fn folders(
         &self,
         cluster: Option<&ClusterName>,
     ) -> Result<Vec<Folder>, RepositoryError> {
@@ -190,7 +193,8 @@ fn newest_first(names: BTreeSet<(String, String)>) -> Vec<Folder> {
 
 /// The instant in a recovery point's name, e.g. `20260102T030405Z`; names without one
 /// sort last.
-fn due_stamp(name: &str) -> Option<&str> {
+#[must_use]
+pub fn due_stamp(name: &str) -> Option<&str> {
     name.rsplit('.').find(|part| {
         let bytes = part.as_bytes();
         bytes.len() == 16

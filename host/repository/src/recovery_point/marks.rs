@@ -167,7 +167,7 @@ impl Repository<'_> {
 /// What is wrong with a mark's signature, in the words of a mark.
 fn unbelieved(error: &VerifyError) -> String {
     match error {
-        VerifyError::UnknownSigner { signer } => format!(
+        VerifyError::UnknownSigner { signer, .. } => format!(
             "it is signed by key {signer}, which trustedSigners lacks: add its public key if its drills are to be believed"
         ),
         VerifyError::Damaged | VerifyError::Legacy => "its signature file is damaged".to_owned(),

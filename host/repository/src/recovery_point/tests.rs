@@ -277,7 +277,7 @@ async fn an_unknown_signer_is_refused() {
     let message = told(error);
     assert!(
         message.starts_with(&format!(
-            "recovery point lab/one is not to be trusted: the manifest is signed by key {}, which trustedSigners lacks",
+            "recovery point lab/one is not to be trusted: it is signed by key {}, which is not trusted here",
             theirs.key.id()
         )),
         "{message}"

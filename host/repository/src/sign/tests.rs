@@ -65,15 +65,44 @@ fn an_unknown_signer_is_told_with_what_to_add() {
     let Signed { key, signature } = signed();
     let other = NewSigningKey::generate().unwrap();
     let signers = TrustedSigners::parse([other.public_line.as_str()]).unwrap();
-    assert_eq!(
-        verify(&signers, MANIFEST, &signature)
+    let told = |signature: &str| {
+        verify(&signers, MANIFEST, signature)
             .unwrap_err()
-            .to_string(),
+            .to_string()
+    };
+    let (id, line) = (key.id, &key.public_line);
+    assert_eq!(
+        told(&signature),
         format!(
-            "the manifest is signed by key {}, which trustedSigners lacks: if this signer is to be trusted, add its public key (the line that begins with RW in its .pub file) to trustedSigners in the node's configuration",
-            key.id
+            "it is signed by key {id}, which is not trusted here: if the last line of the signer's own .pub file is {line}, add that line under `trustedSigners:` of the node's configuration, or give the file as --signer"
         )
     );
+    // What is offered has to fit: another key's line is not shown.
+    let forged = signature.replace(line.as_str(), &other.public_line);
+    assert_ne!(forged, signature);
+    assert_eq!(
+        told(&forged),
+        format!(
+            "it is signed by key {id}, which is not trusted here: if the last line of the signer's own .pub file begins with RW, add that line under `trustedSigners:` of the node's configuration, or give the file as --signer"
+        )
+    );
+}
+
+#[test]
+fn where_any_signer_is_believed_changed_bytes_are_not() {
+    let Signed { key, signature } = signed();
+    let any = TrustedSigners::default().or_any();
+    assert_eq!(verify(&any, MANIFEST, &signature), Ok(key.id));
+    let changed = verify(&any, b"{}", &signature);
+    assert!(matches!(
+        changed,
+        Err(VerifyError::UnknownSigner { line: None, .. })
+    ));
+    let without_offer = signature.replace(&key.public_line, "nobody");
+    assert!(verify(&any, MANIFEST, &without_offer).is_err());
+    let other = NewSigningKey::generate().unwrap();
+    let both = TrustedSigners::parse([other.public_line.as_str()]).unwrap();
+    assert_eq!(verify(&both.or_any(), MANIFEST, &signature), Ok(key.id));
 }
 
 #[test]
