@@ -19,10 +19,12 @@ pub mod drill;
 mod error;
 pub mod grant;
 pub mod limits;
+mod loaded;
 pub mod node;
 mod problem;
 pub mod schedule;
 mod set;
+mod set_aside;
 mod syntax;
 pub mod target;
 mod tree;
@@ -42,9 +44,11 @@ pub use drill::{Drill, DrillConfig};
 pub use error::{FileError, Position, nearest};
 pub use grant::{GrantSubject, PluginGrant};
 pub use limits::{Limits, above_limits_max};
+pub use loaded::{Among, Loaded, Need, Usable};
 pub use node::NodeConfig;
 pub use schedule::{CatchUp, ConcurrencyPolicy, DstMode, Schedule, Shape, Step};
 pub use set::{DocumentSet, DrillWork, Workflow};
+pub use set_aside::parse_node_config_without;
 pub use target::Target;
 pub use tree::{FILE_BYTES_MAX, Positions};
 pub use value::{
@@ -105,8 +109,15 @@ pub fn parse(file_name: &str, text: &str) -> Result<Vec<Located<Document>>, File
 /// # Errors
 /// The first mistake of the file.
 pub fn parse_node_config(file_name: &str, text: &str) -> Result<Located<NodeConfig>, FileError> {
+    let (config, _) = parse_node_config_without(file_name, text, &[])?;
+    Ok(config)
+}
+
+/// The only NodeConfig of a file.
+fn node_config(file: &Arc<str>, nodes: &[Node]) -> Result<Located<NodeConfig>, FileError> {
     let mut found = None;
-    for located in parse(file_name, text)? {
+    for node in nodes {
+        let located = document(file, node)?;
         let extra = found.is_some();
         match located.value {
             Document::NodeConfig(config) if !extra => {
@@ -127,7 +138,7 @@ pub fn parse_node_config(file_name: &str, text: &str) -> Result<Located<NodeConf
         }
     }
     found.ok_or_else(|| FileError {
-        file: Arc::from(file_name),
+        file: Arc::clone(file),
         at: Position::START,
         message: "the file holds no NodeConfig; begin it with apiVersion: drydock.dev/v1 and kind: NodeConfig".to_owned(),
     })

@@ -48,8 +48,10 @@ pub struct NodeConfigSpec {
     /// Components that take the place of built-in plugins, or add to them, by name.
     #[serde(default)]
     pub plugins: BTreeMap<String, PluginFile>,
-    /// The minisign secret key that signs manifests.
-    pub signing_key: SecretFrom,
+    /// The minisign secret key that signs manifests and marks. A node that only restores
+    /// has none.
+    #[serde(default)]
+    pub signing_key: Option<SecretFrom>,
     /// Minisign public keys, one base64 line each. The own one is always trusted.
     #[serde(default)]
     pub trusted_signers: Vec<String>,
@@ -198,7 +200,9 @@ impl NodeConfig {
         for plugin in spec.plugins.values_mut() {
             resolve_path(&mut plugin.file, folder);
         }
-        spec.signing_key.value_from.resolve(folder);
+        if let Some(key) = &mut spec.signing_key {
+            key.value_from.resolve(folder);
+        }
         if let Some(proxy) = &mut spec.http.proxy {
             proxy.resolve(folder);
         }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::error::suggestion;
+use super::loaded::{About, Loaded, Need, Trouble};
 use super::{
     Cluster, Document, Drill, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant,
     Schedule, Step, Target,
@@ -48,30 +49,16 @@ pub struct DrillWork<'a> {
 }
 
 impl DocumentSet {
-    /// Joins documents, wherever they come from.
+    /// Joins documents that all have to be sound.
     ///
     /// # Errors
     /// Everything that is wrong between the documents, by file and line.
     pub fn build(documents: Vec<Located<Document>>) -> Result<Self, Vec<FileError>> {
-        let mut set = Self::default();
-        let mut errors = Vec::new();
-        for document in documents {
-            errors.extend(set.add(document));
-        }
-        errors.extend(set.subject_errors());
-        for grant in set.grants.values() {
-            errors.extend(set.endpoint_errors(grant));
-        }
-        for schedule in set.schedules.values() {
-            errors.extend(set.reference_errors(schedule));
-            errors.extend(step_errors(schedule));
-        }
-        finish(set, errors)
+        let usable = Loaded::of(documents).take(Need::All)?;
+        Ok(usable.set)
     }
 
-    /// Joins what the node's configuration names: the folders of the schedules, which
-    /// many people write, and those of the grants, which give power. A grant among the
-    /// schedules is refused.
+    /// The same for what lies in the folders of the node's configuration.
     ///
     /// # Errors
     /// As [`DocumentSet::build`], and documents in a folder where they do not belong.
@@ -79,16 +66,44 @@ impl DocumentSet {
         schedules: Vec<Located<Document>>,
         grants: Vec<Located<Document>>,
     ) -> Result<Self, Vec<FileError>> {
-        let work = [Kind::Schedule, Kind::Cluster, Kind::Target];
-        let (schedules, mut errors) = sort_out(schedules, &work, "schedules");
-        let (grants, more) = sort_out(grants, &[Kind::PluginGrant], "grants");
-        errors.extend(more);
-        match Self::build(schedules.into_iter().chain(grants).collect()) {
-            Ok(set) => finish(set, errors),
-            Err(more) => {
-                errors.extend(more);
-                finish(Self::default(), errors)
-            }
+        let usable = Loaded::from_folders(schedules, grants).take(Need::All)?;
+        Ok(usable.set)
+    }
+
+    /// The documents that are sound and fit together, and what is wrong with the others.
+    pub(super) fn join(documents: Vec<Located<Document>>) -> (Self, Vec<Trouble>) {
+        let mut set = Self::default();
+        let mut conflicts = Vec::new();
+        for document in documents {
+            conflicts.extend(set.add(document));
+        }
+        conflicts.extend(set.subject_conflicts());
+        conflicts.extend(set.reference_conflicts());
+        for (kind, name) in conflicts.iter().flat_map(|conflict| &conflict.out) {
+            set.remove(*kind, name);
+        }
+        let troubles = conflicts.into_iter().map(Conflict::trouble);
+        (set, troubles.collect())
+    }
+
+    #[must_use]
+    pub(super) fn has(&self, kind: Kind, name: &str) -> bool {
+        match kind {
+            Kind::NodeConfig => self.nodes.contains_key(name),
+            Kind::Cluster => self.clusters.contains_key(name),
+            Kind::Target => self.targets.contains_key(name),
+            Kind::Schedule => self.schedules.contains_key(name),
+            Kind::PluginGrant => self.grants.contains_key(name),
+        }
+    }
+
+    pub(super) fn remove(&mut self, kind: Kind, name: &str) {
+        match kind {
+            Kind::NodeConfig => drop(self.nodes.remove(name)),
+            Kind::Cluster => drop(self.clusters.remove(name)),
+            Kind::Target => drop(self.targets.remove(name)),
+            Kind::Schedule => drop(self.schedules.remove(name)),
+            Kind::PluginGrant => drop(self.grants.remove(name)),
         }
     }
 
@@ -230,8 +245,8 @@ impl DocumentSet {
         Some(format!("sha256:{}", hex::encode(hasher.finalize())))
     }
 
-    /// Adds a document; the first of two with one name stays.
-    fn add(&mut self, document: Located<Document>) -> Option<FileError> {
+    /// Adds a document; the first of two with one name stays for now.
+    fn add(&mut self, document: Located<Document>) -> Option<Conflict> {
         match document.value.clone() {
             Document::NodeConfig(value) => insert(&mut self.nodes, &document, value),
             Document::Cluster(value) => insert(&mut self.clusters, &document, value),
@@ -242,28 +257,48 @@ impl DocumentSet {
     }
 
     /// Two grants for one plugin: which one is in force could only be guessed.
-    fn subject_errors(&self) -> Vec<FileError> {
+    fn subject_conflicts(&self) -> Vec<Conflict> {
         let mut first: BTreeMap<GrantSubject<'_>, &Located<PluginGrant>> = BTreeMap::new();
-        let mut errors = Vec::new();
+        let mut conflicts = Vec::new();
         let mut grants: Vec<_> = self.grants.values().collect();
         grants.sort_by_key(|grant| (&grant.file, grant.at("spec")));
         for grant in grants {
             match first.get(&grant.value.spec.subject()) {
-                Some(other) => errors.push(grant.error(
-                    "spec",
-                    format!(
+                Some(other) => {
+                    let rule = format!(
                         "names the same plugin as the PluginGrant {} ({}:{}); join the two",
                         other.value.name,
                         other.file,
                         other.at("spec")
-                    ),
-                )),
+                    );
+                    let names = [grant, other].map(|grant| grant.value.name.to_string());
+                    conflicts.push(Conflict {
+                        error: grant.error("spec", rule),
+                        about: (Kind::PluginGrant, names[0].clone()),
+                        out: names.map(|name| (Kind::PluginGrant, name)).to_vec(),
+                    });
+                }
                 None => {
                     first.insert(grant.value.spec.subject(), grant);
                 }
             }
         }
-        errors
+        conflicts
+    }
+
+    /// Grants and schedules that refer to something that is not there, or not fit for it.
+    fn reference_conflicts(&self) -> Vec<Conflict> {
+        let grants = self.grants.values().flat_map(|grant| {
+            let errors = self.endpoint_errors(grant).into_iter();
+            errors.map(|error| Conflict::of(Kind::PluginGrant, grant.value.name.as_str(), error))
+        });
+        let schedules = self.schedules.values().flat_map(|schedule| {
+            let errors = self.reference_errors(schedule).into_iter();
+            errors
+                .chain(step_errors(schedule))
+                .map(|error| Conflict::of(Kind::Schedule, schedule.value.name.as_str(), error))
+        });
+        grants.chain(schedules).collect()
     }
 
     /// Grants of a target's endpoints, where there is no such target or it has none.
@@ -339,39 +374,62 @@ impl DocumentSet {
     }
 }
 
-fn finish(set: DocumentSet, mut errors: Vec<FileError>) -> Result<DocumentSet, Vec<FileError>> {
-    if errors.is_empty() {
-        return Ok(set);
+/// What is wrong between documents, and which of them are out because of it.
+struct Conflict {
+    error: FileError,
+    about: (Kind, String),
+    out: Vec<(Kind, String)>,
+}
+
+impl Conflict {
+    /// One that puts the document itself out.
+    fn of(kind: Kind, name: &str, error: FileError) -> Self {
+        let about = (kind, name.to_owned());
+        Self {
+            error,
+            out: vec![about.clone()],
+            about,
+        }
     }
-    errors.sort();
-    Err(errors)
+
+    fn trouble(self) -> Trouble {
+        let (kind, name) = self.about;
+        Trouble {
+            about: About::Document(kind, name),
+            error: self.error,
+        }
+    }
 }
 
 fn insert<T>(
     map: &mut BTreeMap<String, Located<T>>,
     document: &Located<Document>,
     value: T,
-) -> Option<FileError> {
+) -> Option<Conflict> {
     let name = document.value.name().to_owned();
-    if let Some(first) = map.get(&name) {
-        if first.file == document.file && first.positions == document.positions {
-            return Some(document.sentence(
+    let kind = document.value.kind();
+    let Some(first) = map.get(&name) else {
+        map.insert(name, document.clone().with(value));
+        return None;
+    };
+    if first.file == document.file && first.positions == document.positions {
+        // It is the same twice over, so it stays.
+        return Some(Conflict {
+            error: document.sentence(
                 "kind",
                 "the configuration names this file twice; let only one path under schedules: and grants: lead to it",
-            ));
-        }
-        return Some(document.sentence(
-            "metadata.name",
-            format!(
-                "a second {} has the name {name}; the first stands in {}:{}; rename one of the two",
-                document.value.kind(),
-                first.file,
-                first.at("metadata.name")
             ),
-        ));
+            about: (kind, name),
+            out: Vec::new(),
+        });
     }
-    map.insert(name, document.clone().with(value));
-    None
+    let told = format!(
+        "a second {kind} has the name {name}; the first stands in {}:{}; rename one of the two",
+        first.file,
+        first.at("metadata.name")
+    );
+    let error = document.sentence("metadata.name", told);
+    Some(Conflict::of(kind, &name, error))
 }
 
 fn missing<S, T>(
@@ -419,35 +477,6 @@ fn step_errors(schedule: &Located<Schedule>) -> Vec<FileError> {
         .into_iter()
         .map(|problem| schedule.error(&problem.path, format!("of a Schedule {}", problem.rule)))
         .collect()
-}
-
-/// The documents that belong into the files under `key`, and an error for each other.
-fn sort_out(
-    documents: Vec<Located<Document>>,
-    allowed: &[Kind],
-    key: &str,
-) -> (Vec<Located<Document>>, Vec<FileError>) {
-    let (belong, others): (Vec<_>, Vec<_>) = documents
-        .into_iter()
-        .partition(|document| allowed.contains(&document.value.kind()));
-    let errors = others.iter().map(|document| misplaced(document, key));
-    (belong, errors.collect())
-}
-
-fn misplaced(document: &Located<Document>, key: &str) -> FileError {
-    let kind = document.value.kind();
-    let mend = match kind {
-        Kind::NodeConfig => "into the file that --config names",
-        Kind::PluginGrant => "to a folder under grants:",
-        Kind::Cluster | Kind::Target | Kind::Schedule => "to a folder under schedules:",
-    };
-    document.sentence(
-        "kind",
-        format!(
-            "the {kind} {} does not belong among the files under {key}: of the node's configuration; move it {mend}",
-            document.value.name()
-        ),
-    )
 }
 
 /// Adds one document and a separator that JSON cannot contain.

@@ -129,7 +129,7 @@ fn paths_start_at_the_documents_own_folder() {
         PathBuf::from("conf/store.wasm")
     );
     let signing = Source::File("conf/signing.key".into());
-    assert_eq!(node.signing_key.value_from, signing);
+    assert_eq!(node.signing_key.as_ref().unwrap().value_from, signing);
     let etcd = &set
         .cluster(&ClusterName::new("main"))
         .unwrap()
@@ -475,4 +475,63 @@ fn a_tree_that_explodes_is_refused() {
     }
     assert!(parse(FILE, &text).is_err());
     assert!(parse(FILE, &"[".repeat(10_000)).is_err());
+}
+
+#[test]
+fn each_need_is_stopped_by_its_own_documents_alone() {
+    let text = "
+apiVersion: drydock.dev/v1
+kind: Target
+metadata: {name: good}
+spec: {plugin: store-file}
+---
+apiVersion: drydock.dev/v1
+kind: Target
+metadata: {name: twice}
+spec: {plugin: store-file}
+---
+apiVersion: drydock.dev/v1
+kind: Target
+metadata: {name: twice}
+spec: {plugin: store-other}
+";
+    let loaded = || Loaded::from_folders(parse("a.yaml", text).unwrap(), Vec::new());
+    let told = |need: Need<'_>| match loaded().take(need) {
+        Ok(usable) => usable.warnings.len(),
+        Err(errors) => 100 + errors.len(),
+    };
+    assert_eq!(told(Need::All), 101);
+    assert_eq!(told(Need::Sound), 1);
+    assert_eq!(told(Need::One(Kind::Target, "good")), 1);
+    assert_eq!(told(Need::One(Kind::Target, "twice")), 101);
+    // One that nobody wrote is for the verb to tell.
+    assert_eq!(told(Need::One(Kind::Target, "other")), 1);
+    let mut loaded = loaded();
+    let error = parse("b.yaml", "a: [").unwrap_err();
+    loaded.note_unread(Among::Schedules, vec![error]);
+    assert!(
+        loaded
+            .sound()
+            .target(&crate::TargetName::new("twice"))
+            .is_none()
+    );
+    // It may stand in the file that cannot be read.
+    let errors = loaded.take(Need::One(Kind::Target, "other")).unwrap_err();
+    assert_eq!(&*errors[0].file, "b.yaml");
+}
+
+#[test]
+fn keys_that_nobody_uses_are_set_aside_and_no_others() {
+    let head = "apiVersion: drydock.dev/v1\nkind: NodeConfig\nmetadata: {name: n}\nspec:\n  drill: {etdc: 1}\n  state: /s\n  schedules: [/x]\n";
+    let read = |more: &str, unused: &[&str]| {
+        let text = format!("{head}{more}");
+        parse_node_config_without("node.yaml", &text, unused)
+    };
+    let (config, warnings) = read("  daemon: {listen: here}\n", &["drill", "daemon"]).unwrap();
+    assert_eq!((warnings.len(), config.value.spec.state), (2, "/s".into()));
+    assert_eq!(config.value.spec.drill.etcd, None);
+    assert!(read("", &["daemon"]).is_err());
+    assert!(read("  ceilnig: {}\n", &["drill", "ceilnig"]).is_ok());
+    assert!(read("  ceiling: {fiels: []}\n", &["drill"]).is_err());
+    assert!(read("---\nkind: x\n", &["drill"]).is_err());
 }

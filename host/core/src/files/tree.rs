@@ -83,6 +83,17 @@ impl Node {
         }
     }
 
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match &mut self.value {
+            Value::Map(entries) => entries
+                .iter_mut()
+                .find(|(k, _)| k.text == key)
+                .map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
     /// All places under this node.
     pub fn positions(&self) -> Positions {
         let mut positions = Positions::default();

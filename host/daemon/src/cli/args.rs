@@ -189,14 +189,23 @@ pub enum ScheduleVerb {
     },
 }
 
+/// Where recovery points are looked for, and whose are believed.
 #[derive(Debug, Clone, Default, Args)]
 pub struct At {
-    /// Look at this target; the only one, or the first that has it, otherwise.
-    #[arg(long, value_name = "TARGET")]
+    /// Look at this target; at all, or the first that has it, otherwise.
+    #[arg(long, value_name = "TARGET", conflicts_with = "target_folder")]
     pub target: Option<String>,
     /// Look at this cluster; the only one otherwise.
     #[arg(long, value_name = "CLUSTER")]
     pub cluster: Option<String>,
+    /// Look into this folder of a target, or a copy of it, in place of the targets of the
+    /// node's configuration, which is then not read. Nothing is written there.
+    #[arg(long, value_name = "DIR")]
+    pub target_folder: Option<PathBuf>,
+    /// Believe also what this key signed: a .pub file, or the line in it that begins with
+    /// RW. May be given more than once. `any` believes whoever signed.
+    #[arg(long = "signer", value_name = "FILE|KEY|any")]
+    pub signers: Vec<String>,
 }
 
 /// How a recovery point is found and opened where one is named in place of a file.
@@ -205,14 +214,14 @@ pub struct Opening {
     #[command(flatten)]
     pub at: At,
     /// age identity file, or unencrypted SSH Ed25519 private key, for a sealed recovery
-    /// point.
+    /// point; the configuration's `spec.drill.identity` otherwise.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct DrillArgs {
-    /// The recovery point; the newest otherwise.
+    /// The recovery point; `latest` otherwise.
     #[arg(value_name = "RECOVERY-POINT")]
     pub recovery_point: Option<String>,
     #[command(flatten)]
@@ -228,8 +237,15 @@ pub struct DrillArgs {
     /// point's own archive of files otherwise.
     #[arg(long, value_name = "FILE", requires = "api_server")]
     pub encryption_config: Option<PathBuf>,
-    /// Write the report into this folder; the configuration's `spec.drill.reports`
+    /// Boot this etcd; the one of the configuration's `spec.drill`, or of PATH, otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub etcd: Option<PathBuf>,
+    /// Boot this kube-apiserver; the one of the configuration's `spec.drill`, or of PATH,
     /// otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub kube_apiserver: Option<PathBuf>,
+    /// Write the report into this folder; the configuration's `spec.drill.reports`
+    /// otherwise, and nowhere with --target-folder.
     #[arg(long, value_name = "FOLDER")]
     pub report: Option<PathBuf>,
     /// Put no mark beside the recovery point.
@@ -239,7 +255,7 @@ pub struct DrillArgs {
 
 #[derive(Debug, Args)]
 pub struct OpenArgs {
-    /// The recovery point; the newest otherwise.
+    /// The recovery point; `latest` otherwise.
     #[arg(value_name = "RECOVERY-POINT")]
     pub recovery_point: Option<String>,
     #[command(flatten)]
@@ -252,6 +268,13 @@ pub struct OpenArgs {
     /// point's own archive of files otherwise.
     #[arg(long, value_name = "FILE")]
     pub encryption_config: Option<PathBuf>,
+    /// Boot this etcd; the one of the configuration's `spec.drill`, or of PATH, otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub etcd: Option<PathBuf>,
+    /// Boot this kube-apiserver; the one of the configuration's `spec.drill`, or of PATH,
+    /// otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub kube_apiserver: Option<PathBuf>,
     /// What to run, e.g. `kubectl get pods -A`.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<std::ffi::OsString>,
@@ -266,6 +289,7 @@ pub enum RecoveryPointVerb {
     },
     /// Show a recovery point's manifest, after checking its signature.
     Show {
+        /// The recovery point, or `latest`.
         #[arg(value_name = "NAME")]
         name: String,
         #[command(flatten)]
@@ -274,13 +298,11 @@ pub enum RecoveryPointVerb {
     /// Read a recovery point back whole and check signature and digests. With an
     /// identity, unseal it and check the snapshot inside as well.
     Verify {
+        /// The recovery point, or `latest`.
         #[arg(value_name = "NAME")]
         name: String,
         #[command(flatten)]
-        at: At,
-        /// age identity file, or unencrypted SSH Ed25519 private key.
-        #[arg(long, value_name = "FILE")]
-        identity: Option<PathBuf>,
+        opening: Opening,
     },
     /// Fetch a recovery point's artifacts, checked and unsealed; or unpack one.
     ///
@@ -293,6 +315,7 @@ pub enum RecoveryPointVerb {
 
 #[derive(Debug, Args)]
 pub struct FetchArgs {
+    /// The recovery point, or `latest`.
     #[arg(value_name = "NAME")]
     pub name: String,
     #[command(flatten)]
@@ -315,7 +338,8 @@ pub struct FetchArgs {
     /// Leave the files to whoever unpacks them; setuid and setgid bits are then left out.
     #[arg(long, requires = "extract")]
     pub no_owners: bool,
-    /// age identity file, or unencrypted SSH Ed25519 private key.
+    /// age identity file, or unencrypted SSH Ed25519 private key; the configuration's
+    /// `spec.drill.identity` otherwise.
     #[arg(long, value_name = "FILE", conflicts_with = "sealed")]
     pub identity: Option<PathBuf>,
     /// Leave the artifacts sealed, as they are stored.

@@ -4,9 +4,9 @@ use super::args::{DaemonArgs, Global};
 use super::block_on;
 use crate::daemon;
 use crate::exit::Outcome;
-use crate::node::Node;
+use crate::node::{Need, Node};
 
 pub fn dispatch(global: &Global, args: &DaemonArgs) -> Outcome {
-    let node = Node::load(global)?;
+    let node = Node::load(global, &Need::ALL)?;
     block_on(daemon::run(global.config.clone(), node, args.accept_clock))
 }

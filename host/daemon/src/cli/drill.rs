@@ -1,32 +1,43 @@
 //! `drydock drill`: proves a recovery point by bringing it back to life in scratch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drydock_core::ClusterName;
-use drydock_repository::recovery_point::RecoveryPoint;
+use drydock_core::files::drill::Program;
 use drydock_repository::{Identities, Repository};
-use drydock_sandbox::StoreTarget;
 
 use super::args::{DrillArgs, Global, Output};
-use super::recovery_point::{Found, Shelf, identities};
+use super::shelf::{self, LATEST, Purpose, Shelf, identities};
 use super::{block_on, print};
 use crate::drill::report::Report;
-use crate::drill::station::{self, Done, Means, Wanted, drill, newest};
+use crate::drill::station::{self, Done, Means, Wanted, drill};
 use crate::drill::steps::NO_IDENTITY;
+use crate::environment::variable;
 use crate::exit::{Exit, Failure, Outcome, chain};
-use crate::node::Node;
+use crate::node::{Need, Node};
 
 pub fn dispatch(global: &Global, args: DrillArgs) -> Outcome {
-    let node = Node::load(global)?;
-    block_on(Box::pin(run(global.output, node, args)))
+    block_on(Box::pin(run(global, args)))
 }
 
-async fn run(output: Output, node: Node, args: DrillArgs) -> Outcome {
+async fn run(global: &Global, args: DrillArgs) -> Outcome {
+    let need = Need::drill(args.at.target.as_deref());
+    let mut node = shelf::node(global, &args.at, &need)?;
     let identities = opened(&node, args.identity.as_deref())?;
-    let api_server = args.api_server;
-    let shelf = Shelf::open(node, args.at)?;
-    let found = find(&shelf, args.recovery_point.as_deref()).await?;
+    name_programs(&mut node, args.etcd, args.kube_apiserver);
+    let signs = node.config.value.spec.signing_key.is_some();
+    if !signs && !args.no_mark {
+        print::note("No mark is put beside the recovery point: there is no signing key here.");
+    }
+    let marks = signs && !args.no_mark;
+    let reports = match args.report {
+        None if node.is_made_up() => None,
+        None => Some(station::places(&node.config).reports),
+        given => given,
+    };
+    let shelf = Shelf::over(node, &args.at, marks)?;
+    let name = args.recovery_point.as_deref().unwrap_or(LATEST);
+    let found = shelf.find(name, Purpose::Look).await?;
     print::note(&format!(
         "drilling {} of {}",
         found.point.manifest.recovery_point, found.target_name
@@ -36,17 +47,18 @@ async fn run(output: Output, node: Node, args: DrillArgs) -> Outcome {
         point: &found.point,
         target: &found.target_name,
         identities,
-        api_server,
+        api_server: args.api_server,
         encryption: args.encryption_config,
-        reports: args.report,
+        reports,
     };
-    let key = match args.no_mark {
-        true => None,
-        false => Some(Arc::new(shelf.workshop.signing_key()?)),
+    let key = if marks {
+        Some(Arc::new(shelf.workshop.signing_key()?))
+    } else {
+        None
     };
     let means = Means::of(&shelf.workshop, key)?;
     let done = interruptible(drill(&means, wanted)).await??;
-    tell(output, &done)
+    tell(global.output, &done)
 }
 
 /// The identity of the command line, or of the node.
@@ -58,53 +70,33 @@ pub fn opened(node: &Node, file: Option<&Path>) -> Result<Arc<Identities>, Failu
     }
 }
 
-/// The recovery point of that name, or the newest of the only cluster and target.
-pub async fn find(shelf: &Shelf, name: Option<&str>) -> Result<Found, Failure> {
-    if let Some(name) = name {
-        return shelf.find(name).await;
-    }
-    let (target_name, target) = the_only_target(shelf)?;
-    let cluster = the_only_cluster(shelf)?;
-    let repository = Repository::new(&target, &shelf.signers);
-    let point: RecoveryPoint = newest(&repository, &cluster, &target_name)
-        .await
-        .map_err(Failure::failed)?;
-    Ok(Found {
-        target,
-        target_name,
-        point,
-    })
-}
-
-fn the_only_target(shelf: &Shelf) -> Result<(String, StoreTarget), Failure> {
-    let documents: Vec<_> = shelf.documents().collect();
-    match documents.as_slice() {
-        [document] => Ok((document.value.name.to_string(), shelf.target(document)?)),
-        several => Err(which(
-            "--target",
-            several.iter().map(|d| d.value.name.as_str()),
-        )),
+/// The programs of the command line, of the node, or of PATH.
+pub fn name_programs(node: &mut Node, etcd: Option<PathBuf>, kube_apiserver: Option<PathBuf>) {
+    let drill = &mut node.config.value.spec.drill;
+    for (program, given, name) in [
+        (&mut drill.etcd, etcd, "etcd"),
+        (&mut drill.api_server, kube_apiserver, "kube-apiserver"),
+    ] {
+        let at = |path| Program {
+            path: Some(path),
+            url: None,
+            sha256: None,
+            member: None,
+        };
+        *program = given
+            .map(at)
+            .or_else(|| program.take())
+            .or_else(|| on_path(name).map(at));
     }
 }
 
-fn the_only_cluster(shelf: &Shelf) -> Result<ClusterName, Failure> {
-    let clusters = shelf.clusters();
-    match clusters.as_slice() {
-        [cluster] => Ok(cluster.clone()),
-        several => Err(which("--cluster", several.iter().map(ClusterName::as_str))),
-    }
-}
-
-fn which<'a>(flag: &str, known: impl Iterator<Item = &'a str>) -> Failure {
-    let known: Vec<&str> = known.collect();
-    let kind = flag.trim_start_matches('-');
-    Failure::usage(match known.is_empty() {
-        true => anyhow::anyhow!("the documents define no {kind}, so there is nothing to drill"),
-        false => anyhow::anyhow!(
-            "whose newest recovery point is meant? Name it, or say {flag}: there are {}",
-            known.join(", ")
-        ),
-    })
+/// The first file of this name in the folders of PATH.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = variable("PATH")?;
+    let mut files = folders
+        .split(':')
+        .map(|folder| Path::new(folder).join(name));
+    files.find(|file| file.is_absolute() && file.is_file())
 }
 
 /// Ends the work at an interrupt: dropping it stops its servers and removes its folder.
@@ -128,8 +120,9 @@ fn tell(output: Output, done: &Done) -> Outcome {
     }
     let mut exit = Exit::Done;
     match &done.written {
-        Ok(written) => print::note(&format!("report: {}", written.html.display())),
-        Err(error) => {
+        None => {}
+        Some(Ok(written)) => print::note(&format!("report: {}", written.html.display())),
+        Some(Err(error)) => {
             print::note(&error.to_string());
             exit = Exit::Degraded;
         }

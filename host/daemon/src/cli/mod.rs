@@ -12,6 +12,7 @@ mod recovery_point;
 mod run;
 mod run_show;
 mod schedule;
+pub mod shelf;
 mod snapshot;
 mod target;
 

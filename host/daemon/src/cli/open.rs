@@ -12,8 +12,8 @@ use drydock_repository::Repository;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::{Global, OpenArgs};
-use super::drill::{find, interruptible, opened};
-use super::recovery_point::Shelf;
+use super::drill::{interruptible, name_programs, opened};
+use super::shelf::{self, LATEST, Purpose, Shelf};
 use super::{block_on, print};
 use crate::clock::SystemClock;
 use crate::drill::open::{Opened, open};
@@ -21,7 +21,7 @@ use crate::drill::{Asked, report::Phase, seconds, station};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::lab::LabError;
 use crate::lab::children::Guarded;
-use crate::node::{Node, http_config};
+use crate::node::{Need, http_config};
 
 /// Between two looks at a command that runs.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -30,15 +30,18 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 const BY_SIGNAL: i32 = 128;
 
 pub fn dispatch(global: &Global, args: OpenArgs) -> Outcome {
-    let node = Node::load(global)?;
-    block_on(Box::pin(run(node, args)))
+    block_on(Box::pin(run(global, args)))
 }
 
-async fn run(node: Node, args: OpenArgs) -> Outcome {
+async fn run(global: &Global, args: OpenArgs) -> Outcome {
+    let need = Need::drill(args.at.target.as_deref());
+    let mut node = shelf::node(global, &args.at, &need)?;
     let identities = opened(&node, args.identity.as_deref())?;
+    name_programs(&mut node, args.etcd, args.kube_apiserver);
     let http = Arc::new(http_config(&node.config)?);
-    let shelf = Shelf::open(node, args.at)?;
-    let found = find(&shelf, args.recovery_point.as_deref()).await?;
+    let shelf = Shelf::over(node, &args.at, false)?;
+    let name = args.recovery_point.as_deref().unwrap_or(LATEST);
+    let found = shelf.find(name, Purpose::Look).await?;
     let config = &shelf.workshop.node.config;
     let asked = Asked {
         repository: Repository::new(&found.target, &shelf.signers),

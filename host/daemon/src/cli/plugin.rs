@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::args::{Global, PluginVerb};
 use super::{block_on, print};
-use crate::exit::{Chain, Exit, Failure, Outcome};
-use crate::node::{Node, Workshop};
+use crate::exit::{Chain, Exit, Outcome};
+use crate::node::{Need, Node, Workshop};
 
 /// One plugin in the list.
 #[derive(Serialize)]
@@ -17,7 +17,7 @@ use crate::node::{Node, Workshop};
 struct Row {
     name: String,
     source: String,
-    digest: String,
+    digest: Option<String>,
     world: Option<String>,
     version: Option<String>,
     requests: Vec<String>,
@@ -41,15 +41,12 @@ pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
 }
 
 fn list(global: &Global) -> Outcome {
-    let node = Node::load(global)?;
+    let node = Node::load(global, &Need::SOUND)?;
     let output = global.output;
     block_on(async move {
-        let workshop = Workshop::open(node)?;
-        let rows = workshop
-            .names()
-            .iter()
-            .map(|name| row(&workshop, name))
-            .collect::<Result<Vec<_>, Failure>>()?;
+        let workshop = Workshop::open_to_read(node)?;
+        let names = workshop.names();
+        let rows: Vec<Row> = names.iter().map(|name| row(&workshop, name)).collect();
         let cells = rows.iter().map(cells).collect::<Vec<_>>();
         print::rows(
             output,
@@ -68,19 +65,25 @@ fn list(global: &Global) -> Outcome {
     })
 }
 
-fn row(workshop: &Workshop, name: &str) -> Result<Row, Failure> {
-    let (component, is_built_in) = workshop.component(name)?;
-    let digest = drydock_core::PluginDigest::of(&component);
-    let manifest = drydock_sandbox::read_manifest(&component).ok();
+fn row(workshop: &Workshop, name: &str) -> Row {
+    // One that cannot be read is refused, and hides no other.
+    let component = workshop
+        .component(name)
+        .ok()
+        .map(|(component, _)| component);
+    let digest = component.as_deref().map(drydock_core::PluginDigest::of);
+    let manifest = component
+        .as_deref()
+        .and_then(|component| drydock_sandbox::read_manifest(component).ok());
     let source = match workshop.node.config.value.spec.plugins.get(name) {
-        Some(file) if !is_built_in => file.file.display().to_string(),
-        _ => "built in".to_owned(),
+        Some(file) => file.file.display().to_string(),
+        None => "built in".to_owned(),
     };
     let admitted = workshop.plugin(name);
-    Ok(Row {
+    Row {
         name: name.to_owned(),
         source,
-        digest: digest.to_string(),
+        digest: digest.map(|digest| digest.to_string()),
         world: manifest.as_ref().map(|manifest| manifest.world.to_string()),
         version: manifest.as_ref().map(|manifest| manifest.version.clone()),
         requests: manifest
@@ -92,7 +95,7 @@ fn row(workshop: &Workshop, name: &str) -> Result<Row, Failure> {
         refused: admitted
             .err()
             .map(|failure| Chain(&failure.error).to_string()),
-    })
+    }
 }
 
 fn cells(row: &Row) -> Vec<String> {
@@ -113,6 +116,6 @@ fn cells(row: &Row) -> Vec<String> {
             "Admitted"
         }
         .to_owned(),
-        row.digest.clone(),
+        or_dash(&row.digest),
     ]
 }

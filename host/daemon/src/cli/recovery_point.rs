@@ -6,27 +6,20 @@ mod unpack;
 
 pub(super) use fetch::snapshot_of;
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use drydock_core::files::{Located, Target as TargetDocument, nearest};
-use drydock_core::{ClusterName, RecoveryPointName};
+use drydock_core::files::{Located, Target as TargetDocument};
 use drydock_repository::manifest::{
     Artifact, Consistency, ConsistencyLevel, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR,
 };
-use drydock_repository::recovery_point::{
-    FoundMark, Listed, MarkStanding, RecoveryPoint, Standing, Verified,
-};
-use drydock_repository::{Identities, Repository, RepositoryError, Sealing, TrustedSigners};
-use drydock_sandbox::StoreTarget;
+use drydock_repository::recovery_point::{FoundMark, Listed, MarkStanding, Standing, Verified};
+use drydock_repository::{Identities, Repository, Sealing};
 use serde_json::{Value, json};
 
-use super::args::{At, Global, Output, RecoveryPointVerb};
+use super::args::{Global, Output, RecoveryPointVerb};
+use super::shelf::{self, Purpose, Shelf, Strangers, warn_of};
 use super::{block_on, print};
-use crate::exit::{Exit, Failure, Outcome, chain};
-use crate::node::{Node, Workshop};
+use crate::exit::{Chain, Exit, Failure, Outcome, chain};
 
 /// Recovery points that one list shows: hourly ones of more than a year.
 const LISTED_MAX: usize = 10_000;
@@ -34,154 +27,70 @@ const LISTED_MAX: usize = 10_000;
 /// Marks of one recovery point that are shown: daily drills of three months.
 const MARKS_SHOWN_MAX: usize = 100;
 
-/// Largest identity file.
-const IDENTITY_BYTES_MAX: u64 = 64 * 1024;
-
 pub fn dispatch(global: &Global, verb: RecoveryPointVerb) -> Outcome {
-    let node = Node::load(global)?;
     let output = global.output;
     block_on(async move {
         match verb {
-            RecoveryPointVerb::List { at } => list(output, &Shelf::open(node, at)?).await,
+            RecoveryPointVerb::List { at } => list(output, &Shelf::open(global, &at)?).await,
             RecoveryPointVerb::Show { name, at } => {
-                show(output, &Shelf::open(node, at)?, &name).await
+                show(output, &Shelf::open(global, &at)?, &name).await
             }
-            RecoveryPointVerb::Verify { name, at, identity } => {
-                let identities = identity.as_deref().map(identities).transpose()?;
-                verify(output, &Shelf::open(node, at)?, &name, identities).await
+            RecoveryPointVerb::Verify { name, opening } => {
+                let given = opening.identity.as_deref().map(shelf::identities);
+                let given = given.transpose()?;
+                let shelf = Shelf::open(global, &opening.at)?;
+                let identities = given.or_else(|| own_identities(&shelf));
+                verify(output, &shelf, &name, identities).await
             }
-            RecoveryPointVerb::Fetch(asked) => fetch::fetch(output, node, *asked).await,
+            RecoveryPointVerb::Fetch(asked) => fetch::fetch(global, *asked).await,
         }
     })
 }
 
-/// The targets and clusters that a command line asks for.
-pub(super) struct Shelf {
-    pub workshop: Workshop,
-    pub signers: TrustedSigners,
-    target: Option<String>,
-    cluster: Option<ClusterName>,
-}
-
-/// A recovery point and where it was found.
-pub(super) struct Found {
-    pub target: StoreTarget,
-    pub target_name: String,
-    pub point: RecoveryPoint,
-}
-
-impl Shelf {
-    pub fn open(node: Node, at: At) -> Result<Self, Failure> {
-        if let Some(name) = &at.target {
-            node.target(name)?;
-        }
-        let workshop = Workshop::open(node)?;
-        let signers = workshop.signers()?;
-        Ok(Self {
-            workshop,
-            signers,
-            target: at.target,
-            cluster: at.cluster.map(ClusterName::new),
-        })
-    }
-
-    pub fn documents(&self) -> impl Iterator<Item = &Located<TargetDocument>> {
-        self.workshop.node.documents.targets().filter(|target| {
-            self.target
-                .as_ref()
-                .is_none_or(|name| target.value.name.as_str() == name)
-        })
-    }
-
-    /// The clusters to look for: the named one, or all that documents define.
-    pub fn clusters(&self) -> Vec<ClusterName> {
-        match &self.cluster {
-            Some(cluster) => vec![cluster.clone()],
-            None => self
-                .workshop
-                .node
-                .documents
-                .clusters()
-                .map(|cluster| cluster.value.name.clone())
-                .collect(),
-        }
-    }
-
-    pub fn target(&self, document: &Located<TargetDocument>) -> Result<StoreTarget, Failure> {
-        let cluster = self.cluster.clone().unwrap_or_else(|| ClusterName::new(""));
-        self.workshop.idle_target(document, &cluster)
-    }
-
-    /// The first target that has a believable recovery point of this name.
-    pub async fn find(&self, name: &str) -> Result<Found, Failure> {
-        let name = RecoveryPointName::new(name);
-        let mut refused: Option<RepositoryError> = None;
-        let mut looked_at = 0;
-        for document in self.documents() {
-            let target = self.target(document)?;
-            for cluster in self.clusters() {
-                let repository = Repository::new(&target, &self.signers);
-                match repository.load(&cluster, &name).await {
-                    Ok(point) => {
-                        return Ok(Found {
-                            target_name: document.value.name.to_string(),
-                            target,
-                            point,
-                        });
-                    }
-                    Err(RepositoryError::NoRecoveryPoint { .. }) => looked_at += 1,
-                    // Something is there and cannot be believed: that is the better answer.
-                    Err(error) => refused = Some(error),
-                }
-            }
-        }
-        Err(match refused {
-            Some(error) => Failure::failed(error),
-            None if looked_at > 0 => self.unknown(&name).await?,
-            None => Failure::usage(anyhow::anyhow!(
-                "the documents define no target and no cluster to look for {name}"
-            )),
-        })
-    }
-
-    /// No target has a recovery point of this name: which ones there are.
-    async fn unknown(&self, name: &RecoveryPointName) -> Result<Failure, Failure> {
-        let mut known = Vec::new();
-        for document in self.documents() {
-            let target = self.target(document)?;
-            let repository = Repository::new(&target, &self.signers);
-            let listed = repository.list(self.cluster.as_ref(), LISTED_MAX).await?;
-            known.extend(listed.iter().map(|entry| entry.folder.name().to_string()));
-        }
-        let targets: Vec<_> = self.documents().map(|t| t.value.name.as_str()).collect();
-        let hint = match nearest(name.as_str(), known.iter().map(String::as_str)) {
-            Some(near) => format!("; did you mean {near}?"),
-            None if known.is_empty() => "; there is none at all".to_owned(),
-            None => "; `drydock recovery-point list` shows those that are there".to_owned(),
-        };
-        Ok(Failure::failed(anyhow::anyhow!(
-            "there is no recovery point {name} at {}{hint}",
-            targets.join(", ")
-        )))
-    }
+/// The identity of the node, where it can be read: without one is still proven what is
+/// stored.
+fn own_identities(shelf: &Shelf) -> Option<Arc<Identities>> {
+    shelf.identities(None).unwrap_or_else(|failure| {
+        print::note(&format!(
+            "warning: nothing is opened: {}",
+            Chain(&failure.error)
+        ));
+        None
+    })
 }
 
 async fn list(output: Output, shelf: &Shelf) -> Outcome {
     let mut values = Vec::new();
     let mut rows = Vec::new();
     let mut notes = Vec::new();
+    let mut strangers = Strangers::default();
+    let mut failure = None;
+    let mut targets = 0;
     for document in shelf.documents() {
-        let target = shelf.target(document)?;
-        let repository = Repository::new(&target, &shelf.signers);
-        let listed = repository.list(shelf.cluster.as_ref(), LISTED_MAX).await?;
+        let listed = match listed(shelf, document).await {
+            Ok(listed) => listed,
+            Err(error) => {
+                warn_of(document, &error);
+                failure = Some(error);
+                continue;
+            }
+        };
+        targets += 1;
         for entry in &listed {
             let name = document.value.name.as_str();
             values.push(list_value(name, entry));
             rows.push(list_row(name, entry));
-            if let Standing::Refused(error) = &entry.standing {
+            if let Standing::Refused(error) = &entry.standing
+                && !strangers.count(error)
+            {
                 notes.push(chain(error));
             }
         }
+    }
+    match failure {
+        Some(failure) if targets == 0 => return Err(failure),
+        None if targets == 0 => return Err(shelf.no_target()),
+        _ => {}
     }
     let header = [
         "RECOVERY POINT",
@@ -196,8 +105,19 @@ async fn list(output: Output, shelf: &Shelf) -> Outcome {
         "MARK",
     ];
     print::rows(output, &values, &header, rows)?;
+    notes.extend(strangers.sentences());
     notes.iter().for_each(|note| print::note(note));
-    Ok(Exit::Done)
+    Ok(if failure.is_some() {
+        Exit::Degraded
+    } else {
+        Exit::Done
+    })
+}
+
+async fn listed(shelf: &Shelf, document: &Located<TargetDocument>) -> Result<Vec<Listed>, Failure> {
+    let target = shelf.target(document)?;
+    let repository = Repository::new(&target, &shelf.signers);
+    Ok(repository.list(shelf.cluster.as_ref(), LISTED_MAX).await?)
 }
 
 fn list_value(target: &str, entry: &Listed) -> Value {
@@ -289,7 +209,7 @@ fn mark_value(mark: &FoundMark) -> Value {
 }
 
 async fn show(output: Output, shelf: &Shelf, name: &str) -> Outcome {
-    let found = shelf.find(name).await?;
+    let found = shelf.find(name, Purpose::Look).await?;
     let manifest = &found.point.manifest;
     match output {
         Output::Json => print::line(&serde_json::to_string_pretty(manifest)?),
@@ -364,7 +284,7 @@ async fn verify(
     name: &str,
     identities: Option<Arc<Identities>>,
 ) -> Outcome {
-    let found = shelf.find(name).await?;
+    let found = shelf.find(name, Purpose::Look).await?;
     let repository = Repository::new(&found.target, &shelf.signers);
     let manifest = &found.point.manifest;
     let verified = repository
@@ -419,25 +339,4 @@ fn verify_value(target: &str, verified: &Verified) -> Value {
         "pass": verified.pass(),
         "artifacts": artifacts,
     })
-}
-
-pub(super) fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
-    let read = || -> anyhow::Result<String> {
-        let size = fs::metadata(path)?.len();
-        anyhow::ensure!(
-            size <= IDENTITY_BYTES_MAX,
-            "it is too large to be an identity file"
-        );
-        String::from_utf8(fs::read(path)?).map_err(|_| {
-            anyhow::anyhow!(
-                "it is not text; give an age identity file or an ssh-ed25519 private key"
-            )
-        })
-    };
-    let text = read()
-        .with_context(|| format!("the identity {} cannot be read", path.display()))
-        .map_err(Failure::usage)?;
-    let identities =
-        Identities::parse(&path.display().to_string(), &text).map_err(Failure::usage)?;
-    Ok(Arc::new(identities))
 }

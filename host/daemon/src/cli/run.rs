@@ -13,15 +13,19 @@ use super::snapshot::STATUS_HEADER;
 use super::{block_on, print, progress, run_show};
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::node::{Node, Station};
+use crate::node::{Need, Node, Station};
 
 pub fn dispatch(global: &Global, args: RunArgs) -> Outcome {
-    let node = Node::load(global)?;
+    // What happened stands in the journal: no document is needed for it.
+    let journal = || Node::load(global, &Need::JOURNAL);
     match (args.verb, args.schedule) {
-        (Some(RunVerb::List { schedule }), _) => run_show::list(&node, global.output, schedule),
-        (Some(RunVerb::Show { run }), _) => run_show::show(&node, global.output, &run),
+        (Some(RunVerb::List { schedule }), _) => {
+            run_show::list(&journal()?, global.output, schedule)
+        }
+        (Some(RunVerb::Show { run }), _) => run_show::show(&journal()?, global.output, &run),
         (None, Some(schedule)) => {
             let schedule = ScheduleName::new(schedule);
+            let node = Node::load(global, &Need::schedule(&schedule))?;
             let how = How {
                 resume_only: args.resume,
                 accept_clock: args.accept_clock,

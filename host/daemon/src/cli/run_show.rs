@@ -40,7 +40,7 @@ pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
         }
     }
     let skipped = match &journal {
-        Some(journal) => skipped(node, journal, schedule.as_ref())?,
+        Some(journal) => skipped(journal, schedule.as_ref())?,
         None => Vec::new(),
     };
     let rows = views.iter().map(|view| {
@@ -65,17 +65,13 @@ pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// The last occurrence of each drill that was skipped: no run tells of it, and a recovery
-/// point that nobody proves must be seen.
-fn skipped(
-    node: &Node,
-    journal: &Journal,
-    asked: Option<&ScheduleName>,
-) -> Result<Vec<Occurrence>, Failure> {
+/// The last occurrence of each schedule, where it was skipped: no run tells of it, and what
+/// nobody backs up or proves must be seen.
+fn skipped(journal: &Journal, asked: Option<&ScheduleName>) -> Result<Vec<Occurrence>, Failure> {
     let mut occurrences = journal.last_occurrences()?;
     occurrences.retain(|Occurrence { schedule, end, .. }| {
         let is_asked = asked.is_none_or(|asked| asked == schedule);
-        end == SKIPPED && is_asked && node.documents.drill(schedule).is_some()
+        end == SKIPPED && is_asked
     });
     Ok(occurrences)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use drydock_core::Clock as _;
-use drydock_core::files::{DocumentSet, Located, Schedule};
+use drydock_core::files::{self, Among, Loaded, Located, Schedule};
 use drydock_journal::{Journal, Occurrence, OpenError};
 use drydock_schedule::Timetable;
 use serde_json::{Value, json};
@@ -12,11 +12,11 @@ use super::args::{Global, Output, ScheduleVerb};
 use super::{block_on, print};
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::node::{Node, check, check_timetables, read_documents};
+use crate::node::{Need, Node, check, read_documents, refuse_timetables, refused};
 
 pub fn dispatch(global: &Global, verb: &ScheduleVerb) -> Outcome {
     match verb {
-        ScheduleVerb::List => list(global.output, &Node::load(global)?),
+        ScheduleVerb::List => list(global.output, &Node::load(global, &Need::SOUND)?),
         ScheduleVerb::Check { files } if files.is_empty() => check_node(global),
         ScheduleVerb::Check { files } => check_files(files),
     }
@@ -35,7 +35,14 @@ const COLUMNS: [(&str, &str); 8] = [
 ];
 
 fn list(output: Output, node: &Node) -> Outcome {
-    let past = last_occurrences(node)?;
+    // What is due does not depend on what was.
+    let past = last_occurrences(node).unwrap_or_else(|failure| {
+        print::note(&format!(
+            "warning: how the last occurrences ended is not shown: {}",
+            failure.sentence()
+        ));
+        Vec::new()
+    });
     let values = node
         .documents
         .schedules()
@@ -117,7 +124,7 @@ fn value(located: &Located<Schedule>, past: &[Ended]) -> Result<Value, Failure> 
 
 /// The node's own files and everything that they name: plugins, keys, certificates.
 fn check_node(global: &Global) -> Outcome {
-    let node = Node::load(global)?;
+    let node = Node::load(global, &Need::ALL)?;
     let count = node.documents.schedules().count();
     if count == 0 {
         let rule = "names nothing that holds a Schedule; put a file with kind: Schedule there, its name ending in .yaml";
@@ -133,21 +140,16 @@ fn check_node(global: &Global) -> Outcome {
 }
 
 /// Files on their own, e.g. before they are merged.
-fn check_files(files: &[PathBuf]) -> Outcome {
-    let (documents, mut errors) = read_documents(files)?;
-    if errors.is_empty() {
-        match DocumentSet::build(documents) {
-            Ok(set) => {
-                check_timetables(&set)?;
-                let count = set.schedules().count();
-                print::note(&format!(
-                    "{count} schedules and the documents they name are sound."
-                ));
-                return Ok(Exit::Done);
-            }
-            Err(more) => errors = more,
-        }
-    }
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Err(Failure::usage(anyhow::anyhow!(lines.join("\nerror: "))))
+fn check_files(paths: &[PathBuf]) -> Outcome {
+    let (documents, unread) = read_documents(paths);
+    let mut loaded = Loaded::of(documents);
+    loaded.note_unread(Among::Schedules, unread);
+    refuse_timetables(&mut loaded);
+    let usable = loaded.take(files::Need::All);
+    let set = usable.map_err(|errors| refused(&errors))?.set;
+    let count = set.schedules().count();
+    print::note(&format!(
+        "{count} schedules and the documents they name are sound."
+    ));
+    Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use drydock_repository::probe::probe;
 use super::args::{Global, Output, TargetVerb};
 use super::{block_on, print};
 use crate::exit::{Exit, Outcome};
-use crate::node::{Node, Workshop, accept_config};
+use crate::node::{Need, Node, Workshop, accept_config};
 
 /// Where the probe works, beside the folders of clusters. Each probe has a folder of its
 /// own in it, so that two at once do not meet.
@@ -15,13 +15,13 @@ const PROBE_FOLDER: &str = "drydock-probe";
 
 pub fn dispatch(global: &Global, verb: &TargetVerb) -> Outcome {
     let TargetVerb::Check { name, probe } = verb;
-    let node = Node::load(global)?;
+    let node = Node::load(global, &Need::target(Some(name)))?;
     let output = global.output;
     block_on(async move { check(output, node, name, *probe).await })
 }
 
 async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome {
-    let workshop = Workshop::open(node)?;
+    let workshop = Workshop::open_to_read(node)?;
     let document = workshop.node.target(name)?;
     let target = workshop.idle_target(document, &ClusterName::new(""))?;
     accept_config(&format!("target {name}"), target.check_config().await)?;

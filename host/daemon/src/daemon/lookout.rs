@@ -166,12 +166,13 @@ impl Fingerprint {
     pub fn of(config: &Path, node: &NodeConfig) -> Self {
         let spec = &node.spec;
         let folders = spec.schedules.iter().chain(&spec.grants);
-        let documents = folders.flat_map(|path| files_of(path).unwrap_or_default());
+        let documents = folders.flat_map(|path| files_of(path));
         let plugins = spec.plugins.values().map(|plugin| plugin.file.clone());
-        let key = match &spec.signing_key.value_from {
+        let key = spec.signing_key.as_ref();
+        let key = key.and_then(|key| match &key.value_from {
             Source::File(path) => Some(path.clone()),
             Source::Env(_) => None,
-        };
+        });
         let paths = documents
             .chain(plugins)
             .chain(key)

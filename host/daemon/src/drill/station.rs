@@ -34,7 +34,7 @@ pub struct Wanted<'a> {
     pub identities: Arc<Identities>,
     pub api_server: bool,
     pub encryption: Option<PathBuf>,
-    /// In place of the node's.
+    /// Where the report goes, if anywhere.
     pub reports: Option<PathBuf>,
 }
 
@@ -47,6 +47,11 @@ pub struct Means {
 }
 
 impl Means {
+    /// Where this node keeps reports.
+    pub fn reports(&self) -> PathBuf {
+        places(&self.config).reports
+    }
+
     /// # Errors
     /// The node's `http:` cannot be used.
     pub fn of(workshop: &Workshop, key: Option<Arc<SigningKey>>) -> Result<Self, Failure> {
@@ -62,7 +67,8 @@ impl Means {
 /// A drill that was carried out.
 pub struct Done {
     pub report: Report,
-    pub written: Result<Written, ReportError>,
+    /// None where none was wanted.
+    pub written: Option<Result<Written, ReportError>>,
     /// None where none was wanted.
     pub mark: Option<Result<MarkName, RepositoryError>>,
 }
@@ -73,14 +79,13 @@ pub struct Done {
 /// [`Trouble`].
 pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, Trouble> {
     let config = &means.config;
-    let places = places(config);
     let asked = Asked {
         repository: wanted.repository,
         point: wanted.point,
         target: wanted.target,
         identities: wanted.identities,
         config: &config.value.spec.drill,
-        places: places.clone(),
+        places: places(config),
         http: &means.http,
         api_server: wanted.api_server,
         encryption: wanted.encryption,
@@ -88,8 +93,9 @@ pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, Trouble> {
         now: SystemClock.now(),
     };
     let report = Box::pin(carry_out(&asked)).await.map_err(Trouble)?;
-    let folder = wanted.reports.unwrap_or(places.reports);
-    let written = reports::write(&report, &folder);
+    let written = wanted
+        .reports
+        .map(|folder| reports::write(&report, &folder));
     let mark = match &means.key {
         None => None,
         Some(key) => {

@@ -142,7 +142,7 @@ impl DrillSteps {
             identities: Arc::clone(&self.identities),
             api_server: self.api_server,
             encryption: None,
-            reports: None,
+            reports: Some(self.means.reports()),
         };
         let done = Box::pin(station::drill(&self.means, wanted)).await;
         Ok(result(done.map_err(Trouble::into_fault)?))
@@ -152,7 +152,9 @@ impl DrillSteps {
 /// A drill as the run's record keeps it.
 fn result(done: Done) -> DrillResult {
     let mut warnings = Vec::new();
-    warnings.extend(done.written.as_ref().err().map(ToString::to_string));
+    if let Some(Err(error)) = &done.written {
+        warnings.push(error.to_string());
+    }
     if let Some(Err(error)) = &done.mark {
         warnings.push(format!(
             "putting the mark beside the recovery point failed, so that it may be missing: {}",
@@ -169,7 +171,7 @@ fn result(done: Done) -> DrillResult {
         data_age_seconds: report.data_age_seconds,
         report: done
             .written
-            .ok()
+            .and_then(Result::ok)
             .map(|written| written.html.display().to_string()),
         warnings,
     }

@@ -420,7 +420,7 @@ fn usual(value: &str) -> Found<String> {
     }
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     Name::parse(text).map(|name| name.as_str().to_owned())
 }
 
@@ -481,7 +481,7 @@ fn path(text: &str) -> Result<PathBuf, String> {
 }
 
 /// A path of a flag; documents are UTF-8, so a path must be too.
-fn absolute(given: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn absolute(given: &Path) -> Result<PathBuf, Failure> {
     given
         .to_str()
         .ok_or_else(|| "is no UTF-8 text, as paths in documents must be".to_owned())

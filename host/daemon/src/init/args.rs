@@ -67,6 +67,25 @@ pub struct InitArgs {
     /// Make a sealing key and put its private part here, to be taken off this node.
     #[arg(long, value_name = "FILE")]
     pub sealing_key_out: Option<PathBuf>,
+    /// Make a configuration to restore with, and nothing else: no key, no schedule; etcd is
+    /// not asked. Recovery points are read from --target-folder, which has to be there.
+    #[arg(
+        long,
+        requires = "target_folder",
+        conflicts_with_all = [
+            "cluster", "endpoints", "ca", "cert", "key", "username", "password_file", "files",
+            "no_files", "schedule", "time_zone", "recipients", "sealing_key_out",
+        ]
+    )]
+    pub restore_only: bool,
+    /// Trust what this key signed: a .pub file, or the line in it that begins with RW. May
+    /// be given more than once.
+    #[arg(long = "signer", value_name = "FILE|KEY", requires = "restore_only")]
+    pub signers: Vec<String>,
+    /// Open recovery points with this age identity file, or unencrypted SSH Ed25519 private
+    /// key, where no other is given.
+    #[arg(long, value_name = "FILE", requires = "restore_only")]
+    pub identity: Option<PathBuf>,
     /// Ask nothing: take what was found on this node for what no flag says.
     #[arg(long)]
     pub yes: bool,

@@ -363,17 +363,17 @@ fn unit_path(path: &Path) -> String {
     text
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+pub(super) fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("writing to a string cannot fail");
 }
 
-fn path(path: &Path) -> &str {
+pub(super) fn path(path: &Path) -> &str {
     path.to_str()
         .expect("answers refuse paths that are no UTF-8 text")
 }
 
 /// Text as YAML takes it for text: plain where it cannot mean anything else.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':');
     let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]

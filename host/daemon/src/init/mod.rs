@@ -22,6 +22,7 @@ mod ask;
 mod attempt;
 mod documents;
 mod place;
+mod restore_only;
 mod survey;
 
 use std::path::Path;
@@ -42,7 +43,7 @@ use crate::cli::args::{Global, Output};
 use crate::cli::{block_on, print};
 use crate::clock::SystemClock;
 use crate::exit::{Chain, Exit, Failure, Outcome};
-use crate::node::{Node, Roles, Workshop, accept_config};
+use crate::node::{Need, Node, Roles, Workshop, accept_config};
 
 /// Stands for a key that a dry run does not make.
 const NO_KEY_YET: &str = "age1-of-the-key-that-init-would-make";
@@ -53,6 +54,9 @@ const HEADER: [&str; 7] = [
 ];
 
 pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
+    if args.restore_only {
+        return restore_only::dispatch(global, args);
+    }
     let mode = match (args.yes, ask::is_possible()) {
         (true, _) => Mode::Take,
         (false, true) => Mode::Ask,
@@ -82,7 +86,7 @@ async fn write_and_try(global: &Global, answers: &Answers, offline: bool) -> Out
     let written = write(global, answers).await?;
     let mut tried = Tried::default();
     if !offline {
-        let node = Node::load(&at(global, &answers.dir))?;
+        let node = Node::load(&at(global, &answers.dir), &Need::ALL)?;
         let workshop = Workshop::open(node)?;
         let documents = &workshop.node.documents;
         if let (Some(cluster), Some(target)) =
@@ -161,7 +165,7 @@ fn listed(files: &[File]) -> Vec<(String, &'static str)> {
 /// The same checks that the other verbs make, on the files where they were built.
 async fn check(global: &Global, answers: &Answers, folder: &Path) -> Result<(), Failure> {
     let checked = async {
-        let workshop = Workshop::open(Node::load(&at(global, folder))?)?;
+        let workshop = Workshop::open(Node::load(&at(global, folder), &Need::ALL)?)?;
         let documents = &workshop.node.documents;
         workshop.signing_key()?;
         for cluster in documents.clusters() {
@@ -241,16 +245,21 @@ fn dry_run(global: &Global, answers: &Answers) -> Outcome {
     for file in &files {
         staging.put(&file.name, &file.text)?;
     }
-    Node::load(&at(global, staging.path()))?;
-    if global.output == Output::Json {
+    Node::load(&at(global, staging.path()), &Need::ALL)?;
+    show(global.output, &answers.dir, &files)
+}
+
+/// Prints documents instead of writing them.
+fn show(output: Output, dir: &Path, files: &[File]) -> Outcome {
+    if output == Output::Json {
         let texts: serde_json::Map<_, _> = files
-            .into_iter()
-            .map(|file| (file.name, file.text.into()))
+            .iter()
+            .map(|file| (file.name.clone(), file.text.clone().into()))
             .collect();
         print::line(&serde_json::to_string_pretty(&texts)?);
     } else {
-        for file in &files {
-            let path = answers.dir.join(&file.name);
+        for file in files {
+            let path = dir.join(&file.name);
             print::line(&format!("# {}\n{}---", path.display(), file.text));
         }
     }
@@ -310,15 +319,18 @@ fn report(
     Ok(())
 }
 
+/// The program with the configuration of this folder.
+fn program(dir: &Path) -> String {
+    if dir == Path::new(args::DIR) {
+        return "drydock".to_owned();
+    }
+    format!("drydock --config {}", dir.join(CONFIGURATION).display())
+}
+
 /// The three commands that a newcomer needs now.
 fn next(answers: &Answers) -> [String; 3] {
     let usual = answers.dir == Path::new(args::DIR);
-    let drydock = if usual {
-        "drydock".to_owned()
-    } else {
-        let file = answers.dir.join(CONFIGURATION);
-        format!("drydock --config {}", file.display())
-    };
+    let drydock = program(&answers.dir);
     let daemon = if usual {
         "systemctl enable --now drydock".to_owned()
     } else {

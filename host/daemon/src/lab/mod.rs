@@ -33,12 +33,12 @@ pub use scratch::Scratch;
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     #[error(
-        "the scratch folder {} cannot be used: {why}; name another one as spec.drill.scratch of the node's configuration",
+        "the scratch folder {} cannot be used: {why}; name another one as spec.drill.scratch of the node's configuration, or as TMPDIR where --target-folder is given",
         folder.display()
     )]
     Scratch { folder: PathBuf, why: String },
     #[error(
-        "the scratch folder {} has {free} bytes free and this needs {needed}: free some, or name another one as spec.drill.scratch of the node's configuration",
+        "the scratch folder {} has {free} bytes free and this needs {needed}: free some, or name another one as spec.drill.scratch of the node's configuration, or as TMPDIR where --target-folder is given",
         folder.display()
     )]
     NoSpace {
@@ -47,7 +47,7 @@ pub enum LabError {
         needed: u64,
     },
     #[error(
-        "this node names no {name}: say where it is as spec.drill.{key} of the node's configuration, e.g. `{key}: {{path: /usr/local/bin/{name}}}`"
+        "this node names no {name}: give it as --{name} FILE, or say where it is as spec.drill.{key} of the node's configuration, e.g. `{key}: {{path: /usr/local/bin/{name}}}`"
     )]
     NoProgram {
         name: &'static str,

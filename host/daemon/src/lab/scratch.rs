@@ -184,7 +184,7 @@ mod tests {
         let told = scratch.require(u64::MAX).unwrap_err().to_string();
         assert!(
             told.starts_with(&format!("the scratch folder {} has ", root.path().display()))
-                && told.ends_with("this needs 18446744073709551615: free some, or name another one as spec.drill.scratch of the node's configuration"),
+                && told.ends_with("this needs 18446744073709551615: free some, or name another one as spec.drill.scratch of the node's configuration, or as TMPDIR where --target-folder is given"),
             "{told}"
         );
     }

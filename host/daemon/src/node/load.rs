@@ -1,21 +1,27 @@
-//! Reading the documents that the configuration names.
+//! Reading the documents that the configuration names: all that can be read, and what is
+//! wrong with the rest. What somebody needs decides whether that stops him.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
-use anyhow::Context as _;
 use drydock_core::files::{
-    self, Document, DocumentSet, FILE_BYTES_MAX, FileError, Located, NodeConfig, above_limits_max,
+    self, Among, Document, DocumentSet, FILE_BYTES_MAX, FileError, Kind, Loaded, Located,
+    NodeConfig, Position, Usable, above_limits_max,
 };
 use drydock_schedule::Timetable;
 
+use super::need::Need;
 use crate::exit::{Failure, reason};
 
 /// Folders inside folders that are followed: a repository of schedules is not deeper.
 const DEPTH_MAX: usize = 16;
 
-pub fn node_config(path: &Path) -> Result<Located<NodeConfig>, Failure> {
+/// The node's configuration, and what is wrong with keys that this need does not use.
+pub fn node_config(
+    path: &Path,
+    need: &Need<'_>,
+) -> Result<(Located<NodeConfig>, Vec<FileError>), Failure> {
     let text = match read(path) {
         Ok(text) => text.map_err(Failure::usage)?,
         Err(error) => {
@@ -26,85 +32,105 @@ pub fn node_config(path: &Path) -> Result<Located<NodeConfig>, Failure> {
             )));
         }
     };
-    files::parse_node_config(&path.display().to_string(), &text).map_err(Failure::usage)
+    files::parse_node_config_without(&path.display().to_string(), &text, need.unused())
+        .map_err(Failure::usage)
 }
 
-/// The documents in force: everything in the configured folders, checked together.
-pub fn documents(config: &Located<NodeConfig>) -> Result<DocumentSet, Failure> {
+/// The documents in the configured folders that this need asks for.
+pub fn documents(config: &Located<NodeConfig>, need: &Need<'_>) -> Result<Usable, Failure> {
     let spec = &config.value.spec;
-    check_paths(config, "spec.schedules", &spec.schedules)?;
-    check_paths(config, "spec.grants", &spec.grants)?;
-    let (schedules, mut errors) = read_documents(&spec.schedules)?;
-    let (grants, more) = read_documents(&spec.grants)?;
-    errors.extend(more);
-    if !errors.is_empty() {
-        return Err(refused(&errors));
+    let Some(need) = need.documents() else {
+        return Ok(Usable {
+            set: DocumentSet::default(),
+            warnings: Vec::new(),
+        });
+    };
+    let (schedules, unread) = named_documents(config, "spec.schedules", &spec.schedules);
+    let (grants, unread_grants) = named_documents(config, "spec.grants", &spec.grants);
+    let mut loaded = Loaded::from_folders(schedules, grants);
+    loaded.note_unread(Among::Schedules, unread);
+    loaded.note_unread(Among::Grants, unread_grants);
+    let mut above = Vec::new();
+    for grant in loaded.sound().grants() {
+        let errors = above_limits_max(std::iter::once(grant), config);
+        above.extend(
+            errors
+                .into_iter()
+                .map(|error| (grant.value.name.to_string(), error)),
+        );
     }
-    let set = DocumentSet::from_folders(schedules, grants).map_err(|errors| refused(&errors))?;
-    let errors = above_limits_max(set.grants(), config);
-    if !errors.is_empty() {
-        return Err(refused(&errors));
+    for (name, error) in above {
+        loaded.refuse(Kind::PluginGrant, &name, error);
     }
-    check_timetables(&set)?;
-    Ok(set)
+    refuse_timetables(&mut loaded);
+    loaded.take(need).map_err(|errors| refused(&errors))
 }
 
-/// Refuses folders and files that are not there, by the line that names them.
-fn check_paths(config: &Located<NodeConfig>, key: &str, paths: &[PathBuf]) -> Result<(), Failure> {
+/// Everything under the paths of a key; a path that is not there is told by the line that
+/// names it.
+fn named_documents(
+    config: &Located<NodeConfig>,
+    key: &str,
+    paths: &[PathBuf],
+) -> (Vec<Located<Document>>, Vec<FileError>) {
+    let mut there = Vec::new();
+    let mut errors = Vec::new();
     for (index, path) in paths.iter().enumerate() {
-        if let Err(error) = fs::metadata(path) {
-            let rule = format!(
-                "names {}, which cannot be read: {}; make it, or correct the path",
-                path.display(),
-                reason(&error)
-            );
-            return Err(Failure::usage(
-                config.error(&format!("{key}[{index}]"), rule),
-            ));
+        match fs::metadata(path) {
+            Ok(_) => there.push(path.clone()),
+            Err(error) => {
+                let rule = format!(
+                    "names {}, which cannot be read: {}; make it, or correct the path",
+                    path.display(),
+                    reason(&error)
+                );
+                errors.push(config.error(&format!("{key}[{index}]"), rule));
+            }
         }
     }
-    Ok(())
+    let (documents, more) = read_documents(&there);
+    errors.extend(more);
+    (documents, errors)
 }
 
 /// Refuses schedules whose crontab line or zone cannot be understood.
-pub fn check_timetables(set: &DocumentSet) -> Result<(), Failure> {
-    let errors: Vec<FileError> = set
+pub fn refuse_timetables(loaded: &mut Loaded) {
+    let wrong: Vec<_> = loaded
+        .sound()
         .schedules()
-        .filter_map(|schedule| Timetable::of(schedule).err())
+        .filter_map(|schedule| Some((schedule.value.name.clone(), Timetable::of(schedule).err()?)))
         .collect();
-    if errors.is_empty() {
-        return Ok(());
+    for (name, error) in wrong {
+        loaded.refuse(Kind::Schedule, name.as_str(), error);
     }
-    Err(refused(&errors))
 }
 
-/// Parses every YAML file under `paths`. Mistakes come back all together.
-pub fn read_documents(
-    paths: &[PathBuf],
-) -> Result<(Vec<Located<Document>>, Vec<FileError>), Failure> {
+/// Parses every YAML file under `paths`. What cannot be read comes back all together.
+pub fn read_documents(paths: &[PathBuf]) -> (Vec<Located<Document>>, Vec<FileError>) {
     let mut found = Vec::new();
+    let mut errors = Vec::new();
     for path in paths {
-        find(path, DEPTH_MAX, &mut found).map_err(Failure::usage)?;
+        find(path, DEPTH_MAX, &mut found, &mut errors);
     }
     let mut documents = Vec::new();
-    let mut errors = Vec::new();
     for path in found {
-        let text = read(&path)
-            .with_context(|| format!("{} cannot be read", path.display()))
-            .map_err(Failure::usage)?;
-        match text.and_then(|text| files::parse(&path.display().to_string(), &text)) {
+        let parsed = match read(&path) {
+            Ok(text) => text.and_then(|text| files::parse(&path.display().to_string(), &text)),
+            Err(error) => Err(unread(&path, &error)),
+        };
+        match parsed {
             Ok(parsed) => documents.extend(parsed),
             Err(error) => errors.push(error),
         }
     }
-    Ok((documents, errors))
+    (documents, errors)
 }
 
 /// The files that are read when these paths are named in the configuration.
-pub fn files_of(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    find(path, DEPTH_MAX, &mut found)?;
-    Ok(found)
+    find(path, DEPTH_MAX, &mut found, &mut Vec::new());
+    found
 }
 
 /// All mistakes, a line each.
@@ -115,30 +141,45 @@ pub fn refused(errors: &[FileError]) -> Failure {
 
 /// The file itself, or every `.yaml` and `.yml` under the folder in the order of names.
 /// What begins with a dot is passed over: editors and git keep their own files there.
-fn find(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let kind = fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    if kind.is_file() {
-        found.push(path.to_owned());
-        return Ok(());
+fn find(path: &Path, depth: usize, found: &mut Vec<PathBuf>, errors: &mut Vec<FileError>) {
+    match fs::metadata(path) {
+        Ok(kind) if kind.is_file() => return found.push(path.to_owned()),
+        Ok(_) => {}
+        Err(error) => return errors.push(unread(path, &error)),
     }
     if depth == 0 {
-        anyhow::bail!(
-            "{} lies too deep: {DEPTH_MAX} folders are followed",
-            path.display()
-        );
+        let message = format!("it lies too deep: {DEPTH_MAX} folders are followed");
+        return errors.push(at_start(path, message));
     }
-    let mut entries = fs::read_dir(path)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .with_context(|| format!("{} cannot be listed", path.display()))?;
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => return errors.push(unread(path, &error)),
+    };
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         if !hidden && (path.is_dir() || is_yaml(&path)) {
-            find(&path, depth - 1, found)?;
+            find(&path, depth - 1, found, errors);
         }
     }
-    Ok(())
+}
+
+fn unread(path: &Path, error: &io::Error) -> FileError {
+    let message = format!(
+        "it cannot be read: {}; make it readable, or move it away",
+        reason(error)
+    );
+    at_start(path, message)
+}
+
+fn at_start(path: &Path, message: String) -> FileError {
+    FileError {
+        file: Arc::from(path.display().to_string()),
+        at: Position::START,
+        message,
+    }
 }
 
 fn is_yaml(path: &Path) -> bool {

@@ -4,8 +4,10 @@
 
 mod access;
 mod check;
+mod folder;
 mod limits;
 mod load;
+mod need;
 mod network;
 mod places;
 mod prepare;
@@ -17,12 +19,14 @@ mod workshop;
 
 use std::path::{Path, PathBuf};
 
-use drydock_core::files::{DocumentSet, Located, NodeConfig, nearest};
+use drydock_core::files::{DocumentSet, FileError, Located, NodeConfig, nearest};
 use drydock_core::{ScheduleName, files};
+use tempfile::TempDir;
 
 pub use access::cluster_access;
 pub use check::check;
-pub use load::{check_timetables, files_of, read_documents};
+pub use load::{files_of, read_documents, refuse_timetables, refused};
+pub use need::Need;
 pub use network::http_config;
 pub use prepare::{BACKOFF_MS, BACKOFF_MS_MAX};
 pub use roles::Roles;
@@ -31,16 +35,25 @@ pub use station::Station;
 pub use workshop::{Workshop, accept_config, compiler, read_component};
 
 use crate::cli::args::{Global, LogFormat};
+use crate::cli::print;
 use crate::exit::Failure;
 use crate::telemetry;
 
 /// Names that an error lists; more would hide the sentence.
 const NAMED_MAX: usize = 10;
 
-/// The node's configuration and every document that it names.
+/// Warnings about documents that a verb shows; `schedule check` shows them all.
+const WARNINGS_MAX: usize = 8;
+
+/// The node's configuration and the documents that it names, as far as they are needed.
 pub struct Node {
     pub config: Located<NodeConfig>,
     pub documents: DocumentSet,
+    /// Whether something is wrong that was not needed: there may be more documents than
+    /// these.
+    pub is_partial: bool,
+    /// The state folder of a node that is made up for a target's folder; it goes with it.
+    lent: Option<TempDir>,
 }
 
 /// What a schedule does.
@@ -50,21 +63,38 @@ pub enum Work<'a> {
 }
 
 impl Node {
-    /// Reads configuration and documents, and starts logging as they and the command
-    /// line say.
-    pub fn load(global: &Global) -> Result<Self, Failure> {
-        let config = load::node_config(&global.config)?;
+    /// Reads configuration and documents as far as they are needed, and starts logging as
+    /// they and the command line say. What is wrong elsewhere is a warning.
+    pub fn load(global: &Global, need: &Need<'_>) -> Result<Self, Failure> {
+        let (config, mut warnings) = load::node_config(&global.config, need)?;
         start_logging(global, &config.value)?;
-        let documents = load::documents(&config)?;
-        Ok(Self { config, documents })
+        let usable = load::documents(&config, need)?;
+        warnings.extend(usable.warnings);
+        warn(&warnings);
+        Ok(Self {
+            config,
+            documents: usable.set,
+            is_partial: !warnings.is_empty(),
+            lent: None,
+        })
     }
 
-    /// Reads configuration and documents again, for a daemon that is running. The log goes
-    /// on as it was started.
+    /// Reads configuration and documents again, for a daemon that is running: all are sound,
+    /// or it fails. The log goes on as it was started.
     pub fn reload(config: &Path) -> Result<Self, Failure> {
-        let config = load::node_config(config)?;
-        let documents = load::documents(&config)?;
-        Ok(Self { config, documents })
+        let (config, _) = load::node_config(config, &Need::ALL)?;
+        let documents = load::documents(&config, &Need::ALL)?.set;
+        Ok(Self {
+            config,
+            documents,
+            is_partial: false,
+            lent: None,
+        })
+    }
+
+    /// Whether this node has no configuration: it was made up for a folder.
+    pub fn is_made_up(&self) -> bool {
+        self.lent.is_some()
     }
 
     pub fn state(&self) -> &Path {
@@ -102,6 +132,18 @@ impl Node {
                 let known = self.documents.targets().map(|t| t.value.name.as_str());
                 unknown("target", name, known)
             })
+    }
+}
+
+/// Says what is wrong that nobody needs now.
+fn warn(warnings: &[FileError]) {
+    for warning in warnings.iter().take(WARNINGS_MAX) {
+        print::note(&format!("warning: {warning}"));
+    }
+    if let Some(more @ 1..) = warnings.len().checked_sub(WARNINGS_MAX) {
+        print::note(&format!(
+            "warning: {more} more documents are wrong; `drydock schedule check` tells of all"
+        ));
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use drydock_capability_local::HttpConfig;
 use drydock_core::files::{Located, Target as TargetDocument};
 use drydock_core::plugin::World;
 use drydock_core::{Clock as _, ClusterName, Finding, Level};
@@ -50,12 +51,42 @@ pub fn read_component(path: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
 pub struct Workshop {
     pub node: Node,
     sandbox: Sandbox,
-    admitted: Mutex<BTreeMap<String, Arc<Plugin>>>,
+    /// Why no plugin can send requests, where that is wrong and not everything has to be
+    /// sound.
+    no_requests: Option<String>,
+    admitted: Mutex<BTreeMap<(String, Power), Arc<Plugin>>>,
+}
+
+/// What a plugin is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Power {
+    /// All that its grants give it.
+    Whole,
+    /// To read: it can write to no folder, whatever its grants say.
+    Reading,
 }
 
 impl Workshop {
     /// Sets the sandbox up. Call it on the process's runtime.
     pub fn open(node: Node) -> Result<Self, Failure> {
+        let http = http_config(&node.config)?;
+        Self::with_http(node, http)
+    }
+
+    /// The same to read recovery points: what is wrong with `http:` is told by a plugin
+    /// that sends requests, and stops no other.
+    pub fn open_to_read(node: Node) -> Result<Self, Failure> {
+        let (http, no_requests) = match http_config(&node.config) {
+            Ok(http) => (http, None),
+            Err(failure) => (HttpConfig::default(), Some(failure.sentence())),
+        };
+        Ok(Self {
+            no_requests,
+            ..Self::with_http(node, http)?
+        })
+    }
+
+    fn with_http(node: Node, http: HttpConfig) -> Result<Self, Failure> {
         let spec = &node.config.value.spec;
         let sandbox = Sandbox::new(SandboxConfig {
             cache: Some(spec.state.join("cache")),
@@ -64,8 +95,9 @@ impl Workshop {
             clock: Arc::new(SystemClock),
         })?;
         Ok(Self {
-            sandbox: sandbox.with_http(http_config(&node.config)?),
+            sandbox: sandbox.with_http(http),
             node,
+            no_requests: None,
             admitted: Mutex::default(),
         })
     }
@@ -76,6 +108,7 @@ impl Workshop {
         Ok(Self {
             sandbox: self.sandbox.with_http(http_config(&node.config)?),
             node,
+            no_requests: None,
             admitted: Mutex::default(),
         })
     }
@@ -127,8 +160,13 @@ impl Workshop {
 
     /// The admitted plugin of that name.
     pub fn plugin(&self, name: &str) -> Result<Arc<Plugin>, Failure> {
+        self.plugin_with(name, Power::Whole)
+    }
+
+    fn plugin_with(&self, name: &str, power: Power) -> Result<Arc<Plugin>, Failure> {
         let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plugin) = admitted.get(name) {
+        let key = (name.to_owned(), power);
+        if let Some(plugin) = admitted.get(&key) {
             return Ok(Arc::clone(plugin));
         }
         let (component, is_built_in) = self.component(name)?;
@@ -139,17 +177,24 @@ impl Workshop {
         let grant = grant.map(|grant| &grant.value.spec);
         let grants = self.node.documents.grants_of(built_in, &digest);
         let limits = limits::in_force(spec, grant.map(|grant| &grant.limits));
-        let plugin = self
-            .sandbox
-            .admit(Admission {
-                component: &component,
-                builtin: built_in,
-                grants: grants.as_ref(),
-                ceiling: spec.ceiling.as_ref(),
-                limits: Some(&limits),
-            })
-            .map_err(|error| refused(&self.node, name, built_in, &digest, error))?;
-        admitted.insert(name.to_owned(), Arc::clone(&plugin));
+        let admission = Admission {
+            component: &component,
+            builtin: built_in,
+            grants: grants.as_ref(),
+            ceiling: spec.ceiling.as_ref(),
+            limits: Some(&limits),
+        };
+        let plugin = match power {
+            Power::Whole => self.sandbox.admit(admission),
+            Power::Reading => self.sandbox.admit_for_reading(admission),
+        };
+        let plugin = plugin.map_err(|error| refused(&self.node, name, built_in, &digest, error))?;
+        if let Some(why) = &self.no_requests
+            && !plugin.grants().http.is_empty()
+        {
+            return Err(Failure::usage(anyhow::anyhow!(why.clone())));
+        }
+        admitted.insert(key, Arc::clone(&plugin));
         Ok(plugin)
     }
 
@@ -160,7 +205,17 @@ impl Workshop {
         worlds: &[World],
         subject: &str,
     ) -> Result<Arc<Plugin>, Failure> {
-        let plugin = self.plugin(name)?;
+        self.plugin_of(name, worlds, subject, Power::Whole)
+    }
+
+    fn plugin_of(
+        &self,
+        name: &str,
+        worlds: &[World],
+        subject: &str,
+        power: Power,
+    ) -> Result<Arc<Plugin>, Failure> {
+        let plugin = self.plugin_with(name, power)?;
         let actual = plugin.manifest().world;
         if worlds.contains(&actual) {
             return Ok(plugin);
@@ -179,10 +234,20 @@ impl Workshop {
         step: StepCall,
         observer: CallObserver,
     ) -> Result<StoreTarget, Failure> {
+        self.target_with(document, step, observer, Power::Whole)
+    }
+
+    fn target_with(
+        &self,
+        document: &Located<TargetDocument>,
+        step: StepCall,
+        observer: CallObserver,
+        power: Power,
+    ) -> Result<StoreTarget, Failure> {
         let spec = &document.value.spec;
         let subject = format!("target {}", document.value.name);
         let plugin = self
-            .plugin_for(spec.plugin.as_str(), &[World::Store], &subject)
+            .plugin_of(spec.plugin.as_str(), &[World::Store], &subject, power)
             .map_err(|failure| failure.placed(&document.sentence("spec.plugin", "")))?;
         let plugin = with_secrets(plugin, document, "spec.secrets", &spec.secrets)?;
         let context = StoreContext {
@@ -200,6 +265,24 @@ impl Workshop {
         document: &Located<TargetDocument>,
         cluster: &ClusterName,
     ) -> Result<StoreTarget, Failure> {
+        self.idle_with(document, cluster, Power::Whole)
+    }
+
+    /// The same to read: nothing can be written there, and a grant to read is enough.
+    pub fn target_to_read(
+        &self,
+        document: &Located<TargetDocument>,
+        cluster: &ClusterName,
+    ) -> Result<StoreTarget, Failure> {
+        self.idle_with(document, cluster, Power::Reading)
+    }
+
+    fn idle_with(
+        &self,
+        document: &Located<TargetDocument>,
+        cluster: &ClusterName,
+        power: Power,
+    ) -> Result<StoreTarget, Failure> {
         let step = StepCall::idle(cluster.clone(), SystemClock.now());
         let observer: CallObserver = Arc::new(|call, log| {
             let plugin = log.tag();
@@ -207,21 +290,31 @@ impl Workshop {
                 tracing::debug!(call, plugin, "{line}");
             }
         });
-        self.target(document, step, observer)
+        self.target_with(document, step, observer, power)
     }
 
     /// The own signing key.
     pub fn signing_key(&self) -> Result<SigningKey, Failure> {
+        let key = self.own_key()?;
+        key.ok_or_else(|| {
+            let told = "has no signingKey, so nothing can be signed here: make one with `drydock key new --kind signing --out FILE`, and add `signingKey: {valueFrom: {file: FILE}}`";
+            Failure::usage(self.node.config.error("spec", told))
+        })
+    }
+
+    /// The same; none on a node that only restores.
+    pub fn own_key(&self) -> Result<Option<SigningKey>, Failure> {
         let config = &self.node.config;
-        let secret = config
-            .value
-            .spec
-            .signing_key
-            .value_from
-            .read_text(&Surroundings)
-            .map_err(|error| Failure::usage(config.error("spec.signingKey", error)))?;
-        SigningKey::parse(&secret)
-            .map_err(|error| Failure::usage(config.sentence("spec.signingKey", error.to_string())))
+        let path = "spec.signingKey";
+        let Some(key) = &config.value.spec.signing_key else {
+            return Ok(None);
+        };
+        let secret = key.value_from.read_text(&Surroundings);
+        let secret = secret.map_err(|error| Failure::usage(config.error(path, error)))?;
+        let parsed = SigningKey::parse(&secret);
+        let key =
+            parsed.map_err(|error| Failure::usage(config.sentence(path, error.to_string())))?;
+        Ok(Some(key))
     }
 
     /// Whom this node believes: those it lists, and itself where its key can be read.
@@ -231,8 +324,9 @@ impl Workshop {
         let mut signers = TrustedSigners::parse(listed).map_err(|error| {
             Failure::usage(config.sentence("spec.trustedSigners", error.to_string()))
         })?;
-        match self.signing_key() {
-            Ok(key) => signers.add(&key.public_line())?,
+        match self.own_key() {
+            Ok(Some(key)) => signers.add(&key.public_line())?,
+            Ok(None) => {}
             Err(failure) => tracing::warn!(
                 "the own signing key cannot be read, so what it signed is not trusted: {}",
                 Chain(&failure.error)

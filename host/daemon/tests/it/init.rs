@@ -3,6 +3,7 @@
 
 mod node;
 mod readme;
+mod rescue;
 mod terminal;
 
 use std::path::{Path, PathBuf};

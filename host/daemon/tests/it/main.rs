@@ -22,6 +22,7 @@ mod inside;
 mod large_values;
 mod outside;
 mod plugins;
+mod rescue;
 mod restore;
 mod restore_by_hand;
 mod several;

@@ -10,7 +10,7 @@ use super::Opening;
 pub enum SnapshotVerb {
     /// Print hash, revision, keys and size as `etcdutl snapshot status` does.
     Status {
-        /// A snapshot file, or the name of a recovery point.
+        /// A snapshot file, or the name of a recovery point or `latest`.
         #[arg(value_name = "FILE|RECOVERY-POINT")]
         source: PathBuf,
         #[command(flatten)]
@@ -18,7 +18,7 @@ pub enum SnapshotVerb {
     },
     /// Check the trailing SHA-256, every page and the tree.
     Verify {
-        /// A snapshot file, or the name of a recovery point.
+        /// A snapshot file, or the name of a recovery point or `latest`.
         #[arg(value_name = "FILE|RECOVERY-POINT")]
         source: PathBuf,
         #[command(flatten)]
@@ -26,7 +26,7 @@ pub enum SnapshotVerb {
     },
     /// Print the hash that live members answer for the same revision.
     Hashkv {
-        /// A snapshot file, or the name of a recovery point.
+        /// A snapshot file, or the name of a recovery point or `latest`.
         #[arg(value_name = "FILE|RECOVERY-POINT")]
         source: PathBuf,
         #[command(flatten)]
@@ -59,7 +59,7 @@ pub enum SnapshotVerb {
 
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// A snapshot file, or the name of a recovery point.
+    /// A snapshot file, or the name of a recovery point or `latest`.
     #[arg(value_name = "FILE|RECOVERY-POINT")]
     pub source: PathBuf,
     #[command(flatten)]
@@ -149,7 +149,7 @@ pub struct Inside {
 
 #[derive(Debug, Args)]
 pub struct LsArgs {
-    /// A snapshot file, the name of a recovery point, or `live`.
+    /// A snapshot file, the name of a recovery point or `latest`, or `live`.
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
     /// Sum up by resource or by namespace, or list keys; the largest come first.
@@ -174,7 +174,7 @@ pub enum By {
 
 #[derive(Debug, Args)]
 pub struct GetArgs {
-    /// A snapshot file, the name of a recovery point, or `live`.
+    /// A snapshot file, the name of a recovery point or `latest`, or `live`.
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
     /// The resource, in any word that kubectl takes.
@@ -205,7 +205,7 @@ pub enum ObjectForm {
 
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
-    /// A snapshot file, the name of a recovery point, or `live`.
+    /// A snapshot file, the name of a recovery point or `latest`, or `live`.
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
     /// The resource, in any word that kubectl takes.
@@ -220,7 +220,7 @@ pub struct HistoryArgs {
 
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// What was before: a snapshot file, the name of a recovery point, or `live`.
+    /// What was before: a snapshot file, the name of a recovery point or `latest`, or `live`.
     #[arg(value_name = "A")]
     pub before: PathBuf,
     /// What came after, in the same words.

@@ -20,9 +20,10 @@ use rustix::fs::FlockOperation;
 use serde_json::json;
 
 use super::fetch::{named, names, no_file_in, take};
+use super::print;
 use super::unpack::{self, Unpacked};
-use super::{Found, Shelf, print};
 use crate::cli::args::Output;
+use crate::cli::shelf::{Found, Shelf};
 use crate::exit::{Exit, Failure, Outcome};
 
 /// What the name of an unfinished folder ends in.

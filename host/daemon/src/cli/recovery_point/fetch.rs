@@ -15,15 +15,20 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::extract::{self, Extraction};
-use super::{Found, Shelf, identities, print};
-use crate::cli::args::{FetchArgs, Output};
+use super::print;
+use crate::cli::args::{FetchArgs, Global};
+use crate::cli::shelf::{Found, Purpose, Shelf, identities};
 use crate::exit::{Exit, Failure, Outcome, chain};
-use crate::node::Node;
 
-pub(super) async fn fetch(output: Output, node: Node, asked: FetchArgs) -> Outcome {
-    let identities = asked.identity.as_deref().map(identities).transpose()?;
-    let shelf = Shelf::open(node, asked.at)?;
-    let found = shelf.find(&asked.name).await?;
+pub(super) async fn fetch(global: &Global, asked: FetchArgs) -> Outcome {
+    let output = global.output;
+    let given = asked.identity.as_deref().map(identities).transpose()?;
+    let shelf = Shelf::open(global, &asked.at)?;
+    let identities = match given {
+        None if !asked.sealed => shelf.identities(None)?,
+        given => given,
+    };
+    let found = shelf.find(&asked.name, Purpose::Use).await?;
     let artifacts = &found.point.manifest.artifacts;
     let wanted = asked.artifact.as_deref();
     if let Some(into) = &asked.extract {

@@ -15,7 +15,7 @@ use super::source::{LIVE, Opened, scratch_folder, unnamed_with_room};
 use crate::cli::args::{Global, Inside, LiveAccess};
 use crate::cli::block_on;
 use crate::exit::Failure;
-use crate::node::{Node, cluster_access};
+use crate::node::{Need, Node, cluster_access};
 
 /// Streams a snapshot of the cluster that the command line names.
 pub fn open(global: &Global, inside: &Inside) -> Result<Opened, Failure> {
@@ -31,7 +31,7 @@ pub fn open(global: &Global, inside: &Inside) -> Result<Opened, Failure> {
 }
 
 fn of_documents(global: &Global, cluster: Option<&str>) -> Result<(EtcdAccess, PathBuf), Failure> {
-    let node = Node::load(global)?;
+    let node = Node::load(global, &Need::cluster(cluster))?;
     let access = cluster_access(select(&node, cluster)?)?;
     Ok((access, scratch_folder(&node)))
 }

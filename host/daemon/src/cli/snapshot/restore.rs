@@ -14,11 +14,10 @@ use serde_json::{Value, json};
 
 use super::source::{self, Opened};
 use crate::cli::args::{At, BumpRevision, Global, RestoreArgs};
-use crate::cli::recovery_point::Shelf;
+use crate::cli::shelf::{Purpose, Shelf};
 use crate::cli::{block_on, print};
 use crate::crash::Kill;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::node::Node;
 
 /// What etcd listens on for its peers where nothing else is said.
 const PEER_URL_DEFAULT: &str = "http://localhost:2380";
@@ -31,9 +30,8 @@ pub fn restore(global: &Global, args: &RestoreArgs) -> Outcome {
     let mut request = request(args).map_err(Failure::usage)?;
     let Opened { file, point } = source::open(global, &args.source, &args.opening)?;
     if let (Some(point), BumpRevision::Auto) = (&point, args.bump_revision) {
-        let node = Node::load(global)?;
         request.bump = Bump::Auto {
-            last_known_revision: block_on(last_known(node, args.opening.at.clone(), point))?,
+            last_known_revision: block_on(last_known(global, &args.opening.at, point))?,
         };
     }
     let restored = carry_out(&file, &request)?;
@@ -48,10 +46,19 @@ pub fn restore(global: &Global, args: &RestoreArgs) -> Outcome {
 
 /// The newest revision that the recovery points of the same lineage tell of: the cluster
 /// was at least so far when it was lost.
-async fn last_known(node: Node, at: At, point: &RecoveryPoint) -> Result<Option<i64>, Failure> {
-    let shelf = Shelf::open(node, at)?;
+async fn last_known(
+    global: &Global,
+    at: &At,
+    point: &RecoveryPoint,
+) -> Result<Option<i64>, Failure> {
     let manifest = &point.manifest;
-    let found = shelf.find(manifest.recovery_point.as_str()).await?;
+    let at = At {
+        cluster: Some(manifest.cluster.to_string()),
+        ..at.clone()
+    };
+    let shelf = Shelf::open(global, &at)?;
+    let name = manifest.recovery_point.as_str();
+    let found = shelf.find(name, Purpose::Look).await?;
     let repository = Repository::new(&found.target, &shelf.signers);
     let listed = repository.list(Some(&manifest.cluster), NEWEST_ASKED_MAX);
     let points = listed.await?.into_iter();

@@ -14,13 +14,16 @@ use drydock_core::RecoveryPointName;
 use drydock_repository::names::Folder;
 use drydock_repository::recovery_point::RecoveryPoint;
 use drydock_snapshot::SnapshotFile;
+use rustix::fs::{Access, access};
 
 use super::live;
 use crate::cli::args::{Global, Inside, Opening};
-use crate::cli::recovery_point::{Shelf, identities, snapshot_of};
+use crate::cli::recovery_point::snapshot_of;
+use crate::cli::shelf::{self, Purpose, Shelf, identities};
 use crate::cli::{block_on, print};
 use crate::exit::Failure;
-use crate::node::Node;
+use crate::lab::scratch::private;
+use crate::node::{Need, Node};
 
 /// The folder of the state folder in which unnamed files are made.
 const SCRATCH: &str = "scratch";
@@ -47,8 +50,10 @@ pub fn open(global: &Global, named: &Path, opening: &Opening) -> Result<Opened, 
         return open_file(named);
     }
     let name = point_name(named)?;
-    let node = Node::load(global).map_err(|failure| neither(named, &failure.sentence()))?;
-    block_on(fetch(node, named, name, opening.clone()))
+    let need = Need::target(opening.at.target.as_deref());
+    let node = shelf::node(global, &opening.at, &need)
+        .map_err(|failure| neither(named, &failure.sentence()))?;
+    block_on(fetch(node, named, name, opening))
 }
 
 /// The same for what a verb looks inside: `live` stands for the cluster itself.
@@ -100,13 +105,20 @@ async fn fetch(
     node: Node,
     named: &Path,
     name: RecoveryPointName,
-    opening: Opening,
+    opening: &Opening,
 ) -> Result<Opened, Failure> {
-    let identities = opening.identity.as_deref().map(identities).transpose()?;
     let scratch = scratch_folder(&node);
-    let shelf = Shelf::open(node, opening.at)?;
-    let found = shelf.find(name.as_str()).await?;
-    print::note(&format!("fetching {name} from {}", found.target_name));
+    let given = opening.identity.as_deref().map(identities).transpose()?;
+    let shelf = Shelf::over(node, &opening.at, false)?;
+    let identities = match given {
+        None => shelf.identities(None)?,
+        given => given,
+    };
+    let found = shelf.find(name.as_str(), Purpose::Use).await?;
+    print::note(&format!(
+        "fetching {} from {}",
+        found.point.manifest.recovery_point, found.target_name
+    ));
     let file = snapshot_of(&shelf, &found, identities.as_ref(), |artifact| {
         unnamed_with_room(&scratch, artifact.plain.size)
     });
@@ -127,7 +139,7 @@ pub fn unnamed_with_room(folder: &Path, bytes: u64) -> Result<File, Failure> {
     let free = free_bytes(folder)?;
     if free < bytes.saturating_add(SPARE_BYTES) {
         return Err(Failure::failed(anyhow::anyhow!(
-            "{} has {} free, and the snapshot takes {}: make room there, or move `state:` of the node's configuration",
+            "{} has {} free, and the snapshot takes {}: make room there, or move `state:` of the node's configuration, or TMPDIR where --target-folder is given",
             folder.display(),
             print::human_bytes(free),
             print::human_bytes(bytes)
@@ -136,7 +148,14 @@ pub fn unnamed_with_room(folder: &Path, bytes: u64) -> Result<File, Failure> {
     Ok(unnamed_file(folder)?)
 }
 
-/// The folder for unnamed files of the node.
+/// The folder for unnamed files: the node's, or the one for temporary files where this user
+/// may not write there. What has no name is nobody else's to read in either.
 pub fn scratch_folder(node: &Node) -> PathBuf {
-    node.state().join(SCRATCH)
+    let own = node.state().join(SCRATCH);
+    let is_ours = private(&own, true).is_ok() && access(&own, Access::WRITE_OK).is_ok();
+    if is_ours {
+        own
+    } else {
+        tempfile::env::temp_dir()
+    }
 }

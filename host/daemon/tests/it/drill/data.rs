@@ -92,6 +92,18 @@ fn a_manifest_that_promises_a_later_revision_fails() {
     node.forge(|manifest| manifest["etcd"]["revision"] = json!(999_999_999));
     let report = fails_by(&node, "revision of the snapshot");
     assert_eq!(check(&report, "HashKV of member-1")["verdict"], "fail");
+    // It is looked at by this name and not used by it: nobody is told of an older one by
+    // silence.
+    node.world
+        .drydock(&["recovery-point", "show", "latest"])
+        .ok();
+    let fetch = ["recovery-point", "fetch", "latest", "--to", "out"];
+    let told = node.world.drydock(&fetch).code(1).stderr;
+    let wanted = format!(
+        "error: {}, the newest recovery point of local, is not taken for `latest`: it failed its drill at ",
+        node.point
+    );
+    assert!(told.starts_with(&wanted), "{told}");
 }
 
 #[test]
@@ -105,7 +117,7 @@ fn an_untrusted_signer_is_refused_and_nothing_is_marked() {
     std::fs::copy(&stranger, &own).unwrap();
     let answer = node.drill(&[]).code(1);
     assert!(
-        answer.stderr.contains("which trustedSigners lacks"),
+        answer.stderr.contains("which is not trusted here"),
         "{}",
         answer.stderr
     );

@@ -53,7 +53,7 @@ fn an_etcd_that_is_not_named_not_there_or_no_program() {
     cannot(
         &node,
         64,
-        "error: this node names no etcd: say where it is as spec.drill.etcd of the node's configuration, e.g. `etcd: {path: /usr/local/bin/etcd}`\n",
+        "error: this node names no etcd: give it as --etcd FILE, or say where it is as spec.drill.etcd of the node's configuration, e.g. `etcd: {path: /usr/local/bin/etcd}`\n",
     );
     node.drill_by(&drills("{path: nowhere/etcd}", true));
     cannot(&node, 1, "nowhere/etcd: No such file or directory\n");

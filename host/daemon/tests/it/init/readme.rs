@@ -21,7 +21,7 @@ const NOTED: [&str; 3] = ["cargo", "install", "systemctl"];
 fn every_command_of_use_it_works_as_written() {
     let node = Node::kubeadm(&shared_cluster());
     lay_out(&node);
-    let lines = commands();
+    let lines = chapter("README.md", "Use it");
     assert!(lines.len() > 9, "{lines:#?}");
     let mut name = String::new();
     for line in &lines {
@@ -54,13 +54,13 @@ fn every_command_of_use_it_works_as_written() {
     }
 }
 
-/// The lines of the chapter's shell blocks.
-fn commands() -> Vec<String> {
-    let readme = std::fs::read_to_string(checkout().join("README.md")).unwrap();
-    let chapter = readme
-        .split("\n## Use it\n")
+/// The lines of the shell blocks of a page's chapter.
+pub fn chapter(page: &str, title: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(checkout().join(page)).unwrap();
+    let chapter = page
+        .split(&format!("\n## {title}\n"))
         .nth(1)
-        .expect("the README has the chapter");
+        .expect("the page has the chapter");
     let chapter = chapter.split("\n## ").next().unwrap();
     let blocks = chapter.split("```sh\n").skip(1);
     let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
@@ -71,7 +71,7 @@ fn commands() -> Vec<String> {
 }
 
 /// The folders, and the programs that only write down how they were called.
-fn lay_out(node: &Node) {
+pub fn lay_out(node: &Node) {
     for folder in FOLDERS {
         std::fs::create_dir_all(node.path("root").join(folder)).unwrap();
     }
@@ -97,7 +97,7 @@ fn make_executable(path: &Path) {
 }
 
 /// A line of shell on the node.
-fn on(node: &Node, line: &str) -> Command {
+pub fn on(node: &Node, line: &str) -> Command {
     let mut script = String::from("set -eu\n");
     for folder in FOLDERS {
         script.push_str(&format!(

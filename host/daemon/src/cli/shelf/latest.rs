@@ -1,0 +1,190 @@
+//! `latest`: the newest recovery point of the only cluster, or of the one that is named.
+//! One that cannot be believed, or that failed its drill, is never passed over in silence.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use drydock_core::{ClusterName, RecoveryPointName};
+use drydock_repository::Repository;
+use drydock_repository::mark::MarkKind;
+use drydock_repository::recovery_point::{FoundMark, Listed, MarkStanding, Standing, due_stamp};
+use drydock_sandbox::StoreTarget;
+
+use super::{Found, Shelf, warn_of};
+use crate::cli::print;
+use crate::exit::{Failure, chain};
+
+/// The name for the newest recovery point. Committed ones have names with an instant.
+pub const LATEST: &str = "latest";
+
+/// Recovery points that are looked at for an older one to name: weeks of hourly ones.
+const LOOKED_AT_MAX: usize = 500;
+
+/// What a recovery point is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To look at it, or to prove it: a failed drill is no reason not to.
+    Look,
+    /// To bring its data back.
+    Use,
+}
+
+/// What one target has.
+struct Shown {
+    target: StoreTarget,
+    target_name: String,
+    listed: Vec<Listed>,
+}
+
+impl Shelf {
+    /// The newest recovery point.
+    ///
+    /// # Errors
+    /// There is none, it is not clear whose is meant, or the newest cannot be used.
+    pub async fn latest(&self, purpose: Purpose) -> Result<Found, Failure> {
+        let cluster = self.the_cluster().await?;
+        let mut shown = self.shown(&cluster).await?;
+        let newest = shown
+            .iter()
+            .enumerate()
+            .filter_map(|(index, shown)| Some((rank(shown.listed.first()?), Reverse(index))))
+            .max();
+        let Some((_, Reverse(index))) = newest else {
+            let targets: Vec<_> = self.documents().map(|t| t.value.name.as_str()).collect();
+            return Err(Failure::failed(anyhow::anyhow!(
+                "there is no recovery point of cluster {cluster} at {}: back it up first",
+                targets.join(", ")
+            )));
+        };
+        let mut shown = shown.swap_remove(index);
+        let newest = shown.listed.remove(0);
+        let name = newest.folder.name().clone();
+        if let Some(why) = objection(&newest, purpose) {
+            return Err(refusal(&shown, &name, &why, purpose));
+        }
+        let Standing::Sound(point) = newest.standing else {
+            return Err(refusal(&shown, &name, "it cannot be believed", purpose));
+        };
+        print::note(&format!("The latest is {name} of {}.", shown.target_name));
+        Ok(Found {
+            target: shown.target,
+            target_name: shown.target_name,
+            point: *point,
+        })
+    }
+
+    /// What the targets have of a cluster. One that cannot be looked at is told, where there
+    /// are others.
+    async fn shown(&self, cluster: &ClusterName) -> Result<Vec<Shown>, Failure> {
+        let mut shown = Vec::new();
+        let mut failure = None;
+        for document in self.documents() {
+            match self.shown_at(document, cluster).await {
+                Ok(found) => shown.push(found),
+                Err(error) => {
+                    warn_of(document, &error);
+                    failure = Some(error);
+                }
+            }
+        }
+        match failure {
+            Some(failure) if shown.is_empty() => Err(failure),
+            _ => Ok(shown),
+        }
+    }
+
+    async fn shown_at(
+        &self,
+        document: &drydock_core::files::Located<drydock_core::files::Target>,
+        cluster: &ClusterName,
+    ) -> Result<Shown, Failure> {
+        let target = self.target(document)?;
+        let repository = Repository::new(&target, &self.signers);
+        let listed = repository.list(Some(cluster), LOOKED_AT_MAX).await?;
+        Ok(Shown {
+            target,
+            target_name: document.value.name.to_string(),
+            listed,
+        })
+    }
+
+    /// The cluster that is meant: the named one, the only one of the documents, or the only
+    /// one that has recovery points.
+    async fn the_cluster(&self) -> Result<ClusterName, Failure> {
+        if let Some(cluster) = &self.cluster {
+            return Ok(cluster.clone());
+        }
+        let node = &self.workshop.node;
+        let documented: Vec<ClusterName> = self.documented().into_iter().collect();
+        if let ([cluster], false) = (documented.as_slice(), node.is_partial) {
+            return Ok(cluster.clone());
+        }
+        let mut there = BTreeSet::new();
+        let mut targets = Vec::new();
+        for document in self.documents() {
+            let target = self.target(document)?;
+            let folders = Repository::new(&target, &self.signers)
+                .folders(None)
+                .await?;
+            there.extend(folders.iter().map(|folder| folder.cluster().clone()));
+            targets.push(document.value.name.as_str());
+        }
+        let mut several = there.iter().map(ClusterName::as_str);
+        match (there.len(), targets.is_empty()) {
+            (_, true) => Err(self.no_target()),
+            (0, _) if node.is_made_up() => Err(Failure::failed(anyhow::anyhow!(
+                "there is no recovery point in the folder: name the one that holds a folder for each cluster"
+            ))),
+            (0, _) => Err(Failure::failed(anyhow::anyhow!(
+                "there is no recovery point at {}: back up first",
+                targets.join(", ")
+            ))),
+            (1, _) => Ok(ClusterName::new(several.next().unwrap_or_default())),
+            _ => Err(Failure::usage(anyhow::anyhow!(
+                "whose newest recovery point is meant? Name it, or say --cluster: there are {}",
+                several.collect::<Vec<_>>().join(", ")
+            ))),
+        }
+    }
+}
+
+/// The newest first, by its name; of two copies, the one that can be believed.
+fn rank(listed: &Listed) -> (Option<String>, bool) {
+    let due = due_stamp(listed.folder.name().as_str());
+    let is_sound = matches!(listed.standing, Standing::Sound(_));
+    (due.map(str::to_owned), is_sound)
+}
+
+/// Why the newest is not to be taken.
+fn objection(newest: &Listed, purpose: Purpose) -> Option<String> {
+    match &newest.standing {
+        Standing::Refused(error) => Some(chain(error)),
+        Standing::Sound(_) if purpose == Purpose::Use => failed(newest.mark.as_ref()?),
+        Standing::Sound(_) => None,
+    }
+}
+
+/// What a mark says that tells of a failure.
+fn failed(mark: &FoundMark) -> Option<String> {
+    let MarkStanding::Sound { mark, .. } = &mark.standing else {
+        return None;
+    };
+    let why = mark.reason.as_deref().unwrap_or("no reason is kept");
+    (mark.mark == MarkKind::Failed).then(|| format!("it failed its drill at {}: {why}", mark.at))
+}
+
+/// The newest is not taken, and no other in its place: which one could be named.
+fn refusal(shown: &Shown, name: &RecoveryPointName, why: &str, purpose: Purpose) -> Failure {
+    let good = |listed: &&Listed| objection(listed, purpose).is_none();
+    let other = match shown.listed.iter().find(good) {
+        Some(other) => format!(
+            "the newest one before it without that is {}",
+            other.folder.name()
+        ),
+        None => "there is none before it without that".to_owned(),
+    };
+    Failure::failed(anyhow::anyhow!(
+        "{name}, the newest recovery point of {}, is not taken for `{LATEST}`: {why}; {other}; name the one that you want",
+        shown.target_name
+    ))
+}
