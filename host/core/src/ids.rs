@@ -62,6 +62,12 @@ text_id!(
     PluginDigest
 );
 
+text_id!(
+    /// Which target it is, whatever its name: 32 lower-case hex digits, drawn at random
+    /// when it is first stored at.
+    TargetId
+);
+
 impl RunId {
     /// The id of an occurrence, or of a run by hand when `by_hand` gives 8 hex digits.
     #[must_use]

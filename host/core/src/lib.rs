@@ -29,6 +29,6 @@ pub use fact::{FactValue, Facts};
 pub use fault::{Certainty, ErrorClass, Fault, Finding, Level, Verdict, without_os_number};
 pub use ids::{
     ClusterName, OutputId, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
-    TargetName,
+    TargetId, TargetName,
 };
 pub use plain::plain;

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 /// record of an upload.
 pub const OPAQUE_BYTES_MAX: usize = 4096;
 
+/// The code by which a store says that the folder or bucket itself is not there. It says
+/// nothing of the objects in it.
+pub const PLACE_MISSING: &str = "place-missing";
+
 /// How a store wants its parts. Sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
@@ -53,10 +57,22 @@ pub struct Completion {
     pub verified: bool,
 }
 
+/// What a listing passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// As a key.
+    pub object: String,
+    /// Whether there may be objects behind it that nobody saw.
+    pub hides: bool,
+    /// A sentence.
+    pub why: String,
+}
+
 /// A page of a listing; `next` goes into the next call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPage {
     pub objects: Vec<ObjectStat>,
+    pub passed_over: Vec<PassedOver>,
     pub next: Option<String>,
 }
 

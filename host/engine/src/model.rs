@@ -112,6 +112,9 @@ pub struct SealedOutput {
     /// Lower-case hex.
     pub sealed_sha256: String,
     pub facts: Facts,
+    /// What the host itself found while it gathered the facts. No plugin has a say in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// What happened. Each is one record, except the volatile ones (see [`Event::is_recorded`]).

@@ -98,6 +98,8 @@ pub struct OutputView {
     /// So far, or in all once the output is sealed.
     pub sealed_bytes: u64,
     pub facts: Facts,
+    /// What the host itself found of it.
+    pub findings: Vec<Finding>,
     pub verdicts: Vec<VerdictView>,
 }
 
@@ -267,6 +269,9 @@ fn output(output: &Output) -> OutputView {
         sealed_bytes: output.available(),
         facts: sealed
             .map(|sealed| sealed.facts.clone())
+            .unwrap_or_default(),
+        findings: sealed
+            .map(|sealed| sealed.findings.clone())
             .unwrap_or_default(),
         verdicts: output
             .judging

@@ -1,13 +1,13 @@
 //! Pruning: records, attempts and logs of old runs go, recovery points never do.
 
-use drydock_core::{ScheduleName, UnixTime};
+use drydock_core::{RunId, ScheduleName, UnixTime};
 use rusqlite::{Transaction, params};
 
 use crate::Journal;
 use crate::error::JournalError;
 
 /// What is kept of a schedule's ended runs. None keeps all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistoryLimits {
     /// So many of the newest runs that ended well.
     pub good_max: Option<u32>,
@@ -15,6 +15,8 @@ pub struct HistoryLimits {
     pub bad_max: Option<u32>,
     /// Only runs that ended at or after this instant.
     pub finished_since: Option<UnixTime>,
+    /// These in any case.
+    pub kept: Vec<RunId>,
 }
 
 impl Journal {
@@ -29,6 +31,12 @@ impl Journal {
         limits: &HistoryLimits,
     ) -> Result<usize, JournalError> {
         self.write("prune history", |transaction| {
+            transaction.execute_batch(
+                "CREATE TEMP TABLE IF NOT EXISTS kept (run TEXT PRIMARY KEY); DELETE FROM kept",
+            )?;
+            for run in &limits.kept {
+                transaction.execute("INSERT OR IGNORE INTO kept VALUES (?1)", [run.as_str()])?;
+            }
             let good = prune_beyond(transaction, schedule, true, limits.good_max)?;
             let bad = prune_beyond(transaction, schedule, false, limits.bad_max)?;
             let old = prune_older(transaction, schedule, limits.finished_since)?;
@@ -49,7 +57,8 @@ fn prune_beyond(
     transaction.execute(
         "DELETE FROM runs WHERE run IN (
             SELECT run FROM runs WHERE schedule = ?1 AND state = 'terminal' AND good = ?2
-            ORDER BY finished DESC, run DESC LIMIT -1 OFFSET ?3)",
+            ORDER BY finished DESC, run DESC LIMIT -1 OFFSET ?3)
+         AND run NOT IN (SELECT run FROM kept)",
         params![schedule.as_str(), good, keep_max],
     )
 }
@@ -63,7 +72,8 @@ fn prune_older(
         return Ok(0);
     };
     transaction.execute(
-        "DELETE FROM runs WHERE schedule = ?1 AND state = 'terminal' AND finished < ?2",
+        "DELETE FROM runs WHERE schedule = ?1 AND state = 'terminal' AND finished < ?2
+         AND run NOT IN (SELECT run FROM kept)",
         params![schedule.as_str(), since.0],
     )
 }

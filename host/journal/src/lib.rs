@@ -37,6 +37,7 @@ mod occurrences;
 mod points;
 mod runs;
 mod schema;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +83,17 @@ impl Journal {
     pub fn open_reader(folder: &Path) -> Result<Self, OpenError> {
         let path = folder.join(JOURNAL_FILE);
         let connection = schema::open_reader(&path)?;
+        Ok(Self::over(path, connection))
+    }
+
+    /// Opens an existing journal beside the process that owns it, for one small change that
+    /// the owner reads when it needs it.
+    ///
+    /// # Errors
+    /// As [`Journal::open_reader`].
+    pub fn open_beside(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(JOURNAL_FILE);
+        let connection = schema::open_beside(&path)?;
         Ok(Self::over(path, connection))
     }
 

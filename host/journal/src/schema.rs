@@ -27,7 +27,7 @@ const APPLICATION_ID: i64 = 0x4472_7944;
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// Step N leads from version N to N + 1. Never change one that was released.
-const MIGRATIONS: [&str; 2] = [RUNS, OCCURRENCES];
+const MIGRATIONS: [&str; 3] = [RUNS, OCCURRENCES, TARGETS];
 
 /// Version 1: runs, their records and attempts, the index of recovery points.
 const RUNS: &str = "
@@ -107,6 +107,15 @@ const OCCURRENCES: &str = "
     ) STRICT;
     ";
 
+/// Version 3: which target it was that recovery points were stored at, by its own id.
+const TARGETS: &str = "
+    CREATE TABLE targets (
+        target      TEXT PRIMARY KEY,
+        id          TEXT NOT NULL,
+        since       INTEGER NOT NULL
+    ) STRICT;
+    ";
+
 /// Opens for writing. See [`crate::Journal::open`].
 pub fn open(folder: &Path, path: &Path) -> Result<Connection, OpenError> {
     prepare_folder(folder)?;
@@ -121,16 +130,29 @@ pub fn open(folder: &Path, path: &Path) -> Result<Connection, OpenError> {
 
 /// Opens for reading only. See [`crate::Journal::open_reader`].
 pub fn open_reader(path: &Path) -> Result<Connection, OpenError> {
-    if !path.exists() {
+    // Reading a write-ahead log takes a lock file that SQLite must be able to write,
+    // so the connection is opened for writing and then forbidden to.
+    let connection = open_beside(path)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(|source| database("open", path, source))?;
+    Ok(connection)
+}
+
+/// Opens for a small change beside the owner. See [`crate::Journal::open_beside`].
+pub fn open_beside(path: &Path) -> Result<Connection, OpenError> {
+    let is_there = path.try_exists().map_err(|source| OpenError::Folder {
+        path: path.to_owned(),
+        source,
+    })?;
+    if !is_there {
         return Err(OpenError::Missing {
             path: path.to_owned(),
         });
     }
-    // Reading a write-ahead log takes a lock file that SQLite must be able to write,
-    // so the connection is opened for writing and then forbidden to.
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection
-        .pragma_update(None, "query_only", true)
+        .pragma_update(None, "synchronous", "FULL")
         .map_err(|source| database("open", path, source))?;
     let found = version(&connection, path)?;
     match found < SCHEMA_VERSION {

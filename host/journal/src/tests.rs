@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use drydock_core::{
-    ClusterName, RecoveryPointName, RunId, ScheduleName, StepName, TargetName, UnixTime,
+    ClusterName, RecoveryPointName, RunId, ScheduleName, StepName, TargetId, TargetName, UnixTime,
 };
 use rusqlite::Connection;
 
@@ -223,7 +223,7 @@ fn pruning_keeps_the_newest_and_never_touches_open_runs() {
     let limits = HistoryLimits {
         good_max: Some(1),
         bad_max: Some(1),
-        finished_since: None,
+        ..HistoryLimits::default()
     };
     assert_eq!(journal.prune(&ScheduleName::new("a"), &limits).unwrap(), 3);
     let left: Vec<_> = journal
@@ -238,6 +238,12 @@ fn pruning_keeps_the_newest_and_never_touches_open_runs() {
         finished_since: Some(UnixTime(6)),
         ..HistoryLimits::default()
     };
+    let kept = HistoryLimits {
+        kept: vec![RunId::new("a.5"), RunId::new("a.6")],
+        good_max: Some(0),
+        ..old.clone()
+    };
+    assert_eq!(journal.prune(&ScheduleName::new("a"), &kept).unwrap(), 0);
     assert_eq!(journal.prune(&ScheduleName::new("a"), &old).unwrap(), 1);
 }
 
@@ -311,6 +317,39 @@ fn recovery_points_are_an_index_that_can_be_replaced() {
 }
 
 #[test]
+fn a_target_is_known_by_its_id_until_another_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = TargetName::new("local");
+    assert!(matches!(
+        Journal::open_beside(folder.path()),
+        Err(OpenError::Missing { .. })
+    ));
+    let journal = Journal::open(folder.path()).unwrap();
+    assert_eq!(journal.target_id(&local).unwrap(), None);
+    let point = PointEntry {
+        target: local.clone(),
+        cluster: ClusterName::new("c1"),
+        name: RecoveryPointName::new("p1"),
+        lineage: "l".to_owned(),
+        revision: 5,
+        total_key: 3,
+        manifest_digest: "00".to_owned(),
+        committed: UnixTime(1),
+    };
+    let (first, second) = (TargetId::new("a".repeat(32)), TargetId::new("b".repeat(32)));
+    let set = |journal: &Journal, id| journal.set_target_id(&local, id, UnixTime(1)).unwrap();
+    assert_eq!(set(&journal, &first), None);
+    journal.put_point(&point).unwrap();
+    assert_eq!(set(&journal, &first).as_ref(), Some(&first));
+    assert_eq!(journal.points(Some(&local), None).unwrap(), [point]);
+    // Beside the process that holds the folder, which sees it at its next look.
+    let beside = Journal::open_beside(folder.path()).unwrap();
+    assert_eq!(set(&beside, &second).as_ref(), Some(&first));
+    assert_eq!(journal.target_id(&local).unwrap(), Some(second));
+    assert_eq!(journal.points(Some(&local), None).unwrap(), []);
+}
+
+#[test]
 fn a_newer_journal_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(JOURNAL_FILE);
@@ -324,7 +363,7 @@ fn a_newer_journal_is_refused_and_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the journal {} has schema version 9, and this Drydock reads versions up to 2: start the newer Drydock that wrote it, or name another state folder",
+            "the journal {} has schema version 9, and this Drydock reads versions up to 3: start the newer Drydock that wrote it, or name another state folder",
             path.display()
         )
     );

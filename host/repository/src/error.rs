@@ -131,6 +131,8 @@ pub enum RepositoryError {
         "{what} holds more than {entries_max} entries: look at a single cluster, or remove what is old"
     )]
     TooMany { what: String, entries_max: usize },
+    #[error("{point} cannot be read: {why}")]
+    Unread { point: String, why: String },
 }
 
 /// Where in the target; the whole of it has no name.
@@ -188,12 +190,18 @@ impl RepositoryError {
             Self::Unseal { .. } => "not-opened",
             Self::Write { .. } => "write-failed",
             Self::TooMany { .. } => "too-many",
+            Self::Unread { .. } => "unread",
             Self::TooLarge { .. }
             | Self::Missing { .. }
             | Self::Damaged { .. }
             | Self::PlainMismatch { .. }
             | Self::Unreadable { .. } => "corrupt",
         }
+    }
+
+    /// Whether the target failed in a way that may pass.
+    pub(crate) fn is_for_now(&self) -> bool {
+        matches!(self, Self::Target { source, .. } if source.class.is_retryable())
     }
 
     fn class(&self) -> ErrorClass {

@@ -30,6 +30,7 @@
 
 pub mod digest;
 pub mod error;
+pub mod identity;
 pub mod keys;
 pub mod manifest;
 pub mod mark;
@@ -46,6 +47,7 @@ pub mod testing;
 
 pub use digest::{Measure, Sha256, Tally};
 pub use error::RepositoryError;
+pub use identity::Identity;
 pub use manifest::Manifest;
 pub use mark::{Mark, MarkKind};
 pub use recipient::{Identities, Recipient, Sensitivity, check_sensitivity};

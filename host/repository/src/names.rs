@@ -5,6 +5,7 @@
 //! <cluster>/<recovery point>/<artifact>.<16 hex>.zst.age   (or .zst)
 //! <cluster>/<recovery point>/manifest.<16 hex>.minisig
 //! <cluster>/<recovery point>/manifest.json
+//! drydock-target.json
 //! ```
 
 use drydock_core::{ClusterName, RecoveryPointName};
@@ -14,6 +15,13 @@ use crate::seal::Sealing;
 
 /// The object whose creation commits a recovery point.
 pub const MANIFEST: &str = "manifest.json";
+
+/// The object that tells one target from another.
+pub const TARGET: &str = "drydock-target.json";
+
+/// Where a probe works, beside the folders of clusters. Each probe has a folder of its own
+/// in it, so that two at once do not meet.
+pub const PROBE_FOLDER: &str = "drydock-probe";
 
 /// Longest artifact name: with suffix and extension it stays below the 255 bytes that
 /// common file systems allow for a name.
@@ -94,6 +102,80 @@ impl Folder {
         let folder = Self::new(&ClusterName::new(cluster), &RecoveryPointName::new(name));
         Some((folder.ok()?, file))
     }
+}
+
+/// What may lie at a place that could not be looked into, going by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// Every recovery point of a cluster.
+    Cluster(String),
+    /// A recovery point, or part of one.
+    Point(Folder),
+    /// Nothing of ours: no name of ours is such a one.
+    Foreign,
+}
+
+impl Behind {
+    /// `path` is a key, or leads to one; a folder's has `/` at its end.
+    pub fn of(path: &str) -> Self {
+        let is_folder = path.ends_with('/');
+        let names: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+        match names.as_slice() {
+            [cluster] if is_name(cluster) => Self::Cluster((*cluster).to_owned()),
+            [cluster, point] => Self::of_point(cluster, point),
+            // A folder in a recovery point's folder holds nothing that a manifest names.
+            [cluster, point, file] if !is_folder && is_name(file) => Self::of_point(cluster, point),
+            _ => Self::Foreign,
+        }
+    }
+
+    fn of_point(cluster: &str, point: &str) -> Self {
+        let folder = Folder::new(&ClusterName::new(cluster), &RecoveryPointName::new(point));
+        match folder {
+            Ok(folder) if due_stamp(point).is_some() => Self::Point(folder),
+            _ => Self::Foreign,
+        }
+    }
+}
+
+/// What of a key that is none of ours is to be named: the first part of it that has no name
+/// of ours, or else the whole.
+pub(crate) fn foreign_part(key: &str) -> Option<&str> {
+    let probed = key.strip_prefix(PROBE_FOLDER);
+    let is_ours = Folder::split(key).is_some()
+        || key == TARGET
+        || probed.is_some_and(|rest| rest.starts_with('/'));
+    if is_ours {
+        return None;
+    }
+    let mut end = 0;
+    for name in key.split('/') {
+        end += name.len();
+        if !is_name(name) {
+            return Some(&key[..end]);
+        }
+        end += 1;
+    }
+    Some(key)
+}
+
+fn is_name(name: &str) -> bool {
+    check("name", name, FOLDER_NAME_BYTES_MAX).is_ok()
+}
+
+/// The instant in a recovery point's name, e.g. `20260102T030405Z`.
+#[must_use]
+pub fn due_stamp(name: &str) -> Option<&str> {
+    name.rsplit('.').find(|part| {
+        let bytes = part.as_bytes();
+        bytes.len() == 16
+            && bytes[8] == b'T'
+            && bytes[15] == b'Z'
+            && bytes[..8]
+                .iter()
+                .chain(&bytes[9..15])
+                .all(u8::is_ascii_digit)
+    })
 }
 
 /// File name of the signature over a manifest with this digest.
@@ -183,6 +265,52 @@ mod tests {
         assert!(!is_artifact_file(&file, "etcd.db", Sealing::None));
         assert!(!is_artifact_file(&file, "etcd", Sealing::Age));
         assert!(artifact_file("etcd.db", "0123456789ABCDEF", Sealing::Age).is_err());
+    }
+
+    #[test]
+    fn a_name_tells_what_may_be_behind_it() {
+        let point = "s1.20260102T030405Z";
+        let folder = Folder::new(&ClusterName::new("c1"), &RecoveryPointName::new(point)).unwrap();
+        for (path, behind) in [
+            ("c1/", Behind::Cluster("c1".to_owned())),
+            ("c1", Behind::Cluster("c1".to_owned())),
+            ("lost+found/", Behind::Foreign),
+            ("#recycle/", Behind::Foreign),
+            (".snapshot/", Behind::Foreign),
+            ("@eaDir/", Behind::Foreign),
+            ("System Volume Information/", Behind::Foreign),
+            ("c1/lost+found/", Behind::Foreign),
+            ("c1/tmp/", Behind::Foreign),
+            ("c1/s1.20260102T030405Z/", Behind::Point(folder.clone())),
+            ("c1/s1.20260102T030405Z", Behind::Point(folder.clone())),
+            (
+                "c1/s1.20260102T030405Z/manifest.json",
+                Behind::Point(folder),
+            ),
+            ("c1/s1.20260102T030405Z/sub/", Behind::Foreign),
+            ("c1/s1.20260102T030405Z/a/b", Behind::Foreign),
+            (".snapshot/c1/s1.20260102T030405Z", Behind::Foreign),
+            ("", Behind::Foreign),
+        ] {
+            assert_eq!(Behind::of(path), behind, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_foreign_is_named_by_its_first_foreign_part() {
+        for (key, part) in [
+            ("lost+found/a/b", Some("lost+found")),
+            ("c1/#recycle/c1/p/x", Some("c1/#recycle")),
+            ("notes.txt", Some("notes.txt")),
+            ("c1/notes.txt", Some("c1/notes.txt")),
+            ("c1/p/sub/file", Some("c1/p/sub/file")),
+            ("drydock-target.json", None),
+            ("drydock-probe/0123/object", None),
+            ("c1/p/manifest.json", None),
+            ("c1/p/left over", None),
+        ] {
+            assert_eq!(foreign_part(key), part, "{key}");
+        }
     }
 
     #[test]

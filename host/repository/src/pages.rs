@@ -3,7 +3,7 @@
 //! contradicts itself is an error and never a shorter or longer list.
 
 use drydock_core::Fault;
-use drydock_core::store::{ObjectStat, SessionInfo};
+use drydock_core::store::{ObjectStat, PassedOver, SessionInfo};
 
 use crate::target::Target;
 
@@ -23,6 +23,7 @@ pub struct ObjectPages<'t> {
     progress: Progress,
     /// The last key that was listed.
     last: Option<String>,
+    passed_over: Vec<PassedOver>,
 }
 
 /// Follows the uploads of a prefix that are under way. They come in no order.
@@ -48,7 +49,15 @@ impl<'t> ObjectPages<'t> {
             target,
             progress: Progress::new(prefix, OBJECTS_MAX),
             last: None,
+            passed_over: Vec::new(),
         }
+    }
+
+    /// What the page that came last tells of beside its objects. Objects may be behind it
+    /// that nobody saw.
+    #[must_use]
+    pub fn passed_over(&self) -> &[PassedOver] {
+        &self.passed_over
     }
 
     /// Whether the last page came.
@@ -71,7 +80,9 @@ impl<'t> ObjectPages<'t> {
             .target
             .list(&progress.prefix, progress.cursor.as_deref())
             .await?;
-        progress.advance(page.objects.len(), page.next)?;
+        let told = page.objects.len() + page.passed_over.len();
+        progress.advance(told, page.next)?;
+        self.passed_over = page.passed_over;
         for stat in &page.objects {
             let key = &stat.object;
             if !key.starts_with(&progress.prefix) {

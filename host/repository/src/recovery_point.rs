@@ -19,10 +19,11 @@ mod list;
 mod marks;
 mod verify;
 
+pub use crate::names::due_stamp;
 pub use commit::CommitOutcome;
 pub use fetch::{Fetched, Form};
-pub use lineage::{Observed, Succession};
-pub use list::{Listed, Standing, due_stamp};
+pub use lineage::{Ancestry, LINEAGE_UNKNOWN, Observed, Succession};
+pub use list::{Foreign, Listed, Listing, Standing};
 pub use marks::{FoundMark, MarkStanding};
 pub use verify::{ArtifactCheck, Verified};
 
@@ -69,7 +70,7 @@ impl<'a> Repository<'a> {
         let manifest_sha256 = Sha256::of(&bytes);
         let file = folder.signature(&manifest_sha256);
         let Some(signature) = object::read(self.target, &file, SIGNATURE_BYTES_MAX).await? else {
-            return Err(self.unsigned(folder, file).await);
+            return Err(self.unsigned(folder, file).await?);
         };
         let (manifest, signer) = self.believe(folder, &bytes, &signature)?;
         Ok(RecoveryPoint {
@@ -81,20 +82,27 @@ impl<'a> Repository<'a> {
 
     /// Why there is no signature for the manifest as it is. A signature's name holds the
     /// digest of its manifest, so one by another name tells that the manifest was changed.
-    async fn unsigned(&self, folder: &Folder, object: String) -> RepositoryError {
+    async fn unsigned(
+        &self,
+        folder: &Folder,
+        object: String,
+    ) -> Result<RepositoryError, RepositoryError> {
         let point = label(folder);
-        let mut pages = ObjectPages::new(self.target, &folder.object("manifest."));
-        let objects = pages.next().await.ok().flatten().unwrap_or_default();
+        let prefix = folder.object("manifest.");
+        let mut pages = ObjectPages::new(self.target, &prefix);
+        let page = pages.next().await;
+        let page = page.map_err(|fault| RepositoryError::target(&prefix, fault))?;
+        let objects = page.unwrap_or_default();
         let other = objects
             .iter()
             .find(|stat| stat.object.ends_with(".minisig"));
-        match other {
+        Ok(match other {
             Some(other) => RepositoryError::Altered {
                 point,
                 signature: other.object.clone(),
             },
             None => RepositoryError::Unsigned { point, object },
-        }
+        })
     }
 
     /// Signature first, then the manifest's own words.

@@ -1,8 +1,8 @@
 //! What a plugin answers, checked before anybody believes it.
 
 use drydock_core::store::{
-    Completion, Layout, OPAQUE_BYTES_MAX, ObjectPage, ObjectStat, Receipt, Session, SessionInfo,
-    SessionPage,
+    Completion, Layout, OPAQUE_BYTES_MAX, ObjectPage, ObjectStat, PassedOver, Receipt, Session,
+    SessionInfo, SessionPage,
 };
 use drydock_core::{Fault, Finding, Level, Verdict};
 
@@ -30,6 +30,9 @@ const OBJECT_BYTES_MAX: usize = 1024;
 
 /// Longest cursor.
 const CURSOR_BYTES_MAX: usize = 4096;
+
+/// Longest sentence about something that a listing passed over.
+const REASON_BYTES_MAX: usize = 1024;
 
 /// Parts in flight that are believed; each needs a buffer at the other end.
 const PARALLEL_MAX: u32 = 64;
@@ -138,11 +141,11 @@ pub(crate) fn object_page(
     cursor: Option<&str>,
     bounds: Bounds<'_>,
 ) -> Result<ObjectPage, Fault> {
-    entries(page.objects.len())?;
-    result_bytes(
-        page.objects.iter().map(|stat| stat.object.len()).sum(),
-        bounds,
-    )?;
+    entries(page.objects.len() + page.passed_over.len())?;
+    let keys = page.objects.iter().map(|stat| stat.object.len());
+    let passed = page.passed_over.iter();
+    let passed = passed.map(|passed| passed.object.len() + passed.why.len());
+    result_bytes(keys.chain(passed).sum(), bounds)?;
     let objects: Vec<_> = page
         .objects
         .into_iter()
@@ -151,6 +154,7 @@ pub(crate) fn object_page(
     below(prefix, objects.iter().map(|stat| stat.object.as_str()))?;
     Ok(ObjectPage {
         objects,
+        passed_over: page.passed_over.into_iter().map(passed_over).collect(),
         next: next(page.next, cursor)?,
     })
 }
@@ -196,6 +200,15 @@ fn stat(stat: step::ObjectStat) -> Result<ObjectStat, Fault> {
         size: stat.size,
         sha256: stat.sha256,
     })
+}
+
+/// Something foreign may have any name, so it is only made plain.
+fn passed_over(passed: step::PassedOver) -> PassedOver {
+    PassedOver {
+        object: drydock_core::plain(&passed.object, OBJECT_BYTES_MAX),
+        hides: passed.hides,
+        why: drydock_core::plain(&passed.why, REASON_BYTES_MAX),
+    }
 }
 
 /// A key of plain names with `/` between them.

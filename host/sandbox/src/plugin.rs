@@ -1,9 +1,11 @@
 //! An admitted plugin and the typed ways to call it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use drydock_capability_etcd::EtcdAccess;
+use drydock_capability_local::files::FolderPower;
 use drydock_capability_local::{
     FolderGrants, HttpAccess, OutputSink, Outputs, SecretAccess, SecretSource, Slice,
 };
@@ -42,6 +44,8 @@ pub struct Plugin {
     pub(crate) compiled: CompiledFrom,
     /// Its connections outlive an attempt.
     pub(crate) http: HttpAccess,
+    /// The daemon's own.
+    pub(crate) own_folders: Arc<[PathBuf]>,
     /// Of the step or target that it serves.
     pub(crate) secrets: Option<Arc<dyn SecretSource>>,
     pub(crate) linked: Linked,
@@ -211,6 +215,7 @@ impl Plugin {
         &self,
         context: StepCall,
         target: TargetWords,
+        power: FolderPower,
         call: F,
     ) -> Attempt<T>
     where
@@ -221,6 +226,7 @@ impl Plugin {
             return self.wrong_world("store");
         };
         let mut guest = self.powered(context);
+        guest.folders = guest.folders.within(power);
         guest.target = target;
         let pre = pre.clone();
         self.run(guest, |store| {
@@ -277,7 +283,9 @@ impl Plugin {
         guest.may_publish = self.grants.allow_public();
         let secrets = SecretAccess::new(self.grants.secret.clone(), self.secrets.clone());
         guest.connect(self.http.clone(), secrets);
-        guest.folders = FolderGrants::new(self.grants.files.clone()).with_pulse(&guest.pulse);
+        guest.folders = FolderGrants::new(self.grants.files.clone())
+            .with_pulse(&guest.pulse)
+            .beside(Arc::clone(&self.own_folders));
         guest
     }
 

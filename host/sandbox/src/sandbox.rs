@@ -36,6 +36,7 @@ const GUEST_BLOCKING_THREADS_MAX: usize = 2;
 pub struct Sandbox {
     core: Arc<Core>,
     http: Arc<HttpConfig>,
+    own_folders: Arc<[PathBuf]>,
 }
 
 /// How to set up a sandbox.
@@ -100,6 +101,7 @@ impl Sandbox {
         Ok(Self {
             core: Arc::new(core),
             http: Arc::default(),
+            own_folders: Arc::default(),
         })
     }
 
@@ -115,6 +117,7 @@ impl Sandbox {
         Ok(Self {
             core: Arc::new(core),
             http: Arc::default(),
+            own_folders: Arc::default(),
         })
     }
 
@@ -125,7 +128,16 @@ impl Sandbox {
         Self {
             core: Arc::clone(&self.core),
             http: Arc::new(config),
+            own_folders: Arc::clone(&self.own_folders),
         }
+    }
+
+    /// The same sandbox on a node whose daemon keeps its own things in these folders: their
+    /// file system is none of a granted folder's own.
+    #[must_use]
+    pub fn beside(mut self, own_folders: Vec<PathBuf>) -> Self {
+        self.own_folders = own_folders.into();
+        self
     }
 
     /// Admits a component, or says why not. Nothing of it runs. Blocks while compiling:
@@ -180,6 +192,7 @@ impl Sandbox {
         Ok(Arc::new(Plugin {
             core: Arc::clone(&self.core),
             http: HttpAccess::new(rules, Arc::clone(&self.http)),
+            own_folders: Arc::clone(&self.own_folders),
             secrets: None,
             limits,
             speaker: Arc::new(speaker),

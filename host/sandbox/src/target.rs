@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use drydock_capability_local::files::FolderPower;
 use drydock_capability_local::{Sink, Slice};
 use drydock_core::store::{
     Completion, Layout, ObjectPage, ObjectStat, PartReceipt, Receipt, Session, SessionPage,
@@ -43,6 +44,53 @@ pub struct StoreContext {
 /// block.
 pub type CallObserver = Arc<dyn Fn(&'static str, AttemptLog) + Send + Sync>;
 
+/// The calls of a store.
+#[derive(Debug, Clone, Copy)]
+enum Export {
+    Check,
+    Layout,
+    Begin,
+    PutPart,
+    Complete,
+    Abort,
+    ListSessions,
+    List,
+    Stat,
+    GetRange,
+    Delete,
+}
+
+impl Export {
+    /// As the contract has it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Layout => "layout",
+            Self::Begin => "begin",
+            Self::PutPart => "put-part",
+            Self::Complete => "complete",
+            Self::Abort => "abort",
+            Self::ListSessions => "list-sessions",
+            Self::List => "list",
+            Self::Stat => "stat",
+            Self::GetRange => "get-range",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// What it may do with granted folders: a target that is not there is not made by
+    /// somebody who looks at it.
+    fn power(self) -> FolderPower {
+        match self {
+            Self::Begin | Self::PutPart => FolderPower::Create,
+            Self::Check | Self::Complete | Self::Abort | Self::Delete => FolderPower::Write,
+            Self::Layout | Self::ListSessions | Self::List | Self::Stat | Self::GetRange => {
+                FolderPower::Read
+            }
+        }
+    }
+}
+
 impl StoreTarget {
     #[must_use]
     pub fn new(plugin: Arc<Plugin>, context: StoreContext) -> Self {
@@ -69,7 +117,7 @@ impl StoreTarget {
         self.observed("check-config", attempt)
     }
 
-    async fn call<T, F>(&self, name: &'static str, call: F) -> Result<T, Fault>
+    async fn call<T, F>(&self, name: Export, call: F) -> Result<T, Fault>
     where
         T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a step::Guest, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
@@ -84,8 +132,11 @@ impl StoreTarget {
             name: target,
             config,
         };
-        let attempt = self.plugin.store_call(step, words, call).await;
-        self.observed(name, attempt)
+        let attempt = self
+            .plugin
+            .store_call(step, words, name.power(), call)
+            .await;
+        self.observed(name.word(), attempt)
     }
 
     fn observed<T>(&self, name: &'static str, attempt: Attempt<T>) -> Result<T, Fault> {
@@ -97,12 +148,16 @@ impl StoreTarget {
 #[async_trait]
 impl Target for StoreTarget {
     async fn check(&self) -> Result<Vec<Finding>, Fault> {
-        let found = self.call("check", |step, store| Box::pin(step.call_check(store)));
+        let found = self.call(Export::Check, |step, store| {
+            Box::pin(step.call_check(store))
+        });
         answer::findings(found.await?, self.plugin.bounds())
     }
 
     async fn layout(&self) -> Result<Layout, Fault> {
-        let layout = self.call("layout", |step, store| Box::pin(step.call_layout(store)));
+        let layout = self.call(Export::Layout, |step, store| {
+            Box::pin(step.call_layout(store))
+        });
         answer::layout(layout.await?)
     }
 
@@ -113,7 +168,7 @@ impl Target for StoreTarget {
         part_size: u64,
     ) -> Result<Session, Fault> {
         let object = object.to_owned();
-        let session = self.call("begin", move |step, store| {
+        let session = self.call(Export::Begin, move |step, store| {
             Box::pin(async move { step.call_begin(store, &object, size_max, part_size).await })
         });
         answer::session(session.await?)
@@ -128,7 +183,7 @@ impl Target for StoreTarget {
     ) -> Result<Receipt, Fault> {
         let session = session.0.clone();
         let slice = Slice::new(part.bytes, part.offset, part.length)?;
-        let receipt = self.call("put-part", move |step, store| {
+        let receipt = self.call(Export::PutPart, move |step, store| {
             Box::pin(async move {
                 let slice = lend_slice(store, slice)?;
                 step.call_put_part(store, &session, number, offset, slice)
@@ -148,7 +203,7 @@ impl Target for StoreTarget {
     ) -> Result<Completion, Fault> {
         let session = session.0.clone();
         let receipts: Vec<_> = receipts.iter().map(wit_receipt).collect();
-        let completion = self.call("complete", move |step, store| {
+        let completion = self.call(Export::Complete, move |step, store| {
             Box::pin(async move {
                 step.call_complete(store, &session, &receipts, size, &sha256, if_absent)
                     .await
@@ -159,7 +214,7 @@ impl Target for StoreTarget {
 
     async fn abort(&self, session: &Session) -> Result<(), Fault> {
         let session = session.0.clone();
-        self.call("abort", move |step, store| {
+        self.call(Export::Abort, move |step, store| {
             Box::pin(async move { step.call_abort(store, &session).await })
         })
         .await
@@ -171,7 +226,7 @@ impl Target for StoreTarget {
         cursor: Option<&str>,
     ) -> Result<SessionPage, Fault> {
         let (below, from) = (prefix.to_owned(), cursor.map(str::to_owned));
-        let page = self.call("list-sessions", move |step, store| {
+        let page = self.call(Export::ListSessions, move |step, store| {
             Box::pin(async move {
                 step.call_list_sessions(store, &below, from.as_deref())
                     .await
@@ -182,7 +237,7 @@ impl Target for StoreTarget {
 
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Fault> {
         let (below, from) = (prefix.to_owned(), cursor.map(str::to_owned));
-        let page = self.call("list", move |step, store| {
+        let page = self.call(Export::List, move |step, store| {
             Box::pin(async move { step.call_list(store, &below, from.as_deref()).await })
         });
         answer::object_page(page.await?, prefix, cursor, self.plugin.bounds())
@@ -190,7 +245,7 @@ impl Target for StoreTarget {
 
     async fn stat(&self, object: &str) -> Result<ObjectStat, Fault> {
         let wanted = object.to_owned();
-        let stat = self.call("stat", move |step, store| {
+        let stat = self.call(Export::Stat, move |step, store| {
             Box::pin(async move { step.call_stat(store, &wanted).await })
         });
         answer::stat_of(object, stat.await?)
@@ -206,7 +261,7 @@ impl Target for StoreTarget {
         let object = object.to_owned();
         let sink = Sink::new(length, into);
         let handle = sink.clone();
-        self.call("get-range", move |step, store| {
+        self.call(Export::GetRange, move |step, store| {
             Box::pin(async move {
                 let handle = handle.with_pulse(&store.data().pulse);
                 let sink = lend(store, handle)?;
@@ -220,7 +275,7 @@ impl Target for StoreTarget {
 
     async fn delete(&self, object: &str) -> Result<(), Fault> {
         let object = object.to_owned();
-        self.call("delete", move |step, store| {
+        self.call(Export::Delete, move |step, store| {
             Box::pin(async move { step.call_delete(store, &object).await })
         })
         .await

@@ -21,6 +21,7 @@ from wit_world.exports.store_step import (
     ObjectPage,
     ObjectStat,
     PartLayout,
+    PassedOver,
     SessionInfo,
     SessionPage,
 )
@@ -54,7 +55,7 @@ class StoreStep(exports.StoreStep):
         )
 
     def begin(self, object, size_max, part_size):
-        folder = open_folder()
+        folder = open_folder(create=True)
         # The host refuses a key that would be no path, before anything is written.
         size_of(folder, OBJECTS + object)
         upload = {"id": new_id(object), "object": object}
@@ -104,6 +105,8 @@ class StoreStep(exports.StoreStep):
     def list_sessions(self, prefix, cursor):
         folder = open_folder()
         page = folder.list(UPLOADS, cursor)
+        if page.passed_over:
+            raise Err(page.passed_over[0].why)
         found = []
         for entry in page.entries:
             if entry.path.endswith("/session"):
@@ -117,7 +120,8 @@ class StoreStep(exports.StoreStep):
         page = open_folder().list(OBJECTS + prefix, cursor)
         name = len(OBJECTS)
         stats = [ObjectStat(found.path[name:], found.size, None) for found in page.entries]
-        return ObjectPage(stats, page.next)
+        passed = [PassedOver(found.path[name:], True, found.why.message) for found in page.passed_over]
+        return ObjectPage(stats, passed, page.next)
 
     def stat(self, object):
         return ObjectStat(object, open_folder().size(OBJECTS + object), None)
@@ -152,8 +156,9 @@ def configured_folder():
     return folder
 
 
-def open_folder():
-    return Folder.open(configured_folder())
+def open_folder(create=False):
+    """Only `begin` and `put_part` may make a folder that is not there."""
+    return Folder.open(configured_folder(), create)
 
 
 def new_id(object):

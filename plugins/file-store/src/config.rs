@@ -28,6 +28,9 @@ pub struct Config {
     /// Parts of one object that are written at once, 1 to 16.
     #[serde(default = "parallel_default")]
     pub parallel: u32,
+    /// Whether the folder has to lie on a mount of its own.
+    #[serde(default)]
+    pub require_mount: bool,
 }
 
 impl Config {
@@ -38,6 +41,7 @@ impl Config {
             folder: folder.to_owned(),
             part_mebibytes: None,
             parallel: PARALLEL_DEFAULT,
+            require_mount: false,
         }
     }
 

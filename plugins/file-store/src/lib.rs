@@ -27,8 +27,8 @@ mod upload;
 
 use drydock_plugin_sdk::{
     Classed as _, Completion, Error, Finding, Folder, ObjectPage, ObjectStat, PartLayout,
-    PartReceipt, SessionInfo, SessionPage, Sink, Slice, Store, from_token, to_token, unique_id,
-    warn,
+    PartReceipt, PassedOver, SessionInfo, SessionPage, Sink, Slice, Store, from_token, to_token,
+    unique_id, warn,
 };
 
 pub use config::Config;
@@ -45,9 +45,30 @@ impl FileStore {
         Self { config }
     }
 
-    /// Opens the folder; it is created if missing.
+    /// Opens the folder, which has to be there.
     pub fn folder(&self) -> Result<Folder, Error> {
-        Folder::open(&self.config.folder)
+        self.mounted(Folder::open(&self.config.folder, false)?)
+    }
+
+    /// Opens the folder to begin an upload; it is made if it is missing. Where it has to lie
+    /// on a mount of its own, its file system has it already: a folder that was made in
+    /// the place of a mount would be one of the node's own disk.
+    fn folder_to_begin(&self) -> Result<Folder, Error> {
+        let create = !self.config.require_mount;
+        self.mounted(Folder::open(&self.config.folder, create)?)
+    }
+
+    fn mounted(&self, folder: Folder) -> Result<Folder, Error> {
+        if !self.config.require_mount || folder.is_mounted()? {
+            return Ok(folder);
+        }
+        Err(Error::permanent(
+            "not-mounted",
+            format!(
+                "{} is not on a mount of its own, as `requireMount: true` in the target's config wants it: mount its file system, or remove the key if it is to lie on this node's own disk",
+                self.config.folder
+            ),
+        ))
     }
 }
 
@@ -78,7 +99,7 @@ impl Store for FileStore {
         part_size: u64,
     ) -> Result<Vec<u8>, Error> {
         check_object(object)?;
-        let folder = self.folder()?;
+        let folder = self.folder_to_begin()?;
         // Asking for its size lets the host refuse a key that it would not take later.
         folder.size(object).absent_if("not-found")?;
         let upload = Upload {
@@ -133,6 +154,10 @@ impl Store for FileStore {
     fn list_sessions(&self, prefix: &str, cursor: Option<&str>) -> Result<SessionPage, Error> {
         let folder = self.folder()?;
         let page = folder.list(UPLOADS, cursor)?;
+        if let Some(passed) = page.passed_over.first() {
+            // An upload that nobody can see takes room for good.
+            return Err(passed.why.clone());
+        }
         let metas = page.entries.iter().filter(|entry| is_meta(&entry.path));
         let sessions =
             metas.filter_map(|entry| open_upload(&folder, &entry.path, prefix).transpose());
@@ -144,13 +169,21 @@ impl Store for FileStore {
 
     fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
         let page = self.folder()?.list(prefix, cursor)?;
-        let objects = page
-            .entries
-            .into_iter()
-            .filter(|entry| is_object(&entry.path));
+        let objects = page.entries.into_iter();
+        let passed = page.passed_over.into_iter();
         Ok(ObjectPage {
             objects: objects
+                .filter(|entry| is_object(&entry.path))
                 .map(|entry| stat_of(entry.path, entry.size))
+                .collect(),
+            passed_over: passed
+                .filter(|passed| passed.path != UPLOADS)
+                .map(|passed| PassedOver {
+                    // A name that is no text, or a pipe, can be no folder of objects.
+                    hides: !matches!(passed.why.code.as_str(), "bad-name" | "not-a-file"),
+                    object: passed.path,
+                    why: passed.why.message,
+                })
                 .collect(),
             next: page.next,
         })

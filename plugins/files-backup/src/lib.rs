@@ -72,7 +72,7 @@ struct Archive<'a> {
 
 impl Archive<'_> {
     fn add_folder(&mut self, path: &str, order: &Order) -> Result<(), Error> {
-        let folder = Folder::open(path)?;
+        let folder = Folder::open(path, false)?;
         let walk = folder.walk(order.one_file_system)?;
         loop {
             if progress::cancelled() {

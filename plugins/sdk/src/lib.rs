@@ -70,6 +70,6 @@ pub use log::say;
 #[doc(hidden)]
 pub use manifest::{is_request, to_array};
 pub use step::{
-    Backup, Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, Report, SessionInfo,
-    SessionPage, Store, Verdict, Verify, from_token, to_token,
+    Backup, Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, PassedOver, Report,
+    SessionInfo, SessionPage, Store, Verdict, Verify, from_token, to_token,
 };

@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 
 pub use crate::bindings::backup::exports::drydock::plugin::backup_step::Report;
 pub use crate::bindings::store::exports::drydock::plugin::store_step::{
-    Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, SessionInfo, SessionPage,
+    Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, PassedOver, SessionInfo,
+    SessionPage,
 };
 pub use crate::bindings::verify::exports::drydock::plugin::verify_step::Verdict;
 
@@ -61,7 +62,8 @@ pub trait Store: Sized {
     /// How the store wants its parts.
     fn layout(&self) -> Result<PartLayout, Error>;
 
-    /// Opens an upload and answers its session, at most 4 KiB.
+    /// Opens an upload and answers its session, at most 4 KiB. Only this call and
+    /// `put_part` can make the target's folder.
     fn begin(&self, object: &str, size_max: Option<u64>, part_size: u64) -> Result<Vec<u8>, Error>;
 
     /// Stores one part and answers its receipt, at most 4 KiB.
@@ -89,10 +91,10 @@ pub trait Store: Sized {
     /// Uploads that were neither completed nor aborted.
     fn list_sessions(&self, prefix: &str, cursor: Option<&str>) -> Result<SessionPage, Error>;
 
-    /// Objects of this prefix, sorted by key.
+    /// Objects of this prefix, sorted by key; what cannot be read is told as passed over.
     fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error>;
 
-    /// Error code `not-found` when there is no such object.
+    /// Error code `not-found` when there is no such object, and for no other reason.
     fn stat(&self, object: &str) -> Result<ObjectStat, Error>;
 
     /// Hands `length` bytes from `offset` on to the sink.

@@ -12,12 +12,14 @@ mod folder;
 mod grants;
 mod item;
 mod listing;
+mod mount;
 mod path;
 mod walk;
 
 pub use beneath::open as open_beneath;
 pub use folder::Folder;
-pub use grants::FolderGrants;
+pub use grants::{FolderGrants, FolderPower};
 pub use item::{Item, ItemKind};
-pub use listing::{Entry, Page};
+pub use listing::{Entry, Page, PassedOver};
+pub use mount::is_own_mount;
 pub use walk::Walk;

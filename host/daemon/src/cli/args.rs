@@ -389,6 +389,14 @@ pub enum TargetVerb {
         #[arg(long)]
         probe: bool,
     },
+    /// Take what is at a target now for the one to store at, in place of the one where
+    /// recovery points were stored before. Nothing there is changed; a new target gets its
+    /// `drydock-target.json`.
+    Accept {
+        /// The target's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -59,31 +59,29 @@ fn own_identities(shelf: &Shelf) -> Option<Arc<Identities>> {
     })
 }
 
+/// What is told of all targets together.
+#[derive(Default)]
+struct Shown {
+    values: Vec<Value>,
+    rows: Vec<Vec<String>>,
+    notes: Vec<String>,
+    strangers: Strangers,
+    /// Whether there may be more than is shown.
+    is_partial: bool,
+}
+
 async fn list(output: Output, shelf: &Shelf) -> Outcome {
-    let mut values = Vec::new();
-    let mut rows = Vec::new();
-    let mut notes = Vec::new();
-    let mut strangers = Strangers::default();
+    let mut shown = Shown::default();
     let mut failure = None;
     let mut targets = 0;
     for document in shelf.documents() {
-        let listed = match listed(shelf, document).await {
-            Ok(listed) => listed,
+        match list_target(shelf, document, &mut shown).await {
+            Ok(()) => targets += 1,
             Err(error) => {
+                // A target that fails hides what it has, and must not hide what others have.
                 warn_of(document, &error);
+                shown.is_partial = true;
                 failure = Some(error);
-                continue;
-            }
-        };
-        targets += 1;
-        for entry in &listed {
-            let name = document.value.name.as_str();
-            values.push(list_value(name, entry));
-            rows.push(list_row(name, entry));
-            if let Standing::Refused(error) = &entry.standing
-                && !strangers.count(error)
-            {
-                notes.push(chain(error));
             }
         }
     }
@@ -104,20 +102,53 @@ async fn list(output: Output, shelf: &Shelf) -> Outcome {
         "STATE",
         "MARK",
     ];
-    print::rows(output, &values, &header, rows)?;
-    notes.extend(strangers.sentences());
-    notes.iter().for_each(|note| print::note(note));
-    Ok(if failure.is_some() {
+    print::rows(output, &shown.values, &header, shown.rows)?;
+    shown.notes.extend(shown.strangers.sentences());
+    shown.notes.iter().for_each(|note| print::note(note));
+    Ok(if shown.is_partial {
         Exit::Degraded
     } else {
         Exit::Done
     })
 }
 
-async fn listed(shelf: &Shelf, document: &Located<TargetDocument>) -> Result<Vec<Listed>, Failure> {
+async fn list_target(
+    shelf: &Shelf,
+    document: &Located<TargetDocument>,
+    shown: &mut Shown,
+) -> Result<(), Failure> {
     let target = shelf.target(document)?;
+    let name = &document.value.name;
     let repository = Repository::new(&target, &shelf.signers);
-    Ok(repository.list(shelf.cluster.as_ref(), LISTED_MAX).await?)
+    let listed = repository.list(shelf.cluster.as_ref(), LISTED_MAX).await?;
+    for entry in &listed.points {
+        shown.values.push(list_value(name.as_str(), entry));
+        shown.rows.push(list_row(name.as_str(), entry));
+        match &entry.standing {
+            Standing::Sound(_) => {}
+            Standing::Refused(error) if shown.strangers.count(error) => {}
+            Standing::Refused(error) => shown.notes.push(chain(error)),
+            Standing::Unread(error) => shown.misses(chain(error)),
+        }
+    }
+    for why in listed.unread {
+        shown.misses(format!("target {name}: {why}"));
+    }
+    let warning = super::target::warning(&shelf.workshop.node, &target, name);
+    if let Some(why) = warning.await {
+        shown.misses(why);
+    }
+    let foreign = listed.foreign.note();
+    let foreign = foreign.map(|note| format!("Target {name}: {note}."));
+    shown.notes.extend(foreign);
+    Ok(())
+}
+
+impl Shown {
+    fn misses(&mut self, why: String) {
+        self.is_partial = true;
+        self.notes.push(format!("warning: {why}"));
+    }
 }
 
 fn list_value(target: &str, entry: &Listed) -> Value {
@@ -142,6 +173,10 @@ fn list_value(target: &str, entry: &Listed) -> Value {
         }
         Standing::Refused(error) => {
             value["state"] = json!("Refused");
+            value["reason"] = json!(chain(error));
+        }
+        Standing::Unread(error) => {
+            value["state"] = json!("Unread");
             value["reason"] = json!(chain(error));
         }
     }
@@ -177,6 +212,7 @@ fn list_row(target: &str, entry: &Listed) -> Vec<String> {
             row.push("Sound".to_owned());
         }
         Standing::Refused(_) => row.extend(["-", "-", "-", "-", "-", "Refused"].map(str::to_owned)),
+        Standing::Unread(_) => row.extend(["-", "-", "-", "-", "-", "Unread"].map(str::to_owned)),
     }
     row.push(entry.mark.as_ref().map_or_else(|| "-".to_owned(), marked));
     row
@@ -188,6 +224,7 @@ fn marked(mark: &FoundMark) -> String {
     match &mark.standing {
         MarkStanding::Sound { mark, .. } => format!("{word} {}", mark.at),
         MarkStanding::Refused(why) => format!("{word}, which says nothing: {why}"),
+        MarkStanding::Unread(why) => format!("{word}, which cannot be read: {why}"),
     }
 }
 
@@ -204,6 +241,10 @@ fn mark_value(mark: &FoundMark) -> Value {
         MarkStanding::Refused(why) => json!({
             "mark": mark.name.kind(),
             "refused": why,
+        }),
+        MarkStanding::Unread(why) => json!({
+            "mark": mark.name.kind(),
+            "unread": why,
         }),
     }
 }

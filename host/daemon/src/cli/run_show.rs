@@ -7,7 +7,7 @@ use drydock_engine::RunView;
 use drydock_engine::model::Outcome as RunOutcome;
 use drydock_engine::replay::replay;
 use drydock_engine::view::{DrillView, OutputView, StorePhase, StoreView};
-use drydock_journal::{Attempt, Journal, Occurrence, RunRow};
+use drydock_journal::{Attempt, Journal, Occurrence, OpenError, RunRow};
 use drydock_snapshot::Status;
 use serde_json::{Value, json};
 
@@ -130,10 +130,10 @@ fn unknown(run: &RunId, rows: &[RunRow]) -> Failure {
 
 /// The journal without its lock: looking is allowed while a run is under way.
 fn reader(node: &Node) -> Result<Option<Journal>, Failure> {
-    if !node.journal_path().exists() {
-        return Ok(None);
+    match Journal::open_reader(node.state()) {
+        Err(OpenError::Missing { .. }) => Ok(None),
+        opened => Ok(Some(opened?)),
     }
-    Ok(Some(Journal::open_reader(node.state())?))
 }
 
 fn view(journal: &Journal, row: &RunRow) -> Result<RunView, Failure> {
@@ -369,14 +369,17 @@ pub fn reasons(view: &RunView) -> Vec<String> {
     }
 }
 
-/// Everything that the backup steps and the verify steps found.
+/// Everything that the backup steps, the host and the verify steps found.
 fn findings(view: &RunView) -> Vec<String> {
+    let outputs = view.outputs.iter();
+    let own = outputs.map(|output| (&output.step, &output.findings));
     let verdicts = view.outputs.iter().flat_map(|output| &output.verdicts);
     let verified =
         verdicts.filter_map(|judged| Some((&judged.step, &judged.verdict.as_ref()?.findings)));
     let backups = view.backups.iter();
     backups
         .map(|backup| (&backup.step, &backup.findings))
+        .chain(own)
         .chain(verified)
         .flat_map(|(step, findings)| findings.iter().map(move |found| told(step, found)))
         .collect()

@@ -64,11 +64,8 @@ fn list(output: Output, node: &Node) -> Outcome {
 /// The last occurrence of each schedule, read beside a daemon that may be running. None
 /// has ended where no daemon of this version has run yet.
 fn last_occurrences(node: &Node) -> Result<Vec<Ended>, Failure> {
-    if !node.journal_path().exists() {
-        return Ok(Vec::new());
-    }
     let journal = match Journal::open_reader(node.state()) {
-        Err(OpenError::Older { .. }) => return Ok(Vec::new()),
+        Err(OpenError::Missing { .. } | OpenError::Older { .. }) => return Ok(Vec::new()),
         opened => opened?,
     };
     let occurrences = journal.last_occurrences()?;

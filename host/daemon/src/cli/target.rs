@@ -1,35 +1,45 @@
 //! `drydock target`: looks at the places where recovery points are kept.
 
-use drydock_core::{ClusterName, Finding, Level};
-use drydock_repository::Target as _;
+mod accept;
+
+use drydock_core::{ClusterName, Finding, Level, TargetId, TargetName};
+use drydock_journal::{Journal, OpenError};
+use drydock_repository::names::PROBE_FOLDER;
 use drydock_repository::probe::probe;
+use drydock_repository::{Target as _, identity};
+use drydock_sandbox::StoreTarget;
 
 use super::args::{Global, Output, TargetVerb};
 use super::{block_on, print};
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::node::{Need, Node, Workshop, accept_config};
-
-/// Where the probe works, beside the folders of clusters. Each probe has a folder of its
-/// own in it, so that two at once do not meet.
-const PROBE_FOLDER: &str = "drydock-probe";
+use crate::steps::guard;
 
 pub fn dispatch(global: &Global, verb: &TargetVerb) -> Outcome {
-    let TargetVerb::Check { name, probe } = verb;
+    let (TargetVerb::Check { name, .. } | TargetVerb::Accept { name }) = verb;
     let node = Node::load(global, &Need::target(Some(name)))?;
     let output = global.output;
-    block_on(async move { check(output, node, name, *probe).await })
+    match verb {
+        TargetVerb::Check { name, probe } => {
+            block_on(async move { check(output, node, name, *probe).await })
+        }
+        TargetVerb::Accept { name } => {
+            block_on(async move { accept::accept(output, node, name).await })
+        }
+    }
 }
 
 async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome {
     let workshop = Workshop::open_to_read(node)?;
-    let document = workshop.node.target(name)?;
-    let target = workshop.idle_target(document, &ClusterName::new(""))?;
-    accept_config(&format!("target {name}"), target.check_config().await)?;
+    let target = opened(&workshop, name).await?;
     let mut findings = match target.check().await {
         Ok(findings) => findings,
         Err(fault) => vec![Finding::new(Level::Failure, &fault.code, fault.message)],
     };
-    // What cannot even be looked at need not be written to.
+    // What cannot even be looked at need not be asked, let alone written to.
+    if exit_of(&findings) != Exit::Failed {
+        findings.push(which(&workshop.node, &target, name).await);
+    }
     if probed && exit_of(&findings) != Exit::Failed {
         let id = crate::steps::random_hex::<8>()?;
         findings.extend(probe(&target, &format!("{PROBE_FOLDER}/{id}/")).await);
@@ -43,6 +53,84 @@ async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome 
     });
     print::rows(output, &findings, &["LEVEL", "CODE", "MESSAGE"], rows)?;
     Ok(exit_of(&findings))
+}
+
+/// The target of that name, its configuration accepted.
+async fn opened(workshop: &Workshop, name: &str) -> Result<StoreTarget, Failure> {
+    let document = workshop.node.target(name)?;
+    let target = workshop.idle_target(document, &ClusterName::new(""))?;
+    accept_config(&format!("target {name}"), target.check_config().await)?;
+    Ok(target)
+}
+
+/// Which target it is, held against what the journal knows.
+async fn which(node: &Node, target: &StoreTarget, name: &str) -> Finding {
+    let name = &TargetName::new(name);
+    let known = match known_id(node, name) {
+        Ok(known) => known,
+        Err(failure) => {
+            let told = failure.sentence();
+            let message =
+                format!("whether it is the target that was stored at is not known: {told}");
+            return Finding::new(Level::Warning, "journal", message);
+        }
+    };
+    let found = match identity::find(target).await {
+        Ok(found) => found,
+        Err(error) => {
+            let fault = drydock_core::Fault::from(error);
+            return Finding::new(Level::Failure, &fault.code, fault.message);
+        }
+    };
+    match guard::accept(name, known.as_ref(), found) {
+        Err(fault) => Finding::new(Level::Failure, &fault.code, fault.message),
+        Ok(None) => Finding::new(
+            Level::Note,
+            "target-new",
+            format!(
+                "{name} has no {} yet: the first run that stores something there makes it",
+                drydock_repository::names::TARGET
+            ),
+        ),
+        Ok(Some(id)) if known.is_some() => Finding::new(
+            Level::Note,
+            "target-known",
+            format!("{name} is {id}, at which this node has stored recovery points"),
+        ),
+        Ok(Some(id)) => Finding::new(
+            Level::Note,
+            "target-id",
+            format!("{name} is {id}, at which this node has stored nothing yet"),
+        ),
+    }
+}
+
+/// Why what is listed of a target may not be what was stored at it; nothing where it is the
+/// target that was stored at, or none was.
+pub(super) async fn warning(
+    node: &Node,
+    target: &StoreTarget,
+    name: &TargetName,
+) -> Option<String> {
+    let known = match known_id(node, name) {
+        Ok(known) => known?,
+        Err(failure) => return Some(failure.sentence()),
+    };
+    match identity::find(target).await {
+        Ok(found) => guard::accept(name, Some(&known), found)
+            .err()
+            .map(|fault| fault.message),
+        Err(error) => Some(drydock_core::Fault::from(error).message),
+    }
+}
+
+/// The id that the journal has for a target.
+fn known_id(node: &Node, name: &TargetName) -> Result<Option<TargetId>, Failure> {
+    match Journal::open_reader(node.state()) {
+        Ok(journal) => Ok(journal.target_id(name)?),
+        Err(OpenError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn exit_of(findings: &[Finding]) -> Exit {

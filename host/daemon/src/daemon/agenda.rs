@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use drydock_core::files::{Located, Schedule};
-use drydock_core::{ScheduleName, UnixTime};
+use drydock_core::{RunId, ScheduleName, UnixTime};
 use drydock_journal::{Decided, HistoryLimits, KnownSchedule, Occurrence};
 use drydock_schedule::{Decision, OccurrenceEnd, Planned, Policy, Timetable};
 
@@ -89,21 +89,17 @@ pub fn reason(end: &OccurrenceEnd) -> Option<String> {
     }
 }
 
-/// The records that are kept of a schedule's runs. The newest good run always stays: it
-/// tells a daemon that starts when the last success was, and so keeps an alert from
-/// being blind.
-pub fn history(schedule: &Schedule, now: UnixTime, last_good: Option<UnixTime>) -> HistoryLimits {
+/// The records that are kept of a schedule's runs. The newest good runs, `kept`, always
+/// stay: they tell a daemon that starts when the last success was, and so keep an alert
+/// from being blind.
+pub fn history(schedule: &Schedule, now: UnixTime, kept: Vec<RunId>) -> HistoryLimits {
     let spec = &schedule.spec;
     let ttl = spec.ttl_seconds_after_finished.map(|ttl| ttl.get());
-    let since = ttl.map(|ttl| UnixTime(now.0.saturating_sub_unsigned(ttl)));
     HistoryLimits {
-        good_max: Some(
-            spec.successful_runs_history_limit
-                .unwrap_or(HISTORY_RUNS)
-                .max(1),
-        ),
+        good_max: Some(spec.successful_runs_history_limit.unwrap_or(HISTORY_RUNS)),
         bad_max: Some(spec.failed_runs_history_limit.unwrap_or(HISTORY_RUNS)),
-        finished_since: since.map(|since| last_good.map_or(since, |good| since.min(good))),
+        finished_since: ttl.map(|ttl| UnixTime(now.0.saturating_sub_unsigned(ttl))),
+        kept,
     }
 }
 
@@ -222,16 +218,16 @@ mod tests {
     }
 
     #[test]
-    fn history_keeps_the_newest_good_run_whatever_the_limits() {
+    fn history_keeps_the_newest_good_runs_whatever_the_limits() {
         let none = schedule(
             "  successfulRunsHistoryLimit: 0\n  failedRunsHistoryLimit: 0\n  ttlSecondsAfterFinished: 60\n",
         );
-        let limits = history(&none, UnixTime(1000), Some(UnixTime(500)));
-        assert_eq!((limits.good_max, limits.bad_max), (Some(1), Some(0)));
-        assert_eq!(limits.finished_since, Some(UnixTime(500)));
-        let limits = history(&none, UnixTime(1000), None);
+        let kept = vec![RunId::new("a.1")];
+        let limits = history(&none, UnixTime(1000), kept.clone());
+        assert_eq!((limits.good_max, limits.bad_max), (Some(0), Some(0)));
         assert_eq!(limits.finished_since, Some(UnixTime(940)));
-        let plain = history(&schedule(""), UnixTime(1000), None);
+        assert_eq!(limits.kept, kept);
+        let plain = history(&schedule(""), UnixTime(1000), Vec::new());
         assert_eq!(plain.good_max, Some(HISTORY_RUNS));
         assert_eq!(plain.finished_since, None);
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use drydock_core::{ScheduleName, UnixTime};
 use drydock_engine::RunView;
+use drydock_engine::model::Outcome;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -80,6 +81,7 @@ struct PerSchedule {
     duration: Histograms,
     runnable: Gauges,
     last_success: Gauges,
+    last_degraded: Gauges,
     next_due: Gauges,
     point_bytes: Gauges,
     point_revision: Gauges,
@@ -232,19 +234,22 @@ impl Metrics {
                 .get_or_create(&by(schedule))
                 .observe(seconds as f64);
         }
-        self.succeeded(view);
+        self.left(view);
     }
 
-    /// Sets what a schedule's last good run left; from the journal at the start.
-    pub fn succeeded(&self, view: &RunView) {
+    /// Sets what a schedule's good run left; from the journal at the start, the oldest
+    /// first.
+    pub fn left(&self, view: &RunView) {
         let (Some(finished), Some(outcome)) = (view.finished, &view.outcome) else {
             return;
         };
-        if !outcome.is_good() {
-            return;
-        }
         let per = &self.schedules;
-        set(&per.last_success, &view.schedule, finished.0);
+        let last = match outcome {
+            Outcome::Succeeded => &per.last_success,
+            Outcome::Degraded { .. } => &per.last_degraded,
+            Outcome::Failed { .. } | Outcome::Superseded { .. } => return,
+        };
+        set(last, &view.schedule, finished.0);
         if let Some(drill) = &view.drill {
             let result = drill.result.as_ref();
             let measured = result.and_then(|result| result.recovery_milliseconds);
@@ -274,6 +279,7 @@ impl PerSchedule {
             duration: Family::new_with_constructor(run_histogram),
             runnable: Family::default(),
             last_success: Family::default(),
+            last_degraded: Family::default(),
             next_due: Family::default(),
             point_bytes: Family::default(),
             point_revision: Family::default(),
@@ -303,10 +309,11 @@ impl PerSchedule {
     }
 
     /// In the order of [`GAUGES`].
-    fn gauges(&self) -> [&Gauges; 6] {
+    fn gauges(&self) -> [&Gauges; 7] {
         [
             &self.runnable,
             &self.last_success,
+            &self.last_degraded,
             &self.next_due,
             &self.point_bytes,
             &self.point_revision,
@@ -316,14 +323,18 @@ impl PerSchedule {
 }
 
 /// Names and meanings of the gauges that every schedule has.
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: [(&str, &str); 7] = [
     (
         "schedule_runnable",
         "0 while a run of the schedule could not be started; /readyz says why",
     ),
     (
         "schedule_last_success_timestamp_seconds",
-        "When the last run that committed a recovery point, or drilled one that passed, ended, in seconds since 1970",
+        "When the last run ended that Succeeded, in seconds since 1970; Degraded ones do not count",
+    ),
+    (
+        "schedule_last_degraded_timestamp_seconds",
+        "When the last run ended that was Degraded, in seconds since 1970",
     ),
     (
         "schedule_next_due_timestamp_seconds",
@@ -419,6 +430,47 @@ mod tests {
         metrics.in_force(&names(&["a", "b"]), &names(&["b"]));
         let text = metrics.text();
         assert!(!text.contains("schedule=\"a\""), "{text}");
+    }
+
+    fn ended(outcome: Outcome, finished: i64) -> RunView {
+        RunView {
+            run: drydock_core::RunId::new(format!("a.{finished}")),
+            schedule: ScheduleName::new("a"),
+            cluster: drydock_core::ClusterName::new("c"),
+            due: UnixTime(1),
+            by_hand: false,
+            created: UnixTime(1),
+            finished: Some(UnixTime(finished)),
+            phase: drydock_engine::view::RunPhase::Finished,
+            outcome: Some(outcome),
+            backups: Vec::new(),
+            outputs: Vec::new(),
+            stores: Vec::new(),
+            drill: None,
+            pins: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_succeeded_is_a_success() {
+        let metrics = Metrics::new(UnixTime(7));
+        let degraded = Outcome::Degraded {
+            reasons: vec!["target local was given up".to_owned()],
+        };
+        metrics.left(&ended(Outcome::Succeeded, 20));
+        metrics.left(&ended(degraded, 30));
+        let superseded = Outcome::Superseded {
+            reasons: Vec::new(),
+        };
+        metrics.left(&ended(superseded, 40));
+        let text = metrics.text();
+        for line in [
+            "drydock_schedule_last_success_timestamp_seconds{schedule=\"a\"} 20",
+            "drydock_schedule_last_degraded_timestamp_seconds{schedule=\"a\"} 30",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
     }
 
     #[test]

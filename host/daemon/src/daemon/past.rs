@@ -1,31 +1,57 @@
-//! What the journal tells a daemon that starts: the last success of every schedule, so
-//! that a restart does not blind an alert.
+//! What the journal tells a daemon that starts: the last success of every schedule and its
+//! last degraded run, so that a restart does not blind an alert.
 
 use drydock_core::ScheduleName;
 use drydock_engine::RunView;
+use drydock_engine::model::Outcome;
 use drydock_engine::replay::replay;
 use drydock_journal::{Journal, RunRow};
 
-/// The newest run of the schedule that ended well, as it was then. A run whose records
-/// cannot be read is passed over: another version of Drydock wrote it.
-pub fn last_good(journal: &Journal, schedule: &ScheduleName) -> Option<RunView> {
+/// The schedule's newest run that succeeded and its newest degraded one, as they were then,
+/// the older of the two first. A run whose records cannot be read is passed over: another
+/// version of Drydock wrote it.
+pub fn last_good(journal: &Journal, schedule: &ScheduleName) -> Vec<RunView> {
     let rows = journal
         .runs(Some(schedule))
         .inspect_err(|error| tracing::warn!(%schedule, %error, "earlier runs cannot be read"))
-        .ok()?;
-    let row = newest_good(&rows)?;
-    let records = journal.records(&row.run).ok()?;
-    let state = replay(&row.run, &records)
-        .inspect_err(
-            |error| tracing::warn!(run = %row.run, %error, "an earlier run cannot be read"),
-        )
-        .ok()?;
+        .unwrap_or_default();
+    let newest = newest_good(&rows);
+    newest.iter().filter_map(|row| view(journal, row)).collect()
+}
+
+fn view(journal: &Journal, row: &RunRow) -> Option<RunView> {
+    let unread = |error: &dyn std::error::Error| tracing::warn!(run = %row.run, %error, "an earlier run cannot be read");
+    let records = journal.records(&row.run);
+    let records = records.inspect_err(|error| unread(error)).ok()?;
+    let state = replay(&row.run, &records);
+    let state = state.inspect_err(|error| unread(error)).ok()?;
     Some(RunView::of(&state))
 }
 
-/// The run that ended last among those that ended well.
-pub fn newest_good(rows: &[RunRow]) -> Option<&RunRow> {
-    rows.iter()
-        .filter(|row| row.end.as_ref().is_some_and(|end| end.good))
-        .max_by_key(|row| row.end.as_ref().map(|end| end.finished))
+/// Of the runs that succeeded and of those that were degraded the one that ended last, the
+/// older of the two first.
+pub fn newest_good(rows: &[RunRow]) -> Vec<&RunRow> {
+    let ended = |wanted: fn(&Outcome) -> bool| {
+        let rows = rows.iter();
+        rows.filter(|row| outcome(row).is_some_and(|outcome| wanted(&outcome)))
+            .max_by_key(|row| finished(row))
+    };
+    let succeeded = ended(|outcome| matches!(outcome, Outcome::Succeeded));
+    let degraded = ended(|outcome| matches!(outcome, Outcome::Degraded { .. }));
+    let mut newest: Vec<_> = succeeded.into_iter().chain(degraded).collect();
+    newest.sort_by_key(|row| finished(row));
+    newest
+}
+
+fn outcome(row: &RunRow) -> Option<Outcome> {
+    let end = row.end.as_ref().filter(|end| end.good)?;
+    serde_json::from_str(&end.outcome)
+        .inspect_err(
+            |error| tracing::warn!(run = %row.run, %error, "an earlier outcome cannot be read"),
+        )
+        .ok()
+}
+
+fn finished(row: &RunRow) -> Option<drydock_core::UnixTime> {
+    row.end.as_ref().map(|end| end.finished)
 }

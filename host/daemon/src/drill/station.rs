@@ -146,7 +146,10 @@ pub async fn newest(
     target: &str,
 ) -> Result<RecoveryPoint, NewestError> {
     let listed = repository.list(Some(cluster), 1).await?;
-    let Some(newest) = listed.into_iter().next() else {
+    if let Some(why) = listed.unread.first() {
+        return Err(NewestError::Unread(why.clone()));
+    }
+    let Some(newest) = listed.points.into_iter().next() else {
         return Err(NewestError::None {
             cluster: cluster.to_string(),
             target: target.to_owned(),
@@ -154,7 +157,7 @@ pub async fn newest(
     };
     match newest.standing {
         Standing::Sound(point) => Ok(*point),
-        Standing::Refused(error) => Err(NewestError::Refused(error)),
+        Standing::Refused(error) | Standing::Unread(error) => Err(NewestError::Refused(error)),
     }
 }
 
@@ -165,6 +168,8 @@ pub enum NewestError {
     None { cluster: String, target: String },
     #[error("the newest recovery point cannot be drilled")]
     Refused(#[source] RepositoryError),
+    #[error("which recovery point is the newest is not known: {0}")]
+    Unread(String),
     #[error(transparent)]
     Target(#[from] RepositoryError),
 }
@@ -174,6 +179,7 @@ impl NewestError {
     pub fn into_fault(self) -> Fault {
         match self {
             Self::None { .. } => Fault::permanent("no-recovery-point", self.to_string()),
+            Self::Unread(_) => Fault::permanent("unread", self.to_string()),
             Self::Refused(error) | Self::Target(error) => error.into(),
         }
     }

@@ -44,6 +44,8 @@ pub struct Answers {
     /// Folders that are backed up beside etcd; often none.
     pub files: Vec<PathBuf>,
     pub target_folder: PathBuf,
+    /// Whether it lies on a mount of its own, apart from `/` and from the state folder.
+    pub target_is_mounted: bool,
     pub schedule: String,
     pub time_zone: String,
     pub sealing: Sealing,
@@ -150,6 +152,7 @@ impl Gatherer {
                 login,
                 files: files?,
                 target_folder: target_folder?,
+                target_is_mounted: false,
                 schedule: schedule?,
                 time_zone: time_zone?,
                 sealing: sealing?,

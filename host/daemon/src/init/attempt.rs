@@ -2,13 +2,16 @@
 //! fails is a warning with its mend, since a cluster may be down just now.
 
 use drydock_core::files::{Cluster, Located, Target};
-use drydock_core::{Fault, Level};
-use drydock_repository::Target as _;
+use drydock_core::{Fault, Level, TargetName};
+use drydock_repository::{Target as _, identity};
+use drydock_sandbox::StoreTarget;
 use serde::Serialize;
 
 use crate::cli::print;
+use crate::clock::SystemClock;
 use crate::exit::{Chain, Failure};
 use crate::node::{Workshop, cluster_access};
+use crate::steps::guard;
 
 /// One member's answer.
 #[derive(Debug, Serialize)]
@@ -139,12 +142,37 @@ async fn try_target(
         .map_err(|failure| Chain(&failure.error).to_string())?;
     let mut findings = store.check_config().await.map_err(|fault| fault.message)?;
     findings.extend(store.check().await.map_err(|fault| fault.message)?);
+    let is_sound = findings.iter().all(|found| found.level < Level::Failure);
+    if is_sound {
+        name_target(&store, &target.value.name, tried).await?;
+    }
     for finding in findings {
         let text = format!("target {}: {}", target.value.name, finding.message);
         match finding.level {
             Level::Failure | Level::Warning => tried.warnings.push(text),
             Level::Note => tried.notes.push(text),
         }
+    }
+    Ok(())
+}
+
+/// Gives the target its id, or tells that somebody did so before.
+async fn name_target(
+    store: &StoreTarget,
+    name: &TargetName,
+    tried: &mut Tried,
+) -> Result<(), String> {
+    let told = |fault: Fault| fault.message;
+    let found = identity::find(store)
+        .await
+        .map_err(|error| told(error.into()))?;
+    match guard::accept(name, None, found).map_err(told)? {
+        None => {
+            guard::make(store, name, &SystemClock).await.map_err(told)?;
+        }
+        Some(id) => tried.notes.push(format!(
+            "Target {name} has been stored at before (it is {id}): recovery points go beside those that are there."
+        )),
     }
     Ok(())
 }

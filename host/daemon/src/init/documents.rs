@@ -202,18 +202,30 @@ spec:
     # A backup on the disk of the node that it is for dies with that disk: mount another
     # machine's disk here.
     folder: {folder}
-  # Who can open the recovery points: public keys, age1... or ssh-ed25519 .... An etcd
+{mount}  # Who can open the recovery points: public keys, age1... or ssh-ed25519 .... An etcd
   # snapshot holds every Secret of the cluster, so without a recipient it is not stored.
   # The private keys are never needed on this node and must not be here.
   recipients:
 ",
         folder = scalar(path(&answers.target_folder)),
+        mount = if answers.target_is_mounted {
+            REQUIRE_MOUNT
+        } else {
+            ""
+        },
     );
     for recipient in recipients {
         line(&mut text, format_args!("    - {}", scalar(recipient)));
     }
     text
 }
+
+/// For a folder on a mount of its own.
+const REQUIRE_MOUNT: &str = "\
+    # The folder lies on a mount of its own. When that is gone, nothing is stored on this
+    # node's disk in its place: the store step fails.
+    requireMount: true
+";
 
 fn schedule(answers: &Answers) -> String {
     format!(

@@ -27,6 +27,7 @@ mod survey;
 
 use std::path::Path;
 
+use drydock_capability_local::files::is_own_mount;
 use drydock_core::Clock as _;
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use serde_json::json;
@@ -68,7 +69,9 @@ pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
         // Whoever may not write there should know before the first question.
         Staging::beside(&args.dir)?;
     }
-    let answers = answers::gather(args, &Survey::of(&args.root), mode)?;
+    let mut answers = answers::gather(args, &Survey::of(&args.root), mode)?;
+    let own = [answers.state.clone()];
+    answers.target_is_mounted = is_own_mount(&answers.target_folder, &own)?;
     refuse_clashes(&answers)?;
     if args.dry_run {
         return dry_run(global, &answers);

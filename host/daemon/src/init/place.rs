@@ -20,7 +20,8 @@ const NAMED_MAX: usize = 4;
 
 /// Refuses a folder that holds something.
 pub fn refuse_used(dir: &Path) -> anyhow::Result<()> {
-    let entries = match fs::read_dir(dir) {
+    let entries = fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = match entries {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {
@@ -33,7 +34,7 @@ pub fn refuse_used(dir: &Path) -> anyhow::Result<()> {
         }
     };
     let mut names: Vec<String> = entries
-        .filter_map(Result::ok)
+        .into_iter()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     if names.is_empty() {

@@ -248,13 +248,19 @@ async fn look(global: &Global) -> Outcome {
     for document in shelf.documents() {
         let target = shelf.target(document)?;
         let repository = Repository::new(&target, &shelf.signers);
-        for entry in repository.list(None, LOOKED_AT_MAX).await? {
+        let listed = repository.list(None, LOOKED_AT_MAX).await?;
+        for why in &listed.unread {
+            print::note(&format!("warning: {why}"));
+        }
+        for entry in listed.points {
             count += 1;
             newest = newest.or_else(|| Some(entry.folder.name().to_string()));
             match &entry.standing {
                 Standing::Sound(_) => sound += 1,
                 Standing::Refused(error) if strangers.count(error) => {}
-                Standing::Refused(error) => print::note(&format!("warning: {}", chain(error))),
+                Standing::Refused(error) | Standing::Unread(error) => {
+                    print::note(&format!("warning: {}", chain(error)));
+                }
             }
         }
     }

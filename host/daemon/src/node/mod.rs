@@ -17,7 +17,7 @@ mod secrets;
 mod station;
 mod workshop;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use drydock_core::files::{DocumentSet, FileError, Located, NodeConfig, nearest};
 use drydock_core::{ScheduleName, files};
@@ -99,10 +99,6 @@ impl Node {
 
     pub fn state(&self) -> &Path {
         &self.config.value.spec.state
-    }
-
-    pub fn journal_path(&self) -> PathBuf {
-        self.state().join(drydock_journal::JOURNAL_FILE)
     }
 
     /// What the schedule does, or a sentence that names the nearest schedule.

@@ -25,7 +25,7 @@ use crate::environment::Surroundings;
 use crate::exit::Failure;
 use crate::steps::{
     Attempts, Backup, Backups, Commit, FactGatherer, PipelineContext, PlainSpools, Previous,
-    SealedSpool, Sealing, Steps, Store, Verdicts,
+    SealedSpool, Sealing, Steps, Store, TargetGuard, Verdicts,
 };
 
 /// First wait before an effect is tried again, and the longest one.
@@ -125,6 +125,11 @@ impl Prepared {
                 step: step.clone(),
                 name: pin.target.clone(),
                 target: Arc::new(target.clone()),
+                guard: Arc::new(TargetGuard::new(
+                    pin.target.clone(),
+                    Arc::clone(&station.journal),
+                    Arc::clone(&station.clock),
+                )),
             })
             .collect();
         let facts = self.facts(station, &stores, &spool_root);

@@ -95,7 +95,7 @@ impl Workshop {
             clock: Arc::new(SystemClock),
         })?;
         Ok(Self {
-            sandbox: sandbox.with_http(http),
+            sandbox: sandbox.with_http(http).beside(vec![spec.state.clone()]),
             node,
             no_requests: None,
             admitted: Mutex::default(),

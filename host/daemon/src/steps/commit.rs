@@ -13,7 +13,7 @@ use drydock_repository::manifest::{
     MEDIA_TYPE_BYTES, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR, Manifest, PluginUsed, Predecessor,
     StepVerdict, Tool,
 };
-use drydock_repository::recovery_point::CommitOutcome;
+use drydock_repository::recovery_point::{CommitOutcome, LINEAGE_UNKNOWN};
 use drydock_repository::{
     Measure, Repository, Sealing, Sensitivity, Sha256, SigningKey, TrustedSigners,
 };
@@ -53,6 +53,8 @@ impl Commit {
         manifest: &str,
         signature: &str,
     ) -> Result<Event, Fault> {
+        let admitted = store.guard.admit_again(&*store.target).await;
+        admitted.map_err(Fault::not_done)?;
         let repository = Repository::new(&*store.target, &self.signers);
         let outcome = repository.commit(manifest, signature).await?;
         self.clear(store, manifest).await;
@@ -188,7 +190,7 @@ fn consistency(outputs: &[(&Output, &SealedOutput)]) -> Consistency {
 fn lineage(facts: Option<&Facts>) -> Lineage {
     let text = |name| facts.and_then(|facts| facts.text(name)).map(str::to_owned);
     Lineage {
-        id: text("lineage.id").unwrap_or_else(|| "0".repeat(16)),
+        id: text("lineage.id").unwrap_or_else(|| LINEAGE_UNKNOWN.to_owned()),
         cluster_id: text("cluster.id"),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use drydock_capability_etcd::{EtcdAccess, HashKv as LiveHash, Member, is_silence};
 use drydock_capability_local::ArchiveSummary;
 use drydock_capability_local::spool::SpoolReader;
-use drydock_core::{Clock, FactValue, Facts, Fault, ReadAt, UnixTime};
+use drydock_core::{Clock, FactValue, Facts, Fault, Finding, ReadAt, UnixTime};
 use drydock_repository::recovery_point::Observed;
 use drydock_snapshot::{
     Limits, Problems, SnapshotError, Source, StreamRefused, StreamSummary, Survey,
@@ -66,6 +66,13 @@ pub struct FactGatherer {
     pub clock: Arc<dyn Clock>,
     /// The runtime on which the calls to live members wait.
     pub runtime: Handle,
+}
+
+/// What the host knows of an artifact, and what it found meanwhile.
+#[derive(Default)]
+pub struct Gathered {
+    pub facts: Facts,
+    pub findings: Vec<Finding>,
 }
 
 /// From when to when an artifact was read.
@@ -181,17 +188,18 @@ impl FactGatherer {
         span: Span,
         plain: &SpoolReader,
         nature: Nature,
-    ) -> Result<Facts, Fault> {
-        let mut facts = Facts::default();
+    ) -> Result<Gathered, Fault> {
+        let mut gathered = Gathered::default();
+        let facts = &mut gathered.facts;
         facts.set_text("artifact.name", name);
         facts.set("artifact.size", FactValue::Unsigned(plain.size()));
         facts.set(OPENED, FactValue::Signed(span.opened.0));
         facts.set(CLOSED, FactValue::Signed(span.closed.0));
         let mut check = match nature {
-            Nature::Other => return Ok(facts),
+            Nature::Other => return Ok(gathered),
             Nature::Archive(summary) => {
-                archive(&summary, &mut facts);
-                return Ok(facts);
+                archive(&summary, facts);
+                return Ok(gathered);
             }
             Nature::Snapshot(check) => check,
         };
@@ -203,14 +211,14 @@ impl FactGatherer {
         let lap = Lap::begin();
         let survey = check.walk(&source, &self.limits)?;
         tracing::info!(figures_ms = lap.ms(), "the snapshot's figures are known");
-        check.tell(&mut facts);
+        check.tell(facts);
         if let Some(survey) = survey {
-            self.figures(&survey, &mut facts)?;
+            gathered.findings = self.figures(&survey, facts)?;
         }
-        Ok(facts)
+        Ok(gathered)
     }
 
-    fn figures(&self, survey: &Survey<'_>, facts: &mut Facts) -> Result<(), Fault> {
+    fn figures(&self, survey: &Survey<'_>, facts: &mut Facts) -> Result<Vec<Finding>, Fault> {
         let status = survey.status();
         facts.set("snapshot.hash", FactValue::Unsigned(status.hash.into()));
         facts.set("snapshot.revision", FactValue::Signed(status.revision));
@@ -239,8 +247,7 @@ impl FactGatherer {
             cluster_id: &cluster_id,
             raft_index: live.raft_index,
         };
-        self.runtime.block_on(self.previous.tell(observed, facts));
-        Ok(())
+        Ok(self.runtime.block_on(self.previous.tell(observed, facts)))
     }
 
     /// The snapshot's own hash, and for each live member the hash that it should answer.

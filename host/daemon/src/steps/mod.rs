@@ -8,6 +8,7 @@ mod attempts;
 mod backup;
 mod commit;
 mod facts;
+pub mod guard;
 mod lap;
 mod pipeline;
 mod previous;
@@ -30,6 +31,7 @@ pub use attempts::Attempts;
 pub use backup::{Backup, Backups};
 pub use commit::Commit;
 pub use facts::FactGatherer;
+pub use guard::TargetGuard;
 pub use pipeline::{PipelineContext, PipelineFactory, PlainSpools};
 pub use previous::Previous;
 pub use seal::Sealing;
@@ -127,6 +129,8 @@ impl Steps {
                 )
                 .not_done()
             })?;
+        let admitted = store.guard.admit(&*store.target).await;
+        admitted.map_err(Fault::not_done)?;
         match effect {
             Effect::BeginUpload { output, object, .. } => store.begin(*output, object).await,
             Effect::PutPart {

@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_capability_local::spool::SpoolReader;
 use drydock_capability_local::{ArchiveCheck, OutputSink, PlainSpool};
-use drydock_core::{FactValue, Facts, Fault, OutputId, StepName, UnixTime};
+use drydock_core::{FactValue, Fault, OutputId, StepName, UnixTime};
 use drydock_engine::model::{Event, SealedOutput};
 use drydock_engine::runner::Events;
 use drydock_engine::state::{RunState, name_taken};
 use drydock_repository::{Sha256, Tally};
 use drydock_snapshot::StreamCheck;
 
-use super::facts::{FactGatherer, Nature, SnapshotCheck, Span, is_snapshot};
+use super::facts::{FactGatherer, Gathered, Nature, SnapshotCheck, Span, is_snapshot};
 use super::lap::Lap;
 use super::seal::{SealThread, Sealed, Sealing};
 use super::spool::{SealedSpool, spool_fault};
@@ -169,7 +169,10 @@ impl Pipeline {
         let plain = plain.reader();
         let plain_sha256 = check.digest(&head);
         let span = Span { opened, closed };
-        let facts = self.judge_bytes(&name, span, &plain, check)?;
+        let Gathered {
+            mut facts,
+            findings,
+        } = self.judge_bytes(&name, span, &plain, check)?;
         self.taken.add(&name, &self.step, is_snapshot(&facts));
         let sealing = Lap::begin();
         let Sealed {
@@ -177,7 +180,6 @@ impl Pipeline {
             sealed_sha256,
         } = seal.finish()?;
         tracing::info!(%output, sealing_ms = sealing.ms(), sealed_size, "the output is sealed");
-        let mut facts = facts;
         facts.set("artifact.sha256", FactValue::Bytes(plain_sha256.0.to_vec()));
         let sealed = SealedOutput {
             output,
@@ -188,6 +190,7 @@ impl Pipeline {
             sealed_size,
             sealed_sha256,
             facts,
+            findings,
         };
         self.context.plain.keep(output, plain);
         self.tell(Event::OutputSealed {
@@ -202,7 +205,7 @@ impl Pipeline {
         span: Span,
         plain: &SpoolReader,
         check: Check,
-    ) -> Result<Facts, Fault> {
+    ) -> Result<Gathered, Fault> {
         let tree = Lap::begin();
         let outcome = match check {
             Check::Unknown | Check::Other(_) => Nature::Other,

@@ -1,10 +1,13 @@
 //! What the last recovery point of the same lineage says, as facts: it is what a new
 //! snapshot is compared with, and what the new manifest names as its predecessor.
+//!
+//! **Invariant:** recovery points that cannot be read are not taken for none: nothing begins
+//! a lineage while there may be some, and the run is degraded.
 
 use std::sync::Arc;
 
-use drydock_core::{ClusterName, FactValue, Facts, RecoveryPointName};
-use drydock_repository::recovery_point::{Observed, Succession};
+use drydock_core::{ClusterName, FactValue, Facts, Fault, Finding, Level, RecoveryPointName};
+use drydock_repository::recovery_point::{Ancestry, Observed, Succession};
 use drydock_repository::{Repository, TrustedSigners};
 
 use super::Store;
@@ -17,34 +20,44 @@ pub struct Previous {
     pub signers: Arc<TrustedSigners>,
 }
 
+/// What all targets together tell.
+#[derive(Default)]
+struct Told {
+    newest: Option<Succession>,
+    /// Whether there may be recovery points that nobody could read.
+    unread: bool,
+    findings: Vec<Finding>,
+}
+
 impl Previous {
-    /// Sets `previous.*` and `lineage.*`. A target that cannot be asked is passed over:
-    /// the store step will say what is wrong with it.
-    pub async fn tell(&self, observed: Observed<'_>, facts: &mut Facts) {
-        let mut newest: Option<Succession> = None;
+    /// Sets `previous.*` and `lineage.*`, and answers what an operator has to know.
+    pub async fn tell(&self, observed: Observed<'_>, facts: &mut Facts) -> Vec<Finding> {
+        let mut told = Told::default();
         for store in &self.stores {
             match self.at(store, observed).await {
-                Some(found) if taken(&found) >= newest.as_ref().and_then(taken) => {
-                    newest = Some(found);
-                }
-                _ => {}
+                Ok((ancestry, is_known)) => told.add(store, ancestry, is_known),
+                Err(fault) => told.unreadable(store, &fault.message),
             }
         }
-        let succession = newest.unwrap_or(Succession::First {
+        let Told {
+            newest,
+            unread,
+            findings,
+        } = told;
+        let newest = newest.unwrap_or(Succession::First {
             refused: Vec::new(),
         });
+        let succession = if unread { newest.with_unread() } else { newest };
         self.set(&succession, observed.cluster_id, facts);
+        findings
     }
 
-    async fn at(&self, store: &Store, observed: Observed<'_>) -> Option<Succession> {
+    /// What a target tells, and whether this node had stored there before.
+    async fn at(&self, store: &Store, observed: Observed<'_>) -> Result<(Ancestry, bool), Fault> {
+        let admitted = store.guard.admit(&*store.target).await?;
         let repository = Repository::new(&*store.target, &self.signers);
-        match repository.last_of_lineage(&self.cluster, observed).await {
-            Ok(succession) => Some(succession),
-            Err(error) => {
-                tracing::warn!(store = %store.step, %error, "the target's earlier recovery points cannot be read");
-                None
-            }
-        }
+        let ancestry = repository.last_of_lineage(&self.cluster, observed).await?;
+        Ok((ancestry, admitted.is_known))
     }
 
     fn set(&self, succession: &Succession, cluster_id: &str, facts: &mut Facts) {
@@ -68,10 +81,64 @@ impl Previous {
     }
 }
 
+impl Told {
+    fn add(&mut self, store: &Store, ancestry: Ancestry, is_known: bool) {
+        let Ancestry {
+            succession,
+            unread,
+            foreign,
+        } = ancestry;
+        let target = &store.name;
+        if let Some(note) = foreign.note() {
+            let note = format!("target {target}: {note}");
+            self.find(Level::Note, "foreign", note);
+        }
+        if !unread.is_empty() {
+            self.unreadable(store, &unread.join("; "));
+        }
+        match &succession {
+            Succession::First { refused } if !refused.is_empty() => self.find(
+                Level::Warning,
+                "previous-refused",
+                format!(
+                    "none of the earlier recovery points at target {target} can be believed, so the snapshot was compared with none: {}; add their signer to trustedSigners, or see who changed them",
+                    refused.join(", ")
+                ),
+            ),
+            Succession::Continues(_) | Succession::Begins { .. } if !is_known => self.find(
+                Level::Note,
+                "target-taken",
+                format!("target {target} holds recovery points that this node's journal knows nothing of; it was taken as it is"),
+            ),
+            _ => {}
+        }
+        if taken(&succession) >= self.newest.as_ref().and_then(taken) {
+            self.newest = Some(succession);
+        }
+    }
+
+    fn unreadable(&mut self, store: &Store, why: &str) {
+        self.unread = true;
+        let target = &store.name;
+        self.find(
+            Level::Warning,
+            "previous-unread",
+            format!(
+                "earlier recovery points at target {target} could not be read, so that a snapshot of a stale etcd would not be noticed: {why}"
+            ),
+        );
+    }
+
+    fn find(&mut self, level: Level, code: &str, message: String) {
+        tracing::info!(?level, code, "{message}");
+        self.findings.push(Finding::new(level, code, message));
+    }
+}
+
 /// When the recovery point that was found was taken; earlier than all when none was.
 fn taken(succession: &Succession) -> Option<drydock_core::UnixTime> {
     match succession {
-        Succession::First { .. } => None,
+        Succession::First { .. } | Succession::Unknown => None,
         Succession::Continues(last) | Succession::Begins { last, .. } => Some(last.manifest.taken),
     }
 }

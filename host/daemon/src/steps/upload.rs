@@ -9,6 +9,7 @@ use drydock_repository::pages::SessionPages;
 use drydock_repository::target::Part;
 use drydock_repository::{Measure, Repository, Sha256, Target, TrustedSigners};
 
+use super::guard::TargetGuard;
 use super::lap::Lap;
 use super::spool::SealedFile;
 
@@ -25,6 +26,8 @@ pub struct Store {
     pub step: StepName,
     pub name: TargetName,
     pub target: Arc<dyn Target>,
+    /// Asked before anything else of the target is.
+    pub guard: Arc<TargetGuard>,
 }
 
 /// The part of a sealed output that a `PutPart` names.
@@ -189,7 +192,7 @@ impl Store {
 }
 
 /// Other bytes than were sent: nothing was kept yet, so that there is nothing to restore.
-fn not_given_back(object: &str, fault: Fault) -> Fault {
+pub(super) fn not_given_back(object: &str, fault: Fault) -> Fault {
     if !fault.is("corrupt") {
         return fault;
     }

@@ -56,6 +56,28 @@ fn flags_alone_make_a_node_that_backs_up() {
     backs_up(&node, &key);
 }
 
+/// A target on a mount of its own has to be mounted from then on, and gets its id at once.
+#[test]
+fn a_target_on_a_mount_has_to_be_mounted() {
+    let node = Node::kubeadm(&shared_cluster());
+    let kept = node.path("kept");
+    let target = node.path("target");
+    let mounts = drydock_testkit::mounts::Mounts::new()
+        .small(&target, 64 << 20)
+        .keep(&target, &kept);
+    answer(&mut mounts.around(&node.init_with_key(&[]))).code(2);
+    let document = std::fs::read_to_string(node.path("etc/drydock/schedules/target.yaml"));
+    assert!(document.unwrap().contains("\n    requireMount: true\n"));
+    assert!(kept.join("drydock-target.json").exists());
+    let ran = node.drydock(&["run", "backup"]).code(1);
+    assert!(
+        ran.stderr.contains("is not on a mount of its own"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(files_under(&target), Vec::<PathBuf>::new());
+}
+
 /// A run with what init wrote, its recovery point opened by the key that it made.
 fn backs_up(node: &Node, identity: &str) {
     let ran = node.drydock(&["run", "backup", "--output", "json"]).ok();

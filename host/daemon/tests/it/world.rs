@@ -307,6 +307,9 @@ impl World {
 
     /// Names of the recovery points at the target.
     pub fn recovery_points(&self) -> Vec<String> {
+        if !self.folder().exists() {
+            return Vec::new();
+        }
         let answer = self
             .drydock(&["recovery-point", "list", "--output", "json"])
             .ok();
@@ -334,10 +337,11 @@ impl World {
         to
     }
 
-    /// Every file under the target, relative to it.
+    /// Every file under the target, relative to it, but that which every target has.
     pub fn stored_files(&self) -> Vec<String> {
         let mut files = Vec::new();
         walk(&self.folder(), &self.folder(), &mut files);
+        files.retain(|file| file != TARGET_OBJECT);
         files.sort();
         files
     }
@@ -385,6 +389,9 @@ impl Answer {
         self
     }
 }
+
+/// By which a node tells the target that it stored at from any other.
+pub const TARGET_OBJECT: &str = "drydock-target.json";
 
 /// Every file under a folder, or the file itself; none where nothing is there.
 pub fn files_under(path: &Path) -> Vec<PathBuf> {

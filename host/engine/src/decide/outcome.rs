@@ -88,6 +88,8 @@ fn reasons(state: &RunState) -> Vec<String> {
         reasons.extend(worth_telling(&report.findings));
     }
     for output in state.live_outputs() {
+        let own = output.sealed().map(|sealed| &sealed.findings);
+        reasons.extend(own.into_iter().flat_map(|found| worth_telling(found)));
         let verdicts = output.judging.values().filter_map(|j| j.verdict.as_ref());
         reasons.extend(verdicts.flat_map(|verdict| worth_telling(&verdict.findings)));
     }

@@ -104,6 +104,7 @@ pub fn sealed(output: u32, sealed_size: u64) -> Event {
             sealed_size,
             sealed_sha256: digest_text(output),
             facts: Facts::default(),
+            findings: Vec::new(),
         }),
     }
 }

@@ -20,6 +20,7 @@ fn page(keys: &[&str], next: Option<&str>) -> ObjectPage {
     };
     ObjectPage {
         objects: keys.iter().map(stat).collect(),
+        passed_over: Vec::new(),
         next: next.map(str::to_owned),
     }
 }

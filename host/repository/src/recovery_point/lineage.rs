@@ -4,9 +4,9 @@
 //! raft index goes on is no new lineage: it is a member that lags, and a verify step's
 //! business.
 
-use drydock_core::{ClusterName, RecoveryPointName};
+use drydock_core::{ClusterName, Fault, RecoveryPointName};
 
-use super::{RecoveryPoint, Repository, Standing, label};
+use super::{Foreign, RecoveryPoint, Repository, Standing, label};
 use crate::digest::Sha256;
 use crate::error::RepositoryError;
 use crate::manifest::{Lineage, Predecessor};
@@ -16,8 +16,9 @@ use crate::manifest::{Lineage, Predecessor};
 /// instants.
 const LOOKBACK: usize = 4;
 
-/// Refused recovery points that are passed over before the search ends.
-const REFUSED_MAX: usize = 64;
+/// Recovery points that are refused or cannot be read and are passed over before the
+/// search ends.
+const PASSED_OVER_MAX: usize = 64;
 
 /// What the snapshot at hand says of its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Observed<'a> {
     /// The highest applied raft index of the members that answer.
     pub raft_index: Option<u64>,
 }
+
+/// The lineage id of what belongs to none that is known: an archive alone, or a snapshot
+/// whose predecessors could not be read.
+pub const LINEAGE_UNKNOWN: &str = "0000000000000000";
 
 /// What came before.
 #[derive(Debug)]
@@ -41,11 +46,22 @@ pub enum Succession {
         last: Box<RecoveryPoint>,
         why: String,
     },
+    /// There may be recovery points that nobody could read, so that nobody knows.
+    Unknown,
+}
+
+/// What a target tells of the recovery points before.
+#[derive(Debug)]
+pub struct Ancestry {
+    pub succession: Succession,
+    /// What could not be read, a sentence each.
+    pub unread: Vec<String>,
+    pub foreign: Foreign,
 }
 
 impl Repository<'_> {
-    /// Finds the last recovery point of the cluster and judges whether its lineage
-    /// goes on.
+    /// Finds the last recovery point of the cluster with an etcd snapshot and judges
+    /// whether its lineage goes on.
     ///
     /// # Errors
     /// When the target fails.
@@ -53,25 +69,42 @@ impl Repository<'_> {
         &self,
         cluster: &ClusterName,
         observed: Observed<'_>,
-    ) -> Result<Succession, RepositoryError> {
+    ) -> Result<Ancestry, RepositoryError> {
+        let mut walk = self.walk(Some(cluster)).await?;
         let mut refused = Vec::new();
         let mut sound: Vec<Box<RecoveryPoint>> = Vec::new();
-        for folder in self.folders(Some(cluster)).await? {
-            match self.standing(&folder).await? {
+        for place in walk.places() {
+            match self.standing(&place).await? {
+                // Archives have no revision that a snapshot could be held against.
+                Standing::Sound(point) if point.manifest.etcd.is_none() => {}
                 Standing::Sound(point) => sound.push(point),
                 Standing::Refused(error) => {
-                    refused.push(format!("{} ({})", label(&folder), error.code()));
+                    refused.push(format!("{} ({})", label(&place.folder), error.code()));
                 }
+                Standing::Unread(error) => walk.unread.push(Fault::from(error).message),
             }
-            if sound.len() == LOOKBACK || refused.len() == REFUSED_MAX {
+            let passed_over = refused.len() + walk.unread.len();
+            if sound.len() == LOOKBACK || passed_over >= PASSED_OVER_MAX {
                 break;
             }
         }
-        let last = sound.into_iter().max_by_key(|point| point.manifest.taken);
-        Ok(match last {
-            None => Succession::First { refused },
-            Some(last) => judge(last, observed),
+        // One whose own lineage is not known says the least.
+        let newest = |point: &Box<RecoveryPoint>| (point.has_lineage(), point.manifest.taken);
+        let last = sound.into_iter().max_by_key(newest);
+        Ok(Ancestry {
+            succession: match last {
+                None => Succession::First { refused },
+                Some(last) => judge(last, observed),
+            },
+            unread: walk.unread,
+            foreign: walk.foreign,
         })
+    }
+}
+
+impl RecoveryPoint {
+    fn has_lineage(&self) -> bool {
+        self.manifest.lineage.id != LINEAGE_UNKNOWN
     }
 }
 
@@ -87,8 +120,9 @@ impl Succession {
         cluster_id: &str,
     ) -> Lineage {
         let id = match self {
-            Self::Continues(last) => last.manifest.lineage.id.clone(),
-            Self::First { .. } | Self::Begins { .. } => {
+            Self::Unknown => LINEAGE_UNKNOWN.to_owned(),
+            Self::Continues(last) if last.has_lineage() => last.manifest.lineage.id.clone(),
+            Self::Continues(_) | Self::First { .. } | Self::Begins { .. } => {
                 let origin = format!("drydock lineage\n{cluster}\n{name}\n{cluster_id}\n");
                 Sha256::of(origin.as_bytes()).short()
             }
@@ -113,7 +147,17 @@ impl Succession {
     pub fn previous(&self) -> Option<&RecoveryPoint> {
         match self {
             Self::Continues(last) => Some(last),
-            Self::First { .. } | Self::Begins { .. } => None,
+            Self::First { .. } | Self::Begins { .. } | Self::Unknown => None,
+        }
+    }
+
+    /// What is left of it where recovery points may be missing: to go on after one that was
+    /// read is sound, to begin anew is not.
+    #[must_use]
+    pub fn with_unread(self) -> Self {
+        match self {
+            Self::Continues(_) => self,
+            Self::First { .. } | Self::Begins { .. } | Self::Unknown => Self::Unknown,
         }
     }
 }

@@ -1,15 +1,18 @@
 //! One walk over the target's keys finds every folder with a `manifest.json`. What is
-//! damaged or not signed by a trusted key is listed with the reason, never hidden.
+//! damaged or not signed by a trusted key is listed with the reason, never hidden. What
+//! could not be read is listed too, or told of, where by its name it may be one of ours;
+//! everything else is somebody else's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_core::ClusterName;
+use drydock_core::store::PassedOver;
 
 use super::marks::{FoundMark, MarkStanding, mark_of};
-use super::{RecoveryPoint, Repository};
+use super::{RecoveryPoint, Repository, label};
 use crate::error::RepositoryError;
 use crate::mark::MarkName;
-use crate::names::{Folder, MANIFEST};
+use crate::names::{Behind, Folder, MANIFEST, due_stamp, foreign_part};
 use crate::pages::ObjectPages;
 
 /// Most pages of one walk: at a thousand keys a page, ten million objects.
@@ -18,24 +21,57 @@ const PAGES_MAX: usize = 10_000;
 /// Most recovery points of one walk: a hundred clusters, hourly, for a month.
 const RECOVERY_POINTS_MAX: usize = 100_000;
 
+/// Places above recovery points that could not be read and are told one by one.
+const UNREAD_MAX: usize = 64;
+
 /// Marks of one recovery point that a walk keeps, and so tries to believe: whoever can
 /// write to the target may have put worthless ones before a good one.
 const MARKS_KEPT_MAX: usize = 16;
+
+/// Foreign names that are kept to be told of; an operator recognises them by a few.
+const FOREIGN_NAMES_MAX: usize = 8;
+
+/// What a target holds.
+#[derive(Debug)]
+pub struct Listing {
+    /// Newest due instant first.
+    pub points: Vec<Listed>,
+    /// Why recovery points may be missing from the list, a sentence each.
+    pub unread: Vec<String>,
+    pub foreign: Foreign,
+}
+
+/// What stands at a target and is none of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foreign {
+    names: BTreeSet<String>,
+    /// Whether there is more than the names tell.
+    more: bool,
+}
 
 /// A recovery point in a listing.
 #[derive(Debug)]
 pub struct Listed {
     pub folder: Folder,
     pub standing: Standing,
-    /// The newest mark that can be believed.
+    /// The newest mark that can be believed, or that could not be read.
     pub mark: Option<FoundMark>,
 }
 
 /// What one walk over the keys found.
 #[derive(Default)]
-struct Walk {
-    folders: BTreeSet<(String, String)>,
+pub(super) struct Walk {
+    /// By cluster and name; with the reason where the place could not be read.
+    folders: BTreeMap<(String, String), Option<String>>,
     marks: BTreeMap<(ClusterName, String), Vec<MarkName>>,
+    pub unread: Vec<String>,
+    pub foreign: Foreign,
+}
+
+/// A recovery point's place, and why it could not be read, if so.
+pub(super) struct Place {
+    pub folder: Folder,
+    pub unread: Option<String>,
 }
 
 /// Whether a listed recovery point can be believed.
@@ -44,11 +80,37 @@ pub enum Standing {
     Sound(Box<RecoveryPoint>),
     /// Not signed, not by a trusted signer, or damaged.
     Refused(RepositoryError),
+    /// It could not be read, which says nothing of what it is.
+    Unread(RepositoryError),
+}
+
+impl Foreign {
+    /// A sentence, if there is anything.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let more = if self.more { " and more" } else { "" };
+        Some(format!(
+            "it also holds what is none of Drydock's and was passed over: {}{more}",
+            names.join(", ")
+        ))
+    }
+
+    fn add(&mut self, name: &str) {
+        if self.names.len() < FOREIGN_NAMES_MAX {
+            self.names.insert(name.to_owned());
+        } else {
+            self.more |= !self.names.contains(name);
+        }
+    }
 }
 
 impl Repository<'_> {
-    /// Recovery points of one cluster or of all, newest due instant first, at most
-    /// `entries_max` of them. Only the manifests of those are read.
+    /// Recovery points of one cluster or of all, at most `entries_max` of them. Only the
+    /// manifests of those are read.
     ///
     /// # Errors
     /// When the target fails, or holds more than one walk can bear.
@@ -56,26 +118,31 @@ impl Repository<'_> {
         &self,
         cluster: Option<&ClusterName>,
         entries_max: usize,
-    ) -> Result<Vec<Listed>, RepositoryError> {
-        let Walk { folders, mut marks } = self.walk(cluster).await?;
-        let mut folders = newest_first(folders);
-        folders.truncate(entries_max);
-        let mut listed = Vec::with_capacity(folders.len());
-        for folder in folders {
-            let standing = self.standing(&folder).await?;
+    ) -> Result<Listing, RepositoryError> {
+        let mut walk = self.walk(cluster).await?;
+        let mut places = walk.places();
+        places.truncate(entries_max);
+        let mut points = Vec::with_capacity(places.len());
+        for place in places {
+            let standing = self.standing(&place).await?;
+            let folder = place.folder;
             let of_folder = (folder.cluster().clone(), folder.name().to_string());
-            let names = marks.remove(&of_folder).unwrap_or_default();
+            let names = walk.marks.remove(&of_folder).unwrap_or_default();
             let mark = match &standing {
                 Standing::Sound(point) => self.newest_mark(&folder, point, names).await?,
-                Standing::Refused(_) => None,
+                Standing::Refused(_) | Standing::Unread(_) => None,
             };
-            listed.push(Listed {
+            points.push(Listed {
                 folder,
                 standing,
                 mark,
             });
         }
-        Ok(listed)
+        Ok(Listing {
+            points,
+            unread: walk.unread,
+            foreign: walk.foreign,
+        })
     }
 
     async fn newest_mark(
@@ -86,18 +153,28 @@ impl Repository<'_> {
     ) -> Result<Option<FoundMark>, RepositoryError> {
         for name in names.into_iter().rev() {
             let standing = self.mark_standing(folder, point, &name).await?;
-            if matches!(standing, MarkStanding::Sound { .. }) {
+            // Whoever can write there may have put worthless ones before a good one; but of
+            // one that cannot be read nobody knows what it says.
+            if !matches!(standing, MarkStanding::Refused(_)) {
                 return Ok(Some(FoundMark { name, standing }));
             }
         }
         Ok(None)
     }
 
-    /// A failing target is no statement about a recovery point, so it is an error.
-    pub(super) async fn standing(&self, folder: &Folder) -> Result<Standing, RepositoryError> {
-        match self.load_folder(folder).await {
+    /// A target that fails for now is no statement about a recovery point, so it is an
+    /// error; what it refuses of this one for good is.
+    pub(super) async fn standing(&self, place: &Place) -> Result<Standing, RepositoryError> {
+        if let Some(why) = &place.unread {
+            return Ok(Standing::Unread(RepositoryError::Unread {
+                point: label(&place.folder),
+                why: why.clone(),
+            }));
+        }
+        match self.load_folder(&place.folder).await {
             Ok(point) => Ok(Standing::Sound(Box::new(point))),
-            Err(error @ RepositoryError::Target { .. }) => Err(error),
+            Err(error) if error.is_for_now() => Err(error),
+            Err(error @ RepositoryError::Target { .. }) => Ok(Standing::Unread(error)),
             Err(error) => Ok(Standing::Refused(error)),
         }
     }
@@ -105,19 +182,36 @@ impl Repository<'_> {
     /// Recovery points by their names alone, newest due instant first: none is read.
     ///
     /// # Errors
-    /// As [`Repository::list`].
+    /// As [`Repository::list`], and where recovery points may be missing from the answer.
     pub async fn folders(
         &self,
         cluster: Option<&ClusterName>,
     ) -> Result<Vec<Folder>, RepositoryError> {
-        Ok(newest_first(self.walk(cluster).await?.folders))
+        let mut walk = self.walk(cluster).await?;
+        match walk.unread.pop() {
+            Some(why) => Err(RepositoryError::Unread {
+                point: "part of the target".to_owned(),
+                why,
+            }),
+            None => Ok(walk
+                .places()
+                .into_iter()
+                .map(|place| place.folder)
+                .collect()),
+        }
     }
 
-    async fn walk(&self, cluster: Option<&ClusterName>) -> Result<Walk, RepositoryError> {
+    pub(super) async fn walk(
+        &self,
+        cluster: Option<&ClusterName>,
+    ) -> Result<Walk, RepositoryError> {
         let prefix = cluster.map_or_else(String::new, |cluster| format!("{cluster}/"));
         let mut walk = Walk::default();
-        let whole = self.each_key(&prefix, PAGES_MAX, |key| {
-            walk.take(key);
+        let whole = self.each(&prefix, PAGES_MAX, |entry| {
+            match entry {
+                Entry::Key(key) => walk.take(key),
+                Entry::PassedOver(passed) => walk.pass_over(passed),
+            }
             let found = walk.folders.len().max(walk.marks.len());
             found <= RECOVERY_POINTS_MAX
         });
@@ -127,16 +221,46 @@ impl Repository<'_> {
         }
     }
 
-    /// Calls `each` with every key under `prefix`, until it says that this is too much.
-    /// Whether that was all of them: not if there are more than `pages_max` pages either.
+    /// Calls `each` with every key under `prefix`, as [`Repository::each`] does.
     ///
     /// # Errors
-    /// When the target fails, or its listing contradicts itself or has no end.
+    /// When the target fails, its listing contradicts itself or has no end, or not all of it
+    /// could be read.
     pub(super) async fn each_key(
         &self,
         prefix: &str,
         pages_max: usize,
         mut each: impl FnMut(&str) -> bool + Send,
+    ) -> Result<bool, RepositoryError> {
+        let mut unread = None;
+        let whole = self.each(prefix, pages_max, |entry| match entry {
+            Entry::Key(key) => each(key),
+            Entry::PassedOver(passed) => {
+                unread = passed.hides.then(|| passed.clone());
+                unread.is_none()
+            }
+        });
+        let whole = whole.await?;
+        match unread {
+            None => Ok(whole),
+            Some(passed) => Err(RepositoryError::Unread {
+                point: passed.object,
+                why: passed.why,
+            }),
+        }
+    }
+
+    /// Calls `each` with every key under `prefix`, and with what was passed over, until it
+    /// says that this is too much. Whether that was all of them: not if there are more than
+    /// `pages_max` pages either.
+    ///
+    /// # Errors
+    /// When the target fails, or its listing contradicts itself or has no end.
+    async fn each(
+        &self,
+        prefix: &str,
+        pages_max: usize,
+        mut each: impl FnMut(Entry<'_>) -> bool + Send,
     ) -> Result<bool, RepositoryError> {
         let mut pages = ObjectPages::new(self.target, prefix);
         for _ in 0..pages_max {
@@ -145,7 +269,9 @@ impl Repository<'_> {
             let Some(objects) = page else {
                 return Ok(true);
             };
-            if !objects.iter().all(|stat| each(&stat.object)) {
+            let keys = objects.iter().map(|stat| Entry::Key(&stat.object));
+            let passed = pages.passed_over().iter().map(Entry::PassedOver);
+            if !keys.chain(passed).all(&mut each) {
                 return Ok(false);
             }
         }
@@ -153,9 +279,20 @@ impl Repository<'_> {
     }
 }
 
+/// What a listing tells of.
+enum Entry<'a> {
+    Key(&'a str),
+    PassedOver(&'a PassedOver),
+}
+
 impl Walk {
     fn take(&mut self, key: &str) {
-        self.folders.extend(committed(key));
+        if let Some(part) = foreign_part(key) {
+            return self.foreign.add(part);
+        }
+        if let Some(names) = committed(key) {
+            self.folders.entry(names).or_default();
+        }
         let Some((folder, name)) = mark_of(key) else {
             return;
         };
@@ -167,6 +304,39 @@ impl Walk {
             marks.remove(0);
         }
     }
+
+    /// What cannot be one of ours by its name is foreign; everything else may be.
+    fn pass_over(&mut self, passed: &PassedOver) {
+        match Behind::of(&passed.object) {
+            Behind::Point(folder) if passed.hides => {
+                let names = (folder.cluster().to_string(), folder.name().to_string());
+                self.folders.insert(names, Some(passed.why.clone()));
+            }
+            Behind::Cluster(cluster) if passed.hides => {
+                if self.unread.len() < UNREAD_MAX {
+                    self.unread.push(format!(
+                        "recovery points of {cluster} may be missing from the list: {}",
+                        passed.why
+                    ));
+                }
+            }
+            _ => self.foreign.add(passed.object.trim_end_matches('/')),
+        }
+    }
+
+    /// Newest due instant first; names without one last.
+    pub(super) fn places(&mut self) -> Vec<Place> {
+        let mut places: Vec<_> = std::mem::take(&mut self.folders).into_iter().collect();
+        places.sort_by(|((_, a), _), ((_, b), _)| {
+            due_stamp(b).cmp(&due_stamp(a)).then_with(|| b.cmp(a))
+        });
+        let place = |((cluster, name), unread): ((String, String), Option<String>)| {
+            let name = drydock_core::RecoveryPointName::new(name);
+            let folder = Folder::new(&ClusterName::new(cluster), &name).ok()?;
+            Some(Place { folder, unread })
+        };
+        places.into_iter().filter_map(place).collect()
+    }
 }
 
 /// The folder that this key commits, as an orderable pair of its names.
@@ -174,37 +344,6 @@ fn committed(key: &str) -> Option<(String, String)> {
     let (folder, file) = Folder::split(key)?;
     let names = (folder.cluster().to_string(), folder.name().to_string());
     (file == MANIFEST).then_some(names)
-}
-
-fn newest_first(names: BTreeSet<(String, String)>) -> Vec<Folder> {
-    let mut names: Vec<_> = names.into_iter().collect();
-    names.sort_by(|(_, a), (_, b)| due_stamp(b).cmp(&due_stamp(a)).then_with(|| b.cmp(a)));
-    let folder = |(cluster, name): (String, String)| {
-        Folder::new(
-            &ClusterName::new(cluster),
-            &drydock_core::RecoveryPointName::new(name),
-        )
-    };
-    names
-        .into_iter()
-        .filter_map(|pair| folder(pair).ok())
-        .collect()
-}
-
-/// The instant in a recovery point's name, e.g. `20260102T030405Z`; names without one
-/// sort last.
-#[must_use]
-pub fn due_stamp(name: &str) -> Option<&str> {
-    name.rsplit('.').find(|part| {
-        let bytes = part.as_bytes();
-        bytes.len() == 16
-            && bytes[8] == b'T'
-            && bytes[15] == b'Z'
-            && bytes[..8]
-                .iter()
-                .chain(&bytes[9..15])
-                .all(u8::is_ascii_digit)
-    })
 }
 
 fn too_many(prefix: String) -> RepositoryError {
@@ -224,16 +363,19 @@ mod tests {
 
     #[test]
     fn newest_due_instant_comes_first_across_schedules() {
-        let names = [
-            ("c", "b.20260101T000000Z"),
-            ("c", "odd"),
-            ("c", "a.20260103T000000Z.m00000001"),
-            ("c", "a.20260102T000000Z"),
-        ];
-        let set = names.map(|(c, n)| (c.to_owned(), n.to_owned())).into();
-        let order: Vec<String> = newest_first(set)
+        let mut walk = Walk::default();
+        for name in [
+            "b.20260101T000000Z",
+            "odd",
+            "a.20260103T000000Z.m00000001",
+            "a.20260102T000000Z",
+        ] {
+            walk.take(&format!("c/{name}/manifest.json"));
+        }
+        let places = walk.places();
+        let order: Vec<String> = places
             .iter()
-            .map(|folder| folder.name().to_string())
+            .map(|place| place.folder.name().to_string())
             .collect();
         let expected = [
             "a.20260103T000000Z.m00000001",
@@ -242,5 +384,23 @@ mod tests {
             "odd",
         ];
         assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn foreign_names_are_told_and_bounded() {
+        let mut foreign = Foreign::default();
+        assert_eq!(foreign.note(), None);
+        foreign.add("lost+found");
+        foreign.add("#recycle");
+        foreign.add("lost+found");
+        assert_eq!(
+            foreign.note().unwrap(),
+            "it also holds what is none of Drydock's and was passed over: #recycle, lost+found"
+        );
+        for number in 0..FOREIGN_NAMES_MAX {
+            foreign.add(&format!("x{number}"));
+        }
+        assert!(foreign.note().unwrap().ends_with(" and more"));
+        assert_eq!(foreign.names.len(), FOREIGN_NAMES_MAX);
     }
 }

@@ -32,6 +32,8 @@ pub enum MarkStanding {
     },
     /// Why not, in a sentence.
     Refused(String),
+    /// Why it could not be read, which says nothing of what it says.
+    Unread(String),
 }
 
 impl Repository<'_> {
@@ -118,14 +120,12 @@ impl Repository<'_> {
     ) -> Result<MarkStanding, RepositoryError> {
         let content = folder.object(&name.content_file());
         let signature = folder.object(&name.signature_file());
-        let content = match object::read(self.target, &content, MARK_BYTES_MAX).await {
-            Err(error @ RepositoryError::Target { .. }) => return Err(error),
-            Err(error) => return Ok(MarkStanding::Refused(error.to_string())),
-            Ok(content) => content,
-        };
+        let content = object::read(self.target, &content, MARK_BYTES_MAX).await;
         let signature = object::read(self.target, &signature, SIGNATURE_BYTES_MAX).await;
-        let (Some(content), Ok(Some(signature))) = (content, signature) else {
-            return Ok(MarkStanding::Refused("it has no signature".to_owned()));
+        let (content, signature) = match (content, signature) {
+            (Ok(Some(content)), Ok(Some(signature))) => (content, signature),
+            (Ok(_), Ok(_)) => return Ok(MarkStanding::Refused("it has no signature".to_owned())),
+            (Err(error), _) | (_, Err(error)) => return unread(error),
         };
         Ok(match self.believe_mark(point, name, &content, &signature) {
             Ok((mark, signer)) => MarkStanding::Sound {
@@ -161,6 +161,15 @@ impl Repository<'_> {
         }
         let found = format!("{}/{}", mark.cluster, mark.recovery_point);
         Err(MarkError::Misplaced { found }.to_string())
+    }
+}
+
+/// What it means that a mark's object was not got.
+fn unread(error: RepositoryError) -> Result<MarkStanding, RepositoryError> {
+    match error {
+        error if error.is_for_now() => Err(error),
+        RepositoryError::Target { source, .. } => Ok(MarkStanding::Unread(source.message)),
+        error => Ok(MarkStanding::Refused(error.to_string())),
     }
 }
 

@@ -1,6 +1,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use drydock_core::store::PassedOver;
 use drydock_core::{Fault, UnixTime};
 
 use super::*;
@@ -342,7 +343,11 @@ async fn a_listing_hides_nothing_and_shows_the_newest_first() {
     world.target.put("notes.txt", b"not ours");
 
     let listed = world.repository().list(None, 10).await.unwrap();
-    let shown: Vec<_> = listed.iter().map(shown).collect();
+    assert_eq!(
+        listed.foreign.note().unwrap(),
+        "it also holds what is none of Drydock's and was passed over: notes.txt"
+    );
+    let shown: Vec<_> = listed.points.iter().map(shown).collect();
     assert_eq!(
         shown,
         [
@@ -354,25 +359,89 @@ async fn a_listing_hides_nothing_and_shows_the_newest_first() {
     );
     let lab = ClusterName::new("lab");
     let listed = world.repository().list(Some(&lab), 2).await.unwrap();
-    assert_eq!(listed.len(), 2);
-    assert!(listed.iter().all(|entry| entry.folder.cluster() == &lab));
+    assert_eq!(listed.points.len(), 2);
+    assert!(
+        listed
+            .points
+            .iter()
+            .all(|entry| entry.folder.cluster() == &lab)
+    );
 }
 
 #[tokio::test]
-async fn a_target_that_fails_is_no_statement_about_a_recovery_point() {
+async fn a_target_that_fails_for_now_is_no_statement_about_a_recovery_point() {
     let world = World::new();
     world.commit(&sample::manifest("one")).await;
+    for _ in 0..4 {
+        let fault = Fault::transient("unreachable", "no answer");
+        world.target.fail_next(Call::GetRange, fault);
+    }
+    let error = world.repository().list(None, 10).await.unwrap_err();
+    assert_eq!(error.code(), "unreachable");
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_read_is_listed_and_hides_no_other() {
+    let world = World::new();
+    world.commit(&sample::manifest("a.20260101T000000Z")).await;
+    world.commit(&sample::manifest("a.20260102T000000Z")).await;
     world
         .target
-        .fail_next(Call::GetRange, Fault::denied("denied", "no"));
-    let error = world.repository().list(None, 10).await.unwrap_err();
-    assert_eq!(error.code(), "denied");
+        .fail_next(Call::GetRange, Fault::denied("permission-denied", "no"));
+    let hidden = "lab/a.20260103T000000Z/";
+    world.target.pass_over(passed_over(hidden, "it is closed"));
+    let listed = world.repository().list(None, 10).await.unwrap();
+    let shown: Vec<_> = listed.points.iter().map(shown).collect();
+    assert_eq!(
+        shown,
+        [
+            "lab a.20260103T000000Z unread",
+            "lab a.20260102T000000Z permission-denied",
+            "lab a.20260101T000000Z sound",
+        ]
+    );
+    assert_eq!(listed.unread, Vec::<String>::new());
+    assert_eq!(listed.foreign.note(), None);
+}
+
+#[tokio::test]
+async fn what_stands_beside_the_folders_is_judged_by_its_name() {
+    let world = World::new();
+    world.commit(&sample::manifest("a.20260101T000000Z")).await;
+    for name in [
+        "lost+found/",
+        "#recycle/",
+        ".snapshot/",
+        "lab/lost+found/",
+        "old/",
+    ] {
+        world.target.pass_over(passed_over(name, "it is closed"));
+    }
+    world.target.put("@eaDir/x/y", b"");
+    let listed = world.repository().list(None, 10).await.unwrap();
+    assert_eq!(listed.points.len(), 1);
+    assert_eq!(
+        listed.unread,
+        ["recovery points of old may be missing from the list: it is closed"]
+    );
+    assert_eq!(
+        listed.foreign.note().unwrap(),
+        "it also holds what is none of Drydock's and was passed over: #recycle, .snapshot, @eaDir, lab/lost+found, lost+found"
+    );
+}
+
+fn passed_over(object: &str, why: &str) -> PassedOver {
+    PassedOver {
+        object: object.to_owned(),
+        hides: true,
+        why: why.to_owned(),
+    }
 }
 
 fn shown(listed: &Listed) -> String {
     let standing = match &listed.standing {
         Standing::Sound(_) => "sound",
-        Standing::Refused(error) => error.code(),
+        Standing::Refused(error) | Standing::Unread(error) => error.code(),
     };
     format!(
         "{} {} {standing}",

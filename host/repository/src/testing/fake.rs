@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use drydock_core::store::{
-    Completion, Layout, ObjectPage, ObjectStat, PartReceipt, Receipt, Session, SessionInfo,
-    SessionPage,
+    Completion, Layout, ObjectPage, ObjectStat, PartReceipt, PassedOver, Receipt, Session,
+    SessionInfo, SessionPage,
 };
 use drydock_core::{Fault, Finding};
 
@@ -23,6 +23,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Calls that can be told to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
+    List,
     Begin,
     PutPart,
     Complete,
@@ -53,6 +54,10 @@ struct State {
     intruder: Option<(String, Vec<u8>)>,
     unverified: bool,
     spoiling: bool,
+    /// Objects that cannot be read, with what is said of them.
+    closed: BTreeMap<String, Fault>,
+    /// What every page of a listing tells of.
+    passed_over: Vec<PassedOver>,
 }
 
 struct Upload {
@@ -105,6 +110,16 @@ impl FakeTarget {
     /// Somebody else creates this object right before the next `complete`.
     pub fn intrude(&self, object: &str, bytes: &[u8]) {
         self.state().intruder = Some((object.to_owned(), bytes.to_vec()));
+    }
+
+    /// From now on this object can be listed, and not be read.
+    pub fn close(&self, object: &str, fault: Fault) {
+        self.state().closed.insert(object.to_owned(), fault);
+    }
+
+    /// From now on this stands among the objects and cannot be listed.
+    pub fn pass_over(&self, passed: PassedOver) {
+        self.state().passed_over.push(passed);
     }
 
     /// From now on nothing is compared with a checksum.
@@ -287,6 +302,9 @@ impl Target for FakeTarget {
     }
 
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Fault> {
+        if let Some(fault) = self.failure(Call::List, prefix) {
+            return Err(fault);
+        }
         let state = self.state();
         let found = state
             .objects
@@ -294,7 +312,14 @@ impl Target for FakeTarget {
             .filter(|(name, _)| name.starts_with(prefix));
         let objects = found.map(|(name, bytes)| (name.clone(), stat(name, bytes)));
         let (objects, next) = page(objects, cursor);
-        Ok(ObjectPage { objects, next })
+        Ok(ObjectPage {
+            objects,
+            passed_over: match cursor {
+                None => state.passed_over.clone(),
+                Some(_) => Vec::new(),
+            },
+            next,
+        })
     }
 
     async fn stat(&self, object: &str) -> Result<ObjectStat, Fault> {
@@ -302,6 +327,9 @@ impl Target for FakeTarget {
             return Err(fault);
         }
         let state = self.state();
+        if let Some(fault) = state.closed.get(object) {
+            return Err(fault.clone());
+        }
         let bytes = state.objects.get(object).ok_or_else(|| no_object(object))?;
         Ok(stat(object, bytes))
     }

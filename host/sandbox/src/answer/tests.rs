@@ -69,6 +69,7 @@ fn object_keys_are_plain() {
 fn a_listing_stays_below_its_prefix_and_moves_on() {
     let page = |object: &str, next: Option<&str>| step::ObjectPage {
         objects: vec![wit_stat(object, 1, None)],
+        passed_over: Vec::new(),
         next: next.map(str::to_owned),
     };
     let bounds = bounds(1_000_000);
@@ -88,9 +89,44 @@ fn a_listing_stays_below_its_prefix_and_moves_on() {
     );
     let full = step::ObjectPage {
         objects: vec![wit_stat("c/x", 1, None); PAGE_ENTRIES_MAX + 1],
+        passed_over: Vec::new(),
         next: None,
     };
     assert_eq!(code(object_page(full, "c/", None, bounds)), "result-limit");
+}
+
+#[test]
+fn what_a_listing_passed_over_is_made_plain_and_bounded() {
+    let passed = |object: &str| step::PassedOver {
+        object: object.to_owned(),
+        hides: true,
+        why: "\u{1b}[31mno\npermission".to_owned(),
+    };
+    let page = |passed_over| step::ObjectPage {
+        objects: Vec::new(),
+        passed_over,
+        next: None,
+    };
+    // What stands in the way of a prefix need not begin with it.
+    let told = object_page(page(vec![passed("c\n")]), "c/x/", None, bounds(1000)).unwrap();
+    assert_eq!(
+        told.passed_over,
+        [PassedOver {
+            object: "c ".to_owned(),
+            hides: true,
+            why: "no permission".to_owned(),
+        }]
+    );
+    let many = page(vec![passed("c"); PAGE_ENTRIES_MAX + 1]);
+    assert_eq!(
+        code(object_page(many, "", None, bounds(1_000_000))),
+        "result-limit"
+    );
+    let long = page(vec![passed(&"x".repeat(2000))]);
+    assert_eq!(
+        code(object_page(long, "", None, bounds(1000))),
+        "result-limit"
+    );
 }
 
 #[test]

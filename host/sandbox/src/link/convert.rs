@@ -193,8 +193,13 @@ impl From<files::Page> for contract::files::Page {
             path: entry.path,
             size: entry.size,
         };
+        let passed = |passed: files::PassedOver| contract::files::PassedOver {
+            path: passed.path,
+            why: passed.why.into(),
+        };
         Self {
             entries: page.entries.into_iter().map(entry).collect(),
+            passed_over: page.passed_over.into_iter().map(passed).collect(),
             next: page.next,
         }
     }

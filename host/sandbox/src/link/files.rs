@@ -10,12 +10,17 @@ use crate::guest::{Answer, Guest};
 impl Host for Guest {}
 
 impl HostFolder for Guest {
-    async fn open(&mut self, path: String) -> Answer<Resource<Folder>> {
+    async fn open(&mut self, path: String, create: bool) -> Answer<Resource<Folder>> {
         let folders = self.folders.clone();
-        match self.blocking(move || folders.open(&path)).await? {
+        match self.blocking(move || folders.open(&path, create)).await? {
             Ok(folder) => Ok(Ok(self.table.push(folder)?)),
             Err(error) => Ok(Err(error)),
         }
+    }
+
+    async fn is_mounted(&mut self, folder: Resource<Folder>) -> Answer<bool> {
+        let folder = self.table.get(&folder)?.clone();
+        self.blocking(move || folder.is_mounted()).await
     }
 
     async fn write_at(

@@ -90,8 +90,31 @@ async fn writing_with_a_write_grant_works() {
     let remove = json!({"do": "folder-remove", "folder": folder, "path": "a/b"});
     place.seen(remove).await;
     assert!(!place.scratch.path().join("granted/a").exists());
-    let below = json!({"do": "folder-open", "folder": place.folder("granted/new/folder")});
-    place.seen(below).await;
+}
+
+/// A folder that is missing may be a mount that is: only a store makes one, and only when
+/// it begins to store.
+#[tokio::test]
+async fn a_backup_plugin_makes_no_folder() {
+    let place = place(Access::Write);
+    let below = place.folder("granted/new/folder");
+    let open = |create| json!({"do": "folder-open", "folder": below, "create": create});
+    assert_eq!(place.fault(open(false)).await.code, "place-missing");
+    let fault = place.fault(open(true)).await;
+    assert_eq!(
+        (fault.class, fault.code.as_str()),
+        (ErrorClass::Denied, "may-not-create")
+    );
+    assert!(!place.scratch.path().join("granted/new").exists());
+}
+
+#[tokio::test]
+async fn a_plugin_is_told_whether_a_folder_is_a_mount_of_its_own() {
+    let place = place(Access::Read);
+    let mounted = json!({"do": "folder-mounted", "folder": place.folder("granted")});
+    let told = place.seen(mounted).await;
+    let own = drydock_capability_local::files::is_own_mount(place.scratch.path(), &[]);
+    assert_eq!(told, [own.unwrap().to_string()]);
 }
 
 #[tokio::test]
@@ -162,6 +185,7 @@ async fn the_ceiling_holds_at_the_call() {
     let open = |path: &Path| json!({"do": "folder-open", "folder": path}).to_string();
     let outer = run(&plugin, &open(&scratch.path().join("other"))).await;
     assert_eq!(outer.result.unwrap_err().code, "not-granted");
+    std::fs::create_dir_all(scratch.path().join("inner/x")).unwrap();
     seen(run(&plugin, &open(&scratch.path().join("inner/x"))).await);
 }
 

@@ -69,7 +69,7 @@ async fn fetch(target: &StoreTarget, object: &str, length: u64) -> Result<Vec<u8
 #[tokio::test]
 async fn store_file_keeps_the_contract_of_a_target() {
     let scratch = tempfile::tempdir().unwrap();
-    let config = json!({"folder": scratch.path().join("target")});
+    let config = json!({"folder": scratch.path()});
     let (target, calls) = target("store-file", scratch.path(), &config);
     drydock_repository::testing::contract::run(&target)
         .await
@@ -86,6 +86,79 @@ async fn store_file_keeps_the_contract_of_a_target() {
     ] {
         assert!(calls.contains(&call), "{call} was not observed");
     }
+}
+
+/// A folder that is missing may be a mount that is: nobody who looks makes it, and nobody
+/// takes it for an empty one.
+#[tokio::test]
+async fn only_what_begins_to_store_makes_the_folder() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("target");
+    let (target, _) = target("store-file", scratch.path(), &json!({"folder": folder}));
+    let session = target.begin("c/p/a", None, 65_536).await.unwrap();
+    assert!(folder.exists());
+    std::fs::remove_dir_all(&folder).unwrap();
+    let part = Part {
+        bytes: Arc::new(b"x".to_vec()),
+        offset: 0,
+        length: 1,
+    };
+    let calls = [
+        ("check", target.check().await.err()),
+        ("list", target.list("", None).await.err()),
+        ("list of c", target.list("c/", None).await.err()),
+        ("stat", target.stat("c/p/a").await.err()),
+        ("get-range", fetch(&target, "c/p/a", 1).await.err()),
+        (
+            "put-part",
+            target.put_part(&session, 1, 0, part).await.err(),
+        ),
+        ("list-sessions", target.list_sessions("", None).await.err()),
+        (
+            "complete",
+            target.complete(&session, &[], 0, [0; 32], true).await.err(),
+        ),
+        ("abort", target.abort(&session).await.err()),
+        ("delete", target.delete("c/p/a").await.err()),
+    ];
+    for (call, fault) in calls {
+        let code = fault.map(|fault| fault.code);
+        assert_eq!(code.as_deref(), Some("place-missing"), "{call}");
+    }
+    target.layout().await.unwrap();
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_folder_that_has_to_be_mounted_is_neither_made_nor_taken() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("target");
+    let config = json!({"folder": folder, "requireMount": true});
+    let plugin = admit(
+        &sandbox().beside(vec![scratch.path().to_owned()]),
+        "store-file",
+        &all_grants(scratch.path(), Access::Write),
+    );
+    let context = StoreContext {
+        target: TargetName::new("local"),
+        config: config.to_string(),
+        step: StepCall::idle(ClusterName::new("quickstart"), DUE),
+        observer: Arc::new(|_, _| {}),
+    };
+    let target = StoreTarget::new(plugin, context);
+    let fault = target.begin("c/p/a", None, 65_536).await.unwrap_err();
+    assert_eq!(fault.code, "place-missing");
+    std::fs::create_dir(&folder).unwrap();
+    for fault in [
+        target.begin("c/p/a", None, 65_536).await.unwrap_err(),
+        target.stat("c/p/a").await.unwrap_err(),
+        target.list("", None).await.unwrap_err(),
+        target.check().await.unwrap_err(),
+    ] {
+        assert_eq!(fault.code, "not-mounted");
+        assert!(fault.message.contains("is not on a mount of its own"));
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use drydock_core::store::PLACE_MISSING;
 use drydock_core::{Fault, without_os_number};
 use rustix::io::Errno;
 
@@ -17,6 +18,21 @@ pub(super) fn of(errno: Errno, act: &str, place: impl Display) -> Fault {
     };
     let message = format!("cannot {act} {place}: {because}");
     Fault::new(class(errno), code, message).with_detail("errno", errno.raw_os_error())
+}
+
+/// The same for a granted folder that could not be opened. That it is not there says
+/// nothing of what it holds, so it is told by a code of its own.
+pub(super) fn of_place(errno: Errno, place: impl Display) -> Fault {
+    if errno != Errno::NOENT {
+        return of(errno, "open the folder", place);
+    }
+    Fault::permanent(
+        PLACE_MISSING,
+        format!(
+            "the folder {place} does not exist: mount the file system that it lies on, or make it"
+        ),
+    )
+    .with_detail("errno", errno.raw_os_error())
 }
 
 /// The same for an error of the standard library.

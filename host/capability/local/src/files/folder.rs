@@ -17,10 +17,12 @@ use rustix::io::Errno;
 
 use super::beneath::{self, RESOLVE};
 use super::fault;
+use super::grants::{FolderPower, Terms};
+use super::mount;
 use super::path::Inside;
 use super::walk::NamesBudget;
 use crate::artifact::{Sink, Slice};
-use crate::{CALL_BYTES_MAX, Pulse, artifact};
+use crate::{CALL_BYTES_MAX, artifact};
 
 /// How far the disk may be ahead of a digest: a few chunks, so that neither waits for the
 /// other.
@@ -42,24 +44,16 @@ struct Inner {
     /// For messages only; nothing is resolved through it.
     path: PathBuf,
     access: Access,
-    names: NamesBudget,
-    pulse: Pulse,
+    terms: Terms,
 }
 
 impl Folder {
-    pub(super) fn new(
-        fd: OwnedFd,
-        path: PathBuf,
-        access: Access,
-        names: NamesBudget,
-        pulse: Pulse,
-    ) -> Self {
+    pub(super) fn new(fd: OwnedFd, path: PathBuf, access: Access, terms: Terms) -> Self {
         let inner = Inner {
             fd,
             path,
             access,
-            names,
-            pulse,
+            terms,
         };
         Self {
             inner: Arc::new(inner),
@@ -153,7 +147,7 @@ impl Folder {
             .checked_sub(offset)
             .ok_or_else(|| self.past_end(path, offset, u64::from(length), size))?;
         let bytes = read_exactly(&file, offset, call_bytes(available.min(u64::from(length))))?;
-        self.inner.pulse.moved(bytes.len());
+        self.inner.terms.pulse.moved(bytes.len());
         Ok(bytes)
     }
 
@@ -176,7 +170,7 @@ impl Folder {
             let chunk = &mut buffer[..call_bytes(size - offset)];
             fill(&file, offset, chunk)?;
             digest.update(chunk);
-            self.inner.pulse.moved(chunk.len());
+            self.inner.terms.pulse.moved(chunk.len());
             offset += chunk.len() as u64;
         }
         Ok(artifact::sha256_of(digest))
@@ -222,28 +216,47 @@ impl Folder {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// The folder `below` this one, made if missing and granted for writing.
-    pub(super) fn subfolder(&self, below: &str) -> Result<Self, Fault> {
+    /// Whether the folder lies on another file system than `/` and the daemon's own folders.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn is_mounted(&self) -> Result<bool, Fault> {
+        mount::lies_apart(self.fd(), &self.inner.terms.own)
+            .map_err(|errno| fault::of(errno, "find the file system of", self.shown("")))
+    }
+
+    /// The folder `below` this one, made if missing where that is wanted.
+    pub(super) fn subfolder(&self, below: &str, create: bool) -> Result<Self, Fault> {
         let path = Inside::parse(below)?;
-        if self.inner.access == Access::Write {
+        if create {
             self.with_parents(path, || self.make_folder(path))?;
         }
-        let fd = self.open_folder(below)?;
+        let fd = self
+            .descriptor(below)
+            .map_err(|errno| fault::of_place(errno, self.shown(below)))?;
         let shown = self.inner.path.join(below);
-        let (names, pulse) = (self.inner.names.clone(), self.inner.pulse.clone());
-        Ok(Self::new(fd, shown, self.inner.access, names, pulse))
+        Ok(Self::new(
+            fd,
+            shown,
+            self.inner.access,
+            self.inner.terms.clone(),
+        ))
     }
 
     /// A descriptor of the folder `inside` this one; of this one itself when empty.
     pub(super) fn open_folder(&self, inside: &str) -> Result<OwnedFd, Fault> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let path = if inside.is_empty() { "." } else { inside };
-        rustix::fs::openat2(&self.inner.fd, path, flags, Mode::empty(), RESOLVE)
+        self.descriptor(inside)
             .map_err(|errno| fault::of(errno, "open the folder", self.shown(inside)))
     }
 
+    fn descriptor(&self, inside: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let path = if inside.is_empty() { "." } else { inside };
+        rustix::fs::openat2(&self.inner.fd, path, flags, Mode::empty(), RESOLVE)
+    }
+
     /// The whole path, for messages.
-    pub(super) fn shown(&self, inside: &str) -> impl Display {
+    pub(super) fn shown(&self, inside: &str) -> impl Display + use<> {
         self.inner.path.join(inside).display().to_string()
     }
 
@@ -262,7 +275,7 @@ impl Folder {
 
     /// What the names that walks keep count against.
     pub(super) fn names_budget(&self) -> &NamesBudget {
-        &self.inner.names
+        &self.inner.terms.names
     }
 
     /// The folder's own file system.
@@ -276,10 +289,18 @@ impl Folder {
     }
 
     fn require_write(&self, act: &str, path: &str) -> Result<(), Fault> {
+        let folder = self.inner.path.display();
+        if self.inner.terms.power == FolderPower::Read {
+            return Err(Fault::denied(
+                "may-not-write",
+                format!(
+                    "the plugin wanted to {act} {path:?} in {folder} in a call that only looks: such a call writes nothing, so ask its author"
+                ),
+            ));
+        }
         if self.inner.access == Access::Write {
             return Ok(());
         }
-        let folder = self.inner.path.display();
         Err(Fault::denied(
             "not-granted",
             format!(
@@ -359,7 +380,7 @@ impl Folder {
                 }
                 _ => fault::of_io(&error, "write", place()),
             })?;
-        self.inner.pulse.moved(bytes.len());
+        self.inner.terms.pulse.moved(bytes.len());
         Ok(())
     }
 
@@ -385,7 +406,7 @@ impl Folder {
         let Some(nearest) = path.parent() else {
             return Ok(());
         };
-        if self.open_folder(nearest.as_str()).is_ok() {
+        if self.descriptor(nearest.as_str()).is_ok() {
             return Ok(());
         }
         let mut parents: Vec<_> = path.parents().collect();

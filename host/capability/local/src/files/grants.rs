@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use drydock_core::Fault;
 use drydock_core::plugin::{Access, FolderGrant};
@@ -18,9 +19,30 @@ use crate::Pulse;
 #[derive(Debug, Clone, Default)]
 pub struct FolderGrants {
     grants: Vec<FolderGrant>,
-    /// For all folders that are opened through these grants together.
-    names: NamesBudget,
-    pulse: Pulse,
+    terms: Terms,
+}
+
+/// What a call may do with the folders that its plugin was granted, whatever the grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FolderPower {
+    /// It only looks.
+    Read,
+    /// It may write in folders that are there.
+    #[default]
+    Write,
+    /// It may also make the folder itself.
+    Create,
+}
+
+/// What holds for all folders that are opened through the same grants.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Terms {
+    pub power: FolderPower,
+    /// What the daemon itself keeps on this node.
+    pub own: Arc<[PathBuf]>,
+    /// For all of them together.
+    pub names: NamesBudget,
+    pub pulse: Pulse,
 }
 
 impl FolderGrants {
@@ -28,46 +50,58 @@ impl FolderGrants {
     pub fn new(grants: Vec<FolderGrant>) -> Self {
         Self {
             grants,
-            names: NamesBudget::default(),
-            pulse: Pulse::default(),
+            terms: Terms::default(),
         }
     }
 
     /// The same grants; bytes that move in or out of their folders are signs of life.
     #[must_use]
-    pub fn with_pulse(self, pulse: &Pulse) -> Self {
-        Self {
-            pulse: pulse.clone(),
-            ..self
-        }
+    pub fn with_pulse(mut self, pulse: &Pulse) -> Self {
+        self.terms.pulse = pulse.clone();
+        self
     }
 
-    /// Opens the granted folder `path`, or one below a granted folder. With a write grant
-    /// a missing folder is made, with its parents, 0700. Blocks.
+    /// The same grants for a call that may do no more than this.
+    #[must_use]
+    pub fn within(mut self, power: FolderPower) -> Self {
+        self.terms.power = power;
+        self
+    }
+
+    /// The same grants on a node whose daemon keeps its own things in these folders: their
+    /// file system is none of a granted folder's own.
+    #[must_use]
+    pub fn beside(mut self, own: Arc<[PathBuf]>) -> Self {
+        self.terms.own = own;
+        self
+    }
+
+    /// Opens the granted folder `path`, or one below a granted folder. With `create` and a
+    /// write grant a missing folder is made, with its parents, 0700. Blocks.
     ///
     /// Symbolic links are followed in the path that the operator granted, and nowhere
     /// below it.
     ///
     /// # Errors
-    /// `not-granted` when no grant covers the folder, `not-found` when it is missing and
-    /// granted for reading only, otherwise what the kernel says.
-    pub fn open(&self, path: &str) -> Result<Folder, Fault> {
+    /// `not-granted` when no grant covers the folder, `may-not-create` when the call asks
+    /// for what it may not, `place-missing` when the folder is not there and not made,
+    /// otherwise what the kernel says.
+    pub fn open(&self, path: &str, create: bool) -> Result<Folder, Fault> {
         let wanted = plain_absolute(path)?;
         let grant = self.covering(&wanted).ok_or_else(|| not_granted(&wanted))?;
-        let base = open_base(grant)?;
+        if create && self.terms.power != FolderPower::Create {
+            return Err(may_not_create(&wanted));
+        }
+        let create = create && grant.access == Access::Write;
+        let base = open_base(grant, create)?;
         let below = wanted
             .strip_prefix(&grant.directory)
             .expect("a covering grant is a prefix of the folder");
-        let whole = Folder::new(
-            base,
-            grant.directory.clone(),
-            grant.access,
-            self.names.clone(),
-            self.pulse.clone(),
-        );
+        let directory = grant.directory.clone();
+        let whole = Folder::new(base, directory, grant.access, self.terms.clone());
         match below.to_str() {
             None | Some("") => Ok(whole),
-            Some(below) => whole.subfolder(below),
+            Some(below) => whole.subfolder(below, create),
         }
     }
 
@@ -99,7 +133,7 @@ fn plain_absolute(path: &str) -> Result<PathBuf, Fault> {
 }
 
 /// A descriptor of the granted folder itself.
-fn open_base(grant: &FolderGrant) -> Result<rustix::fd::OwnedFd, Fault> {
+fn open_base(grant: &FolderGrant, create: bool) -> Result<rustix::fd::OwnedFd, Fault> {
     let directory = &grant.directory;
     let leads_up = directory
         .components()
@@ -113,7 +147,7 @@ fn open_base(grant: &FolderGrant) -> Result<rustix::fd::OwnedFd, Fault> {
             ),
         ));
     }
-    if grant.access == Access::Write {
+    if create {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -128,7 +162,17 @@ fn open_base(grant: &FolderGrant) -> Result<rustix::fd::OwnedFd, Fault> {
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(directory, flags, Mode::empty())
-        .map_err(|errno| fault::of(errno, "open the folder", directory.display()))
+        .map_err(|errno| fault::of_place(errno, directory.display()))
+}
+
+fn may_not_create(wanted: &Path) -> Fault {
+    Fault::denied(
+        "may-not-create",
+        format!(
+            "the plugin wanted to make the folder {} in a call that may not: only `begin` and `put-part` of a store open a folder with `create`, so ask its author",
+            wanted.display()
+        ),
+    )
 }
 
 fn not_granted(wanted: &Path) -> Fault {

@@ -101,10 +101,13 @@ impl Shelf {
         let target = self.target(document)?;
         let repository = Repository::new(&target, &self.signers);
         let listed = repository.list(Some(cluster), LOOKED_AT_MAX).await?;
+        for why in &listed.unread {
+            print::note(&format!("warning: {why}"));
+        }
         Ok(Shown {
             target,
             target_name: document.value.name.to_string(),
-            listed,
+            listed: listed.points,
         })
     }
 
@@ -158,7 +161,7 @@ fn rank(listed: &Listed) -> (Option<String>, bool) {
 /// Why the newest is not to be taken.
 fn objection(newest: &Listed, purpose: Purpose) -> Option<String> {
     match &newest.standing {
-        Standing::Refused(error) => Some(chain(error)),
+        Standing::Refused(error) | Standing::Unread(error) => Some(chain(error)),
         Standing::Sound(_) if purpose == Purpose::Use => failed(newest.mark.as_ref()?),
         Standing::Sound(_) => None,
     }
@@ -166,8 +169,10 @@ fn objection(newest: &Listed, purpose: Purpose) -> Option<String> {
 
 /// What a mark says that tells of a failure.
 fn failed(mark: &FoundMark) -> Option<String> {
-    let MarkStanding::Sound { mark, .. } = &mark.standing else {
-        return None;
+    let mark = match &mark.standing {
+        MarkStanding::Sound { mark, .. } => mark,
+        MarkStanding::Unread(why) => return Some(format!("its mark cannot be read: {why}")),
+        MarkStanding::Refused(_) => return None,
     };
     let why = mark.reason.as_deref().unwrap_or("no reason is kept");
     (mark.mark == MarkKind::Failed).then(|| format!("it failed its drill at {}: {why}", mark.at))

@@ -61,10 +61,19 @@ async fn last_known(
     let found = shelf.find(name, Purpose::Look).await?;
     let repository = Repository::new(&found.target, &shelf.signers);
     let listed = repository.list(Some(&manifest.cluster), NEWEST_ASKED_MAX);
-    let points = listed.await?.into_iter();
+    let listed = listed.await?;
+    for why in &listed.unread {
+        print::note(&format!("warning: {why}"));
+    }
+    let points = listed.points.into_iter();
     let same = points.filter_map(|listed| match listed.standing {
         Standing::Sound(other) if other.manifest.lineage == manifest.lineage => Some(other),
-        _ => None,
+        Standing::Unread(error) => {
+            let why = crate::exit::chain(&error);
+            print::note(&format!("warning: its revision is not known: {why}"));
+            None
+        }
+        Standing::Sound(_) | Standing::Refused(_) => None,
     });
     let revisions = same.filter_map(|other| Some(other.manifest.etcd?.revision));
     Ok(revisions.max())

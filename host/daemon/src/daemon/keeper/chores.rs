@@ -81,11 +81,9 @@ impl Keeper {
         let pruned = self
             .journal(move |journal| {
                 let rows = journal.runs(Some(&document.name))?;
-                let newest = past::newest_good(&rows);
-                let last_good = newest
-                    .and_then(|row| row.end.as_ref())
-                    .map(|end| end.finished);
-                let limits = agenda::history(&document, now, last_good);
+                let newest = past::newest_good(&rows).into_iter();
+                let kept = newest.map(|row| row.run.clone()).collect();
+                let limits = agenda::history(&document, now, kept);
                 let runs = journal.prune(&document.name, &limits)?;
                 let oldest = UnixTime(now.0.saturating_sub(OCCURRENCE_SECONDS_MAX));
                 Ok((runs, journal.prune_occurrences(oldest)?))

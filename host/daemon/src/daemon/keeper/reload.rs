@@ -124,12 +124,12 @@ impl Keeper {
             .journal(move |journal| {
                 let names = added.into_iter().map(ScheduleName::new);
                 Ok(names
-                    .filter_map(|name| past::last_good(journal, &name))
+                    .flat_map(|name| past::last_good(journal, &name))
                     .collect::<Vec<_>>())
             })
             .await;
         for view in views.iter().flatten() {
-            self.metrics.succeeded(view);
+            self.metrics.left(view);
         }
     }
 }

@@ -15,6 +15,7 @@ fn answers() -> Answers {
         login: None,
         files: Vec::new(),
         target_folder: "/var/backups/drydock".into(),
+        target_is_mounted: false,
         schedule: "30 2 * * *".to_owned(),
         time_zone: "Etc/UTC".to_owned(),
         sealing: Sealing::For(Vec::new()),
@@ -57,6 +58,24 @@ fn paths_are_single_words_in_a_unit() {
     assert!(unit.contains("RequiresMountsFor=\"/mnt/100%% of b\"\n"));
     assert!(unit.contains("ReadWritePaths=/var/lib/drydock \"/mnt/100%% of b\"\n"));
     assert!(unit.contains("--config /etc/$$drydock/drydock.yaml daemon\n"));
+}
+
+#[test]
+fn a_target_on_a_mount_of_its_own_has_to_be_mounted() {
+    let mut answers = answers();
+    let config = |answers: &Answers| {
+        let files = documents(answers, &["age1x".to_owned()]);
+        let [Document::Target(target)] = &parsed(&files, "schedules/target.yaml")[..] else {
+            panic!("one target");
+        };
+        target.spec.config_json()
+    };
+    assert_eq!(config(&answers), r#"{"folder":"/var/backups/drydock"}"#);
+    answers.target_is_mounted = true;
+    assert_eq!(
+        config(&answers),
+        r#"{"folder":"/var/backups/drydock","requireMount":true}"#
+    );
 }
 
 #[test]

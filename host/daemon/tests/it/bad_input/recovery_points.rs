@@ -220,6 +220,7 @@ fn recovery_points_that_are_not_there() {
     stored.case.refused(1, &[POINT, "show", &near]);
 
     let case = Case::new("recovery-point-unknown-and-none-there", World::alone());
+    std::fs::create_dir(case.world.folder()).unwrap();
     case.refused(1, &[POINT, "show", "s1.x"]);
 
     let case = Case::new("recovery-point-name-malformed", World::alone());

@@ -92,6 +92,11 @@ fn check(world: &World, name: &str) -> (Option<i32>, Vec<(String, String)>) {
 fn a_sound_target_is_probed_and_left_as_it_was() {
     let world = World::alone();
     let (code, found) = check(&world, "local");
+    let missing = [("failure".to_owned(), "place-missing".to_owned())];
+    assert_eq!((code, found.as_slice()), (Some(1), &missing[..]));
+    assert!(!world.folder().exists());
+    std::fs::create_dir(world.folder()).unwrap();
+    let (code, found) = check(&world, "local");
     assert_eq!(code, Some(0), "{found:?}");
     assert!(
         found.iter().any(|(_, code)| code == "probe-read"),
@@ -116,6 +121,7 @@ fn a_target_that_loses_or_alters_bytes_fails_its_probe() {
         ("bad-layout", "probe-layout"),
     ] {
         let world = lying(lie);
+        std::fs::create_dir(world.folder()).unwrap();
         let (code, found) = check(&world, "local");
         assert_eq!(code, Some(1), "{lie}: {found:?}");
         let failure = ("failure".to_owned(), law.to_owned());

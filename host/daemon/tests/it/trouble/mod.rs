@@ -6,6 +6,7 @@
 //! the same story, and the target must hold what was proven before and nothing else.
 
 mod certificates;
+mod changed;
 mod clusters;
 mod commit;
 mod endpoints;

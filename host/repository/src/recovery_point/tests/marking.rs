@@ -19,7 +19,7 @@ async fn refused(world: &World, point: &RecoveryPoint) -> Option<String> {
     let mut marks = world.repository().marks(point, 10).await.unwrap();
     assert_eq!(marks.len(), 1);
     match marks.remove(0).standing {
-        MarkStanding::Refused(why) => Some(why),
+        MarkStanding::Refused(why) | MarkStanding::Unread(why) => Some(why),
         MarkStanding::Sound { .. } => None,
     }
 }
@@ -39,12 +39,12 @@ async fn a_mark_is_read_back_and_shown_by_the_list() {
     let kinds: Vec<_> = marks.iter().map(|mark| mark.name.kind()).collect();
     assert_eq!(kinds, [MarkKind::Failed, MarkKind::Drilled]);
     let listed = world.repository().list(None, 10).await.unwrap();
-    let newest = listed[0].mark.as_ref().unwrap();
+    let newest = listed.points[0].mark.as_ref().unwrap();
     match &newest.standing {
         MarkStanding::Sound { mark, signer } => {
             assert_eq!((&**mark, *signer), (&failed, world.key.id()));
         }
-        MarkStanding::Refused(why) => panic!("{why}"),
+        MarkStanding::Refused(why) | MarkStanding::Unread(why) => panic!("{why}"),
     }
     assert_eq!(world.target.open_uploads(), 0);
 }
@@ -75,7 +75,7 @@ async fn a_mark_of_a_stranger_a_changed_one_and_a_moved_one_are_refused() {
         )
     );
     let listed = world.repository().list(None, 10).await.unwrap();
-    assert!(listed[0].mark.is_none());
+    assert!(listed.points[0].mark.is_none());
 
     let world = World::new();
     let point = committed(&world).await;
@@ -117,7 +117,29 @@ async fn worthless_marks_hide_no_good_one() {
     }
     let listed = world.repository().list(None, 10).await.unwrap();
     assert_eq!(
-        listed[0].mark.as_ref().unwrap().name.content_file(),
+        listed.points[0].mark.as_ref().unwrap().name.content_file(),
         mark.name(&mark.to_text().unwrap()).content_file()
     );
+}
+
+/// A newer mark that nobody can read may be a failed one.
+#[tokio::test]
+async fn a_mark_that_cannot_be_read_is_not_passed_over_for_an_older_one() {
+    let world = World::new();
+    let point = committed(&world).await;
+    let older = drilled(&point);
+    let mut newer = older.clone();
+    newer.at = UnixTime(newer.at.0 + 60);
+    for mark in [&older, &newer] {
+        world.repository().mark(mark, &world.key).await.unwrap();
+    }
+    let name = newer.name(&newer.to_text().unwrap());
+    let file = format!("lab/one/{}", name.content_file());
+    world
+        .target
+        .close(&file, Fault::denied("permission-denied", "not yours"));
+    let listed = world.repository().list(None, 10).await.unwrap();
+    let mark = listed.points[0].mark.as_ref().unwrap();
+    assert_eq!(mark.name, name);
+    assert!(matches!(&mark.standing, MarkStanding::Unread(why) if why == "not yours"));
 }

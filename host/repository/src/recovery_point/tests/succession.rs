@@ -1,7 +1,7 @@
 //! Where a new recovery point stands among those before it.
 
 use super::*;
-use crate::recovery_point::{Observed, Succession};
+use crate::recovery_point::{Ancestry, LINEAGE_UNKNOWN, Observed, Succession};
 
 const ID: &str = "cdf818194e3a8c32";
 
@@ -12,13 +12,17 @@ fn observed(raft_index: u64) -> Observed<'static> {
     }
 }
 
-async fn succession(world: &World, observed: Observed<'_>) -> Succession {
+async fn ancestry(world: &World, observed: Observed<'_>) -> Ancestry {
     let cluster = ClusterName::new("lab");
     world
         .repository()
         .last_of_lineage(&cluster, observed)
         .await
         .unwrap()
+}
+
+async fn succession(world: &World, observed: Observed<'_>) -> Succession {
+    ancestry(world, observed).await.succession
 }
 
 fn lineage_id(succession: &Succession) -> String {
@@ -105,4 +109,71 @@ async fn refused_ones_are_named_when_nothing_else_is_there() {
         panic!("{next:?}");
     };
     assert_eq!(refused, ["lab/a.20260103T000000Z (unsigned)"]);
+}
+
+/// Recovery points that cannot be read are not gone: what is read of the others still
+/// counts, and nothing begins anew.
+#[tokio::test]
+async fn nothing_begins_while_recovery_points_cannot_be_read() {
+    let closed = |object: &str| drydock_core::store::PassedOver {
+        object: object.to_owned(),
+        hides: true,
+        why: "it is closed".to_owned(),
+    };
+    let world = World::new();
+    world.target.pass_over(closed("lab/a.20260101T000000Z/"));
+    let first = ancestry(&world, observed(1)).await;
+    assert_eq!(
+        first.unread,
+        ["lab/a.20260101T000000Z cannot be read: it is closed"]
+    );
+    let unknown = first.succession.with_unread();
+    assert!(matches!(unknown, Succession::Unknown));
+    assert_eq!(lineage_id(&unknown), LINEAGE_UNKNOWN);
+    assert!(unknown.predecessor().is_none());
+
+    world.commit(&sample::manifest("a.20260102T000000Z")).await;
+    let goes_on = ancestry(&world, observed(9_000)).await;
+    assert_eq!(goes_on.unread.len(), 1);
+    let goes_on = goes_on.succession.with_unread();
+    assert_eq!(lineage_id(&goes_on), "0123456789abcdef");
+    // Whether it began here or at one that cannot be read, nobody knows.
+    let begins = ancestry(&world, observed(1)).await.succession;
+    assert!(matches!(begins, Succession::Begins { .. }));
+    assert!(matches!(begins.with_unread(), Succession::Unknown));
+}
+
+#[tokio::test]
+async fn a_lineage_goes_on_after_one_whose_own_is_unknown() {
+    let world = World::new();
+    world.commit(&sample::manifest("a.20260101T000000Z")).await;
+    let mut unknown = sample::manifest("a.20260102T000000Z");
+    unknown.taken = UnixTime(unknown.taken.0 + 1_000);
+    unknown.lineage.id = LINEAGE_UNKNOWN.to_owned();
+    world.commit(&unknown).await;
+    let next = succession(&world, observed(9_000)).await;
+    assert_eq!(lineage_id(&next), "0123456789abcdef");
+
+    let alone = World::new();
+    alone.commit(&unknown).await;
+    let next = succession(&alone, observed(9_000)).await;
+    // It is compared with, and a lineage begins that the next one finds.
+    assert_eq!(next.previous().unwrap().manifest, unknown);
+    assert_ne!(lineage_id(&next), LINEAGE_UNKNOWN);
+}
+
+/// A schedule for files beside one for etcd must not stand between two snapshots.
+#[tokio::test]
+async fn recovery_points_without_a_snapshot_say_nothing_of_a_lineage() {
+    let world = World::new();
+    let snapshot = sample::manifest("a.20260101T000000Z");
+    world.commit(&snapshot).await;
+    let mut files = sample::manifest("files.20260102T000000Z");
+    files.taken = UnixTime(files.taken.0 + 1_000);
+    files.etcd = None;
+    files.lineage.id = LINEAGE_UNKNOWN.to_owned();
+    files.lineage.cluster_id = None;
+    world.commit(&files).await;
+    let next = succession(&world, observed(9_000)).await;
+    assert_eq!(next.previous().unwrap().manifest, snapshot);
 }

@@ -57,7 +57,7 @@ fn place(bytes: &[u8]) -> Place {
         access: Access::Read,
     };
     let folder = FolderGrants::new(vec![grant])
-        .open(scratch.path().to_str().unwrap())
+        .open(scratch.path().to_str().unwrap(), false)
         .unwrap();
     Place { scratch, folder }
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::files::{Entry, FolderGrants, Page};
+use crate::files::{Entry, FolderGrants, FolderPower, Page};
 
 fn granted(directory: &Path, access: Access) -> FolderGrants {
     FolderGrants::new(vec![FolderGrant {
@@ -19,7 +19,7 @@ fn granted(directory: &Path, access: Access) -> FolderGrants {
 
 fn open(directory: &Path, access: Access) -> Folder {
     granted(directory, access)
-        .open(directory.to_str().unwrap())
+        .open(directory.to_str().unwrap(), false)
         .unwrap()
 }
 
@@ -41,13 +41,13 @@ fn mode(path: &Path) -> u32 {
 fn only_the_granted_folder_and_what_lies_below_opens() {
     let scratch = tempfile::tempdir().unwrap();
     let granted_folder = scratch.path().join("a");
-    let grants = granted(&granted_folder, Access::Write);
+    let grants = granted(&granted_folder, Access::Write).within(FolderPower::Create);
     let inside = granted_folder.join("deep/er");
-    grants.open(inside.to_str().unwrap()).unwrap();
+    grants.open(inside.to_str().unwrap(), true).unwrap();
     assert_eq!((mode(&granted_folder), mode(&inside)), (0o700, 0o700));
     for outside in ["", "b", "ab"] {
         let outside = scratch.path().join(outside);
-        let fault = grants.open(outside.to_str().unwrap()).unwrap_err();
+        let fault = grants.open(outside.to_str().unwrap(), true).unwrap_err();
         assert_eq!(
             (fault.code.as_str(), fault.class),
             ("not-granted", ErrorClass::Denied)
@@ -59,7 +59,11 @@ fn only_the_granted_folder_and_what_lies_below_opens() {
         assert!(fault.message.contains(&line), "{}", fault.message);
     }
     for bad in ["a", "", "/", "/a/../b", "/a//b"] {
-        assert_eq!(grants.open(bad).unwrap_err().code, "bad-path", "{bad}");
+        assert_eq!(
+            grants.open(bad, true).unwrap_err().code,
+            "bad-path",
+            "{bad}"
+        );
     }
 }
 
@@ -90,7 +94,10 @@ fn a_link_below_the_grant_leads_nowhere() {
     let grants = granted(scratch.path(), Access::Write);
     let through = scratch.path().join("out/x");
     assert_eq!(
-        grants.open(through.to_str().unwrap()).unwrap_err().code,
+        grants
+            .open(through.to_str().unwrap(), false)
+            .unwrap_err()
+            .code,
         "symbolic-link"
     );
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1);
@@ -130,9 +137,63 @@ fn a_read_grant_refuses_every_way_to_write() {
         assert!(fault.message.contains("access: write"), "{}", fault.message);
     }
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 1);
-    let missing = scratch.path().join("missing");
-    let fault = granted(&missing, Access::Read).open(missing.to_str().unwrap());
-    assert_eq!(fault.unwrap_err().code, "not-found");
+}
+
+#[test]
+fn a_folder_is_made_only_where_the_call_may_and_the_grant_allows_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    for missing in ["missing", "missing/below"] {
+        let missing = scratch.path().join(missing);
+        let missing = missing.to_str().unwrap();
+        let made = |access, power, create| {
+            let grants = granted(&scratch.path().join("missing"), access).within(power);
+            grants.open(missing, create).map(drop)
+        };
+        for (access, power, create, code) in [
+            (Access::Write, FolderPower::Create, false, "place-missing"),
+            (Access::Read, FolderPower::Create, true, "place-missing"),
+            (Access::Write, FolderPower::Write, true, "may-not-create"),
+            (Access::Write, FolderPower::Read, true, "may-not-create"),
+            (Access::Write, FolderPower::Write, false, "place-missing"),
+        ] {
+            assert_eq!(made(access, power, create).unwrap_err().code, code);
+            assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
+        }
+        made(Access::Write, FolderPower::Create, true).unwrap();
+        made(Access::Write, FolderPower::Read, false).unwrap();
+        std::fs::remove_dir_all(scratch.path().join("missing")).unwrap();
+    }
+}
+
+#[test]
+fn a_missing_folder_says_how_to_mend_it() {
+    let fault = granted(Path::new("/nowhere/at/all"), Access::Write)
+        .open("/nowhere/at/all", false)
+        .unwrap_err();
+    assert_eq!(
+        fault.message,
+        "the folder /nowhere/at/all does not exist: mount the file system that it lies on, or make it"
+    );
+}
+
+#[test]
+fn a_call_that_only_looks_writes_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::write(scratch.path().join("a"), "abc").unwrap();
+    let grants = granted(scratch.path(), Access::Write).within(FolderPower::Read);
+    let folder = grants
+        .open(scratch.path().to_str().unwrap(), false)
+        .unwrap();
+    assert_eq!(folder.read_bytes("a", 0, 9).unwrap(), b"abc");
+    for refused in [
+        folder.write_bytes_at("b", 0, b"x"),
+        folder.sync("a"),
+        folder.link_if_absent("a", "b"),
+        folder.remove("a"),
+    ] {
+        assert_eq!(refused.unwrap_err().code, "may-not-write");
+    }
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -267,6 +328,114 @@ fn a_listing_is_sorted_by_whole_path_and_paged() {
     assert_eq!(folder.list("../", None).unwrap_err().code, "bad-path");
 }
 
+/// Paths and codes of what was passed over.
+fn passed(page: &Page) -> Vec<(&str, &str)> {
+    page.passed_over
+        .iter()
+        .map(|over| (over.path.as_str(), over.why.code.as_str()))
+        .collect()
+}
+
+#[test]
+fn what_is_no_file_is_passed_over_and_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let (scratch, folder) = writable();
+    for path in ["c1/p/manifest.json", "z"] {
+        folder.write_bytes_at(path, 0, b"1").unwrap();
+    }
+    symlink("nowhere", scratch.path().join("broken")).unwrap();
+    symlink("/", scratch.path().join("c1/q")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    std::fs::create_dir(scratch.path().join(odd)).unwrap();
+    std::fs::write(scratch.path().join("new\nline"), b"").unwrap();
+    let fifo = scratch.path().join("c1/fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, Mode::RWXU).unwrap();
+    let page = folder.list("", None).unwrap();
+    let paths: Vec<_> = page.entries.iter().map(|e| e.path.as_str()).collect();
+    assert_eq!(paths, ["c1/p/manifest.json", "z"]);
+    assert_eq!(
+        passed(&page),
+        [
+            ("broken", "symbolic-link"),
+            ("c1/fifo", "not-a-file"),
+            ("c1/q", "symbolic-link"),
+            ("caf\u{fffd}", "bad-name"),
+            ("new\\nline", "bad-name"),
+        ]
+    );
+    // Only what can stand in the way of the prefix, and each thing on one page only.
+    let below = folder.list("c1/", None).unwrap();
+    assert_eq!(passed(&below).len(), 2);
+    let after = folder.list("c1/", Some("c1/fifo")).unwrap();
+    assert_eq!(passed(&after), [("c1/q", "symbolic-link")]);
+    assert_eq!(passed(&folder.list("c1/p/", None).unwrap()), []);
+}
+
+#[test]
+fn a_link_where_the_prefix_leads_is_told() {
+    let (scratch, folder) = writable();
+    symlink("/elsewhere", scratch.path().join("c1")).unwrap();
+    let page = folder.list("c1/", None).unwrap();
+    assert_eq!(passed(&page), [("c1", "symbolic-link")]);
+}
+
+/// Does `work` on a thread that permissions stop, also where the tests run as root.
+fn as_anybody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let restricted = || {
+        let mut sets = capabilities(None).unwrap();
+        sets.effective
+            .remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+        set_capabilities(None, sets).unwrap();
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(restricted).join().unwrap())
+}
+
+fn forbid(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn folders_that_cannot_be_read_do_not_end_a_listing() {
+    let (scratch, folder) = writable();
+    for path in ["c1/p/manifest.json", "c1/q/manifest.json", "lost+found/x"] {
+        folder.write_bytes_at(path, 0, b"1").unwrap();
+    }
+    for unreadable in ["lost+found", "c1/q"] {
+        forbid(&scratch.path().join(unreadable), 0);
+    }
+    let page = as_anybody(|| folder.list("", None)).unwrap();
+    assert_eq!(page.entries.len(), 1);
+    assert_eq!(
+        passed(&page),
+        [
+            ("c1/q/", "permission-denied"),
+            ("lost+found/", "permission-denied")
+        ]
+    );
+    forbid(&scratch.path().join("c1"), 0);
+    let page = as_anybody(|| folder.list("c1/", None)).unwrap();
+    assert_eq!(passed(&page), [("c1/", "permission-denied")]);
+    // Whatever there is in the folder itself, nobody can tell.
+    forbid(scratch.path(), 0o300);
+    let fault = as_anybody(|| folder.list("c1/", None)).unwrap_err();
+    assert_eq!(fault.code, "permission-denied");
+    forbid(scratch.path(), 0o700);
+}
+
+#[test]
+fn folders_too_deep_to_follow_do_not_end_a_listing() {
+    let (scratch, folder) = writable();
+    let deep = scratch.path().join(".snapshot").join("d/".repeat(40));
+    std::fs::create_dir_all(deep).unwrap();
+    folder.write_bytes_at("z", 0, b"1").unwrap();
+    let page = folder.list("", None).unwrap();
+    assert_eq!(page.entries.len(), 1);
+    assert_eq!(page.passed_over.len(), 1);
+    assert_eq!(page.passed_over[0].why.code, "too-many");
+}
+
 #[test]
 fn a_long_listing_comes_in_pages() {
     let (_scratch, folder) = writable();
@@ -330,7 +499,8 @@ fn overlapping_grants_give_the_wider_access() {
             access: Access::Write,
         },
     ]);
-    let folder = grants.open(below.to_str().unwrap()).unwrap();
+    std::fs::create_dir(&below).unwrap();
+    let folder = grants.open(below.to_str().unwrap(), false).unwrap();
     folder.write_bytes_at("x", 0, b"x").unwrap();
     assert!(folder.free().unwrap() > 0);
 }
@@ -368,6 +538,37 @@ impl Drop for Mounted {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+#[test]
+fn a_mount_of_its_own_is_told_from_the_nodes_own_disk() {
+    let mounted = Mounted::new("mount -t tmpfs tmpfs /mnt && mkdir /mnt/below");
+    let is_mounted = |path: &Path, own: &[&Path]| {
+        let own: Vec<_> = own.iter().map(|path| path.to_path_buf()).collect();
+        let grants = granted(path, Access::Write).beside(own.into());
+        let folder = grants.open(path.to_str().unwrap(), false).unwrap();
+        folder.is_mounted().unwrap()
+    };
+    let (_scratch, folder) = writable();
+    let plain = folder.inner.path.clone();
+    // Where the folder for temporary files is a mount, so are those in it.
+    let alone = is_mounted(&plain, &[]);
+    assert!(!is_mounted(&plain, &[&plain]));
+    assert!(is_mounted(&mounted.path, &[&plain]));
+    assert!(is_mounted(&mounted.path.join("below"), &[&plain]));
+    assert!(!is_mounted(
+        &mounted.path,
+        &[&mounted.path.join("missing/state")]
+    ));
+    let same = crate::files::is_own_mount(&plain.join("not/yet/there"), &[]);
+    assert_eq!(same.unwrap(), alone);
+}
+
+/// As a hardened service sees each folder that it may write.
+#[test]
+fn a_bind_mount_of_the_nodes_own_disk_is_none_of_its_own() {
+    let mounted = Mounted::new("mount --rbind /etc /mnt");
+    assert!(!crate::files::is_own_mount(&mounted.path, &[]).unwrap());
 }
 
 #[test]

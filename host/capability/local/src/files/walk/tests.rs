@@ -17,7 +17,7 @@ fn folder(path: &Path) -> Folder {
         access: Access::Read,
     };
     FolderGrants::new(vec![grant])
-        .open(path.to_str().unwrap())
+        .open(path.to_str().unwrap(), false)
         .unwrap()
 }
 
@@ -163,7 +163,11 @@ fn names_that_are_kept_are_bounded_for_all_walks_together() {
         directory: scratch.path().to_owned(),
         access: Access::Read,
     }]);
-    let open = || grants.open(scratch.path().to_str().unwrap()).unwrap();
+    let open = || {
+        grants
+            .open(scratch.path().to_str().unwrap(), false)
+            .unwrap()
+    };
     let mut taken = open().names_budget().room();
     assert!(taken.grow(NAMES_BYTES_MAX));
     // Another handle of the same attempt.
