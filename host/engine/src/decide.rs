@@ -25,9 +25,8 @@ pub fn decide(state: &RunState, event: &Event) -> Vec<Effect> {
 
 fn wanted(state: &RunState) -> Vec<Effect> {
     let mut effects = cleanup::effects(state);
-    match state.is_ending() {
-        true => effects.extend(stop_backup(state)),
-        false => effects.extend(forward(state)),
+    if !state.is_ending() {
+        effects.extend(forward(state));
     }
     if effects.is_empty() {
         effects.extend(end(state));
@@ -66,14 +65,6 @@ fn start_backup(state: &RunState) -> Option<Effect> {
         step: next.step.clone(),
         attempt: next.task.next_attempt(),
         first_output: state.next_output(),
-    })
-}
-
-fn stop_backup(state: &RunState) -> Option<Effect> {
-    let mut running = state.backups.iter().filter(|b| b.task.is_in_flight());
-    let wanted = running.find(|backup| backup.stop.is_idle())?;
-    Some(Effect::StopBackup {
-        step: wanted.step.clone(),
     })
 }
 

@@ -26,6 +26,10 @@ use crate::view::RunView;
 /// syncs is held back by it.
 const EVENTS_QUEUE_MAX: usize = 256;
 
+/// Cleaning up may take so many times the grace of what is under way: it has several steps,
+/// each tried some times, and must not hold up the next run for hours.
+const CLEANUP_GRACES: u32 = 4;
+
 /// What a handle asks of its run.
 pub enum Control {
     Cancel(String),
@@ -45,8 +49,18 @@ pub struct Driver {
     /// Events of the driver itself.
     own: VecDeque<Event>,
     deadline: Option<Instant>,
-    abandoned: bool,
+    /// None until the run needs nothing more of what is under way.
+    wind_down: Option<WindDown>,
     progress: watch::Sender<RunView>,
+}
+
+/// A run that is ending, or has all it wanted, waits for nobody without end.
+struct WindDown {
+    /// What brings the run forward is dropped then; none when that is over.
+    drop_at: Option<Instant>,
+    /// Taking back is given up then; none when that is over.
+    give_up_at: Option<Instant>,
+    cleanup: Duration,
 }
 
 enum Input {
@@ -71,7 +85,7 @@ impl Driver {
             receiver,
             own: VecDeque::new(),
             deadline,
-            abandoned: false,
+            wind_down: None,
             progress,
         }
     }
@@ -103,7 +117,7 @@ impl Driver {
             self.progress.send_replace(RunView::of(&self.state));
         }
         self.start(effects);
-        self.abandon();
+        self.wind_down();
         tell(&event);
         Ok(())
     }
@@ -139,6 +153,7 @@ impl Driver {
             biased;
             asked = control.recv() => asked_for(asked),
             () = reached(self.deadline) => self.overdue(),
+            () = reached(self.wind_down.as_ref().and_then(WindDown::next)) => self.cut(),
             Some(event) = self.receiver.recv() => Input::Event(event),
             Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
         }
@@ -158,9 +173,20 @@ impl Driver {
         let id = joined.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
         let known = self.running.remove(&id);
         match (joined, known) {
-            (Err(error), Some((effect, _))) => Input::Event(unanswered(effect, &error)),
+            (Err(error), Some((effect, _))) => Input::Event(self.unanswered(effect, &error)),
             _ => Input::Nothing,
         }
+    }
+
+    /// The fault of an effect that was dropped, or whose task panicked.
+    fn unanswered(&self, effect: Effect, error: &JoinError) -> Event {
+        let given_up = self.state.cleanup_given_up.clone();
+        let fault = match error.is_cancelled() {
+            true if effect.is_cleanup() => given_up.unwrap_or_else(abandoned),
+            true => abandoned(),
+            false => panicked(),
+        };
+        failed(effect, fault)
     }
 
     async fn record(&mut self, event: &Event, effects: &[Effect]) -> Result<(), EngineError> {
@@ -227,16 +253,52 @@ impl Driver {
         self.running.insert(handle.id(), (effect, handle));
     }
 
-    /// A run that is ending does not wait for slow effects that it has no more use for.
-    fn abandon(&mut self) {
-        if !self.state.is_ending() || self.abandoned {
+    /// A run that is ending, or has all it wanted, does not wait for slow effects that it has
+    /// no more use for, asks the others to come to an end, and sets a time to both them and
+    /// its cleanup.
+    fn wind_down(&mut self) {
+        let is_over = self.state.is_ending() || self.state.is_settled();
+        if !is_over || self.wind_down.is_some() {
             return;
         }
-        self.abandoned = true;
+        let reason = self.state.ending.clone().unwrap_or_else(no_more_needed);
+        let grace = self.parts.runner.stop(&reason);
+        let cleanup = grace * CLEANUP_GRACES;
+        let drop_at = Instant::now() + grace;
+        self.wind_down = Some(WindDown {
+            drop_at: Some(drop_at),
+            give_up_at: Some(drop_at + cleanup),
+            cleanup,
+        });
+        self.drop_running(Effect::may_be_abandoned);
+    }
+
+    /// Drops what did not come to an end in its time. What became of it is not known.
+    fn cut(&mut self) -> Input {
+        let Some(wind_down) = &mut self.wind_down else {
+            return Input::Nothing;
+        };
+        if wind_down.drop_at.take().is_some() {
+            self.drop_running(|effect| !effect.is_cleanup());
+            return Input::Nothing;
+        }
+        wind_down.give_up_at = None;
+        let seconds = wind_down.cleanup.as_secs();
+        self.drop_running(|_| true);
+        Input::Event(Event::CleanupGivenUp { seconds })
+    }
+
+    fn drop_running(&self, which: impl Fn(&Effect) -> bool) {
         let running = self.running.values();
         running
-            .filter(|(effect, _)| effect.may_be_abandoned())
+            .filter(|(effect, _)| which(effect) && !matches!(effect, Effect::Wait { .. }))
             .for_each(|(_, handle)| handle.abort());
+    }
+}
+
+impl WindDown {
+    fn next(&self) -> Option<Instant> {
+        self.drop_at.or(self.give_up_at)
     }
 }
 
@@ -331,7 +393,6 @@ fn is_answer(effect: &Effect, event: &Event) -> bool {
                 ..
             },
         ) => (step, attempt) == (s, a),
-        (Effect::StopBackup { step }, Event::BackupStopping { step: of }) => step == of,
         (Effect::Drill { attempt }, Event::Drilled { attempt: a, .. }) => attempt == a,
         (Effect::SignManifest, Event::ManifestSigned { .. })
         | (Effect::DropSpool, Event::SpoolDropped) => true,
@@ -368,20 +429,28 @@ fn is_store_answer(effect: &Effect, event: &Event) -> bool {
     (effect.store(), effect.output()) == (Some(about.0), about.1)
 }
 
-fn unanswered(effect: Effect, error: &JoinError) -> Event {
-    let fault = match error.is_cancelled() {
-        true => Fault::new(
-            ErrorClass::Cancelled,
-            "abandoned",
-            "the run is ending and did not wait for this",
-        ),
-        false => Fault::new(
-            ErrorClass::Indeterminate,
-            "panicked",
-            "a part of Drydock panicked: report what the log says of it",
-        ),
-    };
-    failed(effect, fault)
+fn abandoned() -> Fault {
+    Fault::new(
+        ErrorClass::Cancelled,
+        "abandoned",
+        "the run is ending and did not wait for this any longer",
+    )
+}
+
+fn panicked() -> Fault {
+    Fault::new(
+        ErrorClass::Indeterminate,
+        "panicked",
+        "a part of Drydock panicked: report what the log says of it",
+    )
+}
+
+fn no_more_needed() -> Fault {
+    Fault::new(
+        ErrorClass::Cancelled,
+        "over",
+        "the run has come to its end at every target",
+    )
 }
 
 fn wrong_answer() -> Fault {

@@ -55,5 +55,5 @@ pub mod view;
 pub use crash::{CrashPoint, NoCrash};
 pub use engine::{Ended, Engine, RunHandle};
 pub use error::EngineError;
-pub use runner::{Events, StepRunner};
+pub use runner::{Events, STOP_GRACE, StepRunner};
 pub use view::RunView;

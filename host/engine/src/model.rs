@@ -164,10 +164,6 @@ pub enum Event {
         attempt: u32,
         fault: Fault,
     },
-    /// The running backup step was told to stop. Its BackupFailed follows.
-    BackupStopping {
-        step: StepName,
-    },
     Judged {
         step: StepName,
         output: OutputId,
@@ -254,6 +250,11 @@ pub enum Event {
     DeadlinePassed {
         seconds: u64,
     },
+    /// Taking back what the run began did not come to an end in this time. What is left is
+    /// left where it is.
+    CleanupGivenUp {
+        seconds: u64,
+    },
     RunFinished {
         outcome: Outcome,
         at: UnixTime,
@@ -275,9 +276,6 @@ pub enum Effect {
         attempt: u32,
         first_output: OutputId,
     },
-    /// Tell the running backup step to stop. Answers BackupStopping; the step itself still
-    /// answers BackupFailed.
-    StopBackup { step: StepName },
     BeginUpload {
         store: StepName,
         output: OutputId,
@@ -425,7 +423,6 @@ impl Effect {
     pub fn word(&self) -> &'static str {
         match self {
             Self::StartBackup { .. } => "start-backup",
-            Self::StopBackup { .. } => "stop-backup",
             Self::BeginUpload { .. } => "begin-upload",
             Self::PutPart { .. } => "put-part",
             Self::Judge { .. } => "judge",
@@ -447,7 +444,7 @@ impl Effect {
     #[must_use]
     pub fn backup(&self) -> Option<&StepName> {
         match self {
-            Self::StartBackup { step, .. } | Self::StopBackup { step } => Some(step),
+            Self::StartBackup { step, .. } => Some(step),
             _ => None,
         }
     }

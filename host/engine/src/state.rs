@@ -15,7 +15,9 @@ use drydock_core::{Fault, Finding, OutputId, StepName, UnixTime};
 use crate::model::{DrillResult, Effect, Outcome, RunSpec};
 use crate::task::Task;
 
-pub use output::{Judging, Output, OutputPhase, name_taken};
+pub use output::{
+    Judging, OUTPUTS_PER_RUN_MAX, Output, OutputPhase, check_output_count, name_taken,
+};
 pub use store::{Store, StoreStatus};
 pub use uploads::{OpenUpload, Upload};
 
@@ -42,6 +44,8 @@ pub struct RunState {
     pub finish: Task,
     /// Why the run is being brought to an end before its time.
     pub ending: Option<Fault>,
+    /// Why nothing more is taken back.
+    pub cleanup_given_up: Option<Fault>,
     pub finished: Option<Finished>,
     /// What went wrong on the way, the earliest first.
     pub faults: Vec<EffectFault>,
@@ -54,7 +58,6 @@ pub struct Backup {
     pub step: StepName,
     /// Done when the plugin finished. Its attempts are the step's attempts.
     pub task: Task,
-    pub stop: Task,
     pub report: Option<Report>,
     /// Attempts that ended with their process, or whose spool was gone afterwards.
     pub lost: u32,
@@ -104,7 +107,6 @@ impl Backup {
         Self {
             step: step.clone(),
             task: Task::default(),
-            stop: Task::default(),
             report: None,
             lost: 0,
         }
@@ -131,6 +133,7 @@ impl RunState {
             drop_spool: Task::default(),
             finish: Task::default(),
             ending: None,
+            cleanup_given_up: None,
             finished: None,
             faults: Vec::new(),
             timers: 0,
@@ -269,7 +272,6 @@ impl RunState {
     fn visit_tasks(&self, mut visit: impl FnMut(&Task)) {
         for backup in &self.backups {
             visit(&backup.task);
-            visit(&backup.stop);
         }
         if let Some(drill) = &self.drill {
             visit(&drill.task);
@@ -288,7 +290,6 @@ impl RunState {
     fn each_task(&mut self, mut change: impl FnMut(&mut Task)) {
         for backup in &mut self.backups {
             change(&mut backup.task);
-            change(&mut backup.stop);
         }
         if let Some(drill) = &mut self.drill {
             change(&mut drill.task);
@@ -312,7 +313,6 @@ impl RunState {
     fn task_mut(&mut self, effect: &Effect) -> Option<&mut Task> {
         match effect {
             Effect::StartBackup { step, .. } => Some(&mut self.backup_mut(step)?.task),
-            Effect::StopBackup { step } => Some(&mut self.backup_mut(step)?.stop),
             Effect::SignManifest => Some(&mut self.sign),
             Effect::DropSpool => Some(&mut self.drop_spool),
             Effect::Drill { .. } => Some(&mut self.drill.as_mut()?.task),

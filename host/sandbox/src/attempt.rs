@@ -11,28 +11,27 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_capability_local::Pulse;
+use drydock_capability_local::Work;
 use drydock_core::Fault;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use wasmtime::{CallHook, Store, UpdateDeadline};
 
 use crate::guest::Guest;
-use crate::limits::{Limits, Meter, Metered};
+use crate::limits::{LimitHit, Limits, Meter, Metered};
 use crate::link::WitError;
 use crate::log::AttemptLog;
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, StopSignal};
 use crate::redact::GuestText;
 use crate::sandbox::Core;
 
 use end::End;
 
-/// Looks at the pulse within one idle limit: a guest without a sign of life is ended at
+/// Looks for signs of life within one idle limit: a guest without a sign of life is ended at
 /// most so much later than its limit says.
 const IDLE_LOOKS: u32 = 16;
 
-/// The least time between two looks at the pulse.
+/// The least time between two such looks.
 const IDLE_LOOK_MIN: Duration = Duration::from_millis(1);
 
 /// What became of a call, and what the plugin said meanwhile.
@@ -70,9 +69,11 @@ where
 {
     let Plugin { core, limits, .. } = plugin;
     let log = guest.log.clone();
-    let pulse = guest.pulse.clone();
+    let work = guest.work.clone();
     let redactor = guest.secrets.redactor();
-    let cancelled = guest.context.cancelled.clone();
+    let stop = guest.context.stop.clone();
+    // Whatever ends this call, also its being dropped, ends what it had the host do.
+    let end_of_work = work.until_dropped();
     let running = core.ticker.run();
     let meter = Arc::new(Meter::new(limits.cpu_max));
     let mut store = store(core, limits, guest, Arc::clone(&meter));
@@ -80,17 +81,22 @@ where
         let _running = running;
         enter(&mut store).await
     }));
-    let end = wait(GuestTask(task), limits, cancelled, pulse).await;
+    let end = wait(GuestTask(task), limits, stop.clone(), work).await;
+    drop(end_of_work);
     let mut log = log.close();
-    let mut result = end.judge(&plugin.manifest.name, limits, &mut log);
+    let stop = stop.borrow().clone();
+    let mut result = end.judge(&plugin.manifest.name, limits, stop.as_ref(), &mut log);
     result.redact(&redactor);
     Attempt { result, log }
 }
 
-/// Resolves once the run was asked to stop; never, when nobody can ask any more.
-pub(crate) async fn until_cancelled(cancelled: &mut watch::Receiver<bool>) {
-    if cancelled.wait_for(|asked| *asked).await.is_err() {
-        std::future::pending().await
+/// Resolves with the reason once the run was asked to stop; never, when nobody can ask any
+/// more.
+pub(crate) async fn asked_to_stop(stop: &mut StopSignal) -> Fault {
+    let asked = stop.wait_for(Option::is_some).await;
+    match asked.ok().and_then(|reason| reason.clone()) {
+        Some(reason) => reason,
+        None => std::future::pending().await,
     }
 }
 
@@ -105,7 +111,11 @@ fn store(core: &Core, limits: &Limits, guest: Guest, meter: Arc<Meter>) -> Store
             Ok(())
         }
         // Judged afterwards, since only then it is known whether it was a tick.
-        CallHook::ReturningFromHost => Ok(store.data_mut().limiter.check_host_calls()?),
+        CallHook::ReturningFromHost => {
+            let guest = store.data_mut();
+            let is_stopping = guest.work.is_stopping();
+            Ok(guest.limiter.check_host_calls(is_stopping)?)
+        }
         CallHook::CallingWasm | CallHook::ReturningFromWasm => Ok(()),
     });
     // A store has one hook: whoever is watched has no limit of host calls.
@@ -130,18 +140,21 @@ fn store(core: &Core, limits: &Limits, guest: Guest, meter: Arc<Meter>) -> Store
 async fn wait<T>(
     mut task: GuestTask<T>,
     limits: &Limits,
-    mut cancelled: watch::Receiver<bool>,
-    pulse: Pulse,
+    mut stop: StopSignal,
+    work: Work,
 ) -> End<T> {
     let overstayed = async {
-        until_cancelled(&mut cancelled).await;
-        tokio::time::sleep(limits.cancel_grace_max).await;
+        let reason = asked_to_stop(&mut stop).await;
+        work.stop();
+        tokio::time::sleep(limits.stop_grace_max).await;
+        reason
     };
+    let (wall, idle) = (limits.wall_max, limits.idle_max);
     let end = tokio::select! {
         joined = &mut task.0 => return joined.map_or(End::HostPanicked, End::of),
-        () = tokio::time::sleep(limits.wall_max) => End::Wall,
-        () = until_idle(&pulse, limits.idle_max) => End::Idle,
-        () = overstayed => End::Cancelled,
+        () = tokio::time::sleep(wall) => End::Limit(LimitHit::Wall { limit: wall }),
+        () = until_idle(&work, idle) => End::Limit(LimitHit::Idle { limit: idle }),
+        reason = overstayed => End::Overstayed(reason),
     };
     task.0.abort();
     // The store is gone only once the task has ended.
@@ -149,13 +162,13 @@ async fn wait<T>(
     end
 }
 
-/// Resolves once the pulse has not beaten for so long.
-async fn until_idle(pulse: &Pulse, idle_max: Duration) {
+/// Resolves once there was no sign of life for so long.
+async fn until_idle(work: &Work, idle_max: Duration) {
     let look = (idle_max / IDLE_LOOKS).max(IDLE_LOOK_MIN);
-    let (mut beats, mut since) = (pulse.beats(), Instant::now());
+    let (mut beats, mut since) = (work.beats(), Instant::now());
     while since.elapsed() < idle_max {
         tokio::time::sleep(look).await;
-        let now = pulse.beats();
+        let now = work.beats();
         if now != beats {
             (beats, since) = (now, Instant::now());
         }
@@ -173,19 +186,19 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_pulse_that_beats_is_not_idle() {
-        let pulse = Pulse::default();
+    async fn whoever_gives_signs_of_life_is_not_idle() {
+        let work = Work::default();
         let idle_max = Duration::from_secs(600);
         let begin = Instant::now();
         let beating = async {
             for _ in 0..10 {
                 tokio::time::sleep(Duration::from_secs(590)).await;
-                pulse.moved(1);
+                work.moved(1);
             }
             begin.elapsed()
         };
         let idle = async {
-            until_idle(&pulse, idle_max).await;
+            until_idle(&work, idle_max).await;
             begin.elapsed()
         };
         let (last_beat, idle) = tokio::join!(beating, idle);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use drydock_capability_etcd::EtcdAccess;
 use drydock_capability_local::http::Moved;
-use drydock_capability_local::{FolderGrants, HttpAccess, OutputOpener, Pulse, SecretAccess};
+use drydock_capability_local::{FolderGrants, HttpAccess, OutputOpener, SecretAccess, Work};
 use drydock_core::{Clock, Facts, Fault, TargetName};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -22,10 +22,12 @@ use crate::plugin::StepCall;
 pub(crate) struct Guest {
     pub table: ResourceTable,
     pub limiter: Limiter,
-    /// Beats when bytes move, and when progress grows.
-    pub pulse: Pulse,
+    /// What the host does for it; ends with the attempt.
+    pub work: Work,
     /// The furthest that the guest said it got.
     pub progress_done: u64,
+    /// Whether it heard that it is to stop.
+    pub stop_told: bool,
     pub log: LogBook,
     pub clock: Arc<dyn Clock>,
     pub started: Instant,
@@ -88,8 +90,9 @@ impl Guest {
         Self {
             table,
             limiter: Limiter::new(limits.clone()),
-            pulse: Pulse::default(),
+            work: Work::default(),
             progress_done: 0,
+            stop_told: false,
             clock,
             started: Instant::now(),
             context,
@@ -131,8 +134,8 @@ impl Guest {
 
     /// Bytes that move over the network are a sign of life.
     fn signs_of_life(&self) -> Moved {
-        let pulse = self.pulse.clone();
-        Arc::new(move |bytes| pulse.moved(usize::try_from(bytes).unwrap_or(usize::MAX)))
+        let work = self.work.clone();
+        Arc::new(move |bytes| work.moved(usize::try_from(bytes).unwrap_or(usize::MAX)))
     }
 
     /// Does `work` on the main runtime: connections and channels belong there, and no
@@ -145,7 +148,8 @@ impl Guest {
         answer(Tied(self.main.spawn(work)))
     }
 
-    /// The same for work that blocks. It runs to its end even when the guest is gone.
+    /// The same for work that blocks, which nobody can cut off: whatever takes long asks
+    /// [`Work::go_on`] at each piece, and so ends with the guest's attempt.
     pub fn blocking<T, W>(&self, work: W) -> impl Future<Output = Answer<T>> + Send + use<T, W>
     where
         T: Send + 'static,

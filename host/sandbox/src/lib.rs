@@ -54,6 +54,8 @@ pub use compile::{Compiler, worker as compile_worker};
 pub use limits::Limits;
 pub use log::{AttemptLog, LogLine, LogSource, Severity, Speaker};
 pub use manifest::{Inspection, ManifestError, embed, inspect, read as read_manifest};
-pub use plugin::{BackupCall, BackupReport, JudgeCall, Plugin, Progress, ProgressSink, StepCall};
+pub use plugin::{
+    BackupCall, BackupReport, JudgeCall, Plugin, Progress, ProgressSink, StepCall, StopSignal,
+};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};
 pub use target::{CallObserver, StoreContext, StoreTarget};

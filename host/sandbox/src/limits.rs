@@ -36,8 +36,9 @@ pub struct Limits {
     /// From the call to its return, waiting included. An upload of one part or a whole
     /// snapshot of a large cluster fits into an hour many times.
     pub wall_max: Duration,
-    /// How long a plugin may go on once it was asked to stop.
-    pub cancel_grace_max: Duration,
+    /// How long a plugin may go on once it was asked to stop: enough to finish what it is
+    /// at, too little to hold up the next run.
+    pub stop_grace_max: Duration,
     /// Calls into the host, those of WASI included. Reading ten TiB by the MiB takes ten
     /// million, and so does a walk over some million files.
     pub host_calls_max: u64,
@@ -66,7 +67,7 @@ impl Default for Limits {
             cpu_max: Duration::from_secs(300),
             idle_max: Duration::from_secs(600),
             wall_max: Duration::from_secs(3600),
-            cancel_grace_max: Duration::from_secs(30),
+            stop_grace_max: Duration::from_secs(30),
             host_calls_max: 10_000_000,
             handles_max: 1000,
             result_bytes_max: 4 * MIB,
@@ -91,6 +92,10 @@ impl Limits {
     }
 }
 
+/// Calls into the host after a plugin was asked to stop: enough to close what is open, and
+/// soon over for one that only asks.
+pub(crate) const STOPPING_CALLS_MAX: u64 = 10_000;
+
 /// Random bytes that one WASI call returns.
 pub(crate) const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 
@@ -101,6 +106,8 @@ pub(crate) struct Limiter {
     memory_bytes: usize,
     table_elements: usize,
     host_calls: u64,
+    /// Of these, those after it was asked to stop.
+    stopping_calls: u64,
 }
 
 impl Limiter {
@@ -110,6 +117,7 @@ impl Limiter {
             memory_bytes: 0,
             table_elements: 0,
             host_calls: 0,
+            stopping_calls: 0,
         }
     }
 
@@ -119,7 +127,12 @@ impl Limiter {
     }
 
     /// Whether it may go on after its last call.
-    pub fn check_host_calls(&self) -> Result<(), LimitHit> {
+    pub fn check_host_calls(&mut self, is_stopping: bool) -> Result<(), LimitHit> {
+        self.stopping_calls += u64::from(is_stopping);
+        if self.stopping_calls > STOPPING_CALLS_MAX {
+            let limit = STOPPING_CALLS_MAX;
+            return Err(LimitHit::StoppingCalls { limit });
+        }
         let limit = self.limits.host_calls_max;
         if self.host_calls <= limit {
             return Ok(());
@@ -130,6 +143,7 @@ impl Limiter {
     /// The last call was not the guest's own will: it gave up its thread at a tick.
     pub fn not_its_call(&mut self) {
         self.host_calls = self.host_calls.saturating_sub(1);
+        self.stopping_calls = self.stopping_calls.saturating_sub(1);
     }
 }
 

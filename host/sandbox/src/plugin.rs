@@ -69,10 +69,12 @@ pub struct StepCall {
     /// The step's cluster; what the plugin may call there is narrowed to its grants. Its
     /// folders are those of its grants. A store has none.
     pub etcd: Option<EtcdAccess>,
-    /// Becomes true when the run is to stop.
-    pub cancelled: watch::Receiver<bool>,
+    pub stop: StopSignal,
     pub progress: ProgressSink,
 }
+
+/// Why the run is to stop, once it is: how long a plugin may go on then is one of its limits.
+pub type StopSignal = watch::Receiver<Option<Fault>>;
 
 /// Takes a plugin's signs of life. Must not block.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -116,7 +118,7 @@ impl StepCall {
             cluster,
             due,
             etcd: None,
-            cancelled: watch::channel(false).1,
+            stop: watch::channel(None).1,
             progress: Arc::new(|_| {}),
         }
     }
@@ -188,7 +190,7 @@ impl Plugin {
         };
         let outputs = Outputs::start(call.outputs);
         let mut guest = self.powered(call.context);
-        guest.outputs = Some(outputs.opener().with_pulse(&guest.pulse));
+        guest.outputs = Some(outputs.opener().part_of(&guest.work));
         let attempt = self.run(guest, run_backup(pre.clone())).await;
         let mut attempt = attempt.and_then(|report| self.backup_report(report));
         if let Err(fault) = outputs.close().await {
@@ -284,7 +286,7 @@ impl Plugin {
         let secrets = SecretAccess::new(self.grants.secret.clone(), self.secrets.clone());
         guest.connect(self.http.clone(), secrets);
         guest.folders = FolderGrants::new(self.grants.files.clone())
-            .with_pulse(&guest.pulse)
+            .part_of(&guest.work)
             .beside(Arc::clone(&self.own_folders));
         guest
     }
@@ -394,6 +396,6 @@ pub(crate) fn lend_slice(
     store: &mut Store<Guest>,
     slice: Slice,
 ) -> wasmtime::Result<Resource<Slice>> {
-    let slice = slice.with_pulse(&store.data().pulse);
+    let slice = slice.part_of(&store.data().work);
     lend(store, slice)
 }

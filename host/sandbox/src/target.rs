@@ -12,6 +12,7 @@ use drydock_core::store::{
 use drydock_core::{Fault, Finding, TargetName};
 use drydock_repository::Target;
 use drydock_repository::target::{Part, RangeSink};
+use tokio::sync::watch;
 use wasmtime::Store;
 
 use crate::answer;
@@ -100,6 +101,15 @@ impl StoreTarget {
     #[must_use]
     pub fn plugin(&self) -> &Plugin {
         &self.plugin
+    }
+
+    /// The same target for calls that take back what a run did: they come when the run was
+    /// asked to stop, and are not asked to stop themselves.
+    #[must_use]
+    pub fn for_cleanup(&self) -> Self {
+        let mut target = self.clone();
+        target.context.step.stop = watch::channel(None).1;
+        target
     }
 
     /// Lets the plugin judge the target's configuration, without any power.
@@ -263,7 +273,7 @@ impl Target for StoreTarget {
         let handle = sink.clone();
         self.call(Export::GetRange, move |step, store| {
             Box::pin(async move {
-                let handle = handle.with_pulse(&store.data().pulse);
+                let handle = handle.part_of(&store.data().work);
                 let sink = lend(store, handle)?;
                 step.call_get_range(store, &object, offset, length, sink)
                     .await

@@ -32,17 +32,17 @@ pub mod artifact;
 pub mod errno;
 pub mod files;
 pub mod http;
-pub mod pulse;
 pub mod secret;
 pub mod spool;
+pub mod work;
 
 pub use archive::{ArchiveCheck, ArchiveSummary};
 pub use artifact::{Output, OutputOpener, OutputSink, Outputs, Sink, Slice};
 pub use files::{Folder, FolderGrants};
 pub use http::{HttpAccess, HttpConfig};
-pub use pulse::Pulse;
 pub use secret::{Redactor, SecretAccess, SecretSource};
 pub use spool::{PlainSpool, SpoolError};
+pub use work::{EndOfWork, WORK_BYTES_MAX, Work};
 
 /// Most bytes that one call moves between a plugin and the host: large enough that the
 /// cost of a call vanishes, small enough that a hundred calls at once fit into memory.

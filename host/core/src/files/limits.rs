@@ -49,6 +49,8 @@ limits! {
     idle_seconds "idleSeconds": Seconds,
     /// Time from a call to its return.
     step_wall_seconds "stepWallSeconds": Seconds,
+    /// Time that it may go on once its run was asked to stop.
+    stop_seconds "stopSeconds": Bounded<1, 600>,
     /// Calls into the host of one attempt. std alone needs some dozens.
     host_calls "hostCalls": Bounded<1000, 1_000_000_000_000>,
     /// Resource handles alive at once; each costs the host some memory.

@@ -16,6 +16,8 @@ pub mod shelf;
 mod snapshot;
 mod target;
 
+use std::time::Duration;
+
 use args::{Cli, Command};
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -50,11 +52,18 @@ fn compile_plugin() -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Runs a future on a runtime of the process's own.
+/// How long the process waits at its end for work that nobody can cut off, such as a read
+/// from a disk that does not answer. What counts was waited for before that: the journal
+/// takes a record whole or not at all, and files get their names last.
+const EXIT_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Runs a future on a runtime of the process's own, and waits for nothing else.
 pub fn block_on<T, F: Future<Output = Result<T, Failure>>>(future: F) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(Failure::failed)?
-        .block_on(future)
+        .map_err(Failure::failed)?;
+    let done = runtime.block_on(future);
+    runtime.shutdown_timeout(EXIT_WAIT_MAX);
+    done
 }

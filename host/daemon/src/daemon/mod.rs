@@ -33,7 +33,7 @@ mod past;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use drydock_core::Clock as _;
@@ -59,6 +59,9 @@ const NEWS_QUEUE_MAX: usize = 4;
 
 /// Words of attendants that wait for the keeper. Each waits until its word is taken.
 const TOLD_QUEUE_MAX: usize = 64;
+
+/// How long the daemon waits at its end for the tasks beside its runs.
+const JOIN_MAX: Duration = Duration::from_secs(2);
 
 /// Requests to reload that wait; whoever asks more often gets one for all.
 const RELOAD_QUEUE_MAX: usize = 4;
@@ -161,8 +164,14 @@ fn write_address(file: &Path, address: SocketAddr) -> std::io::Result<()> {
     std::fs::rename(&fresh, file)
 }
 
+/// Waits for a task that has nothing more to do; one that is held up by somebody else's
+/// plugin or disk is left.
 async fn join(what: &str, task: JoinHandle<()>) {
-    if let Err(error) = task.await {
-        tracing::error!(%error, "the {what} stopped in the middle of its work: report this");
+    match tokio::time::timeout(JOIN_MAX, task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the {what} stopped in the middle of its work: report this");
+        }
+        Err(_) => tracing::warn!("the {what} is held up and is left in the middle of its work"),
     }
 }

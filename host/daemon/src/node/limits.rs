@@ -42,6 +42,7 @@ pub fn in_force(node: &NodeConfigSpec, own: Option<&Limits>) -> Figures {
         component_bytes_max: figure(Limits::component_mebibytes, usual.component_bytes_max / MIB)
             * MIB,
         compile_max: time(Limits::compile_seconds, usual.compile_max),
+        stop_grace_max: time(Limits::stop_seconds, usual.stop_grace_max),
         ..usual
     }
 }

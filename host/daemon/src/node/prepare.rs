@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use drydock_capability_etcd::EtcdAccess;
 use drydock_core::files::{Located, Step, Target as TargetDocument, Workflow};
-use drydock_core::{RunId, ScheduleName, StepName, UnixTime};
+use drydock_core::{Fault, RunId, ScheduleName, StepName, UnixTime};
 use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin, VerifyPin};
 use drydock_repository::Recipient;
 use drydock_sandbox::{CallObserver, Plugin, StepCall, StoreTarget};
@@ -36,6 +37,13 @@ pub const BACKOFF_MS_MAX: u64 = 60_000;
 /// stays below 96 MiB whatever the snapshot holds. 350,000 keys fit; more cost some writing.
 const INDEX_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Calls of one store step whose words are kept with the run, the first ones: a plugin that
+/// has something to say of each of ten thousand parts must not fill the journal.
+const CALL_LOGS_MAX: u32 = 256;
+
+/// The same in bytes, of all calls together.
+const CALL_LOGS_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
 /// A run that is ready to start.
 pub struct Prepared {
     pub spec: RunSpec,
@@ -44,7 +52,7 @@ pub struct Prepared {
     verify: Vec<Arc<Plugin>>,
     stores: Vec<(StepName, StoreTarget)>,
     call: StepCall,
-    cancel: watch::Sender<bool>,
+    stop: watch::Sender<Option<Fault>>,
     etcd: EtcdAccess,
     sealing: Sealing,
     attempts: Attempts,
@@ -62,7 +70,7 @@ impl Prepared {
         let node = &station.workshop.node;
         let workflow = node.workflow(schedule)?;
         let etcd = etcd(&workflow)?;
-        let (cancel, cancelled) = watch::channel(false);
+        let (stop, asked) = watch::channel(None);
         let attempts = Attempts {
             journal: Arc::clone(&station.journal),
             clock: Arc::clone(&station.clock),
@@ -71,7 +79,7 @@ impl Prepared {
         let cluster = workflow.cluster.value.name.clone();
         let call = StepCall {
             etcd: Some(etcd.narrowed_to_plugins()),
-            cancelled,
+            stop: asked,
             ..StepCall::idle(cluster, due)
         };
         let roles = Roles::in_force(&station.workshop, &workflow)?;
@@ -84,7 +92,7 @@ impl Prepared {
             verify: roles.verify.iter().map(|j| plugin(&j.front)).collect(),
             stores,
             call,
-            cancel,
+            stop,
             etcd: etcd.own,
             sealing: sealing(&workflow)?,
             attempts,
@@ -125,6 +133,7 @@ impl Prepared {
                 step: step.clone(),
                 name: pin.target.clone(),
                 target: Arc::new(target.clone()),
+                cleanup: Arc::new(target.for_cleanup()),
                 guard: Arc::new(TargetGuard::new(
                     pin.target.clone(),
                     Arc::clone(&station.journal),
@@ -133,6 +142,7 @@ impl Prepared {
             })
             .collect();
         let facts = self.facts(station, &stores, &spool_root);
+        let grace = self.grace();
         let backups = self.spec.backups.iter().zip(&self.backups);
         let backups = backups.map(|(pin, plugin)| {
             let backup = Backup {
@@ -161,7 +171,7 @@ impl Prepared {
                 spool_root,
                 spool: spool.clone(),
                 attempts: self.attempts.clone(),
-                cancel: self.cancel,
+                stop: self.stop,
                 pipeline,
             },
             verdicts: Verdicts {
@@ -180,7 +190,17 @@ impl Prepared {
             },
             spool,
             plain,
+            grace,
         })
+    }
+
+    /// The longest that any of the plugins may go on once it was asked to stop.
+    fn grace(&self) -> Duration {
+        let stores = self.stores.iter().map(|(_, target)| target.plugin());
+        let fronts = self.backups.iter().chain(&self.verify);
+        let plugins = fronts.map(|plugin| &**plugin).chain(stores);
+        let graces = plugins.map(|plugin| plugin.limits().stop_grace_max);
+        graces.max().unwrap_or_default()
     }
 
     fn facts(&self, station: &Station, stores: &[Store], spool_root: &Path) -> FactGatherer {
@@ -199,6 +219,7 @@ impl Prepared {
             },
             clock: Arc::clone(&station.clock),
             runtime: Handle::current(),
+            stop: self.call.stop.clone(),
         }
     }
 
@@ -255,12 +276,17 @@ fn stores(
 
 /// Keeps what a store plugin said, if it said anything.
 fn observer(step: StepName, attempts: Attempts) -> CallObserver {
-    let calls = AtomicU32::new(0);
+    let (calls, said) = (AtomicU32::new(0), AtomicU64::new(0));
     Arc::new(move |call, log| {
         if log.is_empty() {
             return;
         }
         let number = calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let bytes: usize = log.lines.iter().map(|line| line.text.len()).sum();
+        let before = said.fetch_add(bytes as u64, Ordering::Relaxed);
+        if number > CALL_LOGS_MAX || before + bytes as u64 > CALL_LOGS_BYTES_MAX {
+            return;
+        }
         let name = StepName::new(format!("{step}/{call}"));
         let attempts = attempts.clone();
         tokio::task::spawn_blocking(move || {

@@ -34,7 +34,8 @@ pub struct Backups {
     /// Of this run; what dead attempts left in it is of no more use.
     pub spool: SealedSpool,
     pub attempts: Attempts,
-    pub cancel: watch::Sender<bool>,
+    /// Tells every plugin of the run that brings it forward to stop.
+    pub stop: watch::Sender<Option<Fault>>,
     /// Makes the surroundings of an attempt's outputs.
     pub pipeline: PipelineFactory,
 }
@@ -103,11 +104,6 @@ impl Backups {
             tracing::info!(%step, level = ?finding.level, code = finding.code, "{}", finding.message);
         }
         done.result
-    }
-
-    /// Asks the plugin that runs to end; it answers in its own time.
-    pub fn stop(&self) {
-        self.cancel.send_replace(true);
     }
 
     /// Refuses to start where the spool cannot hold what the step may bring: the largest

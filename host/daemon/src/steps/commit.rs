@@ -23,6 +23,10 @@ use super::facts::{CLOSED, OPENED, is_archive, is_snapshot};
 use super::resources;
 use crate::version;
 
+/// How long a committed run looks for what dead processes left of its manifest. It is only
+/// room, and no reason to leave open whether the run committed.
+const CLEAR_MAX: Duration = Duration::from_secs(20);
+
 /// Signs and commits.
 pub struct Commit {
     pub key: Arc<SigningKey>,
@@ -86,8 +90,15 @@ impl Commit {
             folder.signature(&Sha256::of(text.as_bytes())),
         ];
         let prefix = folder.object("manifest.");
-        if let Err(fault) = store.sweep(&prefix, &objects, &[]).await {
-            tracing::warn!(store = %store.step, code = fault.code, "an upload of a manifest may be left: {}", fault.message);
+        let sweep = store.sweep(&prefix, &objects, &[]);
+        match tokio::time::timeout(CLEAR_MAX, sweep).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => {
+                tracing::warn!(store = %store.step, code = fault.code, "an upload of a manifest may be left: {}", fault.message);
+            }
+            Err(_) => {
+                tracing::warn!(store = %store.step, "an upload of a manifest may be left: the target did not answer");
+            }
         }
     }
 

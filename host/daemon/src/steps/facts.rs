@@ -9,6 +9,7 @@ use drydock_capability_local::ArchiveSummary;
 use drydock_capability_local::spool::SpoolReader;
 use drydock_core::{Clock, FactValue, Facts, Fault, Finding, ReadAt, UnixTime};
 use drydock_repository::recovery_point::Observed;
+use drydock_sandbox::StopSignal;
 use drydock_snapshot::{
     Limits, Problems, SnapshotError, Source, StreamRefused, StreamSummary, Survey,
 };
@@ -66,6 +67,8 @@ pub struct FactGatherer {
     pub clock: Arc<dyn Clock>,
     /// The runtime on which the calls to live members wait.
     pub runtime: Handle,
+    /// Set once the run is to stop.
+    pub stop: StopSignal,
 }
 
 /// What the host knows of an artifact, and what it found meanwhile.
@@ -195,7 +198,7 @@ impl FactGatherer {
         facts.set("artifact.size", FactValue::Unsigned(plain.size()));
         facts.set(OPENED, FactValue::Signed(span.opened.0));
         facts.set(CLOSED, FactValue::Signed(span.closed.0));
-        let mut check = match nature {
+        let check = match nature {
             Nature::Other => return Ok(gathered),
             Nature::Archive(summary) => {
                 archive(&summary, facts);
@@ -207,15 +210,34 @@ impl FactGatherer {
         if let Some(member) = self.etcd.snapshot_member() {
             facts.set_text("snapshot.member", format!("{member:x}"));
         }
-        let source = PlainSource(plain);
+        let source = PlainSource {
+            plain,
+            stop: &self.stop,
+        };
+        let judged = self.judge(check, &source, facts);
+        // What could not be read because nobody wants it any more is not damaged.
+        self.go_on()?;
+        gathered.findings = judged?;
+        Ok(gathered)
+    }
+
+    /// Refuses to go on once the run is to stop.
+    fn go_on(&self) -> Result<(), Fault> {
+        self.stop.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Facts of a snapshot's bytes, and what was found.
+    fn judge(
+        &self,
+        mut check: SnapshotCheck,
+        source: &PlainSource<'_>,
+        facts: &mut Facts,
+    ) -> Result<Vec<Finding>, Fault> {
         let lap = Lap::begin();
-        let survey = check.walk(&source, &self.limits)?;
+        let survey = check.walk(source, &self.limits)?;
         tracing::info!(figures_ms = lap.ms(), "the snapshot's figures are known");
         check.tell(facts);
-        if let Some(survey) = survey {
-            gathered.findings = self.figures(&survey, facts)?;
-        }
-        Ok(gathered)
+        survey.map_or(Ok(Vec::new()), |survey| self.figures(&survey, facts))
     }
 
     fn figures(&self, survey: &Survey<'_>, facts: &mut Facts) -> Result<Vec<Finding>, Fault> {
@@ -435,16 +457,22 @@ impl LiveCluster {
     }
 }
 
-/// The spool as the snapshot crate reads it.
-struct PlainSource<'a>(&'a SpoolReader);
+/// The spool as the snapshot crate reads it, until the run is to stop.
+struct PlainSource<'a> {
+    plain: &'a SpoolReader,
+    stop: &'a StopSignal,
+}
 
 impl Source for PlainSource<'_> {
     fn size(&self) -> std::io::Result<u64> {
-        Ok(self.0.size())
+        Ok(self.plain.size())
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
+        if self.stop.borrow().is_some() {
+            return Err(std::io::Error::other("the run was asked to stop"));
+        }
+        self.plain.read_exact_at(buffer, offset)
     }
 }
 

@@ -20,6 +20,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_core::{Fault, StepName};
@@ -51,7 +52,12 @@ pub struct Steps {
     pub commit: Commit,
     pub spool: SealedSpool,
     pub plain: Arc<PlainSpools>,
+    /// How long the run's plugins may go on once they were asked to stop.
+    pub grace: Duration,
 }
+
+/// What a plugin's end takes after its own grace, until its effect is dropped with it.
+pub const GRACE_SPARE: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl StepRunner for Steps {
@@ -83,15 +89,17 @@ impl StepRunner for Steps {
             },
         }
     }
+
+    /// The plugins hear of it first, and end by themselves or by their own limit.
+    fn stop(&self, reason: &Fault) -> Duration {
+        self.backups.stop.send_replace(Some(reason.clone()));
+        self.grace + GRACE_SPARE
+    }
 }
 
 impl Steps {
     async fn carry_out(&self, state: &RunState, effect: &Effect) -> Result<Event, Fault> {
         match effect {
-            Effect::StopBackup { step } => {
-                self.backups.stop();
-                Ok(Event::BackupStopping { step: step.clone() })
-            }
             Effect::Judge {
                 step,
                 output,

@@ -17,7 +17,7 @@ use drydock_capability_local::{ArchiveCheck, OutputSink, PlainSpool};
 use drydock_core::{FactValue, Fault, OutputId, StepName, UnixTime};
 use drydock_engine::model::{Event, SealedOutput};
 use drydock_engine::runner::Events;
-use drydock_engine::state::{RunState, name_taken};
+use drydock_engine::state::{RunState, check_output_count, name_taken};
 use drydock_repository::{Sha256, Tally};
 use drydock_snapshot::StreamCheck;
 
@@ -226,6 +226,7 @@ impl OutputSink for Pipeline {
         self.context.sealing.allow(name, secret)?;
         self.taken.refuse_name(name)?;
         let output = self.next;
+        check_output_count(&self.step, output)?;
         self.next = OutputId(output.0 + 1);
         let plain = self.context.spool.plain()?;
         let file = self.context.spool.create(output)?;

@@ -20,12 +20,17 @@ const PART_BYTES_PREFERRED: u64 = 8 * 1024 * 1024;
 /// Largest object that must fit into a store's parts: far above etcd's 8 GiB.
 const OBJECT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 
+/// Uploads that one sweep aborts: a run begins a handful of each object.
+const SWEPT_MAX: u32 = 1_000;
+
 /// One store step of a run.
 #[derive(Clone)]
 pub struct Store {
     pub step: StepName,
     pub name: TargetName,
     pub target: Arc<dyn Target>,
+    /// The same for taking back, when the run was asked to stop.
+    pub cleanup: Arc<dyn Target>,
     /// Asked before anything else of the target is.
     pub guard: Arc<TargetGuard>,
 }
@@ -144,7 +149,7 @@ impl Store {
     }
 
     pub async fn abort(&self, output: OutputId, session: &Session) -> Result<Event, Fault> {
-        self.target.abort(session).await?;
+        self.cleanup.abort(session).await?;
         Ok(Event::UploadAborted {
             store: self.step.clone(),
             output,
@@ -155,12 +160,12 @@ impl Store {
     /// put back to an instant before the commit.
     pub async fn delete(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
         let signers = TrustedSigners::default();
-        let repository = Repository::new(&*self.target, &signers);
+        let repository = Repository::new(&*self.cleanup, &signers);
         let named = repository.names(object).await;
         if named.map_err(|error| Fault::from(error).not_done())? {
             return Err(still_named(object));
         }
-        self.target.delete(object).await?;
+        self.cleanup.delete(object).await?;
         Ok(Event::ObjectDeleted {
             store: self.step.clone(),
             output,
@@ -175,11 +180,14 @@ impl Store {
         keep: &[Session],
     ) -> Result<Event, Fault> {
         let mut aborted = 0;
-        let mut pages = SessionPages::new(&*self.target, prefix);
+        let mut pages = SessionPages::new(&*self.cleanup, prefix);
         while let Some(sessions) = pages.next().await? {
             for open in &sessions {
                 if objects.contains(&open.object) && !keep.contains(&open.session) {
-                    self.target.abort(&open.session).await?;
+                    if aborted == SWEPT_MAX {
+                        return Err(endless(prefix));
+                    }
+                    self.cleanup.abort(&open.session).await?;
                     aborted += 1;
                 }
             }
@@ -189,6 +197,13 @@ impl Store {
             aborted,
         })
     }
+}
+
+fn endless(prefix: &str) -> Fault {
+    Fault::permanent(
+        "endless-listing",
+        format!("the target's list of open uploads under {prefix} does not end"),
+    )
 }
 
 /// Other bytes than were sent: nothing was kept yet, so that there is nothing to restore.

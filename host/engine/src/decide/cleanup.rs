@@ -20,6 +20,9 @@ pub enum Fate {
 /// The cleanup that can be started now.
 pub fn effects(state: &RunState) -> Vec<Effect> {
     let mut effects = Vec::new();
+    if state.cleanup_given_up.is_some() {
+        return effects;
+    }
     for store in &state.stores {
         effects.extend(sweep(state, store));
         for (output, upload) in to_undo(state, store) {
@@ -31,11 +34,12 @@ pub fn effects(state: &RunState) -> Vec<Effect> {
 
 /// Whether nothing is left to clean up that could be.
 pub fn is_clean(state: &RunState) -> bool {
-    state.stores.iter().all(|store| {
-        let swept = !store.sweep_wanted || store.sweep.is_over();
-        let mut to_undo = to_undo(state, store);
-        swept && to_undo.all(|(_, upload)| is_undone(upload))
-    })
+    state.cleanup_given_up.is_some()
+        || state.stores.iter().all(|store| {
+            let swept = !store.sweep_wanted || store.sweep.is_over();
+            let mut to_undo = to_undo(state, store);
+            swept && to_undo.all(|(_, upload)| is_undone(upload))
+        })
 }
 
 /// The commit comes first: what a manifest may name stays, whatever became of the output,
@@ -119,10 +123,10 @@ fn is_undone(upload: &Upload) -> bool {
 }
 
 /// A completed upload has no session to abort any more.
-fn needs_abort(upload: &Upload) -> bool {
+pub fn needs_abort(upload: &Upload) -> bool {
     upload.open.is_some() && upload.completion.is_none() && !upload.abort.is_over()
 }
 
-fn needs_delete(upload: &Upload) -> bool {
+pub fn needs_delete(upload: &Upload) -> bool {
     upload.may_be_complete() && !upload.delete.is_over()
 }

@@ -2,7 +2,7 @@
 
 use drydock_core::{Certainty, Fault, Finding, Level};
 
-use super::cleanup::{Fate, fate};
+use super::cleanup::{Fate, fate, needs_abort, needs_delete};
 use crate::model::Outcome;
 use crate::state::{Drill, RunState, Store, StoreStatus, Upload};
 
@@ -164,7 +164,9 @@ fn failure(state: &RunState) -> Fault {
 fn left_at(state: &RunState, store: &Store) -> Vec<String> {
     let target = &store.target;
     let mut left = Vec::new();
-    if let Some(fault) = store.sweep.gave_up().filter(|_| store.sweep_wanted) {
+    let given_up = state.cleanup_given_up.as_ref();
+    let sweep = store.sweep.gave_up().or(given_up);
+    if let Some(fault) = sweep.filter(|_| store.sweep_wanted) {
         left.push(format!(
             "target {target} may hold unfinished uploads under {}: looking for them failed: {fault}",
             state.prefix()
@@ -173,7 +175,7 @@ fn left_at(state: &RunState, store: &Store) -> Vec<String> {
     for (output, upload) in &store.uploads {
         match fate(state, store, *output) {
             Fate::Keep => {}
-            Fate::Undo => left.extend(left_of(store, upload)),
+            Fate::Undo => left.extend(left_of(store, upload, given_up)),
             Fate::Leave => left.push(format!(
                 "{} stays at target {target}, since a manifest there may name it",
                 upload.object
@@ -183,7 +185,7 @@ fn left_at(state: &RunState, store: &Store) -> Vec<String> {
     left
 }
 
-fn left_of(store: &Store, upload: &Upload) -> Vec<String> {
+fn left_of(store: &Store, upload: &Upload, given_up: Option<&Fault>) -> Vec<String> {
     let target = &store.target;
     let object = &upload.object;
     let told = |what: String, fault: &Fault| match fault.certainty {
@@ -193,8 +195,11 @@ fn left_of(store: &Store, upload: &Upload) -> Vec<String> {
         }
     };
     let unfinished = format!("an unfinished upload of {object}");
-    let abort = upload.abort.gave_up().map(|fault| told(unfinished, fault));
-    let delete = upload.delete.gave_up();
+    let abort = given_up.filter(|_| needs_abort(upload));
+    let abort = abort.or_else(|| upload.abort.gave_up());
+    let abort = abort.map(|fault| told(unfinished, fault));
+    let delete = given_up.filter(|_| needs_delete(upload));
+    let delete = delete.or_else(|| upload.delete.gave_up());
     let delete = delete.map(|fault| told(object.clone(), fault));
     abort.into_iter().chain(delete).collect()
 }

@@ -37,7 +37,6 @@ impl RunState {
                 attempt,
                 fault,
             } => self.backup_failed(step, *attempt, fault),
-            Event::BackupStopping { step } => self.backup_stopping(step),
             Event::Judged {
                 step,
                 output,
@@ -72,6 +71,9 @@ impl RunState {
             Event::WaitOver { timer } => self.each_task(|task| task.wait_over(*timer)),
             Event::CancelRequested { reason } => self.end(cancelled(reason)),
             Event::DeadlinePassed { seconds } => self.end(overdue(*seconds)),
+            Event::CleanupGivenUp { seconds } => {
+                self.cleanup_given_up = Some(cleanup_overdue(*seconds));
+            }
             Event::RunFinished { outcome, at } => {
                 self.finish.done();
                 self.finished = Some(Finished {
@@ -142,6 +144,14 @@ fn overdue(seconds: u64) -> Fault {
         format!(
             "the run took longer than its activeDeadlineSeconds of {seconds}: find out what was slow, or raise the limit"
         ),
+    )
+}
+
+fn cleanup_overdue(seconds: u64) -> Fault {
+    Fault::new(
+        ErrorClass::Cancelled,
+        "cleanup-given-up",
+        format!("the target did not come to an end with taking it back within {seconds} s"),
     )
 }
 

@@ -7,6 +7,10 @@ use drydock_core::{Fault, OutputId, StepName, Verdict};
 use crate::model::{RunSpec, SealedOutput};
 use crate::task::Task;
 
+/// Outputs that a run may open in all its attempts. A plugin that opens and drops them
+/// without end must not fill the journal.
+pub const OUTPUTS_PER_RUN_MAX: usize = 256;
+
 /// An output, from its opening on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -118,4 +122,21 @@ pub fn name_taken(name: &str, of: &StepName) -> Fault {
             "step {of} has made an artifact {name} already, and each artifact of a recovery point has a name of its own: give one of the two steps another name in its config"
         ),
     )
+}
+
+/// Refuses an output of this number, before anything is made for it.
+///
+/// # Errors
+/// `too-many-outputs` past [`OUTPUTS_PER_RUN_MAX`].
+pub fn check_output_count(step: &StepName, output: OutputId) -> Result<(), Fault> {
+    if output.0 as usize <= OUTPUTS_PER_RUN_MAX {
+        return Ok(());
+    }
+    Err(Fault::permanent(
+        "too-many-outputs",
+        format!(
+            "step {step} wants to open output {output}, and a run has {OUTPUTS_PER_RUN_MAX} at most in all its attempts, which no document raises: its plugin must make fewer"
+        ),
+    )
+    .with_detail("limit", OUTPUTS_PER_RUN_MAX))
 }

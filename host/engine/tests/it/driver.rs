@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
@@ -10,7 +11,7 @@ use drydock_core::{Clock, Fault, RunId, ScheduleName, UnixTime};
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
 use drydock_engine::state::RunState;
 use drydock_engine::view::StorePhase;
-use drydock_engine::{CrashPoint, Ended, Engine, EngineError, Events, StepRunner};
+use drydock_engine::{CrashPoint, Ended, Engine, EngineError, Events, STOP_GRACE, StepRunner};
 use drydock_journal::{JOURNAL_FILE, Journal};
 use tokio::sync::Notify;
 
@@ -66,7 +67,12 @@ impl StepRunner for ModelRunner {
             let effect = Box::new(effect);
             return Event::EffectFailed { effect, fault };
         }
-        answer(self, effect, events).await
+        answer(effect, events).await
+    }
+
+    fn stop(&self, _reason: &Fault) -> Duration {
+        self.stop.notify_one();
+        STOP_GRACE
     }
 }
 
@@ -98,7 +104,7 @@ fn short(effect: &Effect) -> String {
     }
 }
 
-async fn answer(runner: &ModelRunner, effect: Effect, events: Events) -> Event {
+async fn answer(effect: Effect, events: Events) -> Event {
     match effect {
         Effect::StartBackup {
             step,
@@ -115,10 +121,6 @@ async fn answer(runner: &ModelRunner, effect: Effect, events: Events) -> Event {
                 events.send(event).await.unwrap();
             }
             kit::finished_by(step.as_str(), attempt)
-        }
-        Effect::StopBackup { step } => {
-            runner.stop.notify_one();
-            Event::BackupStopping { step }
         }
         Effect::Judge { output, .. } => kit::judged(output.0, true),
         Effect::SignManifest => kit::signed(),
@@ -307,6 +309,108 @@ async fn a_cancelled_run_does_not_wait_for_a_slow_part() {
     assert_eq!(bench.count("drop-spool"), 1);
 }
 
+/// A run of which one effect never answers.
+async fn ends_though(word: &'static str, spec: RunSpec) -> (Bench, Fault) {
+    let bench = Bench::new();
+    bench.runner.hang.lock().unwrap().insert(word);
+    let outcome = bench.run_of(spec).await;
+    let Outcome::Failed { fault } = outcome else {
+        panic!("{word}: {outcome:?}");
+    };
+    (bench, fault)
+}
+
+fn with_deadline(seconds: u64) -> RunSpec {
+    let mut spec = kit::spec(&["s1"], 1);
+    spec.policy.active_deadline_seconds = Some(seconds);
+    spec
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_whatever_hangs() {
+    for word in [
+        "begin-upload",
+        "put-part",
+        "complete-upload",
+        "read-back",
+        "commit-manifest",
+        "judge",
+    ] {
+        let begun = tokio::time::Instant::now();
+        let (bench, fault) = ends_though(word, with_deadline(60)).await;
+        let took = begun.elapsed();
+        assert_eq!(fault.code, "deadline", "{word}");
+        assert!((60..=180).contains(&took.as_secs()), "{word}: {took:?}");
+        assert_eq!(bench.count("drop-spool"), 1, "{word}");
+        let state = bench.engine.state(&RunId::new(kit::RUN)).await.unwrap();
+        assert!(state.finished.is_some(), "{word}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_cut_off_while_it_committed_stays_and_is_told() {
+    let (bench, fault) = ends_though("commit-manifest", with_deadline(60)).await;
+    assert_eq!(bench.count("delete-object"), 0);
+    let (_, left) = &fault.details[0];
+    assert!(left.contains("a manifest there may name it"), "{left}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_cut_off_while_it_began_is_looked_for() {
+    let (bench, _) = ends_though("begin-upload", with_deadline(60)).await;
+    assert_eq!(bench.count("sweep-uploads"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cleanup_that_hangs_is_given_up_and_told() {
+    let bench = Bench::new();
+    for word in ["complete-upload", "abort-upload"] {
+        bench.runner.hang.lock().unwrap().insert(word);
+    }
+    let begun = tokio::time::Instant::now();
+    let Outcome::Failed { fault } = bench.run_of(with_deadline(60)).await else {
+        panic!("not failed");
+    };
+    // The deadline, the grace of what was under way, four graces of cleaning up.
+    assert_eq!(begun.elapsed().as_secs(), 60 + 30 + 120);
+    assert_eq!(fault.code, "deadline");
+    let left: Vec<_> = fault
+        .details
+        .iter()
+        .map(|(_, left)| left.as_str())
+        .collect();
+    let object = kit::object_of(1, "snapshot");
+    let why = "since removing it failed: the target did not come to an end with taking it back within 120 s";
+    assert_eq!(
+        left,
+        [
+            format!("an unfinished upload of {object} may still be at target t-s1, {why}"),
+            format!("{object} may still be at target t-s1, {why}"),
+        ]
+    );
+    let view = bench.engine.view(&RunId::new(kit::RUN)).await.unwrap();
+    assert!(view.outcome.is_some());
+}
+
+/// The second target was given up, and holds what nobody gets back from it.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_has_all_it_wanted_does_not_wait_for_a_cleanup_without_end() {
+    let bench = Bench::new();
+    let refused = Fault::permanent("refused", "no");
+    let failures = &bench.runner.failures;
+    failures.lock().unwrap().push(("read-back", refused));
+    bench.runner.hang.lock().unwrap().insert("delete-object");
+    let Outcome::Degraded { reasons } = bench.run_of(kit::spec(&["s1", "s2"], 1)).await else {
+        panic!("not degraded");
+    };
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains("taking it back within 120 s")),
+        "{reasons:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_cancelled_run_stops_its_backup() {
     let bench = Bench::new();
@@ -327,7 +431,7 @@ async fn a_cancelled_run_stops_its_backup() {
     ));
     assert_eq!(
         bench.runner.performed(),
-        ["start-backup snapshot 1", "stop-backup", "drop-spool"]
+        ["start-backup snapshot 1", "drop-spool"]
     );
 }
 

@@ -86,6 +86,11 @@ pub fn object(output: u32) -> String {
     format!("c1/{RUN}/db.{output:016x}.zst.age")
 }
 
+/// The same for the one of this name.
+pub fn object_of(output: u32, name: &str) -> String {
+    format!("c1/{RUN}/{name}.{output:016x}.zst.age")
+}
+
 pub fn advanced(output: u32, sealed_bytes: u64) -> Event {
     Event::SealedAdvanced {
         output: OutputId(output),
@@ -143,10 +148,6 @@ pub fn failed_by(backup: &str, attempt: u32, fault: Fault) -> Event {
         attempt,
         fault,
     }
-}
-
-pub fn stopping(backup: &str) -> Event {
-    Event::BackupStopping { step: step(backup) }
 }
 
 pub fn began(store: &str, output: u32, part_size: u64, parallel_max: u32) -> Event {

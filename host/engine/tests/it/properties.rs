@@ -46,8 +46,7 @@ fn event() -> impl Strategy<Value = Event> {
         output.clone().prop_map(kit::discarded),
         (output.clone(), 0..50u64).prop_map(|(o, n)| kit::sealed(o, n)),
         (backup.clone(), 1..3u32).prop_map(|(b, attempt)| kit::finished_by(b, attempt)),
-        (backup.clone(), 1..3u32, fault()).prop_map(|(b, n, fault)| kit::failed_by(b, n, fault)),
-        backup.prop_map(kit::stopping),
+        (backup, 1..3u32, fault()).prop_map(|(b, n, fault)| kit::failed_by(b, n, fault)),
         (verify, output.clone(), any::<bool>()).prop_map(|(v, o, pass)| kit::judged_by(v, o, pass)),
         (store.clone(), output.clone(), 0..20u64, 0..9u32)
             .prop_map(|(s, o, size, parallel)| kit::began(s, o, size, parallel)),
@@ -61,6 +60,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::CancelRequested {
             reason: String::new()
         }),
+        Just(Event::CleanupGivenUp { seconds: 1 }),
         Just(Event::SpoolDropped),
     ]
 }

@@ -7,7 +7,7 @@ use drydock_engine::view::{RunPhase, RunView};
 
 use crate::kit::{
     began, committed, completed, failed_by, finished_by, judged, judged_by, opened_by, sealed,
-    signed, spec_of, spool_missing, step, stopping, stored, verify,
+    signed, spec_of, spool_missing, step, stored, verify,
 };
 use crate::tables::Run;
 
@@ -196,13 +196,12 @@ fn an_output_comes_from_the_step_that_runs() {
 }
 
 #[test]
-fn the_step_that_runs_is_the_one_that_is_stopped() {
+fn a_step_that_runs_ends_before_its_run() {
     let mut run = second_began();
     let reason = "enough".to_owned();
     let asked = run.take(Event::CancelRequested { reason });
-    assert_eq!(asked, ["abort-upload s1/1", "stop-backup pki"]);
+    assert_eq!(asked, ["abort-upload s1/1"]);
     let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
-    run.take(stopping("pki"));
     run.take(failed_by("pki", 1, fault));
     let (store, output) = (step("s1"), OutputId(1));
     run.take(Event::UploadAborted { store, output });

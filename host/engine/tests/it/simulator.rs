@@ -164,7 +164,7 @@ impl Simulation {
     }
 
     fn backup_goes_on(&mut self, stopped: Event, index: usize) -> Result<(), Broken> {
-        if self.world.stop_asked {
+        if self.state.is_ending() {
             self.script = VecDeque::from([stopped]);
         }
         let event = self.script.pop_front().ok_or("the backup says no more")?;
@@ -284,7 +284,6 @@ impl Simulation {
             }
         }
         self.script.clear();
-        self.world.stop_asked = false;
         self.world.lose_spool();
         self.state = replay_of(&self.records)?;
         self.take(Event::RunResumed { at: UnixTime(2) })
@@ -304,7 +303,6 @@ impl World {
         if self.finished.remove(step) && !self.spool_was_hit {
             return Err(format!("{step} runs again though it had finished"));
         }
-        self.stop_asked = false;
         self.first_output.insert(step.clone(), first);
         let mut script = VecDeque::new();
         let mut next = first.0;

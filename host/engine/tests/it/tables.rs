@@ -3,12 +3,12 @@
 use drydock_core::{ErrorClass, Fault, Finding, Level, OutputId, UnixTime};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
-use drydock_engine::state::RunState;
+use drydock_engine::state::{OUTPUTS_PER_RUN_MAX, RunState, check_output_count};
 use drydock_engine::view::{RunPhase, RunView, StorePhase};
 
 use crate::kit::{
     advanced, began, committed, completed, discarded, failed, finished, judged, object, opened,
-    sealed, signed, spec, spool_missing, step, stopping, stored, superseded,
+    sealed, signed, spec, spool_missing, step, stored, superseded,
 };
 
 /// A run that takes events as the driver does, and remembers what is in flight.
@@ -90,7 +90,6 @@ fn short(effect: &Effect) -> String {
             attempt,
             first_output,
         } => format!(" {step} {attempt} from {first_output}"),
-        Effect::StopBackup { step } => format!(" {step}"),
         Effect::Drill { attempt } => format!(" {attempt}"),
         Effect::PutPart {
             number,
@@ -227,9 +226,9 @@ fn a_failed_verdict_leaves_nothing_behind() {
     run.take_all([opened(1), began("s1", 1, 10, 4), began("s2", 1, 10, 4)]);
     run.take(sealed(1, 15));
     // Parts that are under way end first; then the uploads go, and the backup.
-    assert_eq!(run.take(judged(1, false)), ["stop-backup snapshot"]);
+    assert_eq!(run.take(judged(1, false)), [""; 0]);
     let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
-    run.take_all([stopping("snapshot"), failed(1, fault)]);
+    run.take(failed(1, fault));
     run.take(stored("s1", 1, 1));
     assert_eq!(run.take(stored("s1", 1, 2)), ["abort-upload s1/1"]);
     run.take(stored("s2", 1, 1));
@@ -371,9 +370,9 @@ fn the_run_fails_when_no_store_is_left() {
     run.take(opened(1));
     let begins = run.asked.clone();
     assert_eq!(run.fail(&begins[0], &permanent()), [""; 0]);
-    assert_eq!(run.fail(&begins[1], &permanent()), ["stop-backup snapshot"]);
+    assert_eq!(run.fail(&begins[1], &permanent()), [""; 0]);
     let fault = transient();
-    run.take_all([stopping("snapshot"), failed(1, fault)]);
+    run.take(failed(1, fault));
     let Outcome::Failed { fault } = run.end() else {
         panic!("not failed");
     };
@@ -670,8 +669,7 @@ fn a_cancelled_run_stops_and_takes_everything_back() {
     let cancel = Event::CancelRequested {
         reason: "the operator said so".to_owned(),
     };
-    assert_eq!(run.take(cancel), ["stop-backup snapshot"]);
-    run.take(stopping("snapshot"));
+    assert_eq!(run.take(cancel), [""; 0]);
     let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
     assert_eq!(run.take(failed(1, fault)), [""; 0]);
     assert_eq!(run.take(stored("s1", 1, 1)), ["abort-upload s1/1"]);
@@ -845,12 +843,54 @@ fn a_part_size_that_is_too_small_gives_up_the_store() {
 }
 
 #[test]
-fn outputs_without_end_end_the_run() {
+fn the_last_output_that_fits_and_the_first_that_does_not() {
+    let last = u32::try_from(OUTPUTS_PER_RUN_MAX).unwrap();
+    check_output_count(&step("snapshot"), OutputId(last)).unwrap();
+    let fault = check_output_count(&step("snapshot"), OutputId(last + 1)).unwrap_err();
+    assert_eq!(fault.code, "too-many-outputs");
+    assert_eq!(
+        fault.message,
+        "step snapshot wants to open output 257, and a run has 256 at most in all its attempts, which no document raises: its plugin must make fewer"
+    );
+}
+
+#[test]
+fn a_cleanup_that_was_given_up_is_told_and_the_run_ends() {
     let mut run = Run::new(&["s1"]);
-    for output in 1..=257 {
-        run.take_all([opened(output), discarded(output)]);
-    }
-    assert_eq!(run.state.ending.unwrap().code, "too-many-outputs");
+    run.take_all([opened(1), began("s1", 1, 10, 1), advanced(1, 10)]);
+    run.take(failed(1, Fault::permanent("broken", "the plugin broke")));
+    // The part that is under way is dropped, and what was begun is taken back.
+    let part = run.state.faults.len();
+    let put = Effect::PutPart {
+        store: step("s1"),
+        output: OutputId(1),
+        session: drydock_core::store::Session(b"s1/1".to_vec()),
+        number: 1,
+        offset: 0,
+        length: 10,
+        attempt: 1,
+    };
+    let cancelled = Fault::new(ErrorClass::Cancelled, "abandoned", "dropped");
+    assert_eq!(run.fail(&put, &cancelled), ["abort-upload s1/1"]);
+    assert_eq!(run.state.faults.len(), part + 1);
+    let abort = run.asked("abort-upload");
+    assert_eq!(
+        run.take(Event::CleanupGivenUp { seconds: 120 }),
+        Vec::<String>::new()
+    );
+    assert_eq!(run.fail(&abort, &cancelled), ["drop-spool"]);
+    assert_eq!(run.take(Event::SpoolDropped), ["finish"]);
+    let Outcome::Failed { fault } = drydock_engine::decide::outcome(&run.state) else {
+        panic!("not failed");
+    };
+    assert_eq!(fault.message, "the plugin broke");
+    assert_eq!(
+        fault.details,
+        [(
+            "left-behind".to_owned(),
+            "an unfinished upload of c1/nightly.20260102T030405Z/db.0000000000000001.zst.age may still be at target t-s1, since removing it failed: dropped".to_owned()
+        )]
+    );
 }
 
 #[test]

@@ -44,7 +44,6 @@ pub struct World {
     /// Sealed bytes by output.
     pub spool: BTreeMap<OutputId, u64>,
     pub parts_recorded: BTreeSet<(StepName, OutputId, u32)>,
-    pub stop_asked: bool,
     /// The first output of the present attempt of each backup step.
     pub first_output: BTreeMap<StepName, OutputId>,
     /// The backup steps that finished, by the record.
@@ -84,7 +83,6 @@ impl World {
             stores: BTreeMap::new(),
             spool: BTreeMap::new(),
             parts_recorded: BTreeSet::new(),
-            stop_asked: false,
             first_output: BTreeMap::new(),
             finished: BTreeSet::new(),
             spool_was_hit: false,
@@ -182,10 +180,6 @@ impl World {
     fn carry_out(&mut self, state: &RunState, effect: &Effect) -> Result<Event, Broken> {
         match effect {
             Effect::Judge { step, output, .. } => self.judge(state, step, *output),
-            Effect::StopBackup { step } => {
-                self.stop_asked = true;
-                Ok(kit::stopping(step.as_str()))
-            }
             Effect::SignManifest => self.sign(state),
             Effect::DropSpool => {
                 self.spool.clear();

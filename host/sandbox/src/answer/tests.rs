@@ -185,3 +185,45 @@ fn a_stat_is_of_the_object_that_was_asked_for() {
     assert!(stat_of("a", wit_stat("a", 1, None)).is_ok());
     assert_eq!(code(stat_of("a", wit_stat("b", 1, None))), "bad-answer");
 }
+
+#[test]
+fn every_count_passes_at_its_limit_and_not_past_it() {
+    let bounds = bounds(1_000_000);
+    let finding = wit::Finding {
+        level: wit::Level::Note,
+        code: "x".to_owned(),
+        message: String::new(),
+    };
+    let found = |count| findings(vec![finding.clone(); count], bounds);
+    assert_eq!(found(FINDINGS_MAX).unwrap().len(), FINDINGS_MAX);
+    assert_eq!(code(found(FINDINGS_MAX + 1)), "result-limit");
+    let objects = |count| {
+        let objects = (0..count).map(|n| wit_stat(&format!("c/{n:05}"), 1, None));
+        let page = step::ObjectPage {
+            objects: objects.collect(),
+            next: None,
+        };
+        object_page(page, "c/", None, bounds)
+    };
+    assert_eq!(
+        objects(PAGE_ENTRIES_MAX).unwrap().objects.len(),
+        PAGE_ENTRIES_MAX
+    );
+    assert_eq!(code(objects(PAGE_ENTRIES_MAX + 1)), "result-limit");
+    let sessions = |count| {
+        let session = |n| step::SessionInfo {
+            object: format!("c/{n:05}"),
+            session: vec![1],
+        };
+        let page = step::SessionPage {
+            sessions: (0..count).map(session).collect(),
+            next: None,
+        };
+        session_page(page, "c/", None, bounds)
+    };
+    assert_eq!(
+        sessions(PAGE_ENTRIES_MAX).unwrap().sessions.len(),
+        PAGE_ENTRIES_MAX
+    );
+    assert_eq!(code(sessions(PAGE_ENTRIES_MAX + 1)), "result-limit");
+}

@@ -34,9 +34,10 @@ pub(super) enum End<T> {
     Returned(Result<T, WitError>),
     Failed(wasmtime::Error),
     HostPanicked,
-    Wall,
-    Idle,
-    Cancelled,
+    /// One that is watched from outside: time.
+    Limit(LimitHit),
+    /// It went on for too long after it was asked to stop, for this reason.
+    Overstayed(Fault),
 }
 
 impl<T> End<T> {
@@ -48,9 +49,15 @@ impl<T> End<T> {
     }
 
     /// The value, or the fault. Where the guest was goes into its log as well.
-    pub fn judge(self, plugin: &str, limits: &Limits, log: &mut AttemptLog) -> Result<T, Fault> {
+    pub fn judge(
+        self,
+        plugin: &str,
+        limits: &Limits,
+        stop: Option<&Fault>,
+        log: &mut AttemptLog,
+    ) -> Result<T, Fault> {
         let certainty = self.certainty();
-        let result = self.result(plugin, limits, log);
+        let result = self.result(plugin, limits, stop, log);
         result.map_err(|fault| fault.with_certainty(certainty))
     }
 
@@ -72,13 +79,23 @@ impl<T> End<T> {
             Self::Returned(Ok(_))
             | Self::Failed(_)
             | Self::HostPanicked
-            | Self::Wall
-            | Self::Idle
-            | Self::Cancelled => Certainty::Unknown,
+            | Self::Limit(_)
+            | Self::Overstayed(_) => Certainty::Unknown,
         }
     }
 
-    fn result(self, plugin: &str, limits: &Limits, log: &mut AttemptLog) -> Result<T, Fault> {
+    /// Of a guest that was asked to stop and ran into a limit since, the reason to stop is
+    /// told and no limit to raise.
+    fn result(
+        self,
+        plugin: &str,
+        limits: &Limits,
+        stop: Option<&Fault>,
+        log: &mut AttemptLog,
+    ) -> Result<T, Fault> {
+        if let (Some(reason), Some(hit)) = (stop, self.limit_hit(limits)) {
+            return Err(stopped(plugin, &hit.told(), reason));
+        }
         Err(match self {
             Self::Returned(Ok(value)) => return Ok(value),
             Self::Returned(Err(error)) => error.into(),
@@ -92,24 +109,38 @@ impl<T> End<T> {
                     "the host failed while plugin {plugin} ran: please report it with the daemon's log"
                 ),
             ),
-            Self::Wall => {
-                let limit = limits.wall_max;
-                LimitHit::Wall { limit }.fault(plugin)
+            Self::Limit(hit) => hit.fault(plugin),
+            Self::Overstayed(reason) => {
+                let grace = limits.stop_grace_max.as_secs_f64();
+                stopped(plugin, &format!("did not within {grace} s"), &reason)
             }
-            Self::Idle => {
-                let limit = limits.idle_max;
-                LimitHit::Idle { limit }.fault(plugin)
-            }
-            Self::Cancelled => Fault::new(
-                ErrorClass::Cancelled,
-                "cancelled",
-                format!(
-                    "plugin {plugin} was asked to stop and was ended after {:?}",
-                    limits.cancel_grace_max
-                ),
-            ),
         })
     }
+
+    /// The limit that ended it, if one did.
+    fn limit_hit(&self, limits: &Limits) -> Option<LimitHit> {
+        match self {
+            Self::Limit(hit) => Some(*hit),
+            Self::Failed(error) => limit_hit(error, limits),
+            Self::Returned(_) | Self::HostPanicked | Self::Overstayed(_) => None,
+        }
+    }
+}
+
+/// The end of a guest that was asked to stop.
+fn stopped(plugin: &str, how: &str, reason: &Fault) -> Fault {
+    let code = match reason.class {
+        ErrorClass::Cancelled => &reason.code,
+        _ => "cancelled",
+    };
+    Fault::new(
+        ErrorClass::Cancelled,
+        code,
+        format!(
+            "plugin {plugin} was asked to stop, {how}, and was ended: {}",
+            reason.message
+        ),
+    )
 }
 
 /// The fault for a guest that did not return: which limit it hit, or its last words.
@@ -243,7 +274,8 @@ mod tests {
 
     fn judged(end: End<()>) -> Fault {
         let mut log = AttemptLog::default();
-        end.judge("p", &Limits::default(), &mut log).unwrap_err()
+        end.judge("p", &Limits::default(), None, &mut log)
+            .unwrap_err()
     }
 
     /// The next one does not compile before it is in the walk.
@@ -259,7 +291,7 @@ mod tests {
             hits += 1;
             hit = now.next();
         }
-        assert_eq!(hits, 10);
+        assert_eq!(hits, 11);
     }
 
     #[test]
@@ -267,9 +299,8 @@ mod tests {
         let failed = |error: wasmtime::Error| End::Failed(error);
         for end in [
             End::HostPanicked,
-            End::Wall,
-            End::Idle,
-            End::Cancelled,
+            End::Limit(LimitHit::FIRST),
+            End::Overstayed(Fault::permanent("x", "y").not_done()),
             failed(Trap::StackOverflow.into()),
             failed(Trap::UnreachableCodeReached.into()),
             failed(I32Exit(1).into()),
@@ -280,6 +311,21 @@ mod tests {
         ] {
             let fault = judged(end);
             assert_eq!(fault.certainty, Certainty::Unknown, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_was_asked_to_stop_leaves_open_what_it_did() {
+        let mut log = AttemptLog::default();
+        let reason = Fault::permanent("x", "y").not_done();
+        let mut hit = Some(LimitHit::FIRST);
+        while let Some(now) = hit {
+            let end: End<()> = End::Failed(wasmtime::Error::new(now));
+            let fault = end.judge("p", &Limits::default(), Some(&reason), &mut log);
+            let fault = fault.unwrap_err();
+            assert_eq!(fault.certainty, Certainty::Unknown, "{fault:?}");
+            assert_eq!(fault.class, ErrorClass::Cancelled, "{fault:?}");
+            hit = now.next();
         }
     }
 

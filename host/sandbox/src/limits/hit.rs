@@ -33,6 +33,10 @@ pub(crate) enum LimitHit {
     HostCalls {
         limit: u64,
     },
+    /// After it was asked to stop.
+    StoppingCalls {
+        limit: u64,
+    },
     Handles {
         limit: usize,
     },
@@ -75,7 +79,7 @@ impl LimitHit {
             Self::Cpu { .. } => "cpu-limit",
             Self::Idle { .. } => "idle-limit",
             Self::Wall { .. } => "wall-limit",
-            Self::HostCalls { .. } => "host-call-limit",
+            Self::HostCalls { .. } | Self::StoppingCalls { .. } => "host-call-limit",
             Self::Handles { .. } => "handles-limit",
             Self::Argument { .. } => "argument-limit",
             Self::Stack { .. } => "stack-limit",
@@ -102,12 +106,12 @@ impl LimitHit {
             Self::HostCalls { .. } => Some("hostCalls"),
             Self::Handles { .. } => Some("handles"),
             Self::Result { .. } => Some("resultKibibytes"),
-            Self::Argument { .. } | Self::Stack { .. } => None,
+            Self::Argument { .. } | Self::Stack { .. } | Self::StoppingCalls { .. } => None,
         }
     }
 
     /// What was asked or used, and what is allowed.
-    fn told(self) -> String {
+    pub fn told(self) -> String {
         match self {
             Self::Memory { asked, limit } => format!(
                 "asked for {} MiB of memory, the limit is {} MiB",
@@ -133,6 +137,7 @@ impl LimitHit {
             Self::HostCalls { limit } => {
                 format!("called the host more than {limit} times, the limit is {limit}")
             }
+            Self::StoppingCalls { limit } => format!("called the host {limit} times more"),
             Self::Handles { limit } => {
                 format!("holds more than {limit} handles at once, the limit is {limit}")
             }
@@ -173,7 +178,9 @@ impl LimitHit {
             | Self::Result { asked, limit } => sizes(asked, limit),
             Self::Cpu { spent, limit } => times(spent, limit),
             Self::Idle { limit } | Self::Wall { limit } => times(limit, limit),
-            Self::HostCalls { limit } => pair(limit.saturating_add(1), limit),
+            Self::HostCalls { limit } | Self::StoppingCalls { limit } => {
+                pair(limit.saturating_add(1), limit)
+            }
             Self::Handles { limit } | Self::Argument { limit } | Self::Stack { limit } => {
                 sizes(limit.saturating_add(1), limit)
             }
@@ -206,7 +213,8 @@ impl LimitHit {
             Self::Cpu { .. } => Some(Self::Idle { limit: time }),
             Self::Idle { .. } => Some(Self::Wall { limit: time }),
             Self::Wall { .. } => Some(Self::HostCalls { limit: 1 }),
-            Self::HostCalls { .. } => Some(Self::Handles { limit }),
+            Self::HostCalls { .. } => Some(Self::StoppingCalls { limit: 1 }),
+            Self::StoppingCalls { .. } => Some(Self::Handles { limit }),
             Self::Handles { .. } => Some(Self::Argument { limit }),
             Self::Argument { .. } => Some(Self::Stack { limit }),
             Self::Stack { .. } => Some(Self::Result { asked: 2, limit }),

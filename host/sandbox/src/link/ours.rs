@@ -165,7 +165,7 @@ impl progress::Host for Guest {
     async fn report(&mut self, done: u64, total: u64, unit: String) -> wasmtime::Result<()> {
         if done > self.progress_done {
             self.progress_done = done;
-            self.pulse.beat();
+            self.work.beat();
         }
         let unit = self.secrets.redactor().text(&unit);
         let unit = drydock_core::plain(&unit, UNIT_BYTES_MAX);
@@ -174,7 +174,9 @@ impl progress::Host for Guest {
     }
 
     async fn cancelled(&mut self) -> wasmtime::Result<bool> {
-        Ok(*self.context.cancelled.borrow())
+        let is_asked = self.context.stop.borrow().is_some();
+        self.stop_told |= is_asked;
+        Ok(is_asked)
     }
 }
 
@@ -189,13 +191,16 @@ impl clock::Host for Guest {
         Ok(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
-    /// Ends early when the run is asked to stop.
+    /// Ends early once when the run is asked to stop; a guest that was told waits like
+    /// before, so that one which does not look cannot spin.
     async fn wait(&mut self, milliseconds: u32) -> wasmtime::Result<()> {
         let wait = Duration::from_millis(u64::from(milliseconds)).min(WAIT_MAX);
-        let mut cancelled = self.context.cancelled.clone();
+        let mut stop = self.context.stop.clone();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = crate::attempt::until_cancelled(&mut cancelled) => {}
+            _ = crate::attempt::asked_to_stop(&mut stop), if !self.stop_told => {
+                self.stop_told = true;
+            }
         }
         Ok(())
     }

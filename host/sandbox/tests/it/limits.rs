@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use drydock_core::{ErrorClass, Fault};
 use drydock_sandbox::{Limits, LogSource};
-use tokio::sync::watch;
 
-use crate::{admit_limited, call, probe, run, run_call, sandbox, sandbox_with, seen};
+use crate::{admit_limited, call, probe, run, sandbox, sandbox_with, seen};
 
 /// How the sentence of a limit that documents set ends.
 fn mend(key: &str) -> String {
@@ -310,25 +309,6 @@ async fn guests_that_never_return_leave_the_others_their_turn() {
         }
         () = turn => {}
     }
-}
-
-#[tokio::test]
-async fn a_guest_that_ignores_the_request_to_stop_is_ended() {
-    let sandbox = sandbox_with(Limits {
-        cancel_grace_max: Duration::from_millis(50),
-        ..Limits::default()
-    });
-    let (cancel, cancelled) = watch::channel(false);
-    let mut context = call(r#"{"do":"loop"}"#);
-    context.cancelled = cancelled;
-    let plugin = probe(&sandbox);
-    let running = run_call(&plugin, context);
-    cancel.send_replace(true);
-    let fault = running.await.result.unwrap_err();
-    assert_eq!(
-        (fault.code.as_str(), fault.class),
-        ("cancelled", ErrorClass::Cancelled)
-    );
 }
 
 #[tokio::test]

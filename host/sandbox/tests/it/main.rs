@@ -16,6 +16,7 @@ mod one_cpu;
 mod outputs;
 mod powers;
 mod speech;
+mod stopping;
 mod store;
 #[path = "../torture/mod.rs"]
 mod torture;

@@ -75,13 +75,13 @@ async fn signs_of_life_reach_whoever_watches() {
 
 #[tokio::test]
 async fn a_guest_hears_that_it_is_to_stop() {
-    let (cancel, cancelled) = watch::channel(false);
+    let (ask, stop) = watch::channel(None);
     let mut context = call(r#"{"do":"wait-for-cancel"}"#);
-    context.cancelled = cancelled;
+    context.stop = stop;
     let plugin = probe(&sandbox());
     let running = run_call(&plugin, context);
     let (attempt, ()) = tokio::join!(running, async {
-        cancel.send_replace(true);
+        ask.send_replace(Some(crate::stopping::reason()));
     });
     assert_eq!(attempt.result.unwrap_err().class, ErrorClass::Cancelled);
 }

@@ -19,7 +19,7 @@ use drydock_repository::pages::{ObjectPages, SessionPages};
 use drydock_repository::target::Part;
 use drydock_sandbox::{
     Admission, AttemptLog, BackupCall, JudgeCall, Limits, Plugin, Sandbox, SandboxConfig, StepCall,
-    StoreContext, StoreTarget,
+    StopSignal, StoreContext, StoreTarget,
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -53,7 +53,7 @@ pub fn limits() -> Limits {
         // thousands of calls that move nothing.
         idle_max: Duration::from_secs(120),
         wall_max: Duration::from_secs(600),
-        cancel_grace_max: Duration::from_millis(50),
+        stop_grace_max: Duration::from_millis(50),
         host_calls_max: 5_000,
         handles_max: 200,
         result_bytes_max: 256 * 1024,
@@ -109,7 +109,7 @@ pub struct Played {
 
 /// What a play is told, and who holds on to it while it lasts.
 pub struct Cue {
-    pub stop: watch::Receiver<bool>,
+    pub stop: StopSignal,
     pub life: Life,
 }
 
@@ -222,7 +222,7 @@ impl Default for Cue {
     /// Nobody stops it.
     fn default() -> Self {
         Self {
-            stop: watch::channel(false).1,
+            stop: watch::channel(None).1,
             life: Life::default(),
         }
     }
@@ -233,7 +233,7 @@ impl Cue {
         let life = self.life.clone();
         StepCall {
             config: config.to_owned(),
-            cancelled: self.stop.clone(),
+            stop: self.stop.clone(),
             progress: Arc::new(move |_| {
                 let _held = &life;
             }),

@@ -41,11 +41,15 @@ fn guest(behaviour: Guest) -> Ending {
         Guest::HostCallLoop
         | Guest::ProgressForEver
         | Guest::OutputFlood
+        | Guest::OutputFloodDeaf
         | Guest::WriteForEver
         | Guest::EmptyWrites => Fault("host-call-limit"),
-        Guest::WaitForEver | Guest::SleepForEver | Guest::ProgressBackwards | Guest::HoldOutput => {
-            Fault("idle-limit")
-        }
+        Guest::WaitForEver
+        | Guest::SleepForEver
+        | Guest::SpinAfterStop
+        | Guest::ProgressBackwards
+        | Guest::HoldOutput => Fault("idle-limit"),
+        Guest::SparseFile => Fault("too-large"),
         Guest::MemoryBomb => Fault("memory-limit"),
         Guest::DeepRecursion => Fault("stack-limit"),
         Guest::HandleFlood => Fault("handles-limit"),
@@ -125,7 +129,15 @@ fn store(behaviour: Store) -> Ending {
         | Store::RepeatedPages
         | Store::StrayKeys
         | Store::EscapeKeys => Fault("bad-answer"),
-        Store::PutHangs | Store::CompleteHangs | Store::RangeHangs => Fault("idle-limit"),
+        Store::LayoutHangs
+        | Store::BeginHangs
+        | Store::PutHangs
+        | Store::CompleteHangs
+        | Store::UndoHangs
+        | Store::StatHangs
+        | Store::RangeHangs
+        | Store::ListHangs
+        | Store::DeleteHangs => Fault("idle-limit"),
         Store::PutLoops => Fault("cpu-limit"),
         Store::PutPanics | Store::CompletePanics => Fault("plugin-trapped"),
         Store::PutNeverReads | Store::WrongPart | Store::OtherSession => Fault("size-mismatch"),

@@ -2,6 +2,7 @@
 //! daemon's sink, so that receiving from the network overlaps with hashing, compressing
 //! and encrypting, and so that no lock is held over a write.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_core::{ErrorClass, Fault};
@@ -9,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::sink::too_large;
-use crate::{CALL_BYTES_MAX, Pulse};
+use crate::work::check_bytes;
+use crate::{CALL_BYTES_MAX, Work};
 
 /// Messages on their way to the sink. A message is at most [`CALL_BYTES_MAX`], usually
 /// 32 KiB (a message of etcd's stream), so this is 16 MiB at worst and enough to keep
@@ -56,7 +58,7 @@ pub struct Outputs {
 #[derive(Clone)]
 pub struct OutputOpener {
     commands: mpsc::Sender<Command>,
-    pulse: Pulse,
+    work: Work,
 }
 
 /// An output that is being produced. Clones are the same output.
@@ -65,7 +67,9 @@ pub struct Output {
     commands: mpsc::Sender<Command>,
     number: u64,
     state: Arc<Mutex<State>>,
-    pulse: Pulse,
+    /// Bytes that were handed over.
+    written: Arc<AtomicU64>,
+    work: Work,
 }
 
 #[derive(Debug, Clone)]
@@ -115,7 +119,7 @@ impl Outputs {
             worker,
             opener: OutputOpener {
                 commands,
-                pulse: Pulse::default(),
+                work: Work::default(),
             },
         }
     }
@@ -143,11 +147,11 @@ impl Outputs {
 }
 
 impl OutputOpener {
-    /// The same opener; every write to its outputs that is taken is a sign of life.
+    /// The same opener; every write to its outputs that is taken is a sign of life of `work`.
     #[must_use]
-    pub fn with_pulse(self, pulse: &Pulse) -> Self {
+    pub fn part_of(self, work: &Work) -> Self {
         Self {
-            pulse: pulse.clone(),
+            work: work.clone(),
             ..self
         }
     }
@@ -174,7 +178,8 @@ impl OutputOpener {
             commands: self.commands.clone(),
             number,
             state: Arc::new(Mutex::new(State::Open)),
-            pulse: self.pulse.clone(),
+            written: Arc::default(),
+            work: self.work.clone(),
         })
     }
 }
@@ -183,18 +188,21 @@ impl Output {
     /// Appends bytes. What the sink says to them comes back from `finish` at the latest.
     ///
     /// # Errors
-    /// `too-large` past [`CALL_BYTES_MAX`], `output-closed`, or what broke the output.
+    /// `too-large` past [`CALL_BYTES_MAX`] in one call or [`crate::WORK_BYTES_MAX`] in all,
+    /// `output-closed`, or what broke the output.
     pub async fn write(&self, bytes: Vec<u8>) -> Result<(), Fault> {
         if bytes.len() > CALL_BYTES_MAX {
             return Err(too_large(bytes.len()));
         }
         self.ready()?;
         let (number, moved) = (self.number, bytes.len());
+        let whole = self.written.fetch_add(moved as u64, Ordering::Relaxed) + moved as u64;
+        check_bytes("append to", "the output", whole)?;
         self.commands
             .send(Command::Write { number, bytes })
             .await
             .map_err(|_| worker_gone())?;
-        self.pulse.moved(moved);
+        self.work.moved(moved);
         Ok(())
     }
 

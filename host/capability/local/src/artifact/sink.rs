@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use drydock_core::{ErrorClass, Fault};
 use tokio::sync::mpsc;
 
-use crate::{CALL_BYTES_MAX, Pulse};
+use crate::{CALL_BYTES_MAX, Work};
 
 /// Takes exactly the bytes that were asked for, in order. Clones are the same sink.
 #[derive(Clone)]
 pub struct Sink {
     into: mpsc::Sender<Vec<u8>>,
     progress: Arc<Mutex<Progress>>,
-    pulse: Pulse,
+    work: Work,
 }
 
 /// Both in bytes.
@@ -31,15 +31,15 @@ impl Sink {
         Self {
             into,
             progress: Arc::new(Mutex::new(Progress { asked, taken: 0 })),
-            pulse: Pulse::default(),
+            work: Work::default(),
         }
     }
 
-    /// The same sink, of which every write that is taken is a sign of life.
+    /// The same sink, of which every write that is taken is a sign of life of `work`.
     #[must_use]
-    pub fn with_pulse(self, pulse: &Pulse) -> Self {
+    pub fn part_of(self, work: &Work) -> Self {
         Self {
-            pulse: pulse.clone(),
+            work: work.clone(),
             ..self
         }
     }
@@ -59,7 +59,7 @@ impl Sink {
         }
         let moved = bytes.len();
         self.into.send(bytes).await.map_err(|_| nobody_waits())?;
-        self.pulse.moved(moved);
+        self.work.moved(moved);
         Ok(())
     }
 

@@ -8,14 +8,14 @@ use drydock_core::{Fault, ReadAt};
 use ring::digest::{Context, SHA256};
 
 use crate::errno::class_of;
-use crate::{CALL_BYTES_MAX, Pulse};
+use crate::{CALL_BYTES_MAX, Work};
 
 /// A readable range of an artifact. Clones share the bytes and the remembered digests.
 /// All methods that read may block on the file system.
 #[derive(Clone)]
 pub struct Slice {
     inner: Arc<Inner>,
-    pulse: Pulse,
+    work: Work,
 }
 
 struct Inner {
@@ -45,15 +45,15 @@ impl Slice {
         };
         Ok(Self {
             inner: Arc::new(inner),
-            pulse: Pulse::default(),
+            work: Work::default(),
         })
     }
 
-    /// The same slice, of which every read is a sign of life.
+    /// The same slice; reading it is part of `work`, and ends with it.
     #[must_use]
-    pub fn with_pulse(self, pulse: &Pulse) -> Self {
+    pub fn part_of(self, work: &Work) -> Self {
         Self {
-            pulse: pulse.clone(),
+            work: work.clone(),
             ..self
         }
     }
@@ -136,11 +136,12 @@ impl Slice {
     }
 
     fn fill(&self, buffer: &mut [u8], offset: u64) -> Result<(), Fault> {
+        self.work.go_on()?;
         self.inner
             .bytes
             .read_exact_at(buffer, self.inner.offset + offset)
             .map_err(|error| unreadable(&error))?;
-        self.pulse.moved(buffer.len());
+        self.work.moved(buffer.len());
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ use super::folder::{Folder, blocking};
 use super::item::Version;
 use crate::CALL_BYTES_MAX;
 use crate::artifact::{self, Output};
+use crate::work::check_bytes;
 
 /// Files up to this size are read whole first: certificates, keys and manifests are a
 /// thousand times smaller.
@@ -41,7 +42,7 @@ impl Folder {
     /// `changed-meanwhile` when the file is no longer of that `version`, and nothing was
     /// written: look at it again. `stream-broken` when it changed in the middle: the
     /// output can only be dropped. `bad-path`, `bad-version`, `not-found`, `not-a-file`,
-    /// `too-large` for the header, what the output says, or the kernel.
+    /// `too-large` for the header or past [`crate::WORK_BYTES_MAX`], what the output says, or the kernel.
     pub async fn append(
         &self,
         path: &[u8],
@@ -55,6 +56,11 @@ impl Folder {
         let version = Version::parse(version)?;
         let (folder, path) = (self.clone(), path.to_vec());
         let source = blocking(move || folder.source(path, version)).await?;
+        check_bytes(
+            "append",
+            source.folder.shown_bytes(&source.path),
+            source.size,
+        )?;
         if source.size <= WHOLE_BYTES_MAX {
             return source.append_whole(header, into).await;
         }
@@ -133,6 +139,7 @@ impl Source {
                 .map_or(CALL_BYTES_MAX, |left| left.min(CALL_BYTES_MAX));
             let source = Arc::clone(&self);
             let piece = blocking(move || {
+                source.folder.work().go_on()?;
                 let mut piece = vec![0; bytes];
                 let read = source.file.read_exact_at(&mut piece, done);
                 read.map(|()| piece).map_err(|error| source.told(&error))

@@ -22,6 +22,7 @@ use super::mount;
 use super::path::Inside;
 use super::walk::NamesBudget;
 use crate::artifact::{Sink, Slice};
+use crate::work::check_bytes;
 use crate::{CALL_BYTES_MAX, artifact};
 
 /// How far the disk may be ahead of a digest: a few chunks, so that neither waits for the
@@ -64,9 +65,11 @@ impl Folder {
     /// where they are missing.
     ///
     /// # Errors
-    /// `not-granted` through a read grant, `no-space`, or what the kernel says.
+    /// `not-granted` through a read grant, `no-space`, `too-large` where the file would have
+    /// more than [`crate::WORK_BYTES_MAX`] bytes, holes included, or what the kernel says.
     pub fn write_at(&self, path: &str, offset: u64, bytes: &Slice) -> Result<(), Fault> {
         let path = Inside::parse(path)?;
+        self.check_end(path, offset, bytes.size())?;
         let file = self.open_to_write(path)?;
         bytes.for_each_chunk(|at, chunk| self.put(&file, path, offset.saturating_add(at), chunk))
     }
@@ -80,6 +83,7 @@ impl Folder {
             return Err(artifact::too_large(bytes.len()));
         }
         let path = Inside::parse(path)?;
+        self.check_end(path, offset, bytes.len() as u64)?;
         let file = self.open_to_write(path)?;
         self.put(&file, path, offset, bytes)
     }
@@ -147,7 +151,7 @@ impl Folder {
             .checked_sub(offset)
             .ok_or_else(|| self.past_end(path, offset, u64::from(length), size))?;
         let bytes = read_exactly(&file, offset, call_bytes(available.min(u64::from(length))))?;
-        self.inner.terms.pulse.moved(bytes.len());
+        self.inner.terms.work.moved(bytes.len());
         Ok(bytes)
     }
 
@@ -155,22 +159,24 @@ impl Folder {
     /// kernel is willing to forget clean pages.
     ///
     /// # Errors
-    /// `not-found`, or what the kernel says.
+    /// `not-found`, `too-large` past [`crate::WORK_BYTES_MAX`], or what the kernel says.
     pub fn sha256(&self, path: &str) -> Result<[u8; 32], Fault> {
         let path = Inside::parse(path)?;
         let file = self.open_file(path, OFlags::RDONLY, "read")?;
+        let size = self.size_of(&file, path)?;
+        check_bytes("digest", self.shown(path.as_str()), size)?;
         // A hint only: on a file system that ignores it the digest is still of the file.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
-        let size = self.size_of(&file, path)?;
         let (mut digest, mut offset) = (Context::new(&SHA256), 0);
         let mut buffer = vec![0; call_bytes(size)];
         while offset < size {
+            self.inner.terms.work.go_on()?;
             // The disk goes on while this thread hashes; a hint as well.
             let _ = rustix::fs::fadvise(&file, offset, READ_AHEAD_BYTES, Advice::WillNeed);
             let chunk = &mut buffer[..call_bytes(size - offset)];
             fill(&file, offset, chunk)?;
             digest.update(chunk);
-            self.inner.terms.pulse.moved(chunk.len());
+            self.inner.terms.work.moved(chunk.len());
             offset += chunk.len() as u64;
         }
         Ok(artifact::sha256_of(digest))
@@ -284,6 +290,11 @@ impl Folder {
         Some(stat.st_dev)
     }
 
+    /// The work that calls on the folder are part of.
+    pub(super) fn work(&self) -> &crate::Work {
+        &self.inner.terms.work
+    }
+
     fn failed<'a>(&'a self, act: &'a str, path: Inside<'a>) -> impl Fn(Errno) -> Fault + 'a {
         move |errno| fault::of(errno, act, self.shown(path.as_str()))
     }
@@ -313,6 +324,13 @@ impl Folder {
         self.require_write("write", path.as_str())?;
         let flags = OFlags::WRONLY | OFlags::CREATE;
         self.with_parents(path, || self.open_file(path, flags, "write"))
+    }
+
+    /// Refuses to make a file of more bytes than any call would work on: its holes cost
+    /// nothing, and reading them costs as much as reading bytes.
+    fn check_end(&self, path: Inside<'_>, offset: u64, bytes: u64) -> Result<(), Fault> {
+        let end = offset.saturating_add(bytes);
+        check_bytes("write", self.shown(path.as_str()), end)
     }
 
     fn link(&self, source: Inside<'_>, target: Inside<'_>) -> Result<(), Fault> {
@@ -380,7 +398,7 @@ impl Folder {
                 }
                 _ => fault::of_io(&error, "write", place()),
             })?;
-        self.inner.terms.pulse.moved(bytes.len());
+        self.inner.terms.work.moved(bytes.len());
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::fault;
 use super::folder::Folder;
 use super::walk::NamesBudget;
-use crate::Pulse;
+use crate::Work;
 
 /// The folders that a plugin was granted. Grants add up: where two cover a folder, the
 /// wider access counts.
@@ -42,7 +42,7 @@ pub(super) struct Terms {
     pub own: Arc<[PathBuf]>,
     /// For all of them together.
     pub names: NamesBudget,
-    pub pulse: Pulse,
+    pub work: Work,
 }
 
 impl FolderGrants {
@@ -54,10 +54,10 @@ impl FolderGrants {
         }
     }
 
-    /// The same grants; bytes that move in or out of their folders are signs of life.
+    /// The same grants; calls on their folders are part of `work`, and end with it.
     #[must_use]
-    pub fn with_pulse(mut self, pulse: &Pulse) -> Self {
-        self.terms.pulse = pulse.clone();
+    pub fn part_of(mut self, work: &Work) -> Self {
+        self.terms.work = work.clone();
         self
     }
 

@@ -22,6 +22,10 @@ const DEPTH_MAX: usize = 32;
 /// Names in one folder. They are sorted in memory, about 100 bytes each.
 const FOLDER_NAMES_MAX: usize = 250_000;
 
+/// Names that one call looks at, in all folders together: a target of fifty thousand
+/// recovery points has half as many. Each costs a look at the disk.
+const NAMES_MAX: usize = 1_000_000;
+
 /// A plain file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -54,6 +58,8 @@ struct Walk<'a> {
     prefix: &'a str,
     after: Option<&'a str>,
     found: Vec<Found>,
+    /// Names that were looked at.
+    looked_at: usize,
 }
 
 /// What stands in the order of paths.
@@ -89,6 +95,7 @@ impl Folder {
             prefix,
             after: cursor,
             found: Vec::new(),
+            looked_at: 0,
         };
         walk.enter("", 0)?;
         let more = walk.found.len() > PAGE_ENTRIES_MAX;
@@ -128,6 +135,7 @@ impl Walk<'_> {
                 }
                 Kind::Folder if self.wants_folder(&path) => {
                     if let Err(why) = self.enter(&path, depth + 1) {
+                        self.check(&path)?;
                         self.pass_over(path, why);
                     }
                 }
@@ -139,7 +147,7 @@ impl Walk<'_> {
     }
 
     /// Nothing, when the folder vanished since its name was read.
-    fn names_at(&self, at: &str) -> Result<Vec<Name>, Fault> {
+    fn names_at(&mut self, at: &str) -> Result<Vec<Name>, Fault> {
         match self.folder.open_folder(at.trim_end_matches('/')) {
             Ok(fd) => self.names(&fd, at),
             Err(fault) if fault.is("not-found") && !at.is_empty() => Ok(Vec::new()),
@@ -175,18 +183,35 @@ impl Walk<'_> {
         self.after.is_none_or(|after| path > after)
     }
 
-    fn names(&self, fd: &OwnedFd, at: &str) -> Result<Vec<Name>, Fault> {
-        let failed = |errno| fault::of(errno, "list", self.folder.shown(at));
+    fn names(&mut self, fd: &OwnedFd, at: &str) -> Result<Vec<Name>, Fault> {
+        let folder = self.folder;
+        let failed = |errno| fault::of(errno, "list", folder.shown(at));
         let mut names = Vec::new();
         for entry in Dir::read_from(fd).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if names.len() == FOLDER_NAMES_MAX {
                 return Err(too_many("names in one folder", FOLDER_NAMES_MAX, at));
             }
+            self.count(at)?;
             names.extend(self.look_at(fd, at, entry.file_name().to_bytes()));
         }
         names.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(names)
+    }
+
+    /// One name more.
+    fn count(&mut self, at: &str) -> Result<(), Fault> {
+        self.looked_at += 1;
+        self.check(at)
+    }
+
+    /// What ends the whole listing, and is no trouble of one folder.
+    fn check(&self, at: &str) -> Result<(), Fault> {
+        self.folder.work().go_on()?;
+        if self.looked_at <= NAMES_MAX {
+            return Ok(());
+        }
+        Err(too_many("names in one listing", NAMES_MAX, at))
     }
 
     /// The name and what it names; none when it is gone again.

@@ -87,6 +87,7 @@ impl Walk {
         let mut state = self.lock();
         let (mut items, mut bytes) = (Vec::new(), 0);
         while items.len() < PAGE_ITEMS_MAX && bytes < PAGE_BYTES_MAX {
+            state.folder.work().go_on()?;
             let Some(item) = state.next()? else { break };
             bytes += item.weight();
             items.push(item);
@@ -169,6 +170,7 @@ impl State {
         let mut names: Vec<Box<[u8]>> = Vec::new();
         for entry in Dir::read_from(&fd).map_err(failed)? {
             let entry = entry.map_err(failed)?;
+            folder.work().go_on()?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
                 continue;

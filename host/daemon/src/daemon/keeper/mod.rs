@@ -36,6 +36,10 @@ pub use signals::Signals;
 /// The longest time between two beats.
 const BEAT: Duration = Duration::from_secs(1);
 
+/// How long the daemon waits for runs to be left where they are. They give way at once,
+/// unless one is just being prepared: a compiler that it waits for cannot be cut off.
+const SUSPEND_MAX: Duration = Duration::from_secs(5);
+
 /// Orders to an attendant that wait: each is given once at most.
 const ORDERS_QUEUE_MAX: usize = 4;
 
@@ -83,8 +87,8 @@ enum Phase {
     Serving,
     /// Runs may end until then.
     Draining(Instant),
-    /// Runs were told to stop where they are.
-    Suspending,
+    /// Runs were told to stop where they are, and are waited for until then.
+    Suspending(Instant),
 }
 
 /// A run that has an attendant.
@@ -209,7 +213,9 @@ impl Keeper {
     fn pause(&self) -> Duration {
         let due = match self.phase {
             Phase::Serving => self.wake.map(|wake| SystemClock.until(wake)),
-            Phase::Draining(until) => Some(until.saturating_duration_since(Instant::now())),
+            Phase::Draining(until) | Phase::Suspending(until) => {
+                Some(until.saturating_duration_since(Instant::now()))
+            }
             _ => None,
         };
         // What waits for the journal waits for the next beat, and not in a tight loop.
@@ -220,11 +226,13 @@ impl Keeper {
     }
 
     fn is_draining(&self) -> bool {
-        matches!(self.phase, Phase::Draining(_) | Phase::Suspending)
+        matches!(self.phase, Phase::Draining(_) | Phase::Suspending(_))
     }
 
     fn is_over(&self) -> bool {
-        self.is_draining() && self.attended.is_empty() && self.attendants.is_empty()
+        let left = self.attended.is_empty() && self.attendants.is_empty();
+        let is_late = matches!(self.phase, Phase::Suspending(until) if until <= Instant::now());
+        (self.is_draining() && left) || is_late
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -237,7 +245,7 @@ impl Keeper {
                 // One that waits already will do.
                 let _ = self.lines.asks.try_send(());
             }
-            (Signal::Stop, Phase::Draining(_) | Phase::Suspending) => self.suspend(),
+            (Signal::Stop, Phase::Draining(_) | Phase::Suspending(_)) => self.suspend(),
             (Signal::Stop, _) => self.drain(),
         }
     }
@@ -264,14 +272,14 @@ impl Keeper {
     }
 
     fn suspend(&mut self) {
-        if self.phase == Phase::Suspending {
+        if matches!(self.phase, Phase::Suspending(_)) {
             return;
         }
         tracing::warn!(
             runs = self.count(Stage::Running),
             "runs that have not ended are left for the next start"
         );
-        self.phase = Phase::Suspending;
+        self.phase = Phase::Suspending(Instant::now() + SUSPEND_MAX);
         self.order_all(&Order::Suspend);
     }
 

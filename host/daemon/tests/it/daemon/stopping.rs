@@ -102,6 +102,35 @@ fn a_run_that_takes_longer_than_draining_is_suspended() {
     assert_eq!(runs(&world)[0]["outcome"], serde_json::Value::Null);
 }
 
+/// A store that never answers holds nobody up: its call is dropped, and the run is left.
+#[test]
+fn a_store_that_never_answers_is_left_when_draining_is_over() {
+    let mut world = World::new();
+    let plugin = fixture("hostile-store");
+    world.store_plugin = "hostile-store".to_owned();
+    world.plugins = format!("    hostile-store: {{file: {}}}\n", plugin.display());
+    let folder = world.folder().display().to_string();
+    world.target_config = format!("{{folder: {folder}, do: complete-hangs, partKibibytes: 1024}}");
+    let digest = PluginDigest::of(&std::fs::read(plugin).unwrap());
+    world.extra_grants = format!(
+        "---\napiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {{name: hostile-store}}\nspec:\n  digest: {digest}\n  grants:\n    files: [{{directory: {folder}, access: write}}]\n"
+    );
+    configure(&mut world, "0 * * * *", "", 1);
+    set_clock(&world, to_the_hour(-600));
+    let mut daemon = Daemon::start(&world);
+    daemon.wait_serving();
+    set_clock(&world, to_the_hour(0));
+    daemon.wait("the store is to complete", |_| {
+        runs(&world).first().is_some_and(|run| {
+            run["stores"][0]["parts"].as_u64() > Some(0)
+                && run["outputs"][0]["verdicts"][0]["verdict"]["pass"] == true
+        })
+    });
+    daemon.stop();
+    // Nobody knows what became of it, and the next process asks.
+    assert_eq!(runs(&world)[0]["outcome"], serde_json::Value::Null);
+}
+
 #[test]
 fn a_run_that_is_replaced_takes_back_what_it_began() {
     let world = gated_with(600, "  concurrencyPolicy: Replace\n");

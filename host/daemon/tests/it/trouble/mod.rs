@@ -10,6 +10,7 @@ mod changed;
 mod clusters;
 mod commit;
 mod endpoints;
+mod hanging;
 mod log_in;
 mod own_node;
 mod public;

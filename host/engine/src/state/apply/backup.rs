@@ -7,10 +7,6 @@ use super::super::{Backup, Output, OutputPhase, Report, RunState, Store, name_ta
 use crate::model::{Effect, Event, SealedOutput};
 use crate::task::{Phase, Retry, Task};
 
-/// Outputs that a run may open in all its attempts. A plugin that opens and drops them
-/// without end must not fill the journal.
-const OUTPUTS_PER_RUN_MAX: usize = 256;
-
 /// Attempts of a backup step that may be lost with their process. A backup that takes the
 /// process down each time must end some day; a daemon that is restarted a few times
 /// must not cost the recovery point.
@@ -22,7 +18,6 @@ impl RunState {
     pub(super) fn resumed(&mut self) {
         for index in 0..self.backups.len() {
             let backup = &mut self.backups[index];
-            backup.stop = Task::default();
             if backup.task.resumed() {
                 let step = backup.step.clone();
                 self.lose_backup(&step, &interrupted());
@@ -85,11 +80,7 @@ impl RunState {
         } else if let Some(other) = self.live_outputs().find(|other| other.name == *name) {
             opened.discard(&name_taken(name, &other.step));
         }
-        let step = opened.step.clone();
         self.outputs.insert(*output, opened);
-        if self.outputs.len() > OUTPUTS_PER_RUN_MAX {
-            self.end(too_many_outputs(&step));
-        }
     }
 
     pub(super) fn sealed_advanced(&mut self, output: OutputId, sealed_bytes: u64) {
@@ -175,12 +166,6 @@ impl RunState {
         }
     }
 
-    pub(super) fn backup_stopping(&mut self, step: &StepName) {
-        if let Some(backup) = self.backup_mut(step) {
-            backup.stop.done();
-        }
-    }
-
     /// The number of the next output.
     #[must_use]
     pub fn next_output(&self) -> OutputId {
@@ -237,15 +222,6 @@ fn no_output(step: &StepName) -> Fault {
     Fault::permanent(
         "no-output",
         format!("step {step} ended without a finished output: there is nothing to store of it"),
-    )
-}
-
-fn too_many_outputs(step: &StepName) -> Fault {
-    Fault::permanent(
-        "too-many-outputs",
-        format!(
-            "the run opened more than {OUTPUTS_PER_RUN_MAX} outputs, the last of them in step {step}: its plugin is broken, ask its author"
-        ),
     )
 }
 

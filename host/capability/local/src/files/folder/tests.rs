@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::files::{Entry, FolderGrants, FolderPower, Page};
+use crate::{Outputs, WORK_BYTES_MAX, Work};
 
 fn granted(directory: &Path, access: Access) -> FolderGrants {
     FolderGrants::new(vec![FolderGrant {
@@ -607,4 +608,111 @@ fn a_read_only_disk_says_so() {
             ("read-only", ErrorClass::Permanent)
         );
     }
+}
+
+/// A folder whose calls are part of `work`, with a file of so many bytes that are all hole.
+fn with_hole(work: &Work, bytes: u64) -> (TempDir, Folder) {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = File::create(scratch.path().join("hole")).unwrap();
+    file.set_len(bytes).unwrap();
+    let grants = granted(scratch.path(), Access::Write).part_of(work);
+    let folder = grants
+        .open(scratch.path().to_str().unwrap(), false)
+        .unwrap();
+    (scratch, folder)
+}
+
+#[test]
+fn a_digest_ends_with_the_attempt_that_asked_for_it() {
+    let work = Work::default();
+    let end = work.until_dropped();
+    // Minutes of hashing, if nobody ended it.
+    let (_scratch, folder) = with_hole(&work, WORK_BYTES_MAX);
+    let digest = std::thread::spawn(move || folder.sha256("hole"));
+    while work.beats() == 0 {
+        std::thread::yield_now();
+    }
+    drop(end);
+    assert_eq!(digest.join().unwrap().unwrap_err().code, "cancelled");
+}
+
+#[test]
+fn nothing_that_goes_piece_by_piece_is_begun_after_the_end() {
+    let work = Work::default();
+    let (_scratch, folder) = with_hole(&work, 8);
+    let slice = Slice::whole(Arc::new(vec![1; 8])).part_of(&work);
+    folder.write_at("before", 0, &slice).unwrap();
+    drop(work.until_dropped());
+    let faults = [
+        folder.sha256("hole").map(drop),
+        folder.write_at("after", 0, &slice),
+        folder.list("", None).map(drop),
+        folder.walk(false).next().map(drop),
+        slice.sha256().map(drop),
+        slice.crc32c().map(drop),
+        slice.read(0, 1).map(drop),
+    ];
+    for (number, fault) in faults.into_iter().enumerate() {
+        assert_eq!(fault.unwrap_err().code, "cancelled", "call {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_has_no_more_bytes_than_a_call_works_on() {
+    let work = Work::default();
+    let (scratch, folder) = with_hole(&work, WORK_BYTES_MAX + 1);
+    let fault = folder.sha256("hole").unwrap_err();
+    assert_eq!(
+        fault.message,
+        format!(
+            "cannot digest {}/hole: it comes to 68719476737 bytes, and 68719476736 is the most of one file or artifact, which no document raises",
+            scratch.path().display()
+        )
+    );
+    folder
+        .write_bytes_at("fits", WORK_BYTES_MAX - 1, b"x")
+        .unwrap();
+    let slice = Slice::whole(Arc::new(vec![1; 2]));
+    for fault in [
+        folder
+            .write_bytes_at("new", WORK_BYTES_MAX, b"x")
+            .unwrap_err(),
+        folder.write_bytes_at("new", 8 << 40, b"x").unwrap_err(),
+        folder.write_bytes_at("new", u64::MAX, b"x").unwrap_err(),
+        folder
+            .write_at("new", WORK_BYTES_MAX - 1, &slice)
+            .unwrap_err(),
+    ] {
+        assert_eq!(
+            (fault.code.as_str(), fault.class),
+            ("too-large", ErrorClass::Permanent)
+        );
+    }
+    // Refused before anything was made.
+    assert!(!scratch.path().join("new").exists());
+    let item = folder.look(b"hole").unwrap();
+    let outputs = Outputs::start(Box::new(Nowhere));
+    let output = outputs.opener().create("a", true).await.unwrap();
+    let version = item.version.as_bytes();
+    let fault = folder.append(b"hole", version, Vec::new(), &output).await;
+    assert_eq!(fault.unwrap_err().code, "too-large");
+}
+
+/// Takes everything.
+struct Nowhere;
+
+impl crate::OutputSink for Nowhere {
+    fn open(&mut self, _name: &str, _secret: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn write(&mut self, _bytes: Vec<u8>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn discard(&mut self, _reason: Fault) {}
 }
