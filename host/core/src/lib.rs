@@ -22,6 +22,7 @@ pub mod ids;
 mod plain;
 pub mod plugin;
 pub mod store;
+pub mod witness;
 
 pub use bytes::ReadAt;
 pub use clock::{Clock, UnixTime};
@@ -32,3 +33,4 @@ pub use ids::{
     TargetId, TargetName,
 };
 pub use plain::plain;
+pub use witness::{SharedHistory, Witness};

@@ -3,8 +3,8 @@
 //!
 //! The crate keeps text and ids. It refuses to know what an event or an effect
 //! means: the engine writes its records as JSON and reads them back in order. It
-//! also keeps attempts with their logs, and an index of recovery points that is only
-//! a cache of what the targets hold.
+//! also keeps attempts with their logs, an index of recovery points that is only a cache of
+//! what the targets hold, and what restores bumped revisions to.
 //!
 //! Data passes through like this: the engine hands over a batch of [`NewRecord`]s,
 //! [`Journal::append`] writes them in one transaction and syncs it, and only then
@@ -35,6 +35,7 @@ mod instants;
 mod lock;
 mod occurrences;
 mod points;
+mod restores;
 mod runs;
 mod schema;
 mod targets;
@@ -53,6 +54,7 @@ pub use instants::LatestInstant;
 pub use lock::{LockOwner, StateLock};
 pub use occurrences::{Decided, KnownSchedule, Occurrence};
 pub use points::PointEntry;
+pub use restores::RestoreEntry;
 pub use runs::{NewRecord, NewRun, RECORD_BYTES_MAX, Record, RecordKind, RunEnd, RunRow};
 pub use schema::{COPY_FILE, JOURNAL_FILE, SCHEMA_VERSION};
 
@@ -87,7 +89,7 @@ impl Journal {
     }
 
     /// Opens an existing journal beside the process that owns it, for one small change that
-    /// the owner reads when it needs it.
+    /// the owner reads when it needs it. Nobody may enter anything of a run that way.
     ///
     /// # Errors
     /// As [`Journal::open_reader`].

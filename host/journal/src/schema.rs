@@ -27,7 +27,7 @@ const APPLICATION_ID: i64 = 0x4472_7944;
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// Step N leads from version N to N + 1. Never change one that was released.
-const MIGRATIONS: [&str; 3] = [RUNS, OCCURRENCES, TARGETS];
+const MIGRATIONS: [&str; 4] = [RUNS, OCCURRENCES, TARGETS, RESTORES];
 
 /// Version 1: runs, their records and attempts, the index of recovery points.
 const RUNS: &str = "
@@ -114,6 +114,18 @@ const TARGETS: &str = "
         id          TEXT NOT NULL,
         since       INTEGER NOT NULL
     ) STRICT;
+    ";
+
+/// Version 4: what restores bumped to.
+const RESTORES: &str = "
+    CREATE TABLE restores (
+        id          INTEGER PRIMARY KEY,
+        cluster     TEXT NOT NULL,
+        bumped_to   INTEGER NOT NULL,
+        source      TEXT NOT NULL,
+        at          INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX restores_by_cluster ON restores (cluster, bumped_to);
     ";
 
 /// Opens for writing. See [`crate::Journal::open`].

@@ -363,7 +363,7 @@ fn a_newer_journal_is_refused_and_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the journal {} has schema version 9, and this Drydock reads versions up to 3: start the newer Drydock that wrote it, or name another state folder",
+            "the journal {} has schema version 9, and this Drydock reads versions up to 4: start the newer Drydock that wrote it, or name another state folder",
             path.display()
         )
     );
@@ -482,4 +482,41 @@ fn a_lock_that_outlived_its_owner_is_free() {
             .unwrap()
             .contains("elsewhere")
     );
+}
+
+#[test]
+fn what_restores_bumped_to_is_entered_beside_the_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = ClusterName::new("c1");
+    let missing = Journal::open_beside(folder.path()).err().unwrap();
+    assert!(matches!(missing, OpenError::Missing { .. }));
+    let _lock = StateLock::acquire(folder.path(), &owner()).unwrap();
+    let owned = Journal::open(folder.path()).unwrap();
+    assert_eq!(owned.known_revision(&cluster).unwrap(), None);
+    let point = PointEntry {
+        target: TargetName::new("t"),
+        cluster: cluster.clone(),
+        name: RecoveryPointName::new("p"),
+        lineage: "l".to_owned(),
+        revision: 41,
+        total_key: 1,
+        manifest_digest: String::new(),
+        committed: UnixTime(1),
+    };
+    owned.put_point(&point).unwrap();
+    assert_eq!(owned.known_revision(&cluster).unwrap(), Some(41));
+    let beside = Journal::open_beside(folder.path()).unwrap();
+    for bumped_to in [1_000_000_041, 500] {
+        let restore = RestoreEntry {
+            cluster: cluster.clone(),
+            bumped_to,
+            source: "p".to_owned(),
+            at: UnixTime(2),
+        };
+        beside.note_restore(&restore).unwrap();
+    }
+    let known = owned.known_revision(&cluster).unwrap();
+    assert_eq!(known, Some(1_000_000_041));
+    let other = ClusterName::new("c2");
+    assert_eq!(owned.known_revision(&other).unwrap(), None);
 }

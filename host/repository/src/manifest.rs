@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use drydock_core::{
     ClusterName, Finding, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName, UnixTime,
+    Witness,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,11 @@ pub struct EtcdFigures {
     /// The highest applied raft index of the members that answered when the snapshot
     /// was taken; null where it is not known.
     pub raft_index: Option<u64>,
+    /// The highest raft term of the members that saw a leader then; null where it is not
+    /// known.
+    pub raft_term: Option<u64>,
+    /// Revisions by which a later snapshot is told to be of this history or of another.
+    pub witnesses: Vec<Witness>,
     /// Null when it was not counted, as in recovery points of before it was.
     #[serde(default)]
     pub keys_per_resource: Option<KeysPerResource>,

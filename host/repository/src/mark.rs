@@ -39,6 +39,8 @@ pub enum MarkKind {
     Drilled,
     /// Its data was found to be not what the manifest says, or not to be restorable.
     Failed,
+    /// It was restored, and the cluster's revisions were bumped.
+    Restored,
 }
 
 /// A mark.
@@ -62,7 +64,19 @@ pub struct Mark {
     /// From the first byte that was fetched to a cluster that answers; null where it did
     /// not come to that.
     pub recovery_milliseconds: Option<u64>,
+    /// What a restore made of it, where the kind is `restored`; null otherwise.
+    pub restored: Option<Restoration>,
     pub tool: MarkTool,
+}
+
+/// What a restore made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restoration {
+    /// The revision from which the restored cluster goes on.
+    pub bumped_to: i64,
+    /// Its id in lower-case hex.
+    pub cluster_id: String,
 }
 
 /// One thing that was compared.
@@ -110,7 +124,7 @@ pub enum MarkError {
 }
 
 impl MarkKind {
-    pub const ALL: [Self; 2] = [Self::Drilled, Self::Failed];
+    pub const ALL: [Self; 3] = [Self::Drilled, Self::Failed, Self::Restored];
 
     /// The word in names and manifests.
     #[must_use]
@@ -118,6 +132,7 @@ impl MarkKind {
         match self {
             Self::Drilled => "drilled",
             Self::Failed => "failed",
+            Self::Restored => "restored",
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::target::Target;
 
 mod commit;
 mod fetch;
+mod known;
 mod lineage;
 mod list;
 mod marks;
@@ -22,6 +23,7 @@ mod verify;
 pub use crate::names::due_stamp;
 pub use commit::CommitOutcome;
 pub use fetch::{Fetched, Form};
+pub use known::KnownRevision;
 pub use lineage::{Ancestry, LINEAGE_UNKNOWN, Observed, Succession};
 pub use list::{Foreign, Listed, Listing, Standing};
 pub use marks::{FoundMark, MarkStanding};

@@ -238,8 +238,7 @@ impl Survey<'_> {
         if revision >= self.history.last_main() {
             return Ok(None);
         }
-        let limits = &self.limits;
-        let index = KeyIndex::new(limits.index_bytes_max, limits.spill_folder.as_deref())?;
+        let index = KeyIndex::new(&self.limits, &self.prefixes)?;
         self.history
             .newest_at(revision, index, &mut self.reader())
             .map(Some)

@@ -8,7 +8,7 @@ use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::index::{KeyIndex, RowPlace};
 use crate::look::{self, Inline};
-use crate::mvcc::{Pair, Row, main_revision};
+use crate::mvcc::{Pair, Row, main_revision, sub_revision};
 use crate::page::{Entry, Leaf};
 use crate::reader::Reader;
 use crate::resource::ResourceCounts;
@@ -31,6 +31,8 @@ pub(crate) struct Unit {
     pub crc: Crc,
     pub rows: u32,
     pub last_main: i64,
+    /// The last row of a key without a name, 0 without one.
+    pub nameless: i64,
     /// Rows and leaves of all units before this one.
     rows_before: usize,
     leaves_before: usize,
@@ -107,6 +109,27 @@ impl Kept {
     fn has_all(&self, mut rows: Range<usize>) -> bool {
         rows.all(|row| self.has(row))
     }
+
+    /// The rows that stand at these ranks among the chosen ones, the oldest row having the
+    /// rank 0. Ranks ascend.
+    pub fn rows_at(&self, ranks: impl IntoIterator<Item = u64>) -> Vec<usize> {
+        let mut rows = Vec::new();
+        let mut words = self.bits.iter().enumerate();
+        let (mut first, mut before, mut word) = (0, 0, 0_u64);
+        for rank in ranks {
+            while rank >= before + u64::from(word.count_ones()) {
+                before += u64::from(word.count_ones());
+                let Some((number, next)) = words.next() else {
+                    return rows;
+                };
+                (first, word) = (number * 64, *next);
+            }
+            let mut left = word;
+            (before..rank).for_each(|_| left &= left - 1);
+            rows.push(first + left.trailing_zeros() as usize);
+        }
+        rows
+    }
 }
 
 impl Choice<'_> {
@@ -143,6 +166,12 @@ impl History {
             .map(|unit| unit.last_main)
             .max()
             .unwrap_or(0)
+    }
+
+    /// The main revision of the last row of a key without a name, 0 if there is none.
+    pub fn nameless(&self) -> i64 {
+        let all = self.units.iter().map(|unit| unit.nameless);
+        all.max().unwrap_or(0)
     }
 
     /// The newest row of each key over the whole file.
@@ -244,6 +273,68 @@ impl History {
         Ok(())
     }
 
+    /// Hands over the row of that number, and which change of its revision it is.
+    pub fn at_row<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        row: usize,
+        look: impl FnOnce(&Pair<'_>, u64) -> T,
+    ) -> Result<Option<T>, SnapshotError> {
+        let behind = self.units.partition_point(|unit| unit.rows_before <= row);
+        let Some(unit) = behind.checked_sub(1).map(|before| &self.units[before]) else {
+            return Ok(None);
+        };
+        let in_unit = row - unit.rows_before;
+        let behind = unit
+            .leaves
+            .partition_point(|leaf| leaf.rows_before as usize <= in_unit);
+        let Some(facts) = behind.checked_sub(1).map(|before| &unit.leaves[before]) else {
+            return Ok(None);
+        };
+        let page = self.read(reader, facts)?;
+        let entry = page.entries().nth(in_unit - facts.rows_before as usize);
+        // A value too large to be held is not read again for this.
+        let Some(entry) = entry.filter(|entry| entry.cut.is_none()) else {
+            return Ok(None);
+        };
+        let sub = sub_revision(entry.key).unwrap_or(u64::MAX);
+        Ok(Some(look(&Pair::of(&entry, page.page())?, sub)))
+    }
+
+    /// Hands over the first change of a revision, if the file still holds it.
+    pub fn at_revision<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        main: i64,
+        look: impl FnOnce(&Pair<'_>) -> T,
+    ) -> Result<Option<T>, SnapshotError> {
+        // It stands in the last leaf that begins before it, or begins the next one.
+        let next = self.leaves_up_to(main.saturating_sub(1), reader)?;
+        for leaf in next.saturating_sub(1)..=next {
+            let Some(facts) = self.leaf(leaf) else {
+                continue;
+            };
+            let page = self.read(reader, facts)?;
+            let is_it = |entry: &Entry<'_>| {
+                main_revision(entry.key) == Some(main) && sub_revision(entry.key) == Some(0)
+            };
+            let found = page.entries().find(is_it);
+            if let Some(entry) = found.filter(|entry| entry.cut.is_none()) {
+                return Ok(Some(look(&Pair::of(&entry, page.page())?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bucket's leaf of that number.
+    fn leaf(&self, leaf: usize) -> Option<&LeafFacts> {
+        let behind = self
+            .units
+            .partition_point(|unit| unit.leaves_before <= leaf);
+        let unit = &self.units[behind.checked_sub(1)?];
+        unit.leaves.get(leaf - unit.leaves_before)
+    }
+
     /// How many leaves begin with a row up to `revision`.
     fn leaves_up_to(&self, revision: i64, reader: &mut Reader<'_>) -> Result<usize, SnapshotError> {
         let leaves = self
@@ -268,11 +359,10 @@ impl History {
     }
 
     fn first_main(&self, leaf: usize, reader: &mut Reader<'_>) -> Result<i64, SnapshotError> {
-        let behind = self
-            .units
-            .partition_point(|unit| unit.leaves_before <= leaf);
-        let unit = &self.units[behind - 1];
-        let page = self.read(reader, &unit.leaves[leaf - unit.leaves_before])?;
+        let facts = self
+            .leaf(leaf)
+            .expect("the search stays below their number");
+        let page = self.read(reader, facts)?;
         let first = page
             .entries()
             .next()

@@ -17,7 +17,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bytes::u64_at;
 use crate::error::SnapshotError;
+use crate::prefix::Prefixes;
 use crate::resource::{ResourceMemo, ResourceNumber, Resources};
+use crate::survey::Limits;
 
 /// Enough that a spilled partition of the largest file fits into memory (some
 /// 10 MiB), few enough that an empty index costs nothing.
@@ -97,21 +99,27 @@ impl RowPlace {
 }
 
 impl KeyIndex {
-    /// An empty index that takes `bytes_max` of memory before it spills into an
-    /// unnamed file in `spill_folder`. Without a folder it never spills.
-    pub fn new(bytes_max: usize, spill_folder: Option<&Path>) -> Result<Self, SnapshotError> {
+    /// An empty index within these limits, which tells resources under these prefixes
+    /// apart. Without a folder to spill into it never spills.
+    pub fn new(limits: &Limits, prefixes: &Prefixes) -> Result<Self, SnapshotError> {
+        let spill_folder = limits.spill_folder.as_deref();
         let spill = spill_folder
             .map(Spill::new)
             .transpose()
             .map_err(SnapshotError::Spill)?;
         Ok(Self {
-            resources: Resources::default(),
+            resources: Resources::under(prefixes.clone()),
             hashers: [RandomState::new(), RandomState::new()],
             partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
-            rows_max: bytes_max / RECORD_BYTES,
+            rows_max: limits.index_bytes_max / RECORD_BYTES,
             rows: AtomicUsize::new(0),
             spill,
         })
+    }
+
+    /// The prefixes under which it tells resources apart.
+    pub fn prefixes(&self) -> &Prefixes {
+        self.resources.prefixes()
     }
 
     pub fn gather(&self) -> Gather<'_> {

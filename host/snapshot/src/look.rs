@@ -4,8 +4,9 @@ use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::history::{LeafFacts, Unit};
 use crate::index::{Gather, KeyIndex, RowPlace};
-use crate::mvcc::Row;
+use crate::mvcc::{Pair, Row};
 use crate::page::{Bounds, BucketRoot, Entry, Leaf, Page};
+use crate::prefix::{Candidates, Prefixes};
 use crate::problem::Problem;
 use crate::tree::Visit;
 
@@ -47,7 +48,7 @@ pub(crate) enum Look<'i> {
 /// What was found in one unit.
 pub(crate) enum Found {
     Pairs(Box<Pairs>),
-    Rows(Box<Unit>),
+    Rows(Box<Unit>, Candidates),
 }
 
 /// Hashes pairs, and keeps the values of bucket `meta` that figures need.
@@ -71,6 +72,8 @@ pub(crate) struct MetaValues {
 pub(crate) struct Rows<'i> {
     number: u32,
     unit: Unit,
+    prefixes: &'i Prefixes,
+    candidates: Candidates,
     gather: Gather<'i>,
 }
 
@@ -137,6 +140,8 @@ impl<'i> Look<'i> {
         Self::Rows(Box::new(Rows {
             number,
             unit,
+            prefixes: index.prefixes(),
+            candidates: Candidates::default(),
             gather,
         }))
     }
@@ -148,7 +153,7 @@ impl<'i> Look<'i> {
             Self::Pairs(pairs) => Ok(Found::Pairs(pairs)),
             Self::Rows(rows) => {
                 rows.gather.finish()?;
-                Ok(Found::Rows(Box::new(rows.unit)))
+                Ok(Found::Rows(Box::new(rows.unit), rows.candidates))
             }
         }
     }
@@ -159,7 +164,7 @@ impl Found {
     pub fn crc(&self) -> Crc {
         match self {
             Self::Pairs(pairs) => pairs.crc,
-            Self::Rows(unit) => unit.crc,
+            Self::Rows(unit, _) => unit.crc,
         }
     }
 }
@@ -217,6 +222,12 @@ impl Visit for Rows<'_> {
             let place = RowPlace::new(self.number, number, entry.index, row.deleted);
             self.gather.add(row.user_key, place);
             self.unit.last_main = row.main;
+            if row.user_key.is_empty() {
+                self.unit.nameless = row.main;
+            }
+            if !self.prefixes.cover(row.user_key) {
+                self.candidates.see(row.user_key, value_of(&entry));
+            }
         }
         let before = self.unit.crc;
         hash(&mut self.unit.crc, leaf, |_| true);
@@ -226,6 +237,12 @@ impl Visit for Rows<'_> {
         self.unit.rows += u32::from(leaf.count());
         Ok(())
     }
+}
+
+/// The user's value in a row that was read before.
+fn value_of<'a>(entry: &Entry<'a>) -> &'a [u8] {
+    // A row that is sound as a row may lack the fields of a whole pair.
+    Pair::of(entry, 0).map_or(&[], |pair| pair.value)
 }
 
 /// Covers the pairs of a leaf for which `wanted` holds: each key, then its

@@ -11,6 +11,8 @@ use crate::problem::Problem;
 /// The bytes of a row's key, without and with the mark of a deletion.
 const REVISION_BYTES: usize = 17;
 const MARKED_BYTES: usize = REVISION_BYTES + 1;
+/// Where the sub-revision begins.
+const SUB_REVISION: usize = 9;
 /// The field of a row that holds what was put under the key.
 pub(crate) const FIELD_VALUE: u64 = 5;
 /// How a field's content is written (protocol buffers, encoding, "message structure").
@@ -116,7 +118,14 @@ pub(crate) fn main_revision(key: &[u8]) -> Option<i64> {
             .expect("the length was checked above");
         Some(i64::from_be_bytes(bytes)).filter(|number| *number >= 0)
     };
-    number(9).and(number(0))
+    number(SUB_REVISION).and(number(0))
+}
+
+/// Which change of its revision a row is, counted from 0; `None` if the key is no row's.
+pub(crate) fn sub_revision(key: &[u8]) -> Option<u64> {
+    main_revision(key)?;
+    let bytes = key[SUB_REVISION..REVISION_BYTES].try_into().ok()?;
+    Some(u64::from_be_bytes(bytes))
 }
 
 fn is_deletion(key: &[u8]) -> bool {
@@ -162,12 +171,13 @@ fn varint(message: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{main_revision, user_key};
+    use super::{main_revision, sub_revision, user_key};
 
     #[test]
     fn a_revision_needs_its_separator_and_its_length() {
         let key = [0, 0, 0, 0, 0, 0, 1, 2, b'_', 0, 0, 0, 0, 0, 0, 0, 3, b't'];
         assert_eq!(main_revision(&key), Some(258));
+        assert_eq!(sub_revision(&key), Some(3));
         assert_eq!(main_revision(&key[..17]), Some(258));
         assert_eq!(main_revision(&key[..16]), None);
         let mut negative = key;

@@ -1,20 +1,15 @@
-//! Which kind of thing a key is about.
+//! How many keys there are of each kind of thing.
 //!
-//! An API server writes `/registry/RESOURCE/[NAMESPACE/]NAME`, where `RESOURCE` is one word
-//! (`pods`), or a group and a word (`example.com/widgets`), or one of the two under
-//! `services/` (`--etcd-prefix` and `staging/src/k8s.io/apiserver/pkg/registry/generic` of
-//! Kubernetes). OpenShift has two prefixes of its own. This module cuts that part out of a
-//! key and numbers it, so that the index of keys can carry it in two bytes.
+//! The part of an API server's key that names the resource ([`crate::Prefixes`] cuts it out)
+//! is numbered together with the prefix, so that the index of keys can carry it in two bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-/// What the keys of an API server begin with: the default, and OpenShift's two.
-pub const API_SERVER_PREFIXES: [&str; 3] = ["/registry/", "/kubernetes.io/", "/openshift.io/"];
-/// A word under which there are several resources.
-const SERVICES: &[u8] = b"services";
-/// The longest resource that is told apart: a group of 253 characters, a word of 63.
-const RESOURCE_BYTES_MAX: usize = 320;
+use crate::prefix::{Prefix, Prefixes};
+
+/// The resource that every cluster has under its own API server's prefix.
+const NAMESPACES: &str = "namespaces";
 /// Resources of one store that are told apart; a large cluster has a few thousand.
 const RESOURCES_MAX: usize = 8192;
 
@@ -25,9 +20,9 @@ pub(crate) struct ResourceNumber(pub u16);
 /// How many live keys there are of each resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResourceCounts {
-    /// By the resource as it stands in the key, such as `pods`, `services/specs` or
-    /// `example.com/widgets`.
-    pub resources: BTreeMap<String, u64>,
+    /// By the prefix, and then by the resource as it stands in the key, such as `pods`,
+    /// `services/specs` or `example.com/widgets`.
+    pub prefixes: BTreeMap<Prefix, BTreeMap<String, u64>>,
     /// Keys that belong to no resource; all of them in a store with more than 8192
     /// resources, so that the counts do not depend on the order of the walk.
     pub other: u64,
@@ -36,11 +31,13 @@ pub struct ResourceCounts {
 /// The resources that a walk with several threads has met.
 #[derive(Debug, Default)]
 pub(crate) struct Resources {
+    prefixes: Prefixes,
     met: Mutex<Met>,
 }
 
 #[derive(Debug, Default)]
 struct Met {
+    /// By prefix and resource, as keys begin.
     numbers: HashMap<Box<[u8]>, ResourceNumber>,
     too_many: bool,
 }
@@ -51,48 +48,60 @@ pub(crate) struct ResourceMemo {
     numbers: HashMap<Box<[u8]>, ResourceNumber>,
 }
 
-/// The part of an API server's key that names the resource; `None` for every other key.
-#[must_use]
-pub fn resource_of(user_key: &[u8]) -> Option<&[u8]> {
-    split_key(user_key).map(|(resource, _)| resource)
-}
+impl ResourceCounts {
+    /// The counts of all prefixes together.
+    #[must_use]
+    pub fn resources(&self) -> BTreeMap<&str, u64> {
+        let mut sums = BTreeMap::new();
+        for (resource, count) in self.prefixes.values().flatten() {
+            *sums.entry(resource.as_str()).or_default() += count;
+        }
+        sums
+    }
 
-/// Whether an API server wrote a key.
-pub(crate) fn is_of_api_server(user_key: &[u8]) -> bool {
-    below_prefix(user_key).is_some()
-}
+    /// The prefix under which the cluster's own API server keeps its keys: it has the
+    /// namespaces, and else the most keys.
+    #[must_use]
+    pub fn main_prefix(&self) -> Option<&Prefix> {
+        let weight = |resources: &BTreeMap<String, u64>| {
+            let namespaces = resources.get(NAMESPACES).copied().unwrap_or_default();
+            (namespaces, resources.values().sum::<u64>())
+        };
+        let heaviest = self
+            .prefixes
+            .iter()
+            .max_by_key(|(_, resources)| weight(resources));
+        heaviest.map(|(prefix, _)| prefix)
+    }
 
-fn below_prefix(user_key: &[u8]) -> Option<&[u8]> {
-    let mut prefixes = API_SERVER_PREFIXES.iter();
-    prefixes.find_map(|prefix| user_key.strip_prefix(prefix.as_bytes()))
-}
-
-/// The resource in an API server's key, and what stands behind it: the name, mostly with its
-/// namespace before it. `None` for every other key.
-#[must_use]
-pub fn split_key(user_key: &[u8]) -> Option<(&[u8], &[u8])> {
-    let rest = below_prefix(user_key)?;
-    let slash = |from: usize| {
-        let found = rest.get(from..)?.iter().position(|byte| *byte == b'/')?;
-        (found > 0).then_some(from + found)
-    };
-    let first = slash(0)?;
-    let word = &rest[..first];
-    let is_shared = word == SERVICES || word.contains(&b'.');
-    let end = if is_shared { slash(first + 1)? } else { first };
-    let resource = &rest[..end];
-    let printable = resource.iter().all(u8::is_ascii_graphic);
-    let name = &rest[end + 1..];
-    let fits = printable && resource.len() <= RESOURCE_BYTES_MAX && !name.is_empty();
-    fits.then_some((resource, name))
+    /// The count of a resource under one prefix.
+    #[must_use]
+    pub fn under(&self, prefix: &Prefix, resource: &str) -> u64 {
+        let resources = self.prefixes.get(prefix);
+        let count = resources.and_then(|resources| resources.get(resource));
+        count.copied().unwrap_or_default()
+    }
 }
 
 impl Resources {
+    pub fn under(prefixes: Prefixes) -> Self {
+        Self {
+            prefixes,
+            met: Mutex::default(),
+        }
+    }
+
+    /// The prefixes that are told apart.
+    pub fn prefixes(&self) -> &Prefixes {
+        &self.prefixes
+    }
+
     /// The number of the resource of a key.
     pub fn number(&self, user_key: &[u8], memo: &mut ResourceMemo) -> ResourceNumber {
-        let Some(resource) = resource_of(user_key) else {
+        let Some(key) = self.prefixes.split(user_key) else {
             return ResourceNumber::default();
         };
+        let resource = &user_key[..key.prefix.len() + key.resource.len()];
         if let Some(number) = memo.numbers.get(resource) {
             return *number;
         }
@@ -125,56 +134,56 @@ impl Resources {
             .unwrap_or_else(PoisonError::into_inner);
         if met.too_many {
             return ResourceCounts {
-                resources: BTreeMap::new(),
+                prefixes: BTreeMap::new(),
                 other: counts.iter().sum(),
             };
         }
         let count = |number: ResourceNumber| counts.get(usize::from(number.0)).copied();
-        let named = met.numbers.iter().filter_map(|(resource, number)| {
-            let count = count(*number).filter(|count| *count > 0)?;
-            Some((String::from_utf8_lossy(resource).into_owned(), count))
-        });
-        ResourceCounts {
-            resources: named.collect(),
+        let mut named = ResourceCounts {
+            prefixes: BTreeMap::new(),
             other: count(ResourceNumber::default()).unwrap_or_default(),
+        };
+        for (start, number) in &met.numbers {
+            let count = count(*number).filter(|count| *count > 0);
+            let prefix = self.prefixes.of(start);
+            if let (Some(count), Some(prefix)) = (count, prefix) {
+                let resource = &start[prefix.as_str().len()..];
+                let resource = String::from_utf8_lossy(resource).into_owned();
+                let resources = named.prefixes.entry(prefix.clone()).or_default();
+                resources.insert(resource, count);
+            }
         }
+        named
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RESOURCES_MAX, ResourceMemo, Resources, resource_of};
+    use super::{RESOURCES_MAX, ResourceMemo, Resources};
 
     #[test]
-    fn a_resource_stands_between_the_prefix_and_the_name() {
-        for (key, resource) in [
-            ("/registry/pods/default/web", Some("pods")),
-            ("/registry/namespaces/default", Some("namespaces")),
-            (
-                "/registry/services/specs/default/web",
-                Some("services/specs"),
-            ),
-            (
-                "/registry/example.com/widgets/a/b",
-                Some("example.com/widgets"),
-            ),
-            ("/registry/ranges/serviceips", Some("ranges")),
-            ("/kubernetes.io/pods/default/web", Some("pods")),
-            ("/openshift.io/routes/default/web", Some("routes")),
-            ("/registry/pods", None),
-            ("/registry/pods/", None),
-            ("/registry//x", None),
-            ("/registry/services/specs", None),
-            ("/registry/example.com//b", None),
-            ("/registry/p\u{e4}ds/default/web", None),
-            ("compact_rev_key", None),
-            ("", None),
+    fn the_main_prefix_has_the_namespaces() {
+        let resources = Resources::default();
+        let mut memo = ResourceMemo::default();
+        let mut counts = vec![0; 8];
+        for key in [
+            "/openshift.io/routes/a/1",
+            "/openshift.io/routes/a/2",
+            "/openshift.io/routes/a/3",
+            "/kubernetes.io/namespaces/a",
+            "/kubernetes.io/pods/a/b",
+            "/registry/pods/a/b",
+            "/else",
         ] {
-            let found = resource_of(key.as_bytes());
-            assert_eq!(found, resource.map(str::as_bytes), "{key}");
+            counts[usize::from(resources.number(key.as_bytes(), &mut memo).0)] += 1;
         }
-        let long = format!("/registry/{}/x", "a".repeat(400));
-        assert_eq!(resource_of(long.as_bytes()), None);
+        let counts = resources.name(&counts);
+        let main = counts.main_prefix().unwrap();
+        assert_eq!(main.as_str(), "/kubernetes.io/");
+        assert_eq!(counts.under(main, "pods"), 1);
+        let sums = [("namespaces", 1), ("pods", 2), ("routes", 3)];
+        assert_eq!(counts.resources(), sums.into());
+        assert_eq!(counts.other, 1);
     }
 
     #[test]
@@ -188,7 +197,7 @@ mod tests {
             counts[usize::from(number.0)] += 1;
         }
         let named = resources.name(&counts);
-        assert!(named.resources.is_empty());
+        assert!(named.prefixes.is_empty());
         assert_eq!(named.other, RESOURCES_MAX as u64 + 1);
     }
 }

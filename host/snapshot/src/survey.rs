@@ -15,6 +15,7 @@ use crate::history::History;
 use crate::index::KeyIndex;
 use crate::look::{Found, Look, MetaValues, TopBucket, TopLevel, Where};
 use crate::meta::Geometry;
+use crate::prefix::{Candidates, Prefix, Prefixes};
 use crate::reader::Reader;
 use crate::source::Source;
 use crate::tree::{Ground, Subtree, Visit};
@@ -40,12 +41,15 @@ pub struct Limits {
     /// Where the index moves to, as an unnamed file. Without a folder it stays
     /// in memory whatever its size.
     pub spill_folder: Option<PathBuf>,
+    /// A prefix of an API server's keys that the operator names.
+    pub etcd_prefix: Option<Prefix>,
 }
 
 /// What one walk over a sound file found out.
 pub struct Survey<'a> {
     source: &'a dyn Source,
     pub(crate) limits: Limits,
+    pub(crate) prefixes: Prefixes,
     geometry: Geometry,
     pages_used: u64,
     pub(crate) hash: Crc,
@@ -87,6 +91,7 @@ impl Default for Limits {
             threads: threads.min(THREADS_MAX),
             index_bytes_max: 256 * 1024 * 1024,
             spill_folder: None,
+            etcd_prefix: None,
         }
     }
 }
@@ -98,8 +103,25 @@ impl<'a> Survey<'a> {
     /// [`SnapshotError::Damaged`] with all problems found, or a failure to read
     /// or to spill.
     pub fn of(source: &'a dyn Source, limits: &Limits) -> Result<Self, SnapshotError> {
+        let prefixes = Prefixes::default().with(limits.etcd_prefix.clone());
+        let (survey, candidates) = Self::walk(source, limits, &prefixes)?;
+        let found = candidates.prefixes();
+        if found.is_empty() {
+            return Ok(survey);
+        }
+        // Keys were counted while the prefix was not known yet; the memory is needed anew.
+        drop(survey);
+        let (survey, _) = Self::walk(source, limits, &prefixes.with(found))?;
+        Ok(survey)
+    }
+
+    fn walk(
+        source: &'a dyn Source,
+        limits: &Limits,
+        prefixes: &Prefixes,
+    ) -> Result<(Self, Candidates), SnapshotError> {
         let ground = Ground::survey(source)?;
-        let index = KeyIndex::new(limits.index_bytes_max, limits.spill_folder.as_deref())?;
+        let index = KeyIndex::new(limits, prefixes)?;
         let buckets = top_level(&ground)?;
         let jobs = jobs(&ground, &buckets)?;
         let look = |job: &Job, bucket: &TopBucket| {
@@ -115,15 +137,22 @@ impl<'a> Survey<'a> {
         let mut survey = Self {
             source,
             limits: limits.clone(),
+            prefixes: prefixes.clone(),
             geometry,
             pages_used,
             hash: Crc::default(),
             meta: MetaValues::default(),
             history: History::default(),
         };
-        survey.join(&buckets, &jobs, found)?;
+        let candidates = survey.join(&buckets, &jobs, found);
         survey.history.settle(index)?;
-        Ok(survey)
+        Ok((survey, candidates))
+    }
+
+    /// The prefixes under which this file's keys of API servers lie.
+    #[must_use]
+    pub fn prefixes(&self) -> &Prefixes {
+        &self.prefixes
     }
 
     /// How the file is laid out.
@@ -144,12 +173,8 @@ impl<'a> Survey<'a> {
     }
 
     /// Joins what the jobs found, in the order of buckets and keys.
-    fn join(
-        &mut self,
-        buckets: &[TopBucket],
-        jobs: &[Job],
-        found: Vec<Found>,
-    ) -> Result<(), SnapshotError> {
+    fn join(&mut self, buckets: &[TopBucket], jobs: &[Job], found: Vec<Found>) -> Candidates {
+        let mut candidates = Candidates::default();
         let mut found = jobs.iter().map(|job| job.bucket).zip(found).peekable();
         for (number, bucket) in buckets.iter().enumerate() {
             self.hash.update(&bucket.name);
@@ -157,11 +182,14 @@ impl<'a> Survey<'a> {
                 self.hash.append(unit.crc());
                 match unit {
                     Found::Pairs(pairs) => self.meta.take(&pairs.meta),
-                    Found::Rows(unit) => self.history.push(*unit, bucket.place.inline()),
+                    Found::Rows(unit, of_unit) => {
+                        candidates.merge(of_unit);
+                        self.history.push(*unit, bucket.place.inline());
+                    }
                 }
             }
         }
-        Ok(())
+        candidates
     }
 }
 

@@ -18,6 +18,7 @@ pub fn judge(config: &Config, facts: &FactMap) -> Vec<Finding> {
         hash(facts),
         revision(facts),
         lineage(facts),
+        unsure(facts),
         keys(config, facts),
     ];
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
@@ -96,6 +97,12 @@ fn lineage(facts: &FactMap) -> Option<Finding> {
             ),
         )
     })
+}
+
+/// Nothing contradicts that the history went on, and nothing shows it either.
+fn unsure(facts: &FactMap) -> Option<Finding> {
+    let why = facts.text("lineage.unsure")?;
+    Some(Finding::note("history-not-compared", why))
 }
 
 /// Most keys do not vanish between two backups.

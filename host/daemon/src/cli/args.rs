@@ -5,6 +5,7 @@ mod snapshot;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use drydock_snapshot::Prefix;
 
 pub use snapshot::{
     BumpRevision, By, DiffArgs, GetArgs, HistoryArgs, Inside, LiveAccess, LsArgs, ObjectForm,
@@ -237,6 +238,10 @@ pub struct DrillArgs {
     /// point's own archive of files otherwise.
     #[arg(long, value_name = "FILE", requires = "api_server")]
     pub encryption_config: Option<PathBuf>,
+    /// The API server's --etcd-prefix, where it is neither /registry nor found by the
+    /// objects under it.
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<Prefix>,
     /// Boot this etcd; the one of the configuration's `spec.drill`, or of PATH, otherwise.
     #[arg(long, value_name = "FILE")]
     pub etcd: Option<PathBuf>,
@@ -268,6 +273,10 @@ pub struct OpenArgs {
     /// point's own archive of files otherwise.
     #[arg(long, value_name = "FILE")]
     pub encryption_config: Option<PathBuf>,
+    /// The API server's --etcd-prefix, where it is neither /registry nor found by the
+    /// objects under it.
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<Prefix>,
     /// Boot this etcd; the one of the configuration's `spec.drill`, or of PATH, otherwise.
     #[arg(long, value_name = "FILE")]
     pub etcd: Option<PathBuf>,

@@ -49,6 +49,7 @@ async fn run(global: &Global, args: DrillArgs) -> Outcome {
         identities,
         api_server: args.api_server,
         encryption: args.encryption_config,
+        etcd_prefix: args.etcd_prefix,
         reports,
     };
     let key = if marks {

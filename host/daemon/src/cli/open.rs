@@ -53,6 +53,7 @@ async fn run(global: &Global, args: OpenArgs) -> Outcome {
         http: &http,
         api_server: true,
         encryption: args.encryption_config,
+        etcd_prefix: args.etcd_prefix,
         node: config.value.name.to_string(),
         now: SystemClock.now(),
     };

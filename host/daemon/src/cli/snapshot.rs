@@ -16,7 +16,7 @@ use anyhow::Context as _;
 use drydock_snapshot::{Limits, Problems, SnapshotError, SnapshotFile, Status};
 use serde_json::json;
 
-use super::args::{Global, Output, SnapshotVerb};
+use super::args::{Global, Inside, Output, SnapshotVerb};
 use super::print;
 use crate::exit::{Exit, Outcome};
 
@@ -45,9 +45,10 @@ pub fn dispatch(global: &Global, verb: &SnapshotVerb) -> Outcome {
 }
 
 /// How much looking inside may take: past it, keys (never values) go to an unnamed file.
-fn limits() -> Limits {
+fn limits(inside: &Inside) -> Limits {
     Limits {
         spill_folder: Some(tempfile::env::temp_dir()),
+        etcd_prefix: inside.etcd_prefix.clone(),
         ..Limits::default()
     }
 }

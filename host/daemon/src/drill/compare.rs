@@ -4,7 +4,6 @@
 use drydock_core::Fault;
 use drydock_objects::resource;
 use drydock_repository::manifest::EtcdFigures;
-use drydock_snapshot::API_SERVER_PREFIXES;
 
 use super::data::Figures;
 use super::report::{Phase, Report, Verdict};
@@ -47,10 +46,11 @@ async fn each(
     let access = members.access();
     let keys = access.count(first, "", revision).await?;
     report.compare("keys in etcd", figures.keys, keys);
-    for (resource, expected) in figures.resources.resources.iter().take(RESOURCES_MAX) {
+    let prefixes = &figures.resources.prefixes;
+    for (resource, expected) in figures.resources.resources().iter().take(RESOURCES_MAX) {
         let mut found = 0;
-        for prefix in API_SERVER_PREFIXES {
-            let prefix = format!("{prefix}{resource}/");
+        for prefix in prefixes.keys() {
+            let prefix = format!("{}{resource}/", prefix.as_str());
             found += access.count(first, &prefix, revision).await?;
         }
         let name = format!("{} in etcd", resource::word(resource));

@@ -158,9 +158,10 @@ pub(super) async fn check(
     let body = brought.body;
     let file = again(&brought.snapshot)?;
     let revision = asked.point.manifest.etcd.as_ref().map(|etcd| etcd.revision);
+    let limits = limits(asked);
     let looked = report.timed(Phase::Check, async || {
         tokio::task::spawn_blocking(move || {
-            look(&SnapshotFile::of(file, "etcd.db"), body, revision)
+            look(&SnapshotFile::of(file, "etcd.db"), body, revision, &limits)
         })
         .await
     });
@@ -216,7 +217,7 @@ fn compare(etcd: &EtcdFigures, figures: &Figures, report: &mut Report) {
         report.note(
             "keys by resource in the snapshot",
             "not counted in the manifest",
-            format!("{} resources", figures.resources.resources.len()),
+            format!("{} resources", figures.resources.resources().len()),
             Verdict::Skipped,
         );
         return;
@@ -248,14 +249,36 @@ fn compare(etcd: &EtcdFigures, figures: &Figures, report: &mut Report) {
     );
 }
 
+fn limits(asked: &Asked<'_>) -> Limits {
+    Limits {
+        etcd_prefix: asked.etcd_prefix.clone(),
+        ..Limits::default()
+    }
+}
+
+/// What lies in the snapshot, for `open`, which compares nothing.
+pub(super) async fn resources(
+    asked: &Asked<'_>,
+    snapshot: &File,
+) -> Result<ResourceCounts, DrillError> {
+    let (file, limits) = (again(snapshot)?, limits(asked));
+    let found = tokio::task::spawn_blocking(move || {
+        let file = SnapshotFile::of(file, "etcd.db");
+        let survey = Survey::of(&file, &limits)?;
+        Ok(survey.resource_counts().clone())
+    });
+    found.await?.map_err(DrillError::Snapshot)
+}
+
 /// The walk over the file.
 fn look(
     file: &SnapshotFile,
     body: Sha256,
     revision: Option<i64>,
+    limits: &Limits,
 ) -> Result<Figures, SnapshotError> {
     verify_hashed(file, body.0)?;
-    let survey = Survey::of(file, &Limits::default())?;
+    let survey = Survey::of(file, limits)?;
     let status = survey.status();
     // One that the manifest invented has no hash; the newest has.
     let hash_kv = match survey.hash_kv(revision) {

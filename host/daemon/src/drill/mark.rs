@@ -33,6 +33,7 @@ pub fn of(report: &Report, point: &RecoveryPoint) -> Mark {
         reason: report.reason.clone(),
         checks: checks.collect(),
         recovery_milliseconds: report.recovery_milliseconds,
+        restored: None,
         tool: MarkTool {
             name: "drydock".to_owned(),
             version: VERSION.to_owned(),

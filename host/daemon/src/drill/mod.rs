@@ -41,8 +41,8 @@ use drydock_core::{ErrorClass, Fault, UnixTime};
 use drydock_repository::manifest::MEDIA_TYPE_ETCD;
 use drydock_repository::recovery_point::RecoveryPoint;
 use drydock_repository::{Identities, Repository, RepositoryError};
-use drydock_snapshot::SnapshotError;
 use drydock_snapshot::restore::RestoreError;
+use drydock_snapshot::{Prefix, SnapshotError};
 
 use crate::crash::Kill;
 use crate::exit::chain;
@@ -68,6 +68,8 @@ pub struct Asked<'a> {
     pub api_server: bool,
     /// An EncryptionConfiguration in place of the recovery point's own.
     pub encryption: Option<PathBuf>,
+    /// In place of the prefix that the snapshot's own keys tell.
+    pub etcd_prefix: Option<Prefix>,
     pub node: String,
     pub now: UnixTime,
 }
@@ -97,6 +99,15 @@ pub enum DrillError {
         "this etcd is version {has} and the snapshot was written by {needs}: name one of {needs} or newer as spec.drill.etcd of the node's configuration"
     )]
     OlderEtcd { has: String, needs: String },
+    #[error(
+        "the snapshot has no objects of an API server, so there is nothing for one to read: name its --etcd-prefix, or leave the API server out"
+    )]
+    NoObjects,
+    #[error(
+        "the snapshot has no objects of an API server under {named}; those that it has are under {}: name that one, or leave --etcd-prefix out",
+        has.join(", ")
+    )]
+    OtherPrefix { named: String, has: Vec<String> },
     #[error("{0}")]
     Encryption(#[from] encryption::EncryptionError),
     #[error("the recovery point cannot be brought back to life: {0}")]
@@ -136,6 +147,7 @@ impl DrillError {
             Self::Lab(LabError::NoSpace { .. }) => (ErrorClass::Transient, "no-space"),
             Self::Restore(RestoreError::Space { .. }) => (ErrorClass::Transient, "no-space"),
             Self::NoSnapshot { .. } => (ErrorClass::Permanent, "no-snapshot"),
+            Self::NoObjects | Self::OtherPrefix { .. } => (ErrorClass::Permanent, "no-objects"),
             Self::OlderEtcd { .. } => (ErrorClass::Permanent, "older-etcd"),
             Self::Encryption(_) => (ErrorClass::Permanent, "no-encryption-configuration"),
             _ => (ErrorClass::Transient, "drill-not-possible"),

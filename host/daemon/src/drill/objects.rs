@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use drydock_snapshot::{Prefix, ResourceCounts};
+
 use super::data::{Brought, Figures, again};
 use super::report::{Phase, Report, Verdict};
 use super::{Asked, DrillError, Lab, Stop, encryption};
@@ -46,7 +48,8 @@ async fn on_top(
     report: &mut Report,
 ) -> Result<(), Stop> {
     let encryption = configuration(asked.encryption.as_deref(), lab, &brought.archives).await?;
-    let server = match boot(lab, members, encryption.as_deref()).await {
+    let prefix = main_prefix(asked, &figures.resources)?;
+    let server = match boot(lab, members, encryption.as_deref(), &prefix).await {
         Ok(server) => server,
         // Without its keys an encrypted object is unreadable, which may be because they were
         // not backed up: nobody recovers from such a recovery point.
@@ -58,8 +61,7 @@ async fn on_top(
     };
     report.compare("API server", "ready", "ready");
     for (resource, path) in LISTS {
-        let stored = figures.resources.resources.get(resource);
-        let stored = stored.copied().unwrap_or(0);
+        let stored = figures.resources.under(&prefix, resource);
         // An API server makes some objects of its own when it starts.
         let expected = format!("{stored} or more");
         let name = format!("{resource} listed");
@@ -76,6 +78,27 @@ async fn on_top(
         }
     }
     Ok(())
+}
+
+/// The prefix under which the API server looks: one that nothing lies under would list
+/// nothing, and find that sound.
+///
+/// # Errors
+/// [`DrillError::NoObjects`], [`DrillError::OtherPrefix`].
+pub fn main_prefix(asked: &Asked<'_>, counts: &ResourceCounts) -> Result<Prefix, DrillError> {
+    let Some(found) = counts.main_prefix() else {
+        return Err(DrillError::NoObjects);
+    };
+    let Some(named) = &asked.etcd_prefix else {
+        return Ok(found.clone());
+    };
+    if counts.prefixes.contains_key(named) {
+        return Ok(named.clone());
+    }
+    Err(DrillError::OtherPrefix {
+        named: named.to_string(),
+        has: counts.prefixes.keys().map(Prefix::to_string).collect(),
+    })
 }
 
 /// The file with the EncryptionConfiguration in the scratch folder, if there is one.
@@ -103,7 +126,7 @@ pub async fn configuration(
     Ok(Some(lab.scratch.write("encryption.yaml", &found.text)?))
 }
 
-/// Starts an API server on the members.
+/// Starts an API server on the members that looks for its keys under this prefix.
 ///
 /// # Errors
 /// [`BootError`].
@@ -111,6 +134,7 @@ pub async fn boot(
     lab: &Lab,
     members: &Members,
     encryption: Option<&Path>,
+    prefix: &Prefix,
 ) -> Result<ApiServer, BootError> {
     let program = lab.api_server.as_deref().ok_or(LabError::NoProgram {
         name: "kube-apiserver",
@@ -124,6 +148,7 @@ pub async fn boot(
         etcd_pair: &lab.pair,
         etcd_endpoints: members.endpoints(),
         encryption,
+        etcd_prefix: prefix.flag(),
     })
     .await
 }

@@ -47,6 +47,8 @@ pub async fn open(
     let brought = data::bring(asked, artifact, &lab.scratch, &mut report).await;
     let brought = brought.map_err(|stop| stopped(stop, &mut report))?;
     ended(&report);
+    let counts = data::resources(asked, &brought.snapshot).await?;
+    let prefix = objects::main_prefix(asked, &counts)?;
     let layout = Layout::new(MEMBERS)?;
     let restored = report.timed(Phase::Restore, async || {
         boot::folders(&lab, &layout, &brought.snapshot).await
@@ -70,7 +72,7 @@ pub async fn open(
         let archives = &brought.archives;
         let named = asked.encryption.as_deref();
         let encryption = objects::configuration(named, &lab, archives).await?;
-        let booted = objects::boot(&lab, &members, encryption.as_deref()).await;
+        let booted = objects::boot(&lab, &members, encryption.as_deref(), &prefix).await;
         booted.map_err(|error| match error {
             BootError::Lab(error) => DrillError::Lab(error),
             BootError::Unreadable(why) => DrillError::Data(why),

@@ -11,6 +11,7 @@ use drydock_core::{Clock as _, ClusterName, Fault};
 use drydock_repository::mark::MarkName;
 use drydock_repository::recovery_point::{RecoveryPoint, Standing};
 use drydock_repository::{Identities, Repository, RepositoryError, SigningKey};
+use drydock_snapshot::Prefix;
 
 use super::report::Report;
 use super::reports::{self, ReportError, Written};
@@ -34,6 +35,7 @@ pub struct Wanted<'a> {
     pub identities: Arc<Identities>,
     pub api_server: bool,
     pub encryption: Option<PathBuf>,
+    pub etcd_prefix: Option<Prefix>,
     /// Where the report goes, if anywhere.
     pub reports: Option<PathBuf>,
 }
@@ -89,6 +91,7 @@ pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, Trouble> {
         http: &means.http,
         api_server: wanted.api_server,
         encryption: wanted.encryption,
+        etcd_prefix: wanted.etcd_prefix,
         node: config.value.name.to_string(),
         now: SystemClock.now(),
     };
@@ -129,7 +132,9 @@ impl From<DrillError> for Trouble {
 impl From<Trouble> for Failure {
     fn from(Trouble(error): Trouble) -> Self {
         match error {
-            DrillError::Lab(LabError::NoProgram { .. }) => Self::usage(error),
+            DrillError::Lab(LabError::NoProgram { .. })
+            | DrillError::NoObjects
+            | DrillError::OtherPrefix { .. } => Self::usage(error),
             error => Self::failed(error),
         }
     }

@@ -142,6 +142,7 @@ impl DrillSteps {
             identities: Arc::clone(&self.identities),
             api_server: self.api_server,
             encryption: None,
+            etcd_prefix: None,
             reports: Some(self.means.reports()),
         };
         let done = Box::pin(station::drill(&self.means, wanted)).await;

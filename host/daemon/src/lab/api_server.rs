@@ -68,6 +68,8 @@ pub struct Means<'a> {
     pub etcd_endpoints: &'a [String],
     /// The EncryptionConfiguration by which values in etcd are encrypted.
     pub encryption: Option<&'a Path>,
+    /// Where its keys lie.
+    pub etcd_prefix: &'a str,
 }
 
 /// Why it does not become ready.
@@ -283,6 +285,7 @@ fn arguments(means: &Means<'_>, files: &Files, port: u16) -> Vec<OsString> {
     };
     let mut words: Vec<OsString> = vec![
         format!("--etcd-servers={}", means.etcd_endpoints.join(",")).into(),
+        format!("--etcd-prefix={}", means.etcd_prefix).into(),
         pair("--etcd-cafile", &means.authority.certificate),
         pair("--etcd-certfile", &means.etcd_pair.certificate),
         pair("--etcd-keyfile", &means.etcd_pair.key),

@@ -20,7 +20,7 @@ use drydock_repository::{
 
 use super::Store;
 use super::facts::{CLOSED, OPENED, is_archive, is_snapshot};
-use super::resources;
+use super::{resources, witnesses};
 use crate::version;
 
 /// How long a committed run looks for what dead processes left of its manifest. It is only
@@ -227,6 +227,8 @@ fn figures(facts: &Facts) -> EtcdFigures {
             .to_owned(),
         member: facts.text("snapshot.member").unwrap_or_default().to_owned(),
         raft_index: unsigned("cluster.raft-index"),
+        raft_term: unsigned("cluster.raft-term"),
+        witnesses: witnesses::told(facts),
         keys_per_resource: resources::told(facts),
     }
 }

@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use super::lap::Lap;
 use super::previous::Previous;
 use super::resources;
+use super::witnesses;
 use crate::exit;
 
 /// Problems that are given as facts one by one; the count tells of the rest.
@@ -262,14 +263,35 @@ impl FactGatherer {
         let lap = Lap::begin();
         self.compare(survey, status.revision, &live, facts)?;
         tracing::info!(hash_ms = lap.ms(), "the snapshot's own hash is known");
-        let cluster_id = live
-            .cluster_id
-            .map_or_else(String::new, |id| format!("{id:x}"));
+        self.history(survey, &live, facts)
+    }
+
+    /// What of the snapshot's history was told before, and what is told of it to later ones.
+    fn history(
+        &self,
+        survey: &Survey<'_>,
+        live: &LiveCluster,
+        facts: &mut Facts,
+    ) -> Result<Vec<Finding>, Fault> {
+        let lap = Lap::begin();
+        let witnesses = survey.witnesses().map_err(|error| unreadable(&error))?;
+        witnesses::tell(&witnesses, facts);
+        let told = self.runtime.block_on(self.previous.ask());
+        let last = told.last.as_ref();
+        let etcd = last.and_then(|last| last.manifest.etcd.as_ref());
+        let noted = etcd.map_or(&[][..], |etcd| &etcd.witnesses);
+        let history = survey.shared_history(noted);
+        let cluster_id = live.cluster_id.map(|id| format!("{id:x}"));
         let observed = Observed {
-            cluster_id: &cluster_id,
+            cluster_id: cluster_id.as_deref(),
+            raft_term: live.raft_term,
             raft_index: live.raft_index,
+            bumped_to: survey.bumped_to(),
+            history: history.map_err(|error| unreadable(&error))?,
         };
-        Ok(self.runtime.block_on(self.previous.tell(observed, facts)))
+        let findings = self.previous.tell(told, observed, facts);
+        tracing::info!(history_ms = lap.ms(), "the snapshot's history is compared");
+        Ok(findings)
     }
 
     /// The snapshot's own hash, and for each live member the hash that it should answer.
@@ -295,6 +317,9 @@ impl FactGatherer {
         }
         if let Some(index) = live.raft_index {
             facts.set("cluster.raft-index", FactValue::Unsigned(index));
+        }
+        if let Some(term) = live.raft_term {
+            facts.set("cluster.raft-term", FactValue::Unsigned(term));
         }
         for (number, member) in live.members.iter().enumerate() {
             member.tell(
@@ -379,6 +404,8 @@ impl LiveMember {
 struct LiveCluster {
     cluster_id: Option<u64>,
     raft_index: Option<u64>,
+    /// Of the members that see a leader: what another says of terms may be long past.
+    raft_term: Option<u64>,
     voters: usize,
     quorum: bool,
     members: Vec<LiveMember>,
@@ -414,6 +441,10 @@ async fn live_members(etcd: EtcdAccess, revision: i64) -> LiveCluster {
     let cluster = LiveCluster {
         cluster_id: statuses().map(|status| status.cluster_id).next(),
         raft_index: statuses().map(|status| status.raft_applied_index).max(),
+        raft_term: statuses()
+            .filter(|status| status.leader != 0)
+            .map(|status| status.raft_term)
+            .max(),
         voters,
         quorum: reachable_voters > voters / 2 && statuses().any(|status| status.leader != 0),
         members: answers

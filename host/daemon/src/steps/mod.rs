@@ -17,6 +17,7 @@ mod seal;
 mod spool;
 mod upload;
 mod verdict;
+mod witnesses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use drydock_core::{ClusterName, FactValue, Facts, Fault, Finding, Level, RecoveryPointName};
-use drydock_repository::recovery_point::{Ancestry, Observed, Succession};
+use drydock_repository::recovery_point::{Ancestry, Observed, RecoveryPoint, Succession};
 use drydock_repository::{Repository, TrustedSigners};
 
 use super::Store;
@@ -22,49 +22,58 @@ pub struct Previous {
 
 /// What all targets together tell.
 #[derive(Default)]
-struct Told {
-    newest: Option<Succession>,
+pub struct Told {
+    /// The recovery point that was taken last.
+    pub last: Option<Box<RecoveryPoint>>,
     /// Whether there may be recovery points that nobody could read.
     unread: bool,
     findings: Vec<Finding>,
 }
 
 impl Previous {
-    /// Sets `previous.*` and `lineage.*`, and answers what an operator has to know.
-    pub async fn tell(&self, observed: Observed<'_>, facts: &mut Facts) -> Vec<Finding> {
+    /// Asks the targets.
+    pub async fn ask(&self) -> Told {
         let mut told = Told::default();
         for store in &self.stores {
-            match self.at(store, observed).await {
+            match self.at(store).await {
                 Ok((ancestry, is_known)) => told.add(store, ancestry, is_known),
                 Err(fault) => told.unreadable(store, &fault.message),
             }
         }
-        let Told {
-            newest,
-            unread,
-            findings,
-        } = told;
-        let newest = newest.unwrap_or(Succession::First {
-            refused: Vec::new(),
-        });
-        let succession = if unread { newest.with_unread() } else { newest };
-        self.set(&succession, observed.cluster_id, facts);
-        findings
+        told
     }
 
     /// What a target tells, and whether this node had stored there before.
-    async fn at(&self, store: &Store, observed: Observed<'_>) -> Result<(Ancestry, bool), Fault> {
+    async fn at(&self, store: &Store) -> Result<(Ancestry, bool), Fault> {
         let admitted = store.guard.admit(&*store.target).await?;
         let repository = Repository::new(&*store.target, &self.signers);
-        let ancestry = repository.last_of_lineage(&self.cluster, observed).await?;
+        let ancestry = repository.last_point(&self.cluster).await?;
         Ok((ancestry, admitted.is_known))
     }
 
-    fn set(&self, succession: &Succession, cluster_id: &str, facts: &mut Facts) {
+    /// Sets `previous.*` and `lineage.*`, and answers what an operator has to know.
+    pub fn tell(&self, told: Told, observed: Observed<'_>, facts: &mut Facts) -> Vec<Finding> {
+        let succession = Succession::of(told.last, observed);
+        let succession = if told.unread {
+            succession.with_unread()
+        } else {
+            succession
+        };
+        self.set(&succession, observed.cluster_id, facts);
+        told.findings
+    }
+
+    fn set(&self, succession: &Succession, cluster_id: Option<&str>, facts: &mut Facts) {
         let lineage = succession.lineage(&self.cluster, &self.name, cluster_id);
         facts.set_text("lineage.id", lineage.id);
-        if let Succession::Begins { why, .. } = succession {
-            facts.set_text("lineage.begins", why);
+        match succession {
+            Succession::Begins { why, .. } => facts.set_text("lineage.begins", why),
+            Succession::Continues {
+                unsure: Some(why), ..
+            } => facts.set_text("lineage.unsure", why),
+            Succession::Continues { unsure: None, .. }
+            | Succession::First
+            | Succession::Unknown => {}
         }
         let Some(last) = succession.previous() else {
             return;
@@ -84,7 +93,8 @@ impl Previous {
 impl Told {
     fn add(&mut self, store: &Store, ancestry: Ancestry, is_known: bool) {
         let Ancestry {
-            succession,
+            last,
+            refused,
             unread,
             foreign,
         } = ancestry;
@@ -96,24 +106,26 @@ impl Told {
         if !unread.is_empty() {
             self.unreadable(store, &unread.join("; "));
         }
-        match &succession {
-            Succession::First { refused } if !refused.is_empty() => self.find(
+        if last.is_none() && !refused.is_empty() {
+            self.find(
                 Level::Warning,
                 "previous-refused",
                 format!(
                     "none of the earlier recovery points at target {target} can be believed, so the snapshot was compared with none: {}; add their signer to trustedSigners, or see who changed them",
                     refused.join(", ")
                 ),
-            ),
-            Succession::Continues(_) | Succession::Begins { .. } if !is_known => self.find(
+            );
+        }
+        if last.is_some() && !is_known {
+            self.find(
                 Level::Note,
                 "target-taken",
                 format!("target {target} holds recovery points that this node's journal knows nothing of; it was taken as it is"),
-            ),
-            _ => {}
+            );
         }
-        if taken(&succession) >= self.newest.as_ref().and_then(taken) {
-            self.newest = Some(succession);
+        let taken = |point: &Box<RecoveryPoint>| point.manifest.taken;
+        if last.as_ref().map(taken) >= self.last.as_ref().map(taken) {
+            self.last = last.or(self.last.take());
         }
     }
 
@@ -132,13 +144,5 @@ impl Told {
     fn find(&mut self, level: Level, code: &str, message: String) {
         tracing::info!(?level, code, "{message}");
         self.findings.push(Finding::new(level, code, message));
-    }
-}
-
-/// When the recovery point that was found was taken; earlier than all when none was.
-fn taken(succession: &Succession) -> Option<drydock_core::UnixTime> {
-    match succession {
-        Succession::First { .. } | Succession::Unknown => None,
-        Succession::Continues(last) | Succession::Begins { last, .. } => Some(last.manifest.taken),
     }
 }

@@ -24,7 +24,7 @@ const OTHER: &str = "snapshot.keys.other";
 /// names; the same snapshot always gives the same.
 pub fn named(counts: &ResourceCounts) -> KeysPerResource {
     let mut words: BTreeMap<String, u64> = BTreeMap::new();
-    for (key, count) in &counts.resources {
+    for (key, count) in counts.resources() {
         *words.entry(resource::word(key).into_owned()).or_default() += count;
     }
     let mut lines: Vec<(String, u64)> = words.into_iter().collect();
@@ -70,8 +70,9 @@ mod tests {
     use super::*;
 
     fn counts(resources: impl IntoIterator<Item = (String, u64)>) -> ResourceCounts {
+        let prefix = "/registry".parse().unwrap();
         ResourceCounts {
-            resources: resources.into_iter().collect(),
+            prefixes: [(prefix, resources.into_iter().collect())].into(),
             other: 2,
         }
     }

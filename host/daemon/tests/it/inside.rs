@@ -88,6 +88,43 @@ fn a_comparison_ends_as_diff_does() {
     drydock(&["snapshot", "diff", &a, &b, "pods"]).code(64);
 }
 
+/// A prefix that nothing in the store speaks for has to be named.
+#[test]
+fn a_prefix_is_found_or_named() {
+    let scratch = Scratch::new().unwrap();
+    let cluster = runtime()
+        .block_on(Cluster::start(EtcdOptions::default()))
+        .unwrap();
+    let widget = json!({"apiVersion": "example.com/v1", "kind": "Widget"}).to_string();
+    for key in ["/own/example.com/widgets/a/b", "/odd/gizmos/a/b", "/odd/x"] {
+        runtime().block_on(cluster.put(key, &widget)).unwrap();
+    }
+    let file = save(&cluster, &scratch.join("file.db"));
+    let listed = |more: &[&str]| -> Vec<String> {
+        let arguments = ["snapshot", "ls", &file, "--output", "json"];
+        let answer = drydock(&[&arguments[..], more].concat()).ok();
+        let list: Vec<Value> = serde_json::from_str(&answer.stdout).unwrap();
+        let name = |object: &Value| {
+            let part = |key: &str| object[key].as_str().unwrap_or("-").to_owned();
+            [part("resource"), part("namespace"), part("name")].join(" ")
+        };
+        list.iter().map(name).collect()
+    };
+    let found = [
+        "- - /odd/gizmos/a/b",
+        "- - /odd/x",
+        "widgets.example.com a b",
+    ];
+    assert_eq!(listed(&[]), found);
+    let named = ["gizmos a b", "- - /odd/x", "widgets.example.com a b"];
+    for prefix in ["/odd", "odd/"] {
+        assert_eq!(listed(&["--etcd-prefix", prefix]), named);
+    }
+    let history = ["snapshot", "history", &file, "widgets.example.com", "a/b"];
+    drydock(&history).ok();
+    drydock(&["snapshot", "ls", &file, "--etcd-prefix", ""]).code(64);
+}
+
 /// Objects in JSON, which is how custom resources are stored, before and after some changes.
 #[test]
 fn changes_of_a_cluster_are_told_by_object_and_by_field() {

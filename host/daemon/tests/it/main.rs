@@ -17,6 +17,7 @@ mod command_line;
 mod crash;
 mod daemon;
 mod drill;
+mod histories;
 mod init;
 mod inside;
 mod large_values;

@@ -2,6 +2,7 @@
 //! what it refuses. That etcd boots what comes out is proven where the format is known, in
 //! the tests of the crate `drydock-snapshot`.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -220,7 +221,22 @@ fn flags_that_do_not_belong_together_are_refused() {
         "there is no member `m3` in the initial cluster, which has m1, m2",
     );
     refused(
-        &["--name", "m1", "--bump-revision", "5"],
+        &["--initial-cluster", TWO, "--data-dir", "."],
+        &format!(
+            "{} is the folder that this command runs in, or lies around it, and a restored folder \
+             takes the place of another one; name a folder below it, or run this elsewhere",
+            std::env::current_dir().unwrap().display()
+        ),
+    );
+    refused(
+        &[
+            "--initial-cluster",
+            TWO,
+            "--data-dir",
+            "new",
+            "--bump-revision",
+            "5",
+        ],
         "a revision bump has to mark the old revisions as compacted, or clients go on with what \
          they remember of the lost ones; add --mark-compacted, or leave --bump-revision out",
     );
@@ -240,6 +256,7 @@ fn one_member_is_written_to_the_data_dir_itself() {
         &data,
     ];
     let more = ["--bump-revision", "0", "--output", "json"];
+    let more = [&more[..], &["--initial-cluster-token", "etcd-cluster"]].concat();
     let answer = restore(&[&arguments[..], &more].concat()).ok();
     let said: Value = serde_json::from_str(&answer.stdout).unwrap();
     assert_eq!(said["members"][0]["dataDir"], data);
@@ -256,35 +273,282 @@ fn one_member_is_written_to_the_data_dir_itself() {
     );
 }
 
+/// Machines that restore a member each have to agree; the refusal has what they agree on.
 #[test]
-fn a_recovery_point_is_bumped_beyond_the_newest_one_of_its_cluster() {
-    let world = World::of(Arc::new(new_cluster(EtcdOptions::default(), 50)));
-    let (answer, older) = world.run();
-    answer.ok();
-    let cluster = world.cluster.as_ref().unwrap();
-    let put = cluster.put("/registry/configmaps/default/late", "value");
-    runtime().block_on(put).unwrap();
-    let (answer, newer) = world.run();
-    answer.ok();
-    let revision = |run: &Value| run["snapshots"][0]["revision"].as_i64().unwrap();
-    assert!(revision(&older) < revision(&newer));
-    let point = older["recoveryPoint"].as_str().unwrap();
-    let (data, identity) = (world.path("restored"), world.path("sealing.key"));
-    let answer = world.drydock(&[
-        "snapshot",
-        "restore",
-        point,
-        "--initial-cluster",
-        TWO,
-        "--data-dir",
-        &data,
-        "--identity",
-        &identity,
-        "--output",
-        "json",
-    ]);
-    let said: Value = serde_json::from_str(&answer.ok().stdout).unwrap();
-    assert_eq!(said["revision"], revision(&older));
-    assert_eq!(said["bumpedTo"], revision(&newer) + 1_000_000_000);
-    assert_eq!(below(Path::new(&data)), two_members());
+fn one_member_alone_is_given_the_token_and_the_bump_of_all() {
+    let scratch = Scratch::new().unwrap();
+    let (one, two) = (scratch.path().join("1"), scratch.path().join("2"));
+    let [one, two] = [one, two].map(|path| path.display().to_string());
+    let first = ["--initial-cluster", TWO, "--name", "m1", "--data-dir", &one];
+    let second = ["--initial-cluster", TWO, "--name", "m2", "--data-dir", &two];
+    let refused = |more: &[&str]| restore(&[&first[..], more].concat()).code(64).stderr;
+    let token = "--initial-cluster-token";
+    let counted = "--bump-revision 1000000000 --mark-compacted";
+    let sentence = |flags: &str| {
+        format!(
+            "error: with --name each machine restores its own member, and all of them must be given the same token and the same bump: add `{flags}` to the command on every machine, or leave --name out to restore all members here\n"
+        )
+    };
+    let given = refused(&[token, "t1"]);
+    assert_eq!(given, sentence(&format!("{token} t1 {counted}")));
+    let known = refused(&[token, "t1", "--known-revision", "500"]);
+    let further = "--bump-revision 1000000407 --mark-compacted";
+    assert_eq!(known, sentence(&format!("{token} t1 {further}")));
+    let said = refused(&["--bump-revision", "0"]);
+    let flags = said.split('`').nth(1).unwrap().to_owned();
+    assert_eq!(said, sentence(&flags));
+    assert!(flags.ends_with(" --bump-revision 0"), "{flags}");
+    let said = refused(&[]);
+    let flags = said.split('`').nth(1).unwrap().to_owned();
+    assert_eq!(said, sentence(&flags));
+    assert!(flags.ends_with(counted), "{flags}");
+    let drawn = flags.split(' ').nth(1).unwrap().strip_prefix("drydock-");
+    assert_eq!(drawn.unwrap().len(), 16, "{flags}");
+    assert_ne!(refused(&[]), said, "a token is drawn anew each time");
+    assert!(!scratch.path().join("1").exists());
+
+    let flags: Vec<&str> = flags.split(' ').collect();
+    let restored = |member: &[&str]| -> Value {
+        let answer = restore(&[member, &flags, &["--output", "json"]].concat()).ok();
+        serde_json::from_str(&answer.stdout).unwrap()
+    };
+    let (first, second) = (restored(&first), restored(&second));
+    assert_eq!(first["clusterId"], second["clusterId"]);
+    assert_eq!(first["bumpedTo"], second["bumpedTo"]);
+}
+
+/// A machine without configuration remembers nothing, and says what the next restore needs.
+#[test]
+fn a_bare_file_is_bumped_beyond_what_the_operator_knows() {
+    let scratch = Scratch::new().unwrap();
+    let restored = |name: &str, more: &[&str]| {
+        let data = scratch.join(name).display().to_string();
+        let arguments = ["--initial-cluster", TWO, "--data-dir", &data];
+        let answer = restore(&[&arguments[..], &["--output", "json"], more].concat()).ok();
+        let said: Value = serde_json::from_str(&answer.stdout).unwrap();
+        (said, answer.stderr)
+    };
+    let (first, said) = restored("1", &[]);
+    assert_eq!(first["bumpedTo"], 1_000_000_093_i64);
+    let none = serde_json::json!({"mark": false, "journal": false});
+    assert_eq!(first["remembered"], none);
+    let token = first["token"].as_str().unwrap();
+    let next = "That the cluster goes on from 1000000093 is remembered nowhere: give the next restore of this cluster --known-revision 1000000093, or it lands on the same revisions.\n";
+    let drawn = format!("The token {token} was drawn for this cluster; no other has it.\n");
+    assert!(said.contains(next) && said.contains(&drawn), "{said}");
+    assert!(
+        said.contains("The snapshot is of etcd 3.6: an older etcd does not start on it.\n"),
+        "{said}"
+    );
+    let (second, _) = restored("2", &["--known-revision", "1000000093"]);
+    assert_eq!(second["bumpedTo"], 2_000_000_093_i64);
+    assert_ne!(first["token"], second["token"]);
+    assert_ne!(first["clusterId"], second["clusterId"]);
+}
+
+/// A node with an etcd of its own, and recovery points of it.
+struct Restores {
+    world: World,
+    count: Cell<usize>,
+}
+
+impl Restores {
+    fn new() -> Self {
+        Self {
+            world: World::of(Arc::new(new_cluster(EtcdOptions::default(), 50))),
+            count: Cell::new(0),
+        }
+    }
+
+    /// Name and revision of a new recovery point.
+    fn back_up(&self, code: i32) -> (String, i64) {
+        let (answer, run) = self.world.run();
+        answer.code(code);
+        let name = run["recoveryPoint"].as_str().unwrap().to_owned();
+        (name, run["snapshots"][0]["revision"].as_i64().unwrap())
+    }
+
+    fn puts(&self, count: usize) {
+        let cluster = self.world.cluster.as_ref().unwrap();
+        for number in 0..count {
+            let value = number.to_string();
+            let put = cluster.put("/registry/configmaps/default/late", &value);
+            runtime().block_on(put).unwrap();
+        }
+    }
+
+    /// Restores into a new folder, without etcd.
+    fn restore(&self, source: &str, more: &[&str]) -> Answer {
+        self.count.set(self.count.get() + 1);
+        let data = self.world.path(&format!("restored-{}", self.count.get()));
+        let identity = self.world.path("sealing.key");
+        let arguments = ["snapshot", "restore", source, "--initial-cluster", TWO];
+        let to = ["--data-dir", &data, "--identity", &identity];
+        let answer = self
+            .world
+            .drydock(&[&arguments[..], &to, &["--output", "json"], more].concat());
+        if answer.code != Some(64) {
+            assert_eq!(below(Path::new(&data)), two_members());
+        }
+        answer
+    }
+
+    fn said(answer: &Answer) -> Value {
+        serde_json::from_str(&answer.stdout).unwrap()
+    }
+
+    fn bumped_to(&self, source: &str) -> i64 {
+        Self::said(&self.restore(source, &[]).ok())["bumpedTo"]
+            .as_i64()
+            .unwrap()
+    }
+
+    fn forget_journal(&self) {
+        std::fs::remove_dir_all(self.world.scratch.join("state")).unwrap();
+    }
+
+    fn forget_marks(&self) {
+        for file in self.world.stored_files() {
+            if file.contains("/mark.") {
+                std::fs::remove_file(self.world.folder().join(file)).unwrap();
+            }
+        }
+    }
+}
+
+/// A, B, A restored, 5 puts, C, A restored again: beyond all that the cluster ever was.
+#[test]
+fn a_restore_lands_beyond_all_that_is_known_of_the_cluster() {
+    const BUMP: i64 = 1_000_000_000;
+    let restores = Restores::new();
+    let (a, a_revision) = restores.back_up(0);
+    restores.puts(1);
+    let (_, b_revision) = restores.back_up(0);
+    assert!(a_revision < b_revision);
+    let first = restores.restore(&a, &[]).ok();
+    let said = Restores::said(&first);
+    let bumped_to = said["bumpedTo"].as_i64().unwrap();
+    assert_eq!(said["revision"], a_revision);
+    assert_eq!(bumped_to, b_revision + BUMP);
+    let both = serde_json::json!({"mark": true, "journal": true});
+    assert_eq!(said["remembered"], both);
+    assert!(
+        !first.stderr.contains("--known-revision"),
+        "{}",
+        first.stderr
+    );
+    // Nobody started it, and still its revisions are taken.
+    let second = restores.bumped_to(&a);
+    assert_eq!(second, bumped_to + BUMP);
+    restores.forget_journal();
+    let by_marks = restores.bumped_to(&a);
+    assert_eq!(by_marks, second + BUMP);
+    let shown = restores.world.drydock(&["recovery-point", "show", &a]).ok();
+    assert!(shown.stdout.contains("restored"), "{}", shown.stdout);
+
+    // The cluster goes on for real; and then only C tells how far it came.
+    let snapshot = restores.world.fetch(&a);
+    let by = (by_marks - a_revision).to_string();
+    let bump = ["--bump-revision", &by, "--mark-compacted"];
+    let cluster = restores.world.cluster.as_ref().unwrap();
+    runtime()
+        .block_on(cluster.put_back(&snapshot, &bump))
+        .unwrap();
+    restores.puts(5);
+    let (c, c_revision) = restores.back_up(2);
+    let shown = restores
+        .world
+        .drydock(&["recovery-point", "show", &c, "--output", "json"]);
+    let told = format!("and its revision bumped to {by_marks}: a new lineage begins");
+    assert!(shown.ok().stdout.contains(&told));
+    assert_eq!(c_revision, by_marks + 5);
+    restores.forget_marks();
+    restores.forget_journal();
+    assert_eq!(restores.bumped_to(&a), c_revision + BUMP);
+}
+
+/// What is remembered in the journal alone, and for files by the only cluster of the node.
+#[test]
+fn the_journal_remembers_while_a_daemon_holds_it() {
+    const BUMP: i64 = 1_000_000_000;
+    let restores = Restores::new();
+    let (_, revision) = restores.back_up(0);
+    // The fixture's own is the newer one.
+    let revision = revision.max(93);
+    let owner = drydock_journal::LockOwner {
+        command: "drydock daemon".to_owned(),
+        since: drydock_core::UnixTime(0),
+    };
+    let state = restores.world.scratch.join("state");
+    let _held = drydock_journal::StateLock::acquire(&state, &owner).unwrap();
+    let file = fixture();
+    let first = restores.restore(&file, &[]).ok();
+    assert_eq!(Restores::said(&first)["bumpedTo"], revision + BUMP);
+    let taken = format!(
+        "{file} is taken for a snapshot of cluster c1: its revisions are counted from what is known of that cluster\n"
+    );
+    let alone = format!(
+        "That the cluster goes on from {0} is known to this node's journal alone: on another machine, give the next restore of this cluster --known-revision {0}.\n",
+        revision + BUMP
+    );
+    assert!(
+        first.stderr.contains(&taken) && first.stderr.contains(&alone),
+        "{}",
+        first.stderr
+    );
+    assert_eq!(restores.bumped_to(&file), revision + 2 * BUMP);
+}
+
+#[test]
+fn what_cannot_be_counted_or_remembered_is_told_and_degrades() {
+    const BUMP: i64 = 1_000_000_000;
+    let mut restores = Restores::new();
+    let (a, revision) = restores.back_up(0);
+    // A restore on a node that cannot sign.
+    let world = &mut restores.world;
+    let public = std::fs::read_to_string(world.scratch.join("signing.key.pub")).unwrap();
+    let public = public.lines().last().unwrap();
+    world.extra_node = format!("  trustedSigners: [\"{public}\"]\n");
+    world.write();
+    let key = world.scratch.join("signing.key");
+    std::fs::rename(&key, world.scratch.join("away.key")).unwrap();
+    let answer = restores.restore(&a, &[]).code(2);
+    let bumped_to = revision + BUMP;
+    let unmarked = format!("The mark `restored` could not be put beside {a}: ");
+    let alone = format!(
+        "That the cluster goes on from {bumped_to} is known to this node's journal alone: on another machine, give the next restore of this cluster --known-revision {bumped_to}.\n"
+    );
+    assert!(
+        answer.stderr.contains(&unmarked) && answer.stderr.contains(&alone),
+        "{}",
+        answer.stderr
+    );
+    std::fs::rename(restores.world.scratch.join("away.key"), &key).unwrap();
+
+    // A recovery point that nobody can read may be the newest.
+    let folder = restores.world.folder().join("c1/s1.20991231T000000Z");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("manifest.json"), "{}").unwrap();
+    let answer = restores.restore(&a, &[]).code(2);
+    let bumped_to = bumped_to + BUMP;
+    assert_eq!(Restores::said(&answer)["bumpedTo"], bumped_to);
+    let doubt = format!(
+        "Recovery points and marks of cluster c1 at local that cannot be read or believed, and whose revisions are not counted: 1. `drydock recovery-point list` says why.\nIf the cluster ever was beyond revision {bumped_to}, restore again with that revision as --known-revision.\n"
+    );
+    assert!(answer.stderr.contains(&doubt), "{}", answer.stderr);
+    let far = (5 * BUMP).to_string();
+    let answer = restores.restore(&a, &["--known-revision", &far]).ok();
+    assert_eq!(Restores::said(&answer)["bumpedTo"], 6 * BUMP);
+    // An explicit bump that is too short is carried out, and told.
+    let answer = restores
+        .restore(&a, &["--bump-revision", "7", "--mark-compacted"])
+        .code(2);
+    let short = format!(
+        "The cluster is known to have been at revision {}, beyond {} from which it goes on now: ",
+        6 * BUMP,
+        revision + 7
+    );
+    assert!(answer.stderr.contains(&short), "{}", answer.stderr);
+    let answer = restores.restore(&a, &["--bump-revision", "0"]).ok();
+    assert_eq!(Restores::said(&answer)["bumpedTo"], Value::Null);
 }

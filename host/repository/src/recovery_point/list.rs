@@ -11,7 +11,7 @@ use drydock_core::store::PassedOver;
 use super::marks::{FoundMark, MarkStanding, mark_of};
 use super::{RecoveryPoint, Repository, label};
 use crate::error::RepositoryError;
-use crate::mark::MarkName;
+use crate::mark::{MarkKind, MarkName};
 use crate::names::{Behind, Folder, MANIFEST, due_stamp, foreign_part};
 use crate::pages::ObjectPages;
 
@@ -24,8 +24,8 @@ const RECOVERY_POINTS_MAX: usize = 100_000;
 /// Places above recovery points that could not be read and are told one by one.
 const UNREAD_MAX: usize = 64;
 
-/// Marks of one recovery point that a walk keeps, and so tries to believe: whoever can
-/// write to the target may have put worthless ones before a good one.
+/// Marks of one kind beside one recovery point that a walk keeps, and so tries to believe:
+/// whoever can write to the target may have put worthless ones before a good one.
 const MARKS_KEPT_MAX: usize = 16;
 
 /// Foreign names that are kept to be told of; an operator recognises them by a few.
@@ -126,8 +126,7 @@ impl Repository<'_> {
         for place in places {
             let standing = self.standing(&place).await?;
             let folder = place.folder;
-            let of_folder = (folder.cluster().clone(), folder.name().to_string());
-            let names = walk.marks.remove(&of_folder).unwrap_or_default();
+            let names = walk.marks_of(&folder);
             let mark = match &standing {
                 Standing::Sound(point) => self.newest_mark(&folder, point, names).await?,
                 Standing::Refused(_) | Standing::Unread(_) => None,
@@ -151,7 +150,9 @@ impl Repository<'_> {
         point: &RecoveryPoint,
         names: Vec<MarkName>,
     ) -> Result<Option<FoundMark>, RepositoryError> {
-        for name in names.into_iter().rev() {
+        // That it was restored says nothing of what it holds.
+        let told = |name: &MarkName| name.kind() != MarkKind::Restored;
+        for name in names.into_iter().rev().filter(told) {
             let standing = self.mark_standing(folder, point, &name).await?;
             // Whoever can write there may have put worthless ones before a good one; but of
             // one that cannot be read nobody knows what it says.
@@ -296,13 +297,22 @@ impl Walk {
         let Some((folder, name)) = mark_of(key) else {
             return;
         };
+        let kind = name.kind();
         let marks = self.marks.entry(folder).or_default();
         let place = marks.binary_search(&name).unwrap_or_else(|place| place);
         marks.insert(place, name);
-        if marks.len() > MARKS_KEPT_MAX {
+        let of_kind = |mark: &MarkName| mark.kind() == kind;
+        if marks.iter().filter(|mark| of_kind(mark)).count() > MARKS_KEPT_MAX {
             // The oldest goes.
-            marks.remove(0);
+            let oldest = marks.iter().position(of_kind);
+            oldest.map(|place| marks.remove(place));
         }
+    }
+
+    /// The marks in a folder, in the order of their instants.
+    pub(super) fn marks_of(&mut self, folder: &Folder) -> Vec<MarkName> {
+        let of_folder = (folder.cluster().clone(), folder.name().to_string());
+        self.marks.remove(&of_folder).unwrap_or_default()
     }
 
     /// What cannot be one of ours by its name is foreign; everything else may be.

@@ -2,7 +2,7 @@
 
 use drydock_core::{
     ClusterName, Finding, Level, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
-    UnixTime,
+    UnixTime, Witness,
 };
 
 use crate::digest::{Measure, Sha256};
@@ -87,6 +87,7 @@ pub fn mark(manifest: &Manifest, manifest_sha256: Sha256) -> Mark {
             verdict: "pass".to_owned(),
         }],
         recovery_milliseconds: Some(4_210),
+        restored: None,
         tool: MarkTool {
             name: "drydock".to_owned(),
             version: "0.1.0".to_owned(),
@@ -117,11 +118,17 @@ fn figures() -> EtcdFigures {
         version: "3.6.0".to_owned(),
         member: "8e9e05c52164694d".to_owned(),
         raft_index: Some(5_104),
+        raft_term: Some(3),
+        witnesses: vec![witness(2, 0xa7), witness(5_021, 0x07)],
         keys_per_resource: Some(KeysPerResource {
             named: vec![keys("deployments.apps", 24), keys("pods", 4_976)],
             other: 4,
         }),
     }
+}
+
+fn witness(revision: i64, byte: u8) -> Witness {
+    Witness { revision, byte }
 }
 
 fn keys(resource: &str, keys: u64) -> ResourceKeys {

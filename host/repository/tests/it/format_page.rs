@@ -188,6 +188,7 @@ async fn etcdutl_restores_the_snapshot_as_the_page_says() {
         .env("PEER_URL", "http://127.0.0.1:2380")
         .env("INITIAL_CLUSTER", "one=http://127.0.0.1:2380")
         .env("TOKEN", "restored-1")
+        .env("BUMP", "1000000500")
         .env("DATA", &data));
     // The hash of the fixture as etcdutl 3.6.16 shows it.
     assert!(said.contains("159dedf8"), "{said}");

@@ -1,9 +1,22 @@
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::{KeyIndex, RowPlace};
+use crate::error::SnapshotError;
+use crate::prefix::Prefixes;
+use crate::survey::Limits;
 
 const KEYS: u32 = 3000;
 const ROWS: u32 = 40_000;
+
+fn index_of(bytes_max: usize, folder: Option<&Path>) -> Result<KeyIndex, SnapshotError> {
+    let limits = Limits {
+        index_bytes_max: bytes_max,
+        spill_folder: folder.map(Path::to_owned),
+        ..Limits::default()
+    };
+    KeyIndex::new(&limits, &Prefixes::default())
+}
 
 /// Puts `ROWS` rows over `KEYS` keys into an index, from two gatherers that
 /// take turns, and gives the newest row of each key as a plain map finds it.
@@ -40,7 +53,7 @@ fn drain(index: KeyIndex) -> Vec<RowPlace> {
 
 #[test]
 fn the_newest_row_of_each_key_remains() {
-    let index = KeyIndex::new(usize::MAX, None).expect("memory alone");
+    let index = index_of(usize::MAX, None).expect("memory alone");
     let expected = fill(&index);
     assert_eq!(drain(index), expected);
 }
@@ -49,7 +62,7 @@ fn the_newest_row_of_each_key_remains() {
 fn an_index_on_disk_gives_the_same() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for bytes_max in [0, 100_000] {
-        let index = KeyIndex::new(bytes_max, Some(folder.path())).expect("a spill file");
+        let index = index_of(bytes_max, Some(folder.path())).expect("a spill file");
         let expected = fill(&index);
         let spilled = index
             .spill
@@ -68,7 +81,7 @@ fn an_index_on_disk_gives_the_same() {
 
 #[test]
 fn memory_stays_near_the_number_of_keys() {
-    let index = KeyIndex::new(usize::MAX, None).expect("memory alone");
+    let index = index_of(usize::MAX, None).expect("memory alone");
     let mut gather = index.gather();
     let keys = 400_000_u32;
     for row in 0..4 * keys {
@@ -106,7 +119,7 @@ fn a_place_comes_back_as_it_went_in() {
 
 #[test]
 fn a_spill_folder_that_is_missing_is_an_error() {
-    let error = KeyIndex::new(0, Some("/nonexistent/spill".as_ref()))
+    let error = index_of(0, Some("/nonexistent/spill".as_ref()))
         .err()
         .expect("no folder");
     assert_eq!(

@@ -8,6 +8,7 @@ use crate::problem::{Problem, Problems};
 
 use super::cluster::ClusterError;
 use super::inspect::STORAGE_VERSION_MAX;
+use super::place::PlaceError;
 
 /// Why nothing was restored. Whatever was written is gone again.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,9 @@ pub enum RestoreError {
         /// By how much it was to be bumped.
         by: u64,
     },
+    /// Nothing can be restored there.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// Something is there already.
     #[error(
         "{} is not empty and a restore overwrites nothing; name another folder, or move this one \

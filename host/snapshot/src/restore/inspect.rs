@@ -8,7 +8,6 @@ use crate::mvcc::{Row, main_revision};
 use crate::page::Leaf;
 use crate::problem::Problem;
 use crate::reader::Reader;
-use crate::resource::is_of_api_server;
 use crate::source::Source;
 use crate::survey::{Job, Limits, jobs, run, top_level};
 use crate::tree::{Ground, Visit};
@@ -31,14 +30,12 @@ pub(crate) struct Findings {
     pub meta: Vec<(Vec<u8>, Vec<u8>)>,
     /// The main revision of the last row, 0 without rows.
     pub revision: i64,
-    /// Whether a Kubernetes API server has written here.
-    pub kubernetes: bool,
     pub alarms: usize,
 }
 
 /// What is looked at in one part of the walk.
 enum Look {
-    Rows { last: i64, kubernetes: bool },
+    Rows { last: i64 },
     Meta(Vec<(Vec<u8>, Vec<u8>)>),
     Alarms(usize),
     Nothing,
@@ -63,7 +60,6 @@ impl Findings {
             buckets,
             meta: Vec::new(),
             revision: 0,
-            kubernetes: false,
             alarms: 0,
         };
         looks.into_iter().for_each(|look| findings.take(look));
@@ -93,11 +89,8 @@ impl Findings {
 
     /// Refuses what a newer etcd may have written in a way that is unknown here.
     pub fn check_version(&self) -> Result<(), RestoreError> {
-        let text = self.meta("storageVersion").unwrap_or_default();
-        let text = String::from_utf8_lossy(text);
-        let mut numbers = text.split('.').map_while(|part| part.parse::<u64>().ok());
-        match (numbers.next(), numbers.next()) {
-            (Some(major), Some(minor)) if (major, minor) > STORAGE_VERSION_MAX => {
+        match self.storage_version() {
+            Some((major, minor)) if (major, minor) > STORAGE_VERSION_MAX => {
                 Err(RestoreError::Newer {
                     version: format!("{major}.{minor}"),
                 })
@@ -106,12 +99,16 @@ impl Findings {
         }
     }
 
+    /// Major and minor of the etcd whose layout the database has, if it tells.
+    pub fn storage_version(&self) -> Option<(u64, u64)> {
+        let text = String::from_utf8_lossy(self.meta("storageVersion")?);
+        let mut numbers = text.split('.').map_while(|part| part.parse().ok());
+        numbers.next().zip(numbers.next())
+    }
+
     fn take(&mut self, look: Look) {
         match look {
-            Look::Rows { last, kubernetes } => {
-                self.revision = self.revision.max(last);
-                self.kubernetes |= kubernetes;
-            }
+            Look::Rows { last } => self.revision = self.revision.max(last),
             Look::Meta(pairs) => self.meta.extend(pairs),
             Look::Alarms(alarms) => self.alarms += alarms,
             Look::Nothing => {}
@@ -122,10 +119,7 @@ impl Findings {
 impl Look {
     fn at(bucket: &[u8]) -> Self {
         match bucket {
-            b"key" => Self::Rows {
-                last: 0,
-                kubernetes: false,
-            },
+            b"key" => Self::Rows { last: 0 },
             b"meta" => Self::Meta(Vec::new()),
             b"alarm" => Self::Alarms(0),
             _ => Self::Nothing,
@@ -136,11 +130,9 @@ impl Look {
 impl Visit for Look {
     fn leaf(&mut self, leaf: &Leaf<'_>) -> Result<(), Problem> {
         match self {
-            Self::Rows { last, kubernetes } => {
+            Self::Rows { last } => {
                 for entry in leaf.entries() {
-                    let row = Row::of(&entry, leaf.page())?;
-                    *last = row.main;
-                    *kubernetes = *kubernetes || is_of_api_server(row.user_key);
+                    *last = Row::of(&entry, leaf.page())?.main;
                 }
                 Ok(())
             }

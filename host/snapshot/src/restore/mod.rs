@@ -3,9 +3,9 @@
 //!
 //! What `etcdutl snapshot restore` does for one member, with three differences:
 //! all members come to their places together or not at all; alarms of the old
-//! cluster do not make the new one read-only; and where Kubernetes wrote, the
-//! revision is bumped unless told otherwise, so that no client goes on with what
-//! it remembers of the lost revisions.
+//! cluster do not make the new one read-only; and the revision is bumped unless
+//! told otherwise, so that no client goes on with what it remembers of the lost
+//! revisions.
 //!
 //! # The way data flows
 //!
@@ -34,6 +34,7 @@ mod error;
 mod inspect;
 mod members;
 mod pages;
+mod place;
 mod preview;
 mod proto;
 mod request;
@@ -59,6 +60,7 @@ use staging::{Staging, make_folder};
 pub use cluster::{ClusterError, InitialCluster, MEMBERS_MAX, Member};
 pub use copy::CopiedBy;
 pub use error::RestoreError;
+pub use place::PlaceError;
 pub use preview::{Preview, preview};
 pub use request::{BUMP_REVISIONS, Bump, Phase, Request, Restored, RestoredMember, Times};
 
@@ -80,6 +82,7 @@ pub fn restore_watched(
     watch: &dyn Fn(Phase),
 ) -> Result<Restored, RestoreError> {
     let request = &request.checked()?;
+    request.check_places()?;
     let chosen = request.chosen()?;
     let original = original(source, request.skip_hash_check)?;
     let staging = Staging::begin(&request.data_dir, request.wal_dir.as_deref())?;
@@ -110,7 +113,27 @@ pub fn restore_watched(
     Ok(restored)
 }
 
+/// The revision from which a cluster would go on that is restored from `source` without a
+/// bump, and from which a bump by a number counts.
+///
+/// # Errors
+/// What a restore says of the snapshot's pages and its version.
+pub fn current_revision<S: Source>(source: &S) -> Result<i64, RestoreError> {
+    let findings = Findings::of(source)?;
+    findings.check_version()?;
+    Ok(findings.current_revision())
+}
+
 impl Request {
+    /// Refuses places that nothing can be restored to, before anything is read.
+    ///
+    /// # Errors
+    /// [`RestoreError::Place`], or a failure to look.
+    pub fn check_places(&self) -> Result<(), RestoreError> {
+        place::check(&self.data_dir)?;
+        self.wal_dir.as_deref().map_or(Ok(()), place::check)
+    }
+
     /// The same with its members checked and in order, whoever put them together.
     fn checked(&self) -> Result<Self, RestoreError> {
         self.bump.check()?;
@@ -183,11 +206,13 @@ impl Request {
             }
         };
         let alarms = copied.findings.alarms;
+        let storage_version = copied.findings.storage_version();
         Restored {
             cluster_id: self.cluster.id(),
             members: chosen.iter().map(member).collect(),
             revision: copied.findings.revision,
             bumped_to: None,
+            storage_version: storage_version.map(|(major, minor)| format!("{major}.{minor}")),
             alarms_cleared: if self.keep_alarms { 0 } else { alarms },
             copied_by: copied.first,
             cloned_by: copied.others,

@@ -47,11 +47,12 @@ pub enum Bump {
         /// etcd wants this said together with a bump, and never without.
         mark_compacted: bool,
     },
-    /// [`BUMP_REVISIONS`] beyond the last revision known of the cluster, where
-    /// Kubernetes wrote; none where it did not.
+    /// [`BUMP_REVISIONS`] beyond the last revision known of the cluster; the ones before
+    /// it answer `compacted`.
     Auto {
-        /// The newest revision that the lost cluster is known to have had, e.g.
-        /// as its newest recovery point says. The snapshot's own otherwise.
+        /// The newest revision that the cluster is known to have had, e.g. as its
+        /// newest recovery point or an earlier restore says. The snapshot's own
+        /// otherwise.
         last_known_revision: Option<i64>,
     },
 }
@@ -67,6 +68,8 @@ pub struct Restored {
     pub revision: i64,
     /// Where the new cluster's revisions go on, if that was bumped.
     pub bumped_to: Option<i64>,
+    /// Major and minor of the etcd that wrote the snapshot, if it tells: from 3.6 on.
+    pub storage_version: Option<String>,
     /// Alarms that the snapshot held and the new cluster does not.
     pub alarms_cleared: usize,
     /// How the snapshot was copied.
@@ -142,7 +145,6 @@ impl Bump {
         let (from, by) = match self {
             Self::None | Self::By { revisions: 0, .. } => return Ok(None),
             Self::By { revisions, .. } => (own, revisions),
-            Self::Auto { .. } if !findings.kubernetes => return Ok(None),
             Self::Auto {
                 last_known_revision,
             } => (own.max(last_known_revision.unwrap_or(own)), BUMP_REVISIONS),

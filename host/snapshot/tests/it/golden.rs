@@ -69,11 +69,8 @@ fn live_keys_are_counted_by_resource() {
         let file = open(server);
         let survey = Survey::of(&file, &Limits::default()).expect("a sound file");
         let counts = survey.resource_counts();
-        let lines: Vec<_> = counts
-            .resources
-            .iter()
-            .map(|(r, n)| (r.as_str(), *n))
-            .collect();
+        let resources = counts.resources();
+        let lines: Vec<_> = resources.iter().map(|(r, n)| (*r, *n)).collect();
         let expected = [
             ("configmaps", 1),
             ("events", 8),
@@ -85,10 +82,7 @@ fn live_keys_are_counted_by_resource() {
             (&expected[..], 0),
             "{server}"
         );
-        assert_eq!(
-            counts.resources.values().sum::<u64>(),
-            survey.status().total_key
-        );
+        assert_eq!(resources.values().sum::<u64>(), survey.status().total_key);
     }
 }
 
@@ -137,6 +131,7 @@ fn an_index_on_disk_gives_the_same_figures() {
         threads: 3,
         index_bytes_max: 0,
         spill_folder: Some(folder.path().to_path_buf()),
+        ..Limits::default()
     };
     for server in SERVERS {
         let file = open(server);

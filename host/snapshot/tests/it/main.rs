@@ -13,3 +13,4 @@ mod noise;
 mod restore;
 mod stream;
 mod tools;
+mod witness;

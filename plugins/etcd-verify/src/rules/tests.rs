@@ -79,6 +79,13 @@ fn a_new_lineage_is_told_and_passes() {
 }
 
 #[test]
+fn a_history_that_nothing_confirms_is_a_note() {
+    let facts = with(&[("lineage.unsure", text("of the 64 revisions none is there"))]);
+    let told = vec![(Level::Note, "history-not-compared".to_owned())];
+    assert_eq!(judged(&facts), (true, told));
+}
+
+#[test]
 fn first_recovery_point_has_nothing_to_be_behind() {
     let facts = without(&[
         "previous.revision",

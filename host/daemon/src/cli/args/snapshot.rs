@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use drydock_snapshot::Prefix;
 
 use super::Opening;
 
@@ -53,7 +54,9 @@ pub enum SnapshotVerb {
     /// to their places together. With --name, only that member is, to DIR itself. Nothing
     /// that exists is overwritten, and a restore that was cut off leaves nothing that the
     /// next one does not clear away. The flags mean what they mean to `etcdutl snapshot
-    /// restore`; alarms are cleared, and the revision is bumped where Kubernetes wrote.
+    /// restore`; alarms are cleared, and the revision is bumped beyond all that is known
+    /// of the cluster. Exit code 2 says that not all could be asked, or that it could not be
+    /// remembered what was bumped to.
     Restore(Box<RestoreArgs>),
 }
 
@@ -67,9 +70,11 @@ pub struct RestoreArgs {
     /// The members of the new cluster; a member with several URLs occurs several times.
     #[arg(long, value_name = "NAME=URL,...")]
     pub initial_cluster: Option<String>,
-    /// What tells this cluster from others; the members' ids depend on it.
-    #[arg(long, value_name = "TOKEN", default_value = "etcd-cluster")]
-    pub initial_cluster_token: String,
+    /// What tells this cluster from others; the members' ids depend on it. One that no
+    /// cluster ever had is drawn otherwise. With --name it must be given, the same on
+    /// every machine.
+    #[arg(long, value_name = "TOKEN")]
+    pub initial_cluster_token: Option<String>,
     /// The peer URLs of the member that --name names; they must be those that
     /// --initial-cluster gives it.
     #[arg(long, value_name = "URL,...")]
@@ -85,14 +90,17 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "DIR")]
     pub wal_dir: Option<PathBuf>,
     /// Go on so many revisions behind the snapshot's (needs --mark-compacted). `auto` is
-    /// 1000000000, counted from the newest revision that is known, where the snapshot has
-    /// keys of an API server (under /registry/, or OpenShift's /kubernetes.io/ and
-    /// /openshift.io/), and none elsewhere; `0` is none.
+    /// 1000000000, counted from the newest revision that is known of the cluster; `0` is
+    /// none. With --name a number must be given, the same on every machine.
     #[arg(long, value_name = "REVISIONS", default_value = "auto")]
     pub bump_revision: BumpRevision,
     /// Answer `compacted` to whoever asks for a revision before the bump. `auto` does.
     #[arg(long)]
     pub mark_compacted: bool,
+    /// A revision that the cluster is known to have had, e.g. the one that an earlier
+    /// restore went on from and told. Recovery points, marks and journal tell of others.
+    #[arg(long, value_name = "REVISION")]
+    pub known_revision: Option<i64>,
     /// Do not compare the trailing SHA-256, e.g. of a file copied out of a data folder.
     #[arg(long)]
     pub skip_hash_check: bool,
@@ -145,6 +153,10 @@ pub struct Inside {
     pub opening: Opening,
     #[command(flatten)]
     pub live: LiveAccess,
+    /// The API server's --etcd-prefix, where it is neither /registry nor found by the
+    /// objects under it.
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<Prefix>,
 }
 
 #[derive(Debug, Args)]

@@ -7,15 +7,15 @@ use std::path::Path;
 use anyhow::Context as _;
 use drydock_objects::compare::{FieldDifference, fields};
 use drydock_objects::encryption::Keys;
-use drydock_snapshot::Survey;
 use drydock_snapshot::inspect::{Difference, Order, compare};
+use drydock_snapshot::{Prefixes, Survey};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::limits;
 use super::objects::{Stored, Wanted, keys, object_of};
 use super::source::{Opened, open_inside};
-use crate::cli::args::{DiffArgs, Global, Output};
+use crate::cli::args::{DiffArgs, Global, Inside, Output};
 use crate::cli::print::{self, table};
 use crate::exit::{Exit, Failure, Outcome};
 
@@ -79,7 +79,10 @@ fn compared(global: &Global, asked: &DiffArgs) -> Outcome {
     let keys = keys(asked.encryption_config.as_deref())?;
     let open = |source: &Path| open_inside(global, source, &asked.inside);
     let (before, after) = (open(&asked.before)?, open(&asked.after)?);
-    let (a, b) = (survey(&before)?, survey(&after)?);
+    let (a, b) = (
+        survey(&before, &asked.inside)?,
+        survey(&after, &asked.inside)?,
+    );
     let differs = match (&asked.resource, &asked.name) {
         (Some(word), Some(name)) => {
             let wanted = Wanted::of(&b, word, name).or_else(|_| Wanted::of(&a, word, name))?;
@@ -93,8 +96,8 @@ fn compared(global: &Global, asked: &DiffArgs) -> Outcome {
     })
 }
 
-fn survey(opened: &Opened) -> Result<Survey<'_>, Failure> {
-    let survey = Survey::of(&opened.file, &limits());
+fn survey<'a>(opened: &'a Opened, inside: &Inside) -> Result<Survey<'a>, Failure> {
+    let survey = Survey::of(&opened.file, &limits(inside));
     let name = opened.file.path().display();
     Ok(survey.with_context(|| format!("{name} cannot be looked into"))?)
 }
@@ -102,8 +105,11 @@ fn survey(opened: &Opened) -> Result<Survey<'_>, Failure> {
 /// Tells which objects differ.
 fn by_object(output: Output, a: &Survey<'_>, b: &Survey<'_>) -> Result<bool, Failure> {
     let (before, after) = (a.sorted(None, Order::Key)?, b.sorted(None, Order::Key)?);
+    let prefixes = a.prefixes().clone().join(b.prefixes());
     let mut differences = Differences::default();
-    let same = compare(before, after, |difference| differences.add(difference))?;
+    let same = compare(before, after, |difference| {
+        differences.add(Changed::of(&prefixes, difference));
+    })?;
     match output {
         Output::Json => print::line(&serde_json::to_string_pretty(&differences.value(same))?),
         Output::Table => differences.print(same),
@@ -153,8 +159,7 @@ fn field_row(field: &FieldDifference) -> Vec<String> {
 }
 
 impl Differences {
-    fn add(&mut self, difference: Difference<'_>) {
-        let changed = Changed::of(difference);
+    fn add(&mut self, changed: Changed) {
         let counts = self.by_resource.entry(changed.resource.clone());
         counts.or_default().add(changed.change);
         self.total += 1;
@@ -184,14 +189,14 @@ impl Differences {
 }
 
 impl Changed {
-    fn of(difference: Difference<'_>) -> Self {
+    fn of(prefixes: &Prefixes, difference: Difference<'_>) -> Self {
         let (change, before, after) = match difference {
             Difference::Added(key) => ("added", None, Some(key)),
             Difference::Removed(key) => ("removed", Some(key), None),
             Difference::Changed(before, after) => ("changed", Some(before), Some(after)),
         };
         let key = before.or(after).map_or(&[][..], |key| key.key.as_slice());
-        let object = object_of(key);
+        let object = object_of(prefixes, key);
         Self {
             change,
             resource: object.resource,

@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure, Outcome};
 pub fn get(global: &Global, asked: &GetArgs) -> Outcome {
     let keys = keys(asked.encryption_config.as_deref())?;
     let opened = open_inside(global, &asked.source, &asked.inside)?;
-    let survey = Survey::of(&opened.file, &limits())
+    let survey = Survey::of(&opened.file, &limits(&asked.inside))
         .with_context(|| format!("{} cannot be looked into", asked.source.display()))?;
     let wanted = Wanted::of(&survey, &asked.resource, &asked.name)?;
     let when = asked

@@ -29,12 +29,12 @@ struct Change {
 
 pub fn history(global: &Global, asked: &HistoryArgs) -> Outcome {
     let opened = open_inside(global, &asked.source, &asked.inside)?;
-    let survey = Survey::of(&opened.file, &limits())
+    let survey = Survey::of(&opened.file, &limits(&asked.inside))
         .with_context(|| format!("{} cannot be looked into", asked.source.display()))?;
     let wanted = Wanted::of(&survey, &asked.resource, &asked.name)?;
     let mut changes = Vec::new();
     survey.changes(|pair, _| {
-        if wanted.is(pair.key) {
+        if wanted.is(survey.prefixes(), pair.key) {
             changes.push(Change::of(pair));
         }
         ControlFlow::Continue(())

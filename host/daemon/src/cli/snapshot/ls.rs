@@ -68,7 +68,7 @@ struct Line<'a> {
 
 pub fn ls(global: &Global, asked: &LsArgs) -> Outcome {
     let opened = open_inside(global, &asked.source, &asked.inside)?;
-    let survey = Survey::of(&opened.file, &limits())
+    let survey = Survey::of(&opened.file, &limits(&asked.inside))
         .with_context(|| format!("{} cannot be looked into", asked.source.display()))?;
     let word = asked.resource.as_deref();
     let filter = Filter {
@@ -93,7 +93,7 @@ fn objects(global: &Global, survey: &Survey<'_>, filter: &Filter, order: Order) 
     let mut keys = survey.sorted(None, order)?.merge()?;
     let mut listing = Listing::new(global.output, &OBJECTS_HEADER);
     while let Some(key) = keys.next_key()? {
-        let object = object_of(&key.key);
+        let object = object_of(survey.prefixes(), &key.key);
         if filter.takes(&object) {
             let object = Object::of(object, &key);
             listing.push(&object, object.row())?;
@@ -113,7 +113,7 @@ fn sums(
     let mut sums: BTreeMap<Option<String>, Sum> = BTreeMap::new();
     survey
         .changes(|pair, is_live| {
-            let object = object_of(pair.key);
+            let object = object_of(survey.prefixes(), pair.key);
             if filter.takes(&object) {
                 sums.entry(group(object)).or_default().add(pair, is_live);
             }

@@ -10,7 +10,7 @@ use drydock_objects::key::ObjectKey;
 use drydock_objects::resource::lookup::{Asked, Custom, lookup};
 use drydock_objects::stored;
 use drydock_snapshot::inspect::KeyValue;
-use drydock_snapshot::{Survey, split_key};
+use drydock_snapshot::{Prefixes, Survey};
 use serde_json::{Map, Value};
 
 use crate::exit::Failure;
@@ -22,9 +22,9 @@ const DEFINITIONS: &[u8] = b"apiextensions.k8s.io/customresourcedefinitions";
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// The object that a key is about.
-pub fn object_of(key: &[u8]) -> ObjectKey {
-    match split_key(key) {
-        Some((place, rest)) => ObjectKey::of(place, rest),
+pub fn object_of(prefixes: &Prefixes, key: &[u8]) -> ObjectKey {
+    match prefixes.split(key) {
+        Some(split) => ObjectKey::of(split.resource, split.name),
         None => ObjectKey::other(key),
     }
 }
@@ -60,7 +60,8 @@ pub fn resource(survey: &Survey<'_>, word: &str) -> Result<Asked, Failure> {
 fn definitions(survey: &Survey<'_>) -> Result<Vec<Custom>, Failure> {
     let mut custom = Vec::new();
     survey.live(None, |pair| {
-        if split_key(pair.key).is_some_and(|(place, _)| place == DEFINITIONS) {
+        let split = survey.prefixes().split(pair.key);
+        if split.is_some_and(|key| key.resource == DEFINITIONS) {
             let definition = stored::decode(pair.value).ok();
             custom.extend(definition.as_ref().and_then(Custom::of));
         }
@@ -86,10 +87,13 @@ impl Wanted {
         })
     }
 
-    pub fn is(&self, key: &[u8]) -> bool {
-        split_key(key).is_some_and(|(place, rest)| {
-            place == self.resource.place.as_bytes()
-                && self.rests.iter().any(|wanted| wanted.as_bytes() == rest)
+    pub fn is(&self, prefixes: &Prefixes, key: &[u8]) -> bool {
+        prefixes.split(key).is_some_and(|key| {
+            key.resource == self.resource.place.as_bytes()
+                && self
+                    .rests
+                    .iter()
+                    .any(|wanted| wanted.as_bytes() == key.name)
         })
     }
 
@@ -101,7 +105,7 @@ impl Wanted {
     ) -> Result<Option<Stored>, Failure> {
         let mut found = None;
         survey.live(revision, |pair| {
-            if !self.is(pair.key) {
+            if !self.is(survey.prefixes(), pair.key) {
                 return ControlFlow::Continue(());
             }
             found = Some(Stored::of(pair));

@@ -51,9 +51,14 @@ fn both() -> String {
 /// A node with a recovery point of a real API server's cluster, whose secrets are
 /// encrypted; with or without the archive that has the key.
 fn node(with_archive: bool) -> Node {
+    node_of(with_archive, Some(ENCRYPTION), &[])
+}
+
+/// The same of an API server with these arguments.
+fn node_of(with_archive: bool, encryption: Option<&str>, arguments: &[&str]) -> Node {
     let cluster = runtime().block_on(async {
         let cluster = Cluster::start(EtcdOptions::default()).await.unwrap();
-        let server = ApiServer::start(&cluster, Some(ENCRYPTION), &[])
+        let server = ApiServer::start(&cluster, encryption, arguments)
             .await
             .unwrap();
         server.apply(OBJECTS).unwrap();
@@ -166,6 +171,50 @@ fn until_interrupted(node: &Node) {
     Answer::of(child.wait_with_output().unwrap()).code(0);
     assert!(!std::path::Path::new(&path).exists());
     node.assert_nothing_left();
+}
+
+/// The prefix is found by what lies under it, for counts, for the API server and for looking
+/// inside.
+#[test]
+fn an_api_server_with_a_prefix_of_its_own_is_found_drilled_and_opened() {
+    let node = node_of(false, None, &["--etcd-prefix", "/my/own"]);
+    let shown = node
+        .world
+        .drydock(&["recovery-point", "show", &node.point, "--output", "json"])
+        .ok();
+    let manifest: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    let named = manifest["etcd"]["keysPerResource"]["named"]
+        .as_array()
+        .unwrap();
+    assert!(named.iter().any(|line| line["resource"] == "secrets"));
+    let answer = node.drill(&["--api-server", "--output", "json"]).code(0);
+    let report = serde_json::from_str(&answer.stdout).unwrap();
+    for name in ["secrets listed", "configmaps listed"] {
+        assert_ne!(check(&report, name)["expected"], "0 or more");
+        assert_eq!(check(&report, name)["verdict"], "pass", "{name}");
+    }
+    assert_eq!(check(&report, "secrets in etcd")["found"], "1");
+
+    let kubectl = kubernetes().unwrap().join("kubectl").display().to_string();
+    let words = ["get", "configmap", "prices", "-n", "shop", "-o"];
+    let open = ["open", &node.point, "--", &kubectl];
+    let form = ["jsonpath={.data.bread}"];
+    let got = node.world.drydock(&[&open[..], &words, &form].concat());
+    assert_eq!(got.ok().stdout, "3");
+    let got = node
+        .world
+        .drydock(&["snapshot", "get", "live", "cm", "shop/prices"]);
+    assert!(got.ok().stdout.contains("bread: \"3\""));
+    // Nothing would lie under this one, and nothing is what would be compared.
+    let answer = node
+        .drill(&["--api-server", "--etcd-prefix", "/else"])
+        .code(64);
+    assert_eq!(
+        answer.stderr.lines().last(),
+        Some(
+            "error: the snapshot has no objects of an API server under /else; those that it has are under /my/own: name that one, or leave --etcd-prefix out"
+        )
+    );
 }
 
 #[test]

@@ -75,14 +75,16 @@ fn restored(file: &str) -> Cluster {
     let prepared = Cluster::start_prepared(options, |cluster| {
         let member = cluster.member(0);
         let initial = format!("{}={}", member.name(), member.peer_url());
+        let all = member.data_folder().with_extension("restored");
         let mut command = Command::new(DRYDOCK);
         command
-            .args(["snapshot", "restore", file, "--name", member.name()])
+            .args(["snapshot", "restore", file])
             .args(["--initial-cluster", &initial])
             .args(["--initial-cluster-token", &token])
             .arg("--data-dir")
-            .arg(member.data_folder());
+            .arg(&all);
         drydock_testkit::program::run(&mut command)?;
+        std::fs::rename(all.join(member.name()), member.data_folder())?;
         Ok(())
     });
     runtime().block_on(prepared).unwrap()

@@ -3,7 +3,7 @@
 use drydock_core::UnixTime;
 
 use super::*;
-use crate::mark::{Mark, MarkKind};
+use crate::mark::{Mark, MarkKind, Restoration};
 
 async fn committed(world: &World) -> RecoveryPoint {
     world.commit(&sample::manifest("one")).await;
@@ -142,4 +142,64 @@ async fn a_mark_that_cannot_be_read_is_not_passed_over_for_an_older_one() {
     let mark = listed.points[0].mark.as_ref().unwrap();
     assert_eq!(mark.name, name);
     assert!(matches!(&mark.standing, MarkStanding::Unread(why) if why == "not yours"));
+}
+
+/// Revisions of all lineages count, and what restores bumped to; what cannot be believed is
+/// told.
+#[tokio::test]
+async fn the_newest_revision_known_of_a_cluster_is_of_any_lineage_or_restore() {
+    let world = World::new();
+    let known = async || {
+        let cluster = ClusterName::new("lab");
+        let known = world.repository().known_revision(&cluster).await.unwrap();
+        (known.newest, known.refused)
+    };
+    assert_eq!(known().await, (None, 0));
+    let point = committed(&world).await;
+    let mut other = sample::manifest("a.20250101T000000Z");
+    other.lineage.id = "fedcba9876543210".to_owned();
+    other.etcd.as_mut().unwrap().revision = 90_000;
+    world.commit(&other).await;
+    assert_eq!(known().await, (Some(90_000), 0));
+    let restored = |bumped_to: i64, after: i64| {
+        let mut mark = drilled(&point);
+        mark.mark = MarkKind::Restored;
+        mark.at = UnixTime(mark.at.0 + after);
+        mark.restored = Some(Restoration {
+            bumped_to,
+            cluster_id: "1".to_owned(),
+        });
+        mark
+    };
+    for (bumped_to, after) in [(1_000_000_000, 0), (2_000_000_000, 1)] {
+        let mark = restored(bumped_to, after);
+        world.repository().mark(&mark, &world.key).await.unwrap();
+    }
+    // Later drills do not push them out, and they do not hide a drill.
+    for after in 0..20 {
+        let mut mark = drilled(&point);
+        mark.at = UnixTime(mark.at.0 + after);
+        world.repository().mark(&mark, &world.key).await.unwrap();
+    }
+    world
+        .repository()
+        .mark(&restored(1_500_000_000, 99), &world.key)
+        .await
+        .unwrap();
+    assert_eq!(known().await, (Some(2_000_000_000), 0));
+    let listed = world.repository().list(None, 10).await.unwrap();
+    let shown = listed.points.iter().filter_map(|entry| entry.mark.as_ref());
+    let kinds: Vec<MarkKind> = shown.map(|mark| mark.name.kind()).collect();
+    assert_eq!(kinds, [MarkKind::Drilled]);
+    let stranger = World::new();
+    let forged = restored(9_000_000_000, 100);
+    world
+        .repository()
+        .mark(&forged, &stranger.key)
+        .await
+        .unwrap();
+    world
+        .target
+        .put("lab/a.20260103T000000Z/manifest.json", b"{}");
+    assert_eq!(known().await, (Some(2_000_000_000), 2));
 }

@@ -2,6 +2,7 @@
 //! it, not even of the folders above.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,6 +98,92 @@ fn folders_that_hold_something() {
             place.path().display()
         )
     );
+}
+
+/// Of the data folder and of the folder for logs alike, at the end of the path and within
+/// it.
+#[test]
+fn places_that_are_no_folder() {
+    let place = Place::new();
+    let at = |name: &str| place.path().join(name);
+    symlink(at("nothing"), at("link")).expect("room");
+    symlink("nothing", at("relative")).expect("room");
+    symlink(at("file"), at("to-file")).expect("room");
+    symlink(at("link"), at("to-link")).expect("room");
+    fs::write(at("file"), "x").expect("room");
+    let (link, file) = (at("link"), at("file"));
+    let dangling = |link: &Path, target: &Path| {
+        format!(
+            "{} is a link to {}, which is not there; name a folder, or make the one that the link \
+             leads to",
+            link.display(),
+            target.display()
+        )
+    };
+    let no_folder = |path: &Path| {
+        let path = path.display();
+        format!("{path} is no folder; name one, or move that away")
+    };
+    for (given, sentence) in [
+        (link.clone(), dangling(&link, &at("nothing"))),
+        (at("link/"), dangling(&link, &at("nothing"))),
+        (at("link/new/data"), dangling(&link, &at("nothing"))),
+        (
+            at("relative"),
+            dangling(&at("relative"), "nothing".as_ref()),
+        ),
+        (at("to-link"), dangling(&at("to-link"), &link)),
+        (file.clone(), no_folder(&file)),
+        (at("file/new"), no_folder(&file)),
+        (at("to-file"), no_folder(&at("to-file"))),
+        (PathBuf::from("/dev/null"), no_folder("/dev/null".as_ref())),
+        (
+            at("new/../data"),
+            format!(
+                "{} leads through a folder that is not there; name the folder itself",
+                at("new/../data").display()
+            ),
+        ),
+        (
+            PathBuf::new(),
+            "the name of a folder is empty; name the folder that is to be made".to_owned(),
+        ),
+    ] {
+        let mut request = place.request();
+        request.data_dir = given.clone();
+        assert_eq!(place.refused(&request), sentence, "{given:?}");
+        request.data_dir = place.path().join("new/cluster");
+        request.wal_dir = Some(given.clone());
+        assert_eq!(place.refused(&request), sentence, "{given:?}");
+    }
+}
+
+#[test]
+fn the_folder_that_the_command_runs_in() {
+    let place = Place::new();
+    let working = std::env::current_dir().expect("there is one");
+    let parent = working.parent().expect("it is not the root");
+    for (given, folder) in [
+        (".", working.as_path()),
+        ("./", &working),
+        ("./.", &working),
+        ("tests/..", &working),
+        ("..", parent),
+        ("/", "/".as_ref()),
+    ] {
+        let mut request = place.request();
+        request.data_dir = given.into();
+        assert_eq!(
+            place.refused(&request),
+            format!(
+                "{} is the folder that this command runs in, or lies around it, and a restored \
+                 folder takes the place of another one; name a folder below it, or run this \
+                 elsewhere",
+                folder.display()
+            ),
+            "{given}"
+        );
+    }
 }
 
 #[test]
