@@ -201,6 +201,7 @@ fn every_count_passes_at_its_limit_and_not_past_it() {
         let objects = (0..count).map(|n| wit_stat(&format!("c/{n:05}"), 1, None));
         let page = step::ObjectPage {
             objects: objects.collect(),
+            passed_over: Vec::new(),
             next: None,
         };
         object_page(page, "c/", None, bounds)
