@@ -84,17 +84,23 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Degraded => 2,
+            Self::Usage => 64,
+            Self::Trouble => 70,
+            Self::TryLater => 75,
+            Self::Of(code) => code,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Degraded => 2,
-            Exit::Usage => 64,
-            Exit::Trouble => 70,
-            Exit::TryLater => 75,
-            Exit::Of(code) => code,
-        })
+        Self::from(exit.code())
     }
 }
 

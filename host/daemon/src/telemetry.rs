@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::cli::args::LogFormat;
+use crate::stderr::LogLine;
 
 /// Starts logging. `level` is a level for Drydock's own crates (the libraries then tell of
 /// warnings only), or a filter such as `info,drydock_sandbox=debug` that is taken as it is.
@@ -24,7 +25,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NONE)
-        .with_writer(std::io::stderr);
+        .with_writer(|| LogLine);
     // A second start (in tests) is harmless.
     let _ = match format {
         LogFormat::Text => builder

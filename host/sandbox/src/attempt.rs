@@ -92,7 +92,7 @@ where
 
 /// Resolves with the reason once the run was asked to stop; never, when nobody can ask any
 /// more.
-pub(crate) async fn asked_to_stop(stop: &mut StopSignal) -> Fault {
+pub async fn asked_to_stop(stop: &mut StopSignal) -> Fault {
     let asked = stop.wait_for(Option::is_some).await;
     match asked.ok().and_then(|reason| reason.clone()) {
         Some(reason) => reason,

@@ -48,7 +48,7 @@ mod sandbox;
 mod target;
 
 pub use admit::{Admission, AdmitError, Reason};
-pub use attempt::Attempt;
+pub use attempt::{Attempt, asked_to_stop};
 pub use cache::CompiledFrom;
 pub use compile::{Compiler, worker as compile_worker};
 pub use limits::Limits;

@@ -79,8 +79,9 @@ pub(crate) struct Core {
     cache: Option<Cache>,
     compiler: Option<Compiler>,
     /// Held while compiling: one component at a time, so that what compiling takes is
-    /// bounded as a whole.
-    compiling: Mutex<()>,
+    /// bounded as a whole. What ships with the host waits for nobody else's component.
+    compiling_built_in: Mutex<()>,
+    compiling_other: Mutex<()>,
     #[cfg(test)]
     pub spy: Option<Arc<crate::memory_search::Spy>>,
 }
@@ -172,7 +173,7 @@ impl Sandbox {
                 source,
             })?;
         let grants = admit::effective(&admission, &asked(&manifest), &digest)?;
-        let compiled = self.compile(admission.component, limits.compile_max);
+        let compiled = self.compile(&admission, limits.compile_max);
         let (component, compiled) =
             compiled.map_err(|error| admit::not_compiled(error, &manifest, &digest))?;
         admit::check_imports(&self.core.engine, &component, &manifest, &digest)?;
@@ -206,12 +207,16 @@ impl Sandbox {
 
     fn compile(
         &self,
-        component: &[u8],
+        Admission {
+            component, builtin, ..
+        }: &Admission<'_>,
         time_max: Duration,
     ) -> Result<(Component, CompiledFrom), CompileError> {
-        let Core {
-            engine, compiling, ..
-        } = &*self.core;
+        let engine = &self.core.engine;
+        let compiling = match builtin {
+            Some(_) => &self.core.compiling_built_in,
+            None => &self.core.compiling_other,
+        };
         let compile = |component: &[u8]| {
             let _one_at_a_time = compiling.lock().unwrap_or_else(PoisonError::into_inner);
             match &self.core.compiler {
@@ -264,7 +269,8 @@ impl Core {
             guests: Some(guest_runtime().map_err(threads)?),
             cache: config.cache.and_then(open_cache),
             compiler: config.compiler,
-            compiling: Mutex::new(()),
+            compiling_built_in: Mutex::default(),
+            compiling_other: Mutex::default(),
             #[cfg(test)]
             spy: None,
         })

@@ -52,6 +52,10 @@ pub struct NodeConfigSpec {
     /// has none.
     #[serde(default)]
     pub signing_key: Option<SecretFrom>,
+    /// Where `drydock init` put the private key that opens recovery points. As long as it
+    /// lies there, the node says that it has to be taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key_made: Option<PathBuf>,
     /// Minisign public keys, one base64 line each. The own one is always trusted.
     #[serde(default)]
     pub trusted_signers: Vec<String>,
@@ -206,7 +210,12 @@ impl NodeConfig {
         if let Some(proxy) = &mut spec.http.proxy {
             proxy.resolve(folder);
         }
-        if let Some(file) = &mut spec.http.ca_file {
+        for file in spec
+            .http
+            .ca_file
+            .iter_mut()
+            .chain(&mut spec.sealing_key_made)
+        {
             resolve_path(file, folder);
         }
         spec.drill.resolve_paths(folder);

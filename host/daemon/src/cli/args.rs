@@ -2,7 +2,7 @@
 
 mod snapshot;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use drydock_snapshot::Prefix;
@@ -31,6 +31,17 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Where the node's configuration is looked for.
+const CONFIG: &str = "/etc/drydock/drydock.yaml";
+
+/// The words that begin a command line for the node of this configuration.
+pub fn program(config: &Path) -> String {
+    if config == Path::new(CONFIG) {
+        return "drydock".to_owned();
+    }
+    format!("drydock --config {}", config.display())
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Read the node's configuration from this file.
@@ -39,7 +50,7 @@ pub struct Global {
         global = true,
         value_name = "FILE",
         env = "DRYDOCK_CONFIG",
-        default_value = "/etc/drydock/drydock.yaml"
+        default_value = CONFIG
     )]
     pub config: PathBuf,
     /// Print lists and details in this form.
@@ -134,6 +145,20 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         words: Vec<std::ffi::OsString>,
     },
+}
+
+impl Command {
+    /// Whether all that the verb does is to tell something.
+    pub fn only_tells(&self) -> bool {
+        match self {
+            Self::Schedule(_) | Self::Target(_) => true,
+            Self::Run(args) => args.verb.is_some(),
+            Self::Snapshot(verb) => !matches!(verb, SnapshotVerb::Restore(_)),
+            Self::RecoveryPoint(verb) => !matches!(verb, RecoveryPointVerb::Fetch(_)),
+            Self::Plugin(verb) => !matches!(verb, PluginVerb::Embed { .. }),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -58,7 +58,7 @@ async fn run(global: &Global, args: DrillArgs) -> Outcome {
         None
     };
     let means = Means::of(&shelf.workshop, key)?;
-    let done = interruptible(drill(&means, wanted)).await??;
+    let done = Box::pin(drill(&means, wanted)).await?;
     tell(global.output, &done)
 }
 
@@ -98,19 +98,6 @@ fn on_path(name: &str) -> Option<PathBuf> {
         .split(':')
         .map(|folder| Path::new(folder).join(name));
     files.find(|file| file.is_absolute() && file.is_file())
-}
-
-/// Ends the work at an interrupt: dropping it stops its servers and removes its folder.
-pub async fn interruptible<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut terminations = signal(SignalKind::terminate())?;
-    let stopped = || Failure::failed(anyhow::anyhow!("interrupted; nothing is left behind"));
-    tokio::select! {
-        done = work => Ok(done),
-        _ = interrupts.recv() => Err(stopped()),
-        _ = terminations.recv() => Err(stopped()),
-    }
 }
 
 /// What came of it: the report on stdout, the rest on stderr.

@@ -4,6 +4,7 @@ pub mod args;
 mod daemon;
 mod drill;
 mod key;
+mod made;
 mod open;
 mod plugin;
 pub mod print;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use args::{Cli, Command};
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::interrupt::{Interrupts, interrupted};
 
 /// Carries a command line out.
 pub fn dispatch(cli: Cli) -> Outcome {
@@ -52,18 +54,36 @@ fn compile_plugin() -> Outcome {
     Ok(Exit::Done)
 }
 
-/// How long the process waits at its end for work that nobody can cut off, such as a read
-/// from a disk that does not answer. What counts was waited for before that: the journal
-/// takes a record whole or not at all, and files get their names last.
-const EXIT_WAIT_MAX: Duration = Duration::from_secs(2);
+/// What runs on after a verb has ended, or was interrupted, is waited for so long: a thread
+/// that removes what it wrote needs milliseconds, and one that hangs is left behind.
+const REST_WALL_MAX: Duration = Duration::from_secs(1);
 
-/// Runs a future on a runtime of the process's own, and waits for nothing else.
+/// Runs a verb's future on a runtime of the process's own. At a signal it is dropped,
+/// which takes back what it began.
 pub fn block_on<T, F: Future<Output = Result<T, Failure>>>(future: F) -> Result<T, Failure> {
+    block_on_uninterrupted(interruptible(future))
+}
+
+/// The same for who deals with signals, or has nothing to take back.
+pub fn block_on_uninterrupted<T, F: Future<Output = Result<T, Failure>>>(
+    future: F,
+) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::failed)?;
     let done = runtime.block_on(future);
-    runtime.shutdown_timeout(EXIT_WAIT_MAX);
+    runtime.shutdown_timeout(REST_WALL_MAX);
     done
+}
+
+/// Drops the work at a signal.
+pub async fn interruptible<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut interrupts = Interrupts::heed(Exit::Failed)?;
+    tokio::select! {
+        done = work => done,
+        () = interrupts.next() => Err(interrupted()),
+    }
 }

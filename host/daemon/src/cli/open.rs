@@ -12,13 +12,14 @@ use drydock_repository::Repository;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::{Global, OpenArgs};
-use super::drill::{interruptible, name_programs, opened};
+use super::drill::{name_programs, opened};
 use super::shelf::{self, LATEST, Purpose, Shelf};
-use super::{block_on, print};
+use super::{block_on_uninterrupted, interruptible, print};
 use crate::clock::SystemClock;
 use crate::drill::open::{Opened, open};
 use crate::drill::{Asked, report::Phase, seconds, station};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::interrupt::Interrupts;
 use crate::lab::LabError;
 use crate::lab::children::Guarded;
 use crate::node::{Need, http_config};
@@ -30,7 +31,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 const BY_SIGNAL: i32 = 128;
 
 pub fn dispatch(global: &Global, args: OpenArgs) -> Outcome {
-    block_on(Box::pin(run(global, args)))
+    block_on_uninterrupted(Box::pin(run(global, args)))
 }
 
 async fn run(global: &Global, args: OpenArgs) -> Outcome {
@@ -60,11 +61,11 @@ async fn run(global: &Global, args: OpenArgs) -> Outcome {
     let begun = Instant::now();
     let name = &found.point.manifest.recovery_point;
     print::note(&format!("opening {name} of {}", found.target_name));
-    let opening = Box::pin(open(&asked, told));
-    let opened = interruptible(opening).await?.map_err(|error| {
-        let failure = station::Trouble::from(error);
-        Failure::from(failure)
-    })?;
+    let opening = Box::pin(async {
+        let opened = open(&asked, told).await;
+        opened.map_err(|error| Failure::from(station::Trouble::from(error)))
+    });
+    let opened = interruptible(opening).await?;
     let whole = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     print::note(&format!("ready after {}", seconds(whole)));
     attend(&opened, &args.command).await
@@ -76,6 +77,7 @@ fn told(phase: Phase, milliseconds: u64) {
 
 /// Runs the command, or waits until the operator has seen enough.
 async fn attend(opened: &Opened, words: &[OsString]) -> Outcome {
+    let _own = Interrupts::leave_alone()?;
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
     if words.is_empty() {

@@ -1,9 +1,29 @@
-//! The only module that writes to the terminal.
+//! The only module that writes data to stdout, and notes to stderr.
+//!
+//! What cannot be written to stdout is no reason to stop what is under way: printing goes
+//! on into the void, and [`ended`] makes an exit code of it. A list that may be long is
+//! left off.
+
+use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::args::Output;
+use crate::exit::{Exit, reason};
+use crate::stderr;
+
+/// Why stdout takes nothing any more.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// What shells say of a program that was ended because nobody read on: 128 and SIGPIPE.
+const READER_LEFT: u8 = 141;
+
+/// Stdout takes nothing any more; [`ended`] says the rest.
+#[derive(Debug, thiserror::Error)]
+#[error("the output could not be written")]
+pub struct Unwritten;
 
 /// Writes a list or a detail in the form that the caller wants.
 ///
@@ -51,11 +71,13 @@ impl<'a> Listing<'a> {
                 let comma = if self.printed { "," } else { "[" };
                 line(&format!("{comma}{}", serde_json::to_string(value)?));
                 self.printed = true;
+                is_read()?;
             }
             Output::Table => {
                 self.rows.push(row);
                 if self.rows.len() == ALIGNED_ROWS {
                     self.flush();
+                    is_read()?;
                 }
             }
         }
@@ -87,11 +109,45 @@ impl<'a> Listing<'a> {
 ///
 /// # Errors
 /// When nobody takes them.
-pub fn bytes(bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
+pub fn bytes(bytes: &[u8]) -> Result<(), Unwritten> {
+    if UNWRITTEN.get().is_none() {
+        let mut stdout = io::stdout().lock();
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            // The first error counts.
+            let _ = UNWRITTEN.set(error);
+        }
+    }
+    is_read()
+}
+
+fn is_read() -> Result<(), Unwritten> {
+    match UNWRITTEN.get() {
+        None => Ok(()),
+        Some(_) => Err(Unwritten),
+    }
+}
+
+/// The exit code when everything is over, given that of the work. A verb that only tells
+/// something and was not heard out ends as other programs do; of one that did something,
+/// its work counts.
+pub fn ended(exit: Exit, only_tells: bool) -> Exit {
+    let Some(error) = UNWRITTEN.get() else {
+        return exit;
+    };
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return match exit {
+            Exit::Done if only_tells => Exit::Of(READER_LEFT),
+            exit => exit,
+        };
+    }
+    note(&format!(
+        "error: stdout cannot be written: {}; what stands there is not whole",
+        reason(error)
+    ));
+    match exit {
+        Exit::Done | Exit::Degraded => Exit::Failed,
+        exit => exit,
+    }
 }
 
 /// A table in the plain style of kubectl: no lines, columns apart by spaces.
@@ -115,21 +171,14 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
 }
 
 /// One line of data.
-#[expect(
-    clippy::print_stdout,
-    reason = "this module is where data goes to stdout"
-)]
 pub fn line(text: &str) {
-    println!("{text}");
+    // What comes of it is judged at the end.
+    let _ = bytes(format!("{text}\n").as_bytes());
 }
 
 /// One line for whoever watches.
-#[expect(
-    clippy::print_stderr,
-    reason = "this module is where notes go to stderr"
-)]
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    stderr::line(text);
 }
 
 pub fn error_line(text: &str) {

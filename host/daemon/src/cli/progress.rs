@@ -1,15 +1,18 @@
 //! A run's progress for whoever watches: a line that moves on a terminal, a line per
-//! change of phase in a log otherwise.
+//! change of phase in a log otherwise. A terminal that takes nothing (Ctrl-S) holds
+//! nothing up.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+use dialoguer::console::Term;
 use drydock_engine::RunView;
 use drydock_engine::view::StoreView;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use tokio::sync::watch;
 
 use super::print::human_bytes;
+use crate::stderr;
 
 /// How often the line moves while nothing else does.
 const TICK: Duration = Duration::from_millis(120);
@@ -37,13 +40,73 @@ fn bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     }
-    let bar = ProgressBar::new_spinner();
+    let target = ProgressDrawTarget::term_like(Box::new(Terminal(Term::stderr())));
+    let bar = ProgressBar::with_draw_target(None, target);
     bar.set_style(
         ProgressStyle::with_template("{spinner} {elapsed} {msg}")
             .expect("the template is a constant of ours"),
     );
     bar.enable_steady_tick(TICK);
     bar
+}
+
+/// The terminal, drawn on by the same way as everything that goes to stderr. The escape
+/// codes are those of ECMA-48.
+#[derive(Debug)]
+struct Terminal(Term);
+
+impl Terminal {
+    fn moved(by: usize, code: char) -> io::Result<()> {
+        if by > 0 {
+            stderr::draw(&format!("\u{1b}[{by}{code}"));
+        }
+        Ok(())
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        self.0.size().1
+    }
+
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+
+    fn move_cursor_up(&self, by: usize) -> io::Result<()> {
+        Self::moved(by, 'A')
+    }
+
+    fn move_cursor_down(&self, by: usize) -> io::Result<()> {
+        Self::moved(by, 'B')
+    }
+
+    fn move_cursor_right(&self, by: usize) -> io::Result<()> {
+        Self::moved(by, 'C')
+    }
+
+    fn move_cursor_left(&self, by: usize) -> io::Result<()> {
+        Self::moved(by, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        stderr::draw(&format!("{text}\n"));
+        Ok(())
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        stderr::draw(text);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        stderr::draw("\r\u{1b}[2K");
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What is under way, in one line: the backup steps, then each target with parts and bytes.

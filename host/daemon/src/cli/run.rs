@@ -1,19 +1,25 @@
 //! `drydock run`: runs a schedule once, now, through the same engine as ever.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use drydock_core::{Clock as _, RunId, ScheduleName};
 use drydock_engine::model::Outcome as RunOutcome;
 use drydock_engine::{Ended, RunHandle, RunView};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use super::args::{Global, Output, RunArgs, RunVerb};
 use super::snapshot::STATUS_HEADER;
-use super::{block_on, print, progress, run_show};
+use super::{block_on_uninterrupted, made, print, progress, run_show};
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::interrupt::{self, Interrupts};
 use crate::node::{Need, Node, Station};
+
+/// How long a run that was told to stop may take back what it began; what it has not done
+/// then is left for the next process.
+const TAKE_BACK_WALL_MAX: Duration = Duration::from_secs(2);
 
 pub fn dispatch(global: &Global, args: RunArgs) -> Outcome {
     // What happened stands in the journal: no document is needed for it.
@@ -30,7 +36,7 @@ pub fn dispatch(global: &Global, args: RunArgs) -> Outcome {
                 resume_only: args.resume,
                 accept_clock: args.accept_clock,
             };
-            block_on(once(global.output, node, schedule, how))
+            block_on_uninterrupted(once(global, node, schedule, how))
         }
         (None, None) => Err(Failure::usage(anyhow::anyhow!(
             "name the schedule to run, or use `drydock run list`"
@@ -45,7 +51,7 @@ struct How {
 }
 
 /// Takes up what was left unfinished, then runs the schedule once.
-async fn once(output: Output, node: Node, schedule: ScheduleName, how: How) -> Outcome {
+async fn once(global: &Global, node: Node, schedule: ScheduleName, how: How) -> Outcome {
     let station = Arc::new(Station::open(node, &format!("run {schedule}"))?);
     station.schedule(&schedule)?;
     station.check_clock(how.accept_clock)?;
@@ -57,8 +63,11 @@ async fn once(output: Output, node: Node, schedule: ScheduleName, how: How) -> O
         let (exit, view) = attend(handle).await?;
         worst = worse(worst, exit);
         views.push(view);
+        if interrupt::asked() {
+            break;
+        }
     }
-    if !how.resume_only {
+    if !how.resume_only && !interrupt::asked() {
         let run = new_run(&schedule)?;
         let handle = station
             .start(&schedule, run, SystemClock.now(), true)
@@ -70,7 +79,7 @@ async fn once(output: Output, node: Node, schedule: ScheduleName, how: How) -> O
     if views.is_empty() {
         print::note(&format!("No run of {schedule} was left unfinished."));
     }
-    report(output, &views)?;
+    report(global, &station.workshop.node, &views)?;
     Ok(worst)
 }
 
@@ -79,20 +88,24 @@ fn new_run(schedule: &ScheduleName) -> Result<RunId, Failure> {
     Ok(RunId::of(schedule, SystemClock.now(), Some(&by_hand)))
 }
 
-/// Follows a run to its end. The first interrupt asks it to stop and clean up, the
-/// second leaves it as it is, to be taken up again.
+/// Follows a run to its end. The first interrupt asks it to stop and clean up; the second,
+/// or a clean-up that hangs, leaves it as it is, to be taken up again.
 async fn attend(handle: RunHandle) -> Result<(Exit, RunView), Failure> {
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut terminations = signal(SignalKind::terminate())?;
+    let mut interrupts = Interrupts::heed(Exit::TryLater)?;
     let progress = handle.progress();
     let following = progress::follow(progress.clone());
     tokio::pin!(following);
-    let mut asked = false;
+    let mut until = None;
     loop {
         tokio::select! {
             () = &mut following => break,
-            _ = interrupts.recv() => stop(&handle, &mut asked).await,
-            _ = terminations.recv() => stop(&handle, &mut asked).await,
+            () = interrupts.next() => {
+                until = Some(stop(&handle, until).await);
+            }
+            () = reached(until) => {
+                handle.suspend().await;
+                break;
+            }
         }
     }
     let run = handle.run().clone();
@@ -107,16 +120,22 @@ async fn attend(handle: RunHandle) -> Result<(Exit, RunView), Failure> {
     }
 }
 
-async fn stop(handle: &RunHandle, asked: &mut bool) {
-    if *asked {
-        handle.suspend().await;
-    } else {
-        print::note(
-            "Stopping: what was begun is taken back. Interrupt again to leave it as it is.",
-        );
-        handle.cancel("interrupted by the operator").await;
-        *asked = true;
+async fn reached(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
+}
+
+/// Asks the run to stop, and says until when it may. A second time it is at once.
+async fn stop(handle: &RunHandle, until: Option<Instant>) -> Instant {
+    if until.is_some() {
+        return Instant::now();
+    }
+    let until = Instant::now() + TAKE_BACK_WALL_MAX;
+    handle.cancel("interrupted by the operator").await;
+    print::note("Stopping: what was begun is taken back. Interrupt again to leave it as it is.");
+    until
 }
 
 fn exit_of(outcome: &RunOutcome) -> Exit {
@@ -136,20 +155,18 @@ fn worse(a: Exit, b: Exit) -> Exit {
     if rank(b) > rank(a) { b } else { a }
 }
 
-/// What came of it: data on stdout, reasons on stderr.
-fn report(output: Output, views: &[RunView]) -> Result<(), Failure> {
-    if output == Output::Json {
-        let values: Vec<_> = views.iter().map(value).collect();
+/// What came of it: data on stdout, reasons and what to do next on stderr. Of a run that
+/// failed the last line is its cause.
+fn report(global: &Global, node: &Node, views: &[RunView]) -> Result<(), Failure> {
+    if global.output == Output::Json {
+        let values: Vec<_> = views.iter().map(|view| value(node, view)).collect();
         print::line(&serde_json::to_string_pretty(&values)?);
     }
     for view in views {
-        if output == Output::Table {
-            print::line(&run_show::targets(view));
-            let snapshots: Vec<_> = run_show::snapshot_rows(view).collect();
-            if !snapshots.is_empty() {
-                print::line("");
-                print::line(&print::table(&STATUS_HEADER, snapshots));
-            }
+        if global.output == Output::Table {
+            tables(node, view);
+            let next = made::next(&global.config, node, view);
+            next.iter().for_each(|line| print::note(line));
         }
         run_show::reasons(view)
             .iter()
@@ -158,12 +175,35 @@ fn report(output: Output, views: &[RunView]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn value(view: &RunView) -> serde_json::Value {
+/// What the run did at its targets, where its recovery point is, and what that holds.
+fn tables(node: &Node, view: &RunView) {
+    print::line(&run_show::targets(view));
+    let places = made::places(node, view);
+    let artifacts = if places.is_empty() {
+        Vec::new()
+    } else {
+        run_show::artifact_rows(view)
+    };
+    let more: [(&[&str], Vec<_>); 3] = [
+        (&made::PLACE_HEADER, places.iter().map(made::row).collect()),
+        (&run_show::ARTIFACT_HEADER, artifacts),
+        (&STATUS_HEADER, run_show::snapshot_rows(view).collect()),
+    ];
+    for (header, rows) in more.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+        print::line("");
+        print::line(&print::table(header, rows));
+    }
+}
+
+fn value(node: &Node, view: &RunView) -> serde_json::Value {
     json!({
         "run": view.run,
         "outcome": run_show::outcome_word(view),
+        "cause": run_show::cause(view),
         "reasons": run_show::reasons(view),
         "recoveryPoint": run_show::recovery_point(view),
+        "places": made::places(node, view),
+        "artifacts": view.outputs,
         "targets": view.stores,
         "snapshots": run_show::snapshots(view),
         "drill": view.drill,

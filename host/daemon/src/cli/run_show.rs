@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::args::Output;
 use super::print;
 use super::snapshot::{STATUS_HEADER, status_row};
+use crate::cause;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::node::Node;
 
@@ -51,19 +52,24 @@ pub fn list(node: &Node, output: Output, schedule: Option<String>) -> Outcome {
             view.finished
                 .map_or_else(|| "-".to_owned(), |at| at.to_string()),
             recovery_point(view).unwrap_or_else(|| "-".to_owned()),
+            cause(view).map_or_else(|| "-".to_owned(), |cause| cause::short(&cause)),
         ]
     });
     let rows = skipped.iter().map(skipped_row).chain(rows);
     let mut values = views.iter().map(value).collect::<Result<Vec<_>, _>>()?;
     values.splice(0..0, skipped.iter().map(skipped_value));
-    print::rows(
-        output,
-        &values,
-        &["RUN", "OUTCOME", "CREATED", "FINISHED", "RECOVERY POINT"],
-        rows,
-    )?;
+    print::rows(output, &values, &LIST_HEADER, rows)?;
     Ok(Exit::Done)
 }
+
+const LIST_HEADER: [&str; 6] = [
+    "RUN",
+    "OUTCOME",
+    "CREATED",
+    "FINISHED",
+    "RECOVERY POINT",
+    "CAUSE",
+];
 
 /// The last occurrence of each schedule, where it was skipped: no run tells of it, and what
 /// nobody backs up or proves must be seen.
@@ -80,10 +86,11 @@ fn skipped_row(occurrence: &Occurrence) -> Vec<String> {
     let reason = occurrence.reason.as_deref().unwrap_or("no reason is known");
     vec![
         occurrence.run.to_string(),
-        format!("{SKIPPED}: {reason}"),
+        SKIPPED.to_owned(),
         occurrence.decided_at.to_string(),
         "-".to_owned(),
         "-".to_owned(),
+        cause::short(reason),
     ]
 }
 
@@ -156,9 +163,7 @@ fn print_view(view: &RunView, attempts: &[Attempt]) {
         print::line("");
         print::line(&print::table(&PLUGIN_HEADER, plugin_rows(view)));
     }
-    for line in reasons(view).iter().chain(&findings(view)) {
-        print::line(line);
-    }
+    findings(view).iter().for_each(|line| print::line(line));
     for attempt in attempts {
         print::line(&format!(
             "\nstep {} attempt {} started {} {}",
@@ -174,6 +179,11 @@ fn print_view(view: &RunView, attempts: &[Attempt]) {
             .lines()
             .for_each(|line| print::line(&format!("  {line}")));
     }
+    let reasons = reasons(view);
+    if !attempts.is_empty() && !reasons.is_empty() {
+        print::line("");
+    }
+    reasons.iter().for_each(|line| print::line(line));
 }
 
 /// What a run did at its targets, as a table.
@@ -210,10 +220,10 @@ fn drill_row(view: &RunView, drill: &DrillView) -> Vec<String> {
     ]
 }
 
-const ARTIFACT_HEADER: [&str; 5] = ["ARTIFACT", "STEP", "SIZE", "SEALED", "JUDGED"];
+pub const ARTIFACT_HEADER: [&str; 5] = ["ARTIFACT", "STEP", "SIZE", "SEALED", "JUDGED"];
 
 /// One row an artifact that counts.
-fn artifact_rows(view: &RunView) -> Vec<Vec<String>> {
+pub fn artifact_rows(view: &RunView) -> Vec<Vec<String>> {
     let rows = view.outputs.iter().map(|output| {
         vec![
             output.name.clone(),
@@ -294,6 +304,7 @@ fn words(value: &Value) -> String {
 /// A run as JSON.
 fn value(view: &RunView) -> Result<Value, serde_json::Error> {
     let mut value = serde_json::to_value(view)?;
+    value["cause"] = json!(cause(view));
     for name in INSTANTS {
         if let Some(seconds) = value[name].as_i64() {
             value[name] = json!(UnixTime(seconds).to_string());
@@ -351,7 +362,12 @@ pub fn recovery_point(view: &RunView) -> Option<String> {
         .then(|| view.run.recovery_point().to_string())
 }
 
-/// Why a run ended as it did, a sentence each.
+/// Why the run is to be looked at, in a line.
+pub fn cause(view: &RunView) -> Option<String> {
+    cause::of(view.outcome.as_ref()?)
+}
+
+/// Why a run ended as it did, a sentence each; of one that failed, the cause comes last.
 pub fn reasons(view: &RunView) -> Vec<String> {
     match &view.outcome {
         Some(RunOutcome::Degraded { reasons }) => reasons.clone(),
@@ -363,7 +379,7 @@ pub fn reasons(view: &RunView) -> Vec<String> {
             let details = fault.details.iter();
             let left = details.filter(|(name, _)| name == LEFT_BEHIND);
             let left = left.map(|(_, what)| format!("left behind: {what}"));
-            std::iter::once(fault.message.clone()).chain(left).collect()
+            left.chain([fault.message.clone()]).collect()
         }
         Some(RunOutcome::Succeeded) | None => Vec::new(),
     }

@@ -12,7 +12,7 @@ use drydock_sandbox::StoreTarget;
 use super::args::{Global, Output, TargetVerb};
 use super::{block_on, print};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::node::{Need, Node, Workshop, accept_config};
+use crate::node::{Need, Node, Workshop, judged_config};
 use crate::steps::guard;
 
 pub fn dispatch(global: &Global, verb: &TargetVerb) -> Outcome {
@@ -59,7 +59,8 @@ async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome 
 async fn opened(workshop: &Workshop, name: &str) -> Result<StoreTarget, Failure> {
     let document = workshop.node.target(name)?;
     let target = workshop.idle_target(document, &ClusterName::new(""))?;
-    accept_config(&format!("target {name}"), target.check_config().await)?;
+    let plugin = document.value.spec.plugin.as_str();
+    judged_config(&format!("target {name}"), plugin, target.check_config()).await?;
     Ok(target)
 }
 

@@ -222,7 +222,7 @@ impl Attendant {
 
 /// Starts the run; takes it up when it was begun by a try that was not told so.
 async fn start_once(
-    station: &Station,
+    station: &Arc<Station>,
     schedule: &ScheduleName,
     run: &RunId,
     due: UnixTime,

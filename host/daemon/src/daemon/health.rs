@@ -1,7 +1,8 @@
 //! What the daemon says of itself: alive, ready, and why not.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use drydock_core::{RunId, ScheduleName};
@@ -35,10 +36,42 @@ pub struct Health {
     pub tick_age: Option<Duration>,
     /// How many schedules this node runs.
     pub schedules: usize,
+    /// Schedules of which it is not known yet whether they could start a run.
+    pub unchecked: BTreeMap<ScheduleName, Unchecked>,
     /// Schedules that could not start a run, with the reason.
     pub cannot_run: BTreeMap<ScheduleName, String>,
+    /// Schedules whose last run failed or was degraded, with the cause.
+    pub last_ends: BTreeMap<ScheduleName, String>,
     /// Runs that cannot be taken up, with the reason.
     pub stuck: BTreeMap<RunId, String>,
+}
+
+/// A check that has not ended.
+#[derive(Debug, Clone)]
+pub struct Unchecked {
+    /// What it is at, in words.
+    what: Cow<'static, str>,
+    since: Instant,
+}
+
+impl Unchecked {
+    pub fn at(what: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            what: what.into(),
+            since: Instant::now(),
+        }
+    }
+}
+
+impl fmt::Display for Unchecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.since.elapsed().as_secs();
+        write!(
+            f,
+            "its check is under way, at this for {seconds} s: {}; others go on, and a run that is due is tried",
+            self.what
+        )
+    }
 }
 
 impl Health {
@@ -52,7 +85,9 @@ impl Health {
             documents: None,
             tick_age: None,
             schedules: 0,
+            unchecked: BTreeMap::new(),
             cannot_run: BTreeMap::new(),
+            last_ends: BTreeMap::new(),
             stuck: BTreeMap::new(),
         }
     }
@@ -95,6 +130,10 @@ impl Health {
         let all = self.cannot_run.len() == self.schedules;
         let word = if all { "fail" } else { "warn" };
         named(&mut text, word, "schedules", &self.cannot_run);
+        if !self.unchecked.is_empty() {
+            named(&mut text, "warn", "checks", &self.unchecked);
+        }
+        named(&mut text, "warn", "outcomes", &self.last_ends);
         named(&mut text, "warn", "runs", &self.stuck);
         text
     }
@@ -119,11 +158,11 @@ fn line(text: &mut String, word: &str, check: &str, problem: Option<&str>) {
     };
 }
 
-fn named<N: std::fmt::Display>(
+fn named<N: fmt::Display, P: fmt::Display>(
     text: &mut String,
     word: &str,
     check: &str,
-    problems: &BTreeMap<N, String>,
+    problems: &BTreeMap<N, P>,
 ) {
     if problems.is_empty() {
         return line(text, word, check, None);
@@ -167,7 +206,7 @@ mod tests {
         let mut health = healthy();
         assert_eq!(
             health.report(),
-            "ok clock\nok journal\nok documents\nok started\nok serving\nok ticks\nok schedules\nok runs\n"
+            "ok clock\nok journal\nok documents\nok started\nok serving\nok ticks\nok schedules\nok outcomes\nok runs\n"
         );
         health.documents = Some("a.yaml:1:1: one\na.yaml:2:1: two".to_owned());
         health.clock = Some("the clock is behind".to_owned());

@@ -1,21 +1,19 @@
 //! Looks after the documents: one task compares what the files look like with what they
 //! looked like when they were last read, and reads everything anew when that changed or
 //! when somebody asks. What is sound goes to the keeper as a whole; what is not is told
-//! with every mistake and changes nothing.
+//! with every mistake and changes nothing. Whether a run could be started with it is found
+//! out afterwards ([`super::checks`]): a plugin that hangs keeps no change out.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drydock_core::ScheduleName;
 use drydock_core::files::{NodeConfig, Source};
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
-use super::agenda;
+use super::checks::{Check, Checks};
 use super::health::Health;
 use crate::exit::{Chain, Failure};
 use crate::node::{Node, Station, files_of};
@@ -33,9 +31,6 @@ const SETTLE_LOOKS_MAX: usize = 20;
 /// Time between two checks of schedules that cannot run: what they lack may be a file that
 /// no document's fingerprint tells of, such as a certificate.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(30);
-
-/// Time that the check of one schedule may take; plugins judge their configuration in it.
-const CHECK_WALL_MAX: Duration = Duration::from_secs(60);
 
 /// What files look like from outside. Equal fingerprints are taken for equal contents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,15 +51,13 @@ pub enum News {
     Sound(Box<Renewed>),
     /// Something is wrong; the sentences, a line each.
     Refused(String),
-    /// The documents are the same, and these schedules cannot run.
-    Checked(BTreeMap<ScheduleName, String>),
+    /// How checks of schedules stand.
+    Checks(Vec<Check>),
 }
 
 /// Documents that can be put in force.
 pub struct Renewed {
     pub station: Arc<Station>,
-    /// Schedules of this node that could not start a run, with the reason.
-    pub cannot_run: BTreeMap<ScheduleName, String>,
     /// Keys of the node's configuration that changed and wait for a restart.
     pub waiting: Vec<&'static str>,
 }
@@ -82,35 +75,57 @@ pub struct Lookout {
 impl Lookout {
     /// Looks until nobody can ask any more. Each request is answered by one news.
     pub async fn run(mut self, mut asked: mpsc::Receiver<()>) {
+        let mut checks = Checks::none();
+        checks.begin(&self.station());
         let mut checked = Instant::now();
+        let mut look = tokio::time::Instant::now() + LOOK_INTERVAL;
         loop {
             let is_asked = tokio::select! {
                 request = asked.recv() => match request {
                     Some(()) => true,
                     None => return,
                 },
-                () = tokio::time::sleep(LOOK_INTERVAL) => false,
+                heard = checks.hear() => match self.news.send(News::Checks(heard)).await {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+                () = tokio::time::sleep_until(look) => false,
             };
+            look = tokio::time::Instant::now() + LOOK_INTERVAL;
             let now = self.settled(is_asked).await;
             let news = if is_asked || now != self.seen {
                 self.seen = now;
                 self.read().await
-            } else if self.needs_check(checked) {
-                let station = Arc::clone(&self.station.borrow());
-                News::Checked(check_all(&station).await)
             } else {
+                if self.needs_check(checked) && checks.are_over() {
+                    checked = Instant::now();
+                    checks.begin(&self.station());
+                }
                 continue;
             };
-            checked = Instant::now();
+            let renewed = match &news {
+                News::Sound(renewed) => Some(Arc::clone(&renewed.station)),
+                _ => None,
+            };
             // The keeper takes no news once it is draining.
             if self.news.send(news).await.is_err() {
                 return;
             }
+            if let Some(station) = renewed {
+                checked = Instant::now();
+                checks.begin(&station);
+            }
         }
     }
 
+    fn station(&self) -> Arc<Station> {
+        Arc::clone(&self.station.borrow())
+    }
+
     fn needs_check(&self, checked: Instant) -> bool {
-        checked.elapsed() >= RECHECK_INTERVAL && !self.health.borrow().cannot_run.is_empty()
+        let health = self.health.borrow();
+        let open = !health.cannot_run.is_empty() || !health.unchecked.is_empty();
+        checked.elapsed() >= RECHECK_INTERVAL && open
     }
 
     /// What the files look like, once they have stopped changing.
@@ -132,7 +147,7 @@ impl Lookout {
 
     async fn look(&self) -> Fingerprint {
         let config = self.config.clone();
-        let station = Arc::clone(&self.station.borrow());
+        let station = self.station();
         let look =
             spawn_blocking(move || Fingerprint::of(&config, &station.workshop.node.config.value));
         // A look that panicked saw nothing new.
@@ -141,17 +156,10 @@ impl Lookout {
 
     async fn read(&self) -> News {
         let config = self.config.clone();
-        let station = Arc::clone(&self.station.borrow());
+        let station = self.station();
         let read = spawn_blocking(move || renewed(&config, &station)).await;
         match read {
-            Ok(Ok((station, waiting))) => {
-                let cannot_run = check_all(&station).await;
-                News::Sound(Box::new(Renewed {
-                    station,
-                    cannot_run,
-                    waiting,
-                }))
-            }
+            Ok(Ok((station, waiting))) => News::Sound(Box::new(Renewed { station, waiting })),
             Ok(Err(failure)) => News::Refused(Chain(&failure.error).to_string()),
             Err(_) => News::Refused(
                 "reading the documents ended in a panic: report what the log says of it".to_owned(),
@@ -194,24 +202,6 @@ impl Seen {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
     }
-}
-
-/// Schedules of this node that could not start a run, each with one sentence.
-pub async fn check_all(station: &Station) -> BTreeMap<ScheduleName, String> {
-    let mut cannot_run = BTreeMap::new();
-    for schedule in agenda::of_this_node(&station.workshop.node) {
-        let name = &schedule.value.name;
-        let why = match timeout(CHECK_WALL_MAX, station.check(name)).await {
-            Ok(Ok(())) => continue,
-            Ok(Err(failure)) => Chain(&failure.error).to_string(),
-            Err(_) => format!(
-                "its check took longer than {} s: a plugin of it, or a file that it names, does not answer",
-                CHECK_WALL_MAX.as_secs()
-            ),
-        };
-        cannot_run.insert(name.clone(), why);
-    }
-    cannot_run
 }
 
 fn renewed(config: &Path, station: &Station) -> Result<(Arc<Station>, Vec<&'static str>), Failure> {

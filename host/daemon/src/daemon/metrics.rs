@@ -18,7 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
-use crate::version;
+use crate::{stderr, version};
 
 /// How an occurrence can end.
 const ENDS: [&str; 4] = ["Started", "Skipped", "Missed", "Failed"];
@@ -107,6 +107,11 @@ impl Metrics {
             start,
         );
         let ours = registry.sub_registry_with_prefix("drydock");
+        ours.register(
+            "log_lines_lost",
+            "Lines of the log that nobody took: stderr was full, closed, or its reader slept",
+            stderr::lost(),
+        );
         let build = [
             ("version", version::VERSION),
             ("wasmtime", version::WASMTIME),

@@ -4,7 +4,7 @@
 //! schedules against the clock, enters every decision into the journal before anything
 //! comes of it, and gives each run to an [`attendant`], a task that starts it or takes it
 //! up and tells of its end. The [`lookout`] compares the documents with their files and
-//! hands over new sets; [`http`] answers health and metrics from what the keeper shows.
+//! hands over new sets, and [`checks`] tries them out; [`http`] answers health and metrics from what the keeper shows.
 //! [`agenda`] and [`health`] are the pure parts.
 //!
 //! **Invariant:** a decision is recorded, in one transaction with all others of its beat,
@@ -17,11 +17,14 @@
 //!
 //! **Invariant:** nothing is planned while the clock is behind the journal.
 //!
+//! **Invariant:** neither the daemon nor a schedule waits for another one's plugin.
+//!
 //! A crash leaves what the journal has: occurrences whose run has not begun are started
 //! by the next daemon, runs without an end are taken up by it.
 
 mod agenda;
 mod attendant;
+mod checks;
 mod health;
 mod http;
 mod keeper;
@@ -41,6 +44,7 @@ use drydock_core::files::node::Listen;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure, Outcome};
@@ -60,8 +64,8 @@ const NEWS_QUEUE_MAX: usize = 4;
 /// Words of attendants that wait for the keeper. Each waits until its word is taken.
 const TOLD_QUEUE_MAX: usize = 64;
 
-/// How long the daemon waits at its end for the tasks beside its runs.
-const JOIN_MAX: Duration = Duration::from_secs(2);
+/// How long the end of the process waits for each of its tasks.
+const JOIN_WALL_MAX: Duration = Duration::from_millis(500);
 
 /// Requests to reload that wait; whoever asks more often gets one for all.
 const RELOAD_QUEUE_MAX: usize = 4;
@@ -106,6 +110,7 @@ pub async fn run(config: PathBuf, node: Node, accept_clock: bool) -> Outcome {
     // The keeper has dropped the queues by which the others hear of the end.
     join("lookout", lookout).await;
     server.stop().await;
+    tracing::info!("the daemon has stopped");
     kept.map(|()| Exit::Done)
 }
 
@@ -164,14 +169,14 @@ fn write_address(file: &Path, address: SocketAddr) -> std::io::Result<()> {
     std::fs::rename(&fresh, file)
 }
 
-/// Waits for a task that has nothing more to do; one that is held up by somebody else's
-/// plugin or disk is left.
-async fn join(what: &str, task: JoinHandle<()>) {
-    match tokio::time::timeout(JOIN_MAX, task).await {
+/// Waits for a task that has nothing more to do. One that is in the middle of a look at a
+/// file, or of an answer to somebody slow, is left off: nothing of it is worth waiting.
+async fn join(what: &str, mut task: JoinHandle<()>) {
+    match timeout(JOIN_WALL_MAX, &mut task).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::error!(%error, "the {what} stopped in the middle of its work: report this");
         }
-        Err(_) => tracing::warn!("the {what} is held up and is left in the middle of its work"),
+        Err(_) => task.abort(),
     }
 }

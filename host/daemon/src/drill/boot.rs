@@ -4,11 +4,14 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use drydock_snapshot::SnapshotFile;
-use drydock_snapshot::restore::{Bump, InitialCluster, Member, Request, RestoreError, restore};
+use drydock_snapshot::restore::{
+    Bump, InitialCluster, Member, Request, RestoreError, Watch, restore_watched,
+};
 
 use super::data::{Brought, again};
 use super::report::{Phase, Report, Verdict};
 use super::{Asked, DrillError, Lab, Stop};
+use crate::interrupt;
 use crate::lab::LabError;
 use crate::lab::etcd::{Layout, Means, Members, TOKEN};
 
@@ -125,7 +128,17 @@ pub async fn folders(
         skip_hash_check: false,
     };
     let source = SnapshotFile::of(again(snapshot)?, "etcd.db");
-    let restored = tokio::task::spawn_blocking(move || restore(&source, &request)).await?;
+    // The folder stays until nobody writes to it any more, whoever still waits.
+    let scratch = lab.scratch.clone();
+    let restored = tokio::task::spawn_blocking(move || {
+        let _scratch = scratch;
+        let watch = Watch {
+            ended: &|_| {},
+            stop: interrupt::asked,
+        };
+        restore_watched(&source, &request, &watch)
+    });
+    let restored = restored.await?;
     let restored = restored.map_err(DrillError::Restore)?;
     let folder = |name: &str| {
         let found = restored.members.iter().find(|member| member.name == name);

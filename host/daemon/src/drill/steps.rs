@@ -13,7 +13,7 @@ use drydock_sandbox::StoreTarget;
 
 use super::station::{self, Done, Means, NewestError, Trouble, Wanted, newest};
 use crate::exit::{Failure, chain};
-use crate::node::{BACKOFF_MS, BACKOFF_MS_MAX, Station, accept_config};
+use crate::node::{BACKOFF_MS, BACKOFF_MS_MAX, Station, Tell, asked, judged_config};
 
 /// What an operator is told whose node cannot open recovery points.
 pub const NO_IDENTITY: &str = "a drill opens the recovery point and needs the key that does: give --identity FILE, or name it as spec.drill.identity of this node's configuration";
@@ -70,9 +70,16 @@ impl Prepared {
     ///
     /// # Errors
     /// As the plugin says.
-    pub async fn check_config(&self) -> Result<(), Failure> {
-        let subject = format!("target {}", self.steps.target_name);
-        accept_config(&subject, self.steps.target.check_config().await)
+    pub async fn check_config(&self, tell: Tell<'_>) -> Result<(), Failure> {
+        let DrillSteps {
+            target,
+            target_name,
+            ..
+        } = &self.steps;
+        let subject = format!("target {target_name}");
+        let plugin = &target.plugin().manifest().name;
+        tell(&asked(plugin, &subject));
+        judged_config(&subject, plugin, target.check_config()).await
     }
 
     pub fn steps(self) -> DrillSteps {

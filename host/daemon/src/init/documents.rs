@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::Sealing;
 use super::answers::Answers;
 
 /// The schedule's name, which `drydock run` is given.
@@ -89,6 +90,21 @@ pub fn documents(answers: &Answers, recipients: &[String]) -> Vec<File> {
     files
 }
 
+/// Where the new sealing key went, until it is taken away.
+fn sealing_key(answers: &Answers) -> String {
+    let Sealing::NewKey(file) = &answers.sealing else {
+        return String::new();
+    };
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+    format!(
+        "  # The key that opens the recovery points was put here. As long as it lies there,
+  # every run says that it has to be taken off this node.
+  sealingKeyMade: {}
+",
+        scalar(path(&file))
+    )
+}
+
 fn node(answers: &Answers) -> String {
     format!(
         "\
@@ -111,7 +127,7 @@ spec:
   # Signs the manifest of every recovery point. Keep a copy of {SIGNING_KEY}.pub where this
   # node cannot reach it: with it anybody can tell whether a recovery point is ours.
   signingKey: {{valueFrom: {{file: {SIGNING_KEY}}}}}
-  # The most that any grant can give on this node, whatever it says.
+{sealing}  # The most that any grant can give on this node, whatever it says.
   ceiling:
     etcd: [member-list, status, snapshot]
     files:
@@ -126,6 +142,7 @@ spec:
   log: {{format: text, level: info}}
 ",
         name = scalar(&answers.node),
+        sealing = sealing_key(answers),
         state = scalar(path(&answers.state)),
         folder = scalar(path(&answers.target_folder)),
         read = to_read(answers),

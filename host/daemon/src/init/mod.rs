@@ -44,7 +44,7 @@ use crate::cli::args::{Global, Output};
 use crate::cli::{block_on, print};
 use crate::clock::SystemClock;
 use crate::exit::{Chain, Exit, Failure, Outcome};
-use crate::node::{Need, Node, Roles, Workshop, accept_config};
+use crate::node::{Need, Node, Roles, Workshop, judged_config};
 
 /// Stands for a key that a dry run does not make.
 const NO_KEY_YET: &str = "age1-of-the-key-that-init-would-make";
@@ -175,7 +175,8 @@ async fn check(global: &Global, answers: &Answers, folder: &Path) -> Result<(), 
             for target in documents.targets() {
                 let subject = format!("target {}", target.value.name);
                 let store = workshop.idle_target(target, &cluster.value.name)?;
-                accept_config(&subject, store.check_config().await)?;
+                let plugin = target.value.spec.plugin.as_str();
+                judged_config(&subject, plugin, store.check_config()).await?;
             }
         }
         for schedule in documents.schedules() {

@@ -8,6 +8,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock, statvfs};
 
@@ -23,9 +24,12 @@ const OWNER: &str = "owner";
 /// The lock under which folders are made and removed.
 const DOOR: &str = "lock";
 
-/// A scratch folder. Dropping it removes it.
+/// A scratch folder. Clones are the same one; dropping the last removes it.
+#[derive(Debug, Clone)]
+pub struct Scratch(Arc<Owned>);
+
 #[derive(Debug)]
-pub struct Scratch {
+struct Owned {
     path: PathBuf,
     _owner: File,
 }
@@ -53,20 +57,20 @@ impl Scratch {
         private(&path, false)?;
         let owner = lock_file(&path.join(OWNER))?;
         flock(&owner, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Owned {
             path,
             _owner: owner,
-        })
+        })))
     }
 
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        self.path().join(name)
     }
 
     /// Writes a file in it, for this user only.
@@ -88,7 +92,7 @@ impl Scratch {
     /// [`LabError::NoSpace`].
     pub fn require(&self, needed: u64) -> Result<(), LabError> {
         // Where nobody can tell, writing will.
-        let Ok(figures) = statvfs(&self.path) else {
+        let Ok(figures) = statvfs(self.path()) else {
             return Ok(());
         };
         let free = figures.f_bavail.saturating_mul(figures.f_frsize);
@@ -103,11 +107,11 @@ impl Scratch {
     }
 
     fn root(&self) -> &Path {
-        self.path.parent().unwrap_or(&self.path)
+        self.path().parent().unwrap_or(self.path())
     }
 }
 
-impl Drop for Scratch {
+impl Drop for Owned {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, "the scratch folder {} stays; the next drill removes it", self.path.display());

@@ -4,15 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use drydock_core::files::{DrillWork, Step, Workflow};
-use drydock_core::{Clock as _, ScheduleName};
+use drydock_core::files::{DrillWork, Located, Step, Target, Workflow};
+use drydock_core::{Clock as _, ClusterName, ScheduleName};
 use drydock_sandbox::{Plugin, StepCall};
 
 use super::access::cluster_access;
 use super::places::{ConfigPlaces, place};
 use super::prepare::recipients;
 use super::roles::{self, Roles};
-use super::workshop::{accept_config, findings_of};
+use super::workshop::{findings_of, judged_config};
 use super::{Node, Work, Workshop};
 use crate::clock::SystemClock;
 use crate::drill::station::identities;
@@ -74,13 +74,7 @@ async fn check_workflow(workshop: &Workshop, workflow: &Workflow<'_>) -> Vec<Fai
     failures.extend(refused);
     for ((_, document), place) in workflow.stores.iter().zip(&places.stores) {
         failures.extend(recipients(document).err());
-        let checked = match workshop.idle_target(document, &cluster) {
-            Ok(target) => {
-                let subject = format!("target {}", document.value.name);
-                accept_config(&subject, target.check_config().await)
-            }
-            Err(failure) => Err(failure),
-        };
+        let checked = check_target(workshop, document, &cluster).await;
         failures.extend(checked.err().map(|failure| failure.placed(place)));
     }
     failures
@@ -91,13 +85,7 @@ async fn check_drill(workshop: &Workshop, work: &DrillWork<'_>) -> Vec<Failure> 
     let mut failures = Vec::new();
     failures.extend(identities(&workshop.node.config).err());
     let place = work.target.sentence("spec.config", "");
-    let checked = match workshop.idle_target(work.target, &work.cluster.value.name) {
-        Ok(target) => {
-            let subject = format!("target {}", work.target.value.name);
-            accept_config(&subject, target.check_config().await)
-        }
-        Err(failure) => Err(failure),
-    };
+    let checked = check_target(workshop, work.target, &work.cluster.value.name).await;
     failures.extend(checked.err().map(|failure| failure.placed(&place)));
     failures
 }
@@ -108,6 +96,18 @@ async fn check_step(plugin: &Plugin, step: &Step, idle: &StepCall) -> Result<(),
         config: step.config_json(),
         ..idle.clone()
     };
-    let attempt = plugin.check_config(call, None).await;
-    accept_config(&subject, findings_of(&subject, attempt))
+    let name = &plugin.manifest().name;
+    let judged = async { findings_of(&subject, plugin.check_config(call, None).await) };
+    judged_config(&subject, name, judged).await
+}
+
+async fn check_target(
+    workshop: &Workshop,
+    document: &Located<Target>,
+    cluster: &ClusterName,
+) -> Result<(), Failure> {
+    let target = workshop.idle_target(document, cluster)?;
+    let subject = format!("target {}", document.value.name);
+    let name = document.value.spec.plugin.as_str();
+    judged_config(&subject, name, target.check_config()).await
 }

@@ -28,11 +28,11 @@ pub use check::check;
 pub use load::{files_of, read_documents, refuse_timetables, refused};
 pub use need::Need;
 pub use network::http_config;
-pub use prepare::{BACKOFF_MS, BACKOFF_MS_MAX};
+pub use prepare::{BACKOFF_MS, BACKOFF_MS_MAX, Tell, asked};
 pub use roles::Roles;
 pub use sanity::check_clock;
 pub use station::Station;
-pub use workshop::{Workshop, accept_config, compiler, read_component};
+pub use workshop::{Workshop, compiler, judged_config, read_component};
 
 use crate::cli::args::{Global, LogFormat};
 use crate::cli::print;

@@ -21,7 +21,7 @@ use super::Station;
 use super::access::{OWN_CALLS, cluster_access};
 use super::places::ConfigPlaces;
 use super::roles::{Front, Roles};
-use super::workshop::{accept_config, findings_of};
+use super::workshop::{findings_of, judged_config};
 use crate::environment::Surroundings;
 use crate::exit::Failure;
 use crate::steps::{
@@ -43,6 +43,14 @@ const CALL_LOGS_MAX: u32 = 256;
 
 /// The same in bytes, of all calls together.
 const CALL_LOGS_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Hears what a check is at.
+pub type Tell<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// What is told of a plugin that is asked.
+pub fn asked(plugin: &str, subject: &str) -> String {
+    format!("plugin {plugin} is asked whether it accepts the configuration of {subject}")
+}
 
 /// A run that is ready to start.
 pub struct Prepared {
@@ -100,22 +108,25 @@ impl Prepared {
         })
     }
 
-    /// Lets every plugin judge its configuration before anything happens.
-    pub async fn check_config(&self) -> Result<(), Failure> {
+    /// Lets every plugin judge its configuration before anything happens; `tell` hears who
+    /// is asked.
+    pub async fn check_config(&self, tell: Tell<'_>) -> Result<(), Failure> {
         // The document has them in the order of the pins: backup steps, then verify steps.
         let plugins = self.backups.iter().chain(&self.verify);
         for ((pin, plugin), place) in self.spec.pins().zip(plugins).zip(&self.places.steps) {
             let subject = format!("step {}", pin.step);
+            tell(&asked(&pin.plugin, &subject));
             let call = self.call_with(&pin.config);
-            let attempt = plugin.check_config(call, None).await;
-            accept_config(&subject, findings_of(&subject, attempt))
-                .map_err(|failure| failure.placed(place))?;
+            let judged = async { findings_of(&subject, plugin.check_config(call, None).await) };
+            let judged = judged_config(&subject, &pin.plugin, judged).await;
+            judged.map_err(|failure| failure.placed(place))?;
         }
         let stores = self.stores.iter().zip(&self.spec.stores);
         for (((_, target), pin), place) in stores.zip(&self.places.stores) {
             let subject = format!("target {}", pin.target);
-            accept_config(&subject, target.check_config().await)
-                .map_err(|failure| failure.placed(place))?;
+            tell(&asked(&pin.pin.plugin, &subject));
+            let judged = judged_config(&subject, &pin.pin.plugin, target.check_config()).await;
+            judged.map_err(|failure| failure.placed(place))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use drydock_engine::{Engine, NoCrash, RunHandle, StepRunner};
 use drydock_journal::{Journal, LockError, LockOwner, StateLock};
 use drydock_repository::{SigningKey, TrustedSigners};
 
-use super::prepare::Prepared;
+use super::prepare::{Prepared, Tell};
 use super::sanity::check_clock;
 use super::{Node, Work, Workshop};
 use crate::clock::SystemClock;
@@ -40,10 +40,10 @@ impl Ready {
         }
     }
 
-    async fn check_config(&self) -> Result<(), Failure> {
+    async fn check_config(&self, tell: Tell<'_>) -> Result<(), Failure> {
         match self {
-            Self::Backup(prepared) => prepared.check_config().await,
-            Self::Drill(prepared) => prepared.check_config().await,
+            Self::Backup(prepared) => prepared.check_config(tell).await,
+            Self::Drill(prepared) => prepared.check_config(tell).await,
         }
     }
 
@@ -116,8 +116,12 @@ impl Station {
     /// Whether a run of the schedule could be started, as far as that can be told without
     /// one: plugins admitted and of the right world, grants there, configurations accepted,
     /// keys and certificates readable. A drill on a node without an identity will be
-    /// skipped, which is in order.
-    pub async fn check(&self, schedule: &ScheduleName) -> Result<(), Failure> {
+    /// skipped, which is in order. `tell` hears what the check is at.
+    pub async fn check(
+        self: &Arc<Self>,
+        schedule: &ScheduleName,
+        tell: Tell<'_>,
+    ) -> Result<(), Failure> {
         let lacks_identity = self
             .workshop
             .node
@@ -132,24 +136,29 @@ impl Station {
         }
         let now = self.clock.now();
         let run = RunId::of(schedule, now, Some("check"));
-        let prepared = self.prepare(schedule, run, now, true)?;
-        prepared.check_config().await
+        tell("its plugins are compiled, and the files that it names are read");
+        let prepared = self.prepare(schedule, run, now, true).await?;
+        prepared.check_config(tell).await
     }
 
-    /// Blocks while plugins are compiled and files are read, out of the way of others.
-    fn prepare(
-        &self,
+    /// Compiles plugins and reads files, out of the way of others: whoever waits for it may
+    /// go away.
+    async fn prepare(
+        self: &Arc<Self>,
         schedule: &ScheduleName,
         run: RunId,
         due: UnixTime,
         by_hand: bool,
     ) -> Result<Ready, Failure> {
-        tokio::task::block_in_place(|| match self.workshop.node.work(schedule)? {
-            Work::Backup(_) => Prepared::new(self, schedule, run, due, by_hand)
-                .map(|prepared| Ready::Backup(Box::new(prepared))),
-            Work::Drill(work) => PreparedDrill::new(self, work, run, due, by_hand)
-                .map(|prepared| Ready::Drill(Box::new(prepared))),
-        })
+        let (station, schedule) = (Arc::clone(self), schedule.clone());
+        let preparing =
+            tokio::task::spawn_blocking(move || match station.workshop.node.work(&schedule)? {
+                Work::Backup(_) => Prepared::new(&station, &schedule, run, due, by_hand)
+                    .map(|prepared| Ready::Backup(Box::new(prepared))),
+                Work::Drill(work) => PreparedDrill::new(&station, work, run, due, by_hand)
+                    .map(|prepared| Ready::Drill(Box::new(prepared))),
+            });
+        preparing.await?
     }
 
     /// Refuses a schedule that is not there.
@@ -168,14 +177,14 @@ impl Station {
 
     /// Starts a new run of the schedule.
     pub async fn start(
-        &self,
+        self: &Arc<Self>,
         schedule: &ScheduleName,
         run: RunId,
         due: UnixTime,
         by_hand: bool,
     ) -> Result<RunHandle, Failure> {
-        let prepared = self.prepare(schedule, run, due, by_hand)?;
-        prepared.check_config().await?;
+        let prepared = self.prepare(schedule, run, due, by_hand).await?;
+        prepared.check_config(&|_| {}).await?;
         let spec = prepared.spec().clone();
         let engine = self.engine(prepared)?;
         Ok(engine.start(spec).await?)
@@ -183,9 +192,10 @@ impl Station {
 
     /// Takes a run up again. One that was pinned to other documents or plugins than
     /// those in force cannot go on: it is taken back.
-    pub async fn resume(&self, run: &RunId) -> Result<RunHandle, Failure> {
+    pub async fn resume(self: &Arc<Self>, run: &RunId) -> Result<RunHandle, Failure> {
         let pinned = self.pinned(run).await?;
-        let prepared = self.prepare(&pinned.schedule, run.clone(), pinned.due, pinned.by_hand)?;
+        let prepared = self.prepare(&pinned.schedule, run.clone(), pinned.due, pinned.by_hand);
+        let prepared = prepared.await?;
         let changed = changes(&pinned, prepared.spec());
         let handle = self.engine(prepared)?.resume(run).await?;
         if let Some(changed) = changed {

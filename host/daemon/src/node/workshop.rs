@@ -26,6 +26,10 @@ use crate::clock::SystemClock;
 use crate::environment::Surroundings;
 use crate::exit::{Chain, Failure};
 
+/// How long a plugin may think about a configuration: it has no power meanwhile, and
+/// parsing takes milliseconds.
+const CONFIG_WALL_MAX: Duration = Duration::from_secs(10);
+
 /// The process that compiles: this same program, even when its file was replaced since.
 pub fn compiler() -> Compiler {
     Compiler {
@@ -54,7 +58,7 @@ pub struct Workshop {
     /// Why no plugin can send requests, where that is wrong and not everything has to be
     /// sound.
     no_requests: Option<String>,
-    admitted: Mutex<BTreeMap<(String, Power), Arc<Plugin>>>,
+    admitted: Mutex<BTreeMap<(String, Power), Arc<Place>>>,
 }
 
 /// What a plugin is used for.
@@ -65,6 +69,10 @@ enum Power {
     /// To read: it can write to no folder, whatever its grants say.
     Reading,
 }
+
+/// Where an admitted plugin is to be found. Its lock is held while it is compiled, and
+/// that of all places is not: who needs another plugin does not wait for this one.
+type Place = Mutex<Option<Arc<Plugin>>>;
 
 impl Workshop {
     /// Sets the sandbox up. Call it on the process's runtime.
@@ -164,9 +172,9 @@ impl Workshop {
     }
 
     fn plugin_with(&self, name: &str, power: Power) -> Result<Arc<Plugin>, Failure> {
-        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (name.to_owned(), power);
-        if let Some(plugin) = admitted.get(&key) {
+        let place = self.place(name, power);
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plugin) = &*place {
             return Ok(Arc::clone(plugin));
         }
         let (component, is_built_in) = self.component(name)?;
@@ -194,8 +202,13 @@ impl Workshop {
         {
             return Err(Failure::usage(anyhow::anyhow!(why.clone())));
         }
-        admitted.insert(key, Arc::clone(&plugin));
+        *place = Some(Arc::clone(&plugin));
         Ok(plugin)
+    }
+
+    fn place(&self, name: &str, power: Power) -> Arc<Place> {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(admitted.entry((name.to_owned(), power)).or_default())
     }
 
     /// The plugin of that name for a step or target, the subject, of one of these worlds.
@@ -336,8 +349,24 @@ impl Workshop {
     }
 }
 
+/// Lets a plugin judge a configuration, and waits no longer than it may take: nobody waits
+/// for another's plugin.
+pub async fn judged_config(
+    subject: &str,
+    plugin: &str,
+    judged: impl Future<Output = Result<Vec<Finding>, drydock_core::Fault>>,
+) -> Result<(), Failure> {
+    match tokio::time::timeout(CONFIG_WALL_MAX, judged).await {
+        Ok(attempt) => accept_config(subject, attempt),
+        Err(_) => Err(Failure::failed(anyhow::anyhow!(
+            "plugin {plugin} does not say within {} s whether it accepts the configuration of {subject}: ask its author, or use another plugin",
+            CONFIG_WALL_MAX.as_secs()
+        ))),
+    }
+}
+
 /// Turns what a plugin says of its configuration into an error, if it is one.
-pub fn accept_config(
+fn accept_config(
     subject: &str,
     attempt: Result<Vec<Finding>, drydock_core::Fault>,
 ) -> Result<(), Failure> {
@@ -369,4 +398,19 @@ pub fn findings_of<T>(subject: &str, attempt: Attempt<T>) -> Result<T, drydock_c
         tracing::debug!(subject, plugin, "{line}");
     }
     attempt.result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plugin_that_never_answers_is_named_in_the_end() {
+        let judged = judged_config("step backup", "sloth", std::future::pending());
+        let failure = judged.await.unwrap_err();
+        assert_eq!(
+            failure.sentence(),
+            "plugin sloth does not say within 10 s whether it accepts the configuration of step backup: ask its author, or use another plugin"
+        );
+    }
 }

@@ -11,7 +11,7 @@ use drydock_core::plugin::EtcdCall;
 use drydock_core::{Fault, OutputId, StepName};
 use drydock_engine::model::Event;
 use drydock_engine::runner::Events;
-use drydock_sandbox::{BackupCall, BackupReport, Plugin, StepCall};
+use drydock_sandbox::{BackupCall, BackupReport, Plugin, StepCall, asked_to_stop};
 use tokio::sync::watch;
 
 use super::Attempts;
@@ -85,7 +85,7 @@ impl Backups {
         })?;
         let running = self.attempts.start(step, asked.attempt);
         let ready = match self.spool.keep_only(&asked.taken.outputs, asked.first) {
-            Ok(()) => self.room(&backup.plugin).await,
+            Ok(()) => self.while_wanted(self.room(&backup.plugin)).await,
             Err(fault) => Err(fault),
         };
         if let Err(fault) = ready {
@@ -104,6 +104,19 @@ impl Backups {
             tracing::info!(%step, level = ?finding.level, code = finding.code, "{}", finding.message);
         }
         done.result
+    }
+
+    /// Waits for it unless the run is to stop.
+    async fn while_wanted<T>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            biased;
+            done = work => done,
+            why = asked_to_stop(&mut stop) => Err(why),
+        }
     }
 
     /// Refuses to start where the spool cannot hold what the step may bring: the largest

@@ -9,7 +9,7 @@ use drydock_capability_local::ArchiveSummary;
 use drydock_capability_local::spool::SpoolReader;
 use drydock_core::{Clock, FactValue, Facts, Fault, Finding, ReadAt, UnixTime};
 use drydock_repository::recovery_point::Observed;
-use drydock_sandbox::StopSignal;
+use drydock_sandbox::{StopSignal, asked_to_stop};
 use drydock_snapshot::{
     Limits, Problems, SnapshotError, Source, StreamRefused, StreamSummary, Survey,
 };
@@ -253,9 +253,7 @@ impl FactGatherer {
         facts.set_text("snapshot.version", &status.version);
         resources::tell(&resources::named(survey.resource_counts()), facts);
         let lap = Lap::begin();
-        let live = self
-            .runtime
-            .block_on(live_members(self.etcd.clone(), status.revision));
+        let live = self.wanted(live_members(self.etcd.clone(), status.revision))?;
         tracing::info!(
             members_ms = lap.ms(),
             "the members were asked for their hash"
@@ -276,7 +274,7 @@ impl FactGatherer {
         let lap = Lap::begin();
         let witnesses = survey.witnesses().map_err(|error| unreadable(&error))?;
         witnesses::tell(&witnesses, facts);
-        let told = self.runtime.block_on(self.previous.ask());
+        let told = self.wanted(self.previous.ask())?;
         let last = told.last.as_ref();
         let etcd = last.and_then(|last| last.manifest.etcd.as_ref());
         let noted = etcd.map_or(&[][..], |etcd| &etcd.witnesses);
@@ -292,6 +290,19 @@ impl FactGatherer {
         let findings = self.previous.tell(told, observed, facts);
         tracing::info!(history_ms = lap.ms(), "the snapshot's history is compared");
         Ok(findings)
+    }
+
+    /// Waits for it, unless the run is to stop: a member or a target that says nothing must
+    /// not hold it up.
+    fn wanted<T>(&self, facts: impl Future<Output = T>) -> Result<T, Fault> {
+        let mut stop = self.stop.clone();
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                facts = facts => Ok(facts),
+                why = asked_to_stop(&mut stop) => Err(why),
+            }
+        })
     }
 
     /// The snapshot's own hash, and for each live member the hash that it should answer.

@@ -156,7 +156,9 @@ fn cleanup_overdue(seconds: u64) -> Fault {
 }
 
 fn not_passed(step: &StepName, name: &str, verdict: &Verdict) -> Fault {
-    let worst = verdict.findings.iter().max_by_key(|finding| finding.level);
+    // The first of the worst, since the others may follow from it.
+    let worst = verdict.findings.iter().rev();
+    let worst = worst.max_by_key(|finding| finding.level);
     let why = worst.map_or("it gave no reason", |finding| finding.message.as_str());
     let fault = Fault::permanent(
         "verification-failed",

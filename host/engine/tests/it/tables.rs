@@ -245,6 +245,29 @@ fn a_failed_verdict_leaves_nothing_behind() {
     );
 }
 
+/// The cause is what was found first, not what followed from it.
+#[test]
+fn a_failed_verdict_is_told_by_its_first_failure() {
+    let mut run = Run::new(&["s1"]);
+    run.take_all([opened(1), began("s1", 1, 10, 4), sealed(1, 15)]);
+    let found = [
+        (Level::Warning, "a page is odd"),
+        (Level::Failure, "the trailer differs"),
+        (Level::Failure, "no figure could be read"),
+    ];
+    let mut refused = judged(1, false);
+    if let Event::Judged { verdict, .. } = &mut refused {
+        let findings = found.map(|(level, told)| Finding::new(level, "c", told));
+        verdict.findings = findings.to_vec();
+    }
+    run.take(refused);
+    let ending = run.state.ending.expect("it ends by that");
+    assert_eq!(
+        ending.message,
+        "step verify did not pass db: the trailer differs"
+    );
+}
+
 fn aborted(store: &str, output: u32) -> Event {
     Event::UploadAborted {
         store: step(store),

@@ -8,7 +8,9 @@ use drydock_core::Fault;
 use wasmtime::component::Resource;
 
 use super::contract::etcd::{Host, Member, MemberHashKv, MemberStatus, SnapshotInfo};
+use crate::attempt::asked_to_stop;
 use crate::guest::{Answer, Guest};
+use crate::plugin::StopSignal;
 
 impl Host for Guest {
     async fn endpoints(&mut self) -> wasmtime::Result<Vec<String>> {
@@ -20,7 +22,7 @@ impl Host for Guest {
 
     async fn member_list(&mut self, endpoint: String) -> Answer<Vec<Member>> {
         let access = self.etcd.clone();
-        self.on_main(async move {
+        self.while_wanted(async move {
             let members = reach(&access)?.member_list(&endpoint).await?;
             Ok(members.into_iter().map(Into::into).collect())
         })
@@ -29,26 +31,51 @@ impl Host for Guest {
 
     async fn status(&mut self, endpoint: String) -> Answer<MemberStatus> {
         let access = self.etcd.clone();
-        self.on_main(async move { Ok(reach(&access)?.status(&endpoint).await?.into()) })
+        self.while_wanted(async move { Ok(reach(&access)?.status(&endpoint).await?.into()) })
             .await
     }
 
     async fn snapshot(&mut self, endpoint: String, into: Resource<Output>) -> Answer<SnapshotInfo> {
         let access = self.etcd.clone();
         let output = self.table.get(&into)?.clone();
-        self.on_main(async move {
+        let into = output.clone();
+        let poured = async move {
             let stream = reach(&access)?.snapshot(&endpoint).await?;
-            pour(stream, &output)
-                .await
-                .inspect_err(|fault| output.break_off(fault))
-        })
-        .await
+            pour(stream, &into).await
+        };
+        let poured = unless_stopped(self.context.stop.clone(), poured);
+        // Whatever ended the stream, what came of it is no artifact.
+        self.on_main(async move { poured.await.inspect_err(|fault| output.break_off(fault)) })
+            .await
     }
 
     async fn hash_kv(&mut self, endpoint: String, revision: i64) -> Answer<MemberHashKv> {
         let access = self.etcd.clone();
-        self.on_main(async move { Ok(reach(&access)?.hash_kv(&endpoint, revision).await?.into()) })
-            .await
+        self.while_wanted(
+            async move { Ok(reach(&access)?.hash_kv(&endpoint, revision).await?.into()) },
+        )
+        .await
+    }
+}
+
+impl Guest {
+    /// A call that ends with the run: a member that says nothing must not hold it up.
+    fn while_wanted<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> impl Future<Output = Answer<T>> + Send {
+        self.on_main(unless_stopped(self.context.stop.clone(), call))
+    }
+}
+
+async fn unless_stopped<T>(
+    mut stop: StopSignal,
+    call: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        done = call => done,
+        why = asked_to_stop(&mut stop) => Err(why),
     }
 }
 

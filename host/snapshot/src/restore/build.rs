@@ -122,9 +122,10 @@ impl Building {
         &self,
         from: &File,
         bytes: u64,
+        stop: fn() -> bool,
         each: impl FnMut(Range<u64>),
     ) -> Result<CopiedBy, RestoreError> {
-        let copied = copy(from, &self.file, bytes, each);
+        let copied = copy(from, &self.file, bytes, stop, each);
         copied.map_err(RestoreError::io("copy the snapshot to", &self.database))
     }
 
@@ -154,6 +155,7 @@ pub(crate) fn copy_and_check(
     original: &Original<'_>,
     cluster: &InitialCluster,
     members: &[Building],
+    stop: fn() -> bool,
 ) -> Result<Copied, RestoreError> {
     let (first, others) = members
         .split_first()
@@ -165,7 +167,7 @@ pub(crate) fn copy_and_check(
         let trailer = original.trailer;
         let synced = scope.spawn(move || first.sync_behind(&copied));
         let hash = scope.spawn(move || check_trailer(&first.file, trailer, &pieces));
-        let by = first.copy_of(original.file, original.body, |piece| {
+        let by = first.copy_of(original.file, original.body, stop, |piece| {
             // Without a trailer to check nobody listens, nor after a failure.
             let _ = to_hash.send(piece.clone());
             let _ = to_sync.send(piece);
@@ -173,7 +175,7 @@ pub(crate) fn copy_and_check(
         drop((to_hash, to_sync));
         let first_by = by?;
         let clone = |other: &'_ Building| {
-            let by = other.copy_of(&first.file, original.body, |_| {})?;
+            let by = other.copy_of(&first.file, original.body, stop, |_| {})?;
             other.sync_early().map(|()| by)
         };
         let rest: Vec<_> = others

@@ -29,11 +29,12 @@ pub enum CopiedBy {
 }
 
 /// Copies the first `bytes` of `from` to `to`, which is empty, and calls `each`
-/// with what has arrived.
+/// with what has arrived; ends early when it is to `stop`.
 pub(crate) fn copy(
     from: &File,
     to: &File,
     bytes: u64,
+    stop: fn() -> bool,
     mut each: impl FnMut(Range<u64>),
 ) -> io::Result<CopiedBy> {
     if ioctl_ficlone(to, from).is_ok() {
@@ -44,6 +45,9 @@ pub(crate) fn copy(
     let mut by = CopiedBy::Kernel;
     let mut done = 0;
     while done < bytes {
+        if stop() {
+            return Err(io::Error::other("it was interrupted"));
+        }
         let wanted = (bytes - done).min(PIECE_BYTES);
         let copied = match by {
             CopiedBy::ReadWrite => read_and_write(from, to, done, wanted)?,

@@ -126,6 +126,9 @@ pub enum RestoreError {
         /// Bytes that will be written.
         needed: u64,
     },
+    /// [`Watch::stop`](super::Watch::stop) said so.
+    #[error("the restore was interrupted; nothing is left behind")]
+    Interrupted,
     /// The system refused something.
     #[error("cannot {doing} {}", path.display())]
     Io {

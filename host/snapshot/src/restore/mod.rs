@@ -69,18 +69,52 @@ pub use request::{BUMP_REVISIONS, Bump, Phase, Request, Restored, RestoredMember
 /// # Errors
 /// [`RestoreError`]; nothing is left behind then.
 pub fn restore(source: &SnapshotFile, request: &Request) -> Result<Restored, RestoreError> {
-    restore_watched(source, request, &|_| {})
+    let watch = Watch {
+        ended: &|_| {},
+        stop: || false,
+    };
+    restore_watched(source, request, &watch)
 }
 
-/// The same, telling `watch` of every phase that has ended.
+/// Who looks on while a restore works.
+pub struct Watch<'a> {
+    /// Hears of every phase that has ended.
+    pub ended: &'a dyn Fn(Phase),
+    /// Asked at every piece, from several threads: whether to take everything back. Once
+    /// the first folder is in its place nobody asks any more.
+    pub stop: fn() -> bool,
+}
+
+/// The same with somebody who looks on.
 ///
 /// # Errors
-/// As [`restore`].
+/// As [`restore`], and [`RestoreError::Interrupted`].
 pub fn restore_watched(
     source: &SnapshotFile,
     request: &Request,
-    watch: &dyn Fn(Phase),
+    watch: &Watch<'_>,
 ) -> Result<Restored, RestoreError> {
+    carry_out(source, request, watch).map_err(|error| match error {
+        RestoreError::Io { .. } if (watch.stop)() => RestoreError::Interrupted,
+        error => error,
+    })
+}
+
+impl Watch<'_> {
+    fn go_on(&self) -> Result<(), RestoreError> {
+        if (self.stop)() {
+            return Err(RestoreError::Interrupted);
+        }
+        Ok(())
+    }
+}
+
+fn carry_out(
+    source: &SnapshotFile,
+    request: &Request,
+    watching: &Watch<'_>,
+) -> Result<Restored, RestoreError> {
+    let watch = watching.ended;
     let request = &request.checked()?;
     request.check_places()?;
     let chosen = request.chosen()?;
@@ -90,7 +124,7 @@ pub fn restore_watched(
     space::check(&staging, original.file, original.body, chosen.len() as u64)?;
     let started = Instant::now();
     let members = request.begin(&staging, &chosen)?;
-    let copied = copy_and_check(&original, &request.cluster, &members)?;
+    let copied = copy_and_check(&original, &request.cluster, &members, watching.stop)?;
     copied.findings.check_version()?;
     let bumped_to = request.bump.target(&copied.findings)?;
     watch(Phase::Copied);
@@ -101,6 +135,7 @@ pub fn restore_watched(
     let written_at = Instant::now();
     let mut restored = request.report(&staging, &chosen, &copied);
     drop(members);
+    watching.go_on()?;
     staging.place(watch)?;
     restored.bumped_to = bumped_to;
     restored.database_bytes = patch.bytes();

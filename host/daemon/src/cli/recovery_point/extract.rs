@@ -25,6 +25,7 @@ use super::unpack::{self, Unpacked};
 use crate::cli::args::Output;
 use crate::cli::shelf::{Found, Shelf};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::interrupt;
 
 /// What the name of an unfinished folder ends in.
 const PARTIAL: &str = ".partial";
@@ -200,6 +201,7 @@ impl Site {
         archive.rewind()?;
         let mut partial = self.partial()?;
         let place = self.into.display();
+        let archive = interrupt::Heeding(archive);
         let unpacked = unpack::unpack(archive, partial.folder.as_fd(), owners);
         let unpacked = unpacked
             .map_err(anyhow::Error::from)
@@ -229,6 +231,7 @@ impl Site {
 
     /// The one step by which the folder is there.
     fn put(&self, partial: &mut Partial) -> anyhow::Result<()> {
+        anyhow::ensure!(!interrupt::asked(), "it was interrupted");
         let path = partial.path.as_deref().unwrap_or(&self.into);
         fs::rename(path, &self.into).context("the finished folder cannot be renamed")?;
         partial.path = None;

@@ -47,6 +47,7 @@ pub(super) async fn fetch(global: &Global, asked: FetchArgs) -> Outcome {
     };
     let to = asked.to.as_deref().unwrap_or(Path::new("."));
     one_file_for_one(to, &artifacts)?;
+    let _made = MadeFolder::to_be(to);
     let mut rows = Vec::new();
     for artifact in &artifacts {
         let path = destination(to, artifact, asked.sealed)?;
@@ -180,6 +181,22 @@ fn one_file_for_one(to: &Path, artifacts: &[&Artifact]) -> Result<(), Failure> {
 /// A folder that is there, or a name without an extension.
 fn is_folder(to: &Path) -> bool {
     to.is_dir() || to.extension().is_none()
+}
+
+/// A folder that is about to be made; one that stays empty goes again.
+struct MadeFolder(Option<PathBuf>);
+
+impl MadeFolder {
+    fn to_be(to: &Path) -> Self {
+        Self((is_folder(to) && !to.exists()).then(|| to.to_owned()))
+    }
+}
+
+impl Drop for MadeFolder {
+    fn drop(&mut self) {
+        // What holds something is not removed by this.
+        let _ = self.0.as_ref().map(fs::remove_dir);
+    }
 }
 
 /// Where an artifact goes: into a folder under its own name, or to the file itself.

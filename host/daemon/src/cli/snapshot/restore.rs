@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use drydock_snapshot::SnapshotFile;
 use drydock_snapshot::restore::{
-    BUMP_REVISIONS, Bump, InitialCluster, Request, RestoreError, Restored, current_revision,
+    BUMP_REVISIONS, Bump, InitialCluster, Request, RestoreError, Restored, Watch, current_revision,
     restore_watched,
 };
 
@@ -23,6 +23,7 @@ use crate::cli::args::{BumpRevision, Global, RestoreArgs};
 use crate::cli::print;
 use crate::crash::Kill;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::interrupt::{self, Interrupts};
 use crate::steps::random_hex;
 use memory::{Memory, Remembered};
 
@@ -106,15 +107,21 @@ fn end(args: &RestoreArgs, memory: &Memory, restored: &Restored, kept: &Remember
     exit
 }
 
-/// Restores, and dies on the way if a test wants that.
+/// Restores, takes everything back at an interrupt, and dies on the way if a test wants
+/// that.
 fn carry_out(file: &SnapshotFile, request: &Request) -> Result<Restored, Failure> {
+    let _interrupts = Interrupts::heed(Exit::Failed)?;
     let kill = Kill::from_environment();
     let phases = Cell::new(0);
-    let watch = |_| {
+    let ended = |_| {
         phases.set(phases.get() + 1);
         if let Some(kill) = &kill {
             kill.after_phase(phases.get());
         }
+    };
+    let watch = Watch {
+        ended: &ended,
+        stop: interrupt::asked,
     };
     restore_watched(file, request, &watch).map_err(|error| refused(file, error))
 }

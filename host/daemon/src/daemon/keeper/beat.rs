@@ -23,7 +23,7 @@ impl Keeper {
         if self.health.clock.is_none() && self.may_ask_journal() {
             match self.phase {
                 Phase::Waiting if self.chores.is_empty() => self.take_up().await,
-                Phase::TakingUp if self.count(Stage::Beginning) == 0 => {
+                Phase::TakingUp(until) if self.has_taken_up(until) => {
                     self.start_pending(now).await;
                 }
                 Phase::Serving => self.plan(now).await,
@@ -79,7 +79,7 @@ impl Keeper {
         let now = Instant::now();
         self.health.beat = now;
         self.health.draining = self.is_draining();
-        self.health.starting = matches!(self.phase, Phase::Waiting | Phase::TakingUp);
+        self.health.starting = matches!(self.phase, Phase::Waiting | Phase::TakingUp(_));
         self.health.tick_age = self.station.borrow().workshop.tick_age();
         self.shown.send_replace(self.health.clone());
         let metrics = &self.metrics;

@@ -1,12 +1,15 @@
 //! Deciding what is due, and what the last process left undone.
 
+use std::time::Instant;
+
 use drydock_core::UnixTime;
 use drydock_journal::Occurrence;
 use drydock_schedule::{ActiveRun, Activity, Decision, OccurrenceEnd, next_wake, plan};
 
 use super::chores::Chore;
-use super::{Keeper, Order, Phase, Task};
+use super::{Keeper, Order, Phase, Stage, TAKE_UP_WALL_MAX, Task};
 use crate::daemon::agenda::{self, Patience};
+use crate::daemon::past;
 
 /// What a run is told that has to make room.
 const REPLACED: &str =
@@ -29,7 +32,13 @@ impl Keeper {
             let run = self.with_activity(run);
             self.attend(run, row.due, Task::TakeUp);
         }
-        self.phase = Phase::TakingUp;
+        self.phase = Phase::TakingUp(Instant::now() + TAKE_UP_WALL_MAX);
+    }
+
+    /// Whether planning may begin: all that is unfinished was taken up, or is at it for so
+    /// long that it counts as under way.
+    pub(super) fn has_taken_up(&self, until: Instant) -> bool {
+        self.count(Stage::Beginning) == 0 || until <= Instant::now()
     }
 
     /// The journal does not tell what a run does; its schedule does, if it is still there.
@@ -46,6 +55,12 @@ impl Keeper {
         let Some(pending) = self.journal(|journal| journal.pending_occurrences()).await else {
             return;
         };
+        for (run, attended) in &self.attended {
+            if attended.stage == Stage::Beginning {
+                tracing::warn!(%run, "the run is still being taken up, others go on");
+                self.plan.resumed(attended.active(run));
+            }
+        }
         for occurrence in pending {
             self.start_one_pending(occurrence, now);
         }
@@ -90,6 +105,9 @@ impl Keeper {
         };
         tracing::error!(%schedule, %run, %due, outcome = "Failed", "the occurrence ended: {why}");
         self.metrics.occurrence(&schedule, "Failed");
+        if planned.is_some() {
+            self.last_ended(&schedule, Some(past::not_started(due, why)));
+        }
         self.chores.push_back(Chore::Fail {
             schedule,
             due,

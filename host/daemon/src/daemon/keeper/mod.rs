@@ -22,12 +22,13 @@ use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};
 
 use super::attendant::{Attendant, Order, Task, Told};
 use super::health::Health;
-use super::lookout::{News, Renewed, check_all};
+use super::lookout::{News, Renewed};
 use super::metrics::Metrics;
 use super::{notify, past};
 use crate::clock::SystemClock;
 use crate::crash::Kill;
-use crate::exit::{Chain, Failure};
+use crate::exit::{Chain, Exit, Failure};
+use crate::interrupt;
 use crate::node::Station;
 use chores::Chore;
 use signals::Signal;
@@ -36,9 +37,14 @@ pub use signals::Signals;
 /// The longest time between two beats.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// How long the daemon waits for runs to be left where they are. They give way at once,
-/// unless one is just being prepared: a compiler that it waits for cannot be cut off.
-const SUSPEND_MAX: Duration = Duration::from_secs(5);
+/// How long planning waits for unfinished runs to be taken up: one whose plugin takes a
+/// minute to compile counts as under way meanwhile, and holds nobody else up.
+const TAKE_UP_WALL_MAX: Duration = Duration::from_secs(10);
+
+/// From the moment at which runs are left for the next start to the end of the process, at
+/// most. Leaving a run takes milliseconds; what hangs then, a disk or a plugin, ends with
+/// the process, as in a crash.
+const LAST_WALL_MAX: Duration = Duration::from_millis(2_500);
 
 /// Orders to an attendant that wait: each is given once at most.
 const ORDERS_QUEUE_MAX: usize = 4;
@@ -82,13 +88,13 @@ pub struct Keeper {
 enum Phase {
     /// Nothing was taken up yet: the clock is behind, or the journal is silent.
     Waiting,
-    /// Unfinished runs are being taken up.
-    TakingUp,
+    /// Unfinished runs are being taken up, until then at most.
+    TakingUp(Instant),
     Serving,
     /// Runs may end until then.
     Draining(Instant),
     /// Runs were told to stop where they are, and are waited for until then.
-    Suspending(Instant),
+    Suspending,
 }
 
 /// A run that has an attendant.
@@ -158,7 +164,6 @@ impl Keeper {
             }
             self.beat().await;
         }
-        tracing::info!("the daemon has stopped");
         Ok(())
     }
 
@@ -168,12 +173,8 @@ impl Keeper {
         if SystemClock.is_moved() {
             tracing::warn!("a test moves the clock by DRYDOCK_TEST_CLOCK_OFFSET");
         }
-        let Some(cannot_run) = self.first_check(&station).await else {
-            return;
-        };
         self.chores.push_back(Chore::PutInForce(Box::new(Renewed {
             station: Arc::clone(&station),
-            cannot_run,
             waiting: Vec::new(),
         })));
         self.beat().await;
@@ -189,22 +190,6 @@ impl Keeper {
         notify::ready(&self.status());
     }
 
-    /// Checks the first documents, alive and open to signals; none when told to stop.
-    async fn first_check(&mut self, station: &Station) -> Option<BTreeMap<ScheduleName, String>> {
-        let check = check_all(station);
-        tokio::pin!(check);
-        loop {
-            tokio::select! {
-                cannot_run = &mut check => return Some(cannot_run),
-                signal = self.lines.signals.next() => self.signal(signal),
-                () = tokio::time::sleep(BEAT) => self.show(),
-            }
-            if self.is_draining() {
-                return None;
-            }
-        }
-    }
-
     fn station(&self) -> Arc<Station> {
         Arc::clone(&self.station.borrow())
     }
@@ -213,9 +198,7 @@ impl Keeper {
     fn pause(&self) -> Duration {
         let due = match self.phase {
             Phase::Serving => self.wake.map(|wake| SystemClock.until(wake)),
-            Phase::Draining(until) | Phase::Suspending(until) => {
-                Some(until.saturating_duration_since(Instant::now()))
-            }
+            Phase::Draining(until) => Some(until.saturating_duration_since(Instant::now())),
             _ => None,
         };
         // What waits for the journal waits for the next beat, and not in a tight loop.
@@ -226,13 +209,11 @@ impl Keeper {
     }
 
     fn is_draining(&self) -> bool {
-        matches!(self.phase, Phase::Draining(_) | Phase::Suspending(_))
+        matches!(self.phase, Phase::Draining(_) | Phase::Suspending)
     }
 
     fn is_over(&self) -> bool {
-        let left = self.attended.is_empty() && self.attendants.is_empty();
-        let is_late = matches!(self.phase, Phase::Suspending(until) if until <= Instant::now());
-        (self.is_draining() && left) || is_late
+        self.is_draining() && self.attended.is_empty() && self.attendants.is_empty()
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -245,7 +226,7 @@ impl Keeper {
                 // One that waits already will do.
                 let _ = self.lines.asks.try_send(());
             }
-            (Signal::Stop, Phase::Draining(_) | Phase::Suspending(_)) => self.suspend(),
+            (Signal::Stop, Phase::Draining(_) | Phase::Suspending) => self.suspend(),
             (Signal::Stop, _) => self.drain(),
         }
     }
@@ -272,14 +253,16 @@ impl Keeper {
     }
 
     fn suspend(&mut self) {
-        if matches!(self.phase, Phase::Suspending(_)) {
-            return;
+        if self.phase == Phase::Suspending {
+            // Asked once more: whatever does not stop ends with the process.
+            return interrupt::end_within(Duration::ZERO, Exit::Done);
         }
         tracing::warn!(
             runs = self.count(Stage::Running),
             "runs that have not ended are left for the next start"
         );
-        self.phase = Phase::Suspending(Instant::now() + SUSPEND_MAX);
+        self.phase = Phase::Suspending;
+        interrupt::end_within(LAST_WALL_MAX, Exit::Done);
         self.order_all(&Order::Suspend);
     }
 

@@ -1,6 +1,5 @@
 //! New documents, and those that were refused.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use drydock_core::{ScheduleName, UnixTime};
@@ -8,6 +7,8 @@ use drydock_core::{ScheduleName, UnixTime};
 use super::chores::Chore;
 use super::{Keeper, News, Renewed, notify, past};
 use crate::daemon::agenda;
+use crate::daemon::checks::{Check, CheckState};
+use crate::daemon::health::Unchecked;
 use crate::exit::Chain;
 
 impl Keeper {
@@ -23,7 +24,9 @@ impl Keeper {
                 self.chores.push_back(Chore::PutInForce(renewed));
             }
             News::Refused(why) => self.refuse(why),
-            News::Checked(cannot_run) => return self.checked(cannot_run),
+            News::Checks(checks) => {
+                return checks.into_iter().for_each(|check| self.checked(check));
+            }
         }
         if std::mem::take(&mut self.reload_asked) {
             notify::ready(&self.status());
@@ -72,6 +75,13 @@ impl Keeper {
         self.health.documents = None;
         self.health.schedules = names.len();
         self.wake = Some(now);
+        self.health
+            .cannot_run
+            .retain(|name, _| names.contains(name));
+        self.health.last_ends.retain(|name, _| names.contains(name));
+        let waits = Unchecked::at("it waits for its turn");
+        let unchecked = names.iter().map(|name| (name.clone(), waits.clone()));
+        self.health.unchecked = unchecked.collect();
         self.take_over(*renewed);
         self.show_past(added.iter().map(|name| (*name).to_owned()).collect())
             .await;
@@ -79,11 +89,7 @@ impl Keeper {
     }
 
     fn take_over(&mut self, renewed: Renewed) {
-        let Renewed {
-            station,
-            cannot_run,
-            waiting,
-        } = renewed;
+        let Renewed { station, waiting } = renewed;
         for key in waiting {
             tracing::warn!(
                 key,
@@ -94,42 +100,67 @@ impl Keeper {
             let next = planned.timetable.next_after(planned.decided);
             self.metrics.next_due(&planned.schedule, next);
         }
-        self.checked(cannot_run);
         if !Arc::ptr_eq(&station, &self.station()) {
             self.station.send_replace(station);
         }
     }
 
-    /// Takes in which schedules cannot run, and says what is new about it.
-    fn checked(&mut self, cannot_run: BTreeMap<ScheduleName, String>) {
-        for planned in &self.plan.schedules {
-            let schedule = &planned.schedule;
-            let why = cannot_run.get(schedule);
-            self.metrics.runnable(schedule, why.is_none());
-            if let Some(why) = why
-                && self.health.cannot_run.get(schedule) != Some(why)
-            {
+    /// Takes in how the check of a schedule stands, and says what is new about it. One of
+    /// other documents than those in force says nothing.
+    fn checked(&mut self, check: Check) {
+        let Check {
+            station,
+            schedule,
+            state,
+        } = check;
+        if !Arc::ptr_eq(&station, &self.station())
+            || agenda::find(&self.plan.schedules, &schedule).is_none()
+        {
+            return;
+        }
+        let why = match state {
+            CheckState::At(what) => {
+                // Of one that was checked before, the last answer stands meanwhile.
+                if let Some(unchecked) = self.health.unchecked.get_mut(&schedule) {
+                    *unchecked = Unchecked::at(what);
+                }
+                return;
+            }
+            CheckState::Passed => None,
+            CheckState::CannotRun(why) => Some(why),
+        };
+        self.health.unchecked.remove(&schedule);
+        self.metrics.runnable(&schedule, why.is_none());
+        let before = self.health.cannot_run.remove(&schedule);
+        match &why {
+            Some(why) if before.as_ref() != Some(why) => {
                 tracing::error!(%schedule, "the schedule cannot run as things are, others go on: {why}");
             }
-            if why.is_none() && self.health.cannot_run.contains_key(schedule) {
-                tracing::info!(%schedule, "the schedule can run again");
-            }
+            None if before.is_some() => tracing::info!(%schedule, "the schedule can run again"),
+            _ => {}
         }
-        self.health.cannot_run = cannot_run;
+        self.health
+            .cannot_run
+            .extend(why.map(|why| (schedule, why)));
     }
 
-    /// Fills the gauges of the past for schedules that have just come into force.
+    /// Shows the past of schedules that have just come into force.
     async fn show_past(&mut self, added: Vec<String>) {
-        let views = self
+        let past = self
             .journal(move |journal| {
-                let names = added.into_iter().map(ScheduleName::new);
-                Ok(names
-                    .flat_map(|name| past::last_good(journal, &name))
-                    .collect::<Vec<_>>())
+                let occurrences = journal.last_occurrences()?;
+                let of = |name: String| {
+                    let schedule = ScheduleName::new(name);
+                    let good = past::last_good(journal, &schedule);
+                    let end = past::last_end(journal, &occurrences, &schedule)?;
+                    Ok((schedule, good, end))
+                };
+                added.into_iter().map(of).collect::<Result<Vec<_>, _>>()
             })
             .await;
-        for view in views.iter().flatten() {
-            self.metrics.left(view);
+        for (schedule, good, end) in past.into_iter().flatten() {
+            good.iter().for_each(|view| self.metrics.left(view));
+            self.last_ended(&schedule, end);
         }
     }
 }

@@ -3,11 +3,12 @@
 use drydock_core::{RunId, ScheduleName};
 use drydock_engine::RunView;
 use drydock_engine::model::Outcome;
+use drydock_engine::view::FaultView;
 
 use super::chores::Chore;
 use super::{Keeper, Stage, Told};
 use crate::clock::SystemClock;
-use crate::daemon::agenda;
+use crate::daemon::{agenda, past};
 
 impl Keeper {
     pub(super) fn told(&mut self, run: &RunId, told: Told) {
@@ -61,6 +62,7 @@ impl Keeper {
         tracing::error!(%run, %schedule, %due, outcome = "Failed", "the occurrence ended, its run could not be started: {why}");
         self.metrics.occurrence(&schedule, "Failed");
         self.cannot_run(&schedule, why.clone());
+        self.last_ended(&schedule, Some(past::not_started(due, &why)));
         self.chores.push_back(Chore::Fail { schedule, due, why });
         self.over(run);
     }
@@ -81,6 +83,10 @@ impl Keeper {
         let schedule = view.schedule.clone();
         if agenda::find(&self.plan.schedules, &schedule).is_some() {
             self.metrics.ended(view);
+            if let Some(outcome) = &view.outcome {
+                let ended = past::told(run, outcome);
+                self.last_ended(&schedule, ended);
+            }
         }
         tell(run, view);
         self.chores.push_back(Chore::Prune(schedule));
@@ -91,6 +97,14 @@ impl Keeper {
         self.plan.ended(run);
         self.health.stuck.remove(run);
         self.attended.remove(run);
+    }
+
+    /// Keeps why the schedule's last run is to be looked at, until one succeeds.
+    pub(super) fn last_ended(&mut self, schedule: &ScheduleName, problem: Option<String>) {
+        match problem {
+            Some(problem) => self.health.last_ends.insert(schedule.clone(), problem),
+            None => self.health.last_ends.remove(schedule),
+        };
     }
 
     fn cannot_run(&mut self, schedule: &ScheduleName, why: String) {
@@ -116,7 +130,10 @@ fn tell(run: &RunId, view: &RunView) {
             tracing::warn!(%run, %schedule, %due, outcome = word, seconds, bytes, "the run has ended: {}", reasons.join("; "));
         }
         Outcome::Failed { fault } => {
-            let step = view.faults.last().map_or("", |fault| fault.effect);
+            // What failed first with it; a cleanup that failed afterwards is another story.
+            let is_cause = |kept: &&FaultView| kept.fault.code == fault.code;
+            let step = view.faults.iter().find(is_cause);
+            let step = step.map_or("", |fault| fault.effect);
             tracing::error!(%run, %schedule, %due, outcome = word, step, code = fault.code, seconds, bytes, "the run has ended: {}", fault.message);
         }
     }

@@ -24,6 +24,7 @@ fn health_and_metrics_are_answered_and_nothing_else() {
         "started",
         "serving",
         "schedules",
+        "outcomes",
         "runs",
     ] {
         assert!(

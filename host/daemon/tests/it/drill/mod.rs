@@ -1,7 +1,7 @@
 //! Drills on real etcd, out of recovery points that real runs made.
 
 mod data;
-mod kit;
+pub mod kit;
 mod kubernetes;
 mod machine;
 mod page;

@@ -94,7 +94,11 @@ fn without_an_identity_the_occurrence_is_skipped_and_says_why() {
     assert_eq!(ends[0].end, "Skipped");
     assert_eq!(ends[0].reason.as_deref(), Some(why));
     let listed = node.world.drydock(&["run", "list"]).ok().stdout;
-    assert!(listed.contains(&format!("Skipped: {why}")), "{listed}");
+    let line = listed.lines().find(|line| line.contains("Skipped"));
+    assert!(
+        line.is_some_and(|line| line.contains(&why[..100])),
+        "{listed}"
+    );
     let listed = node.world.drydock(&["schedule", "list"]).ok().stdout;
     assert!(listed.contains("Skipped"), "{listed}");
     assert_eq!(node.marks(), Vec::<String>::new());

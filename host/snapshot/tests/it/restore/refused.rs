@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drydock_snapshot::SnapshotFile;
-use drydock_snapshot::restore::{Bump, Request, restore};
+use drydock_snapshot::restore::{Bump, Request, RestoreError, Watch, restore, restore_watched};
 use tempfile::TempDir;
 
 use crate::files::{Image, open};
@@ -347,4 +347,20 @@ fn a_half_restore_that_somebody_used_is_left_alone() {
         .expect("it is ours");
     restore(&open(FIXTURE), &request).expect("the half one is taken back");
     assert!(!first.exists() && !hidden.exists());
+}
+
+/// Whoever interrupts a restore finds nothing of it, whenever that was.
+#[test]
+fn an_interrupted_restore_leaves_nothing() {
+    let place = Place::new();
+    let request = place.request();
+    let before = everything(place.path());
+    let watch = Watch {
+        ended: &|_| {},
+        stop: || true,
+    };
+    let error = restore_watched(&open(FIXTURE), &request, &watch).expect_err("it is to stop");
+    assert!(matches!(error, RestoreError::Interrupted), "{error:?}");
+    assert_eq!(everything(place.path()), before);
+    restore(&open(FIXTURE), &request).expect("the place is free");
 }
