@@ -224,8 +224,8 @@ fn files(function: &str) -> Option<&'static [Request]> {
         .rsplit_once('.')
         .map_or(function, |(_, method)| method);
     Some(match method {
-        "open" | "read-range" | "read-bytes" | "sha256" | "size" | "list" | "free" | "walk"
-        | "next" | "skip" | "look" | "append" => &[FilesRead, FilesWrite],
+        "open" | "is-mounted" | "read-range" | "read-bytes" | "sha256" | "size" | "list"
+        | "free" | "walk" | "next" | "skip" | "look" | "append" => &[FilesRead, FilesWrite],
         "write-at" | "write-bytes-at" | "sync" | "link-if-absent" | "remove" => &[FilesWrite],
         _ => return None,
     })
