@@ -40,7 +40,9 @@ async fn play(acts: impl Iterator<Item = Act>, golden: &str) {
     }
     assert!(wrong.is_empty(), "{wrong}");
     let folder = scene.store().display().to_string();
-    assert_told(golden, &told.replace(&folder, "<store>"));
+    let granted = scene.granted().display().to_string();
+    let told = told.replace(&folder, "<store>");
+    assert_told(golden, &told.replace(&granted, "<granted>"));
 }
 
 /// The sentences, or what it saw.
