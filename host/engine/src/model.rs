@@ -68,12 +68,22 @@ pub struct DrillPin {
     pub api_server: bool,
 }
 
+/// How a drill ended that could be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DrillVerdict {
+    Passed,
+    Failed,
+    /// There was nothing to compare, so that nothing is proven and nothing is wrong.
+    Skipped,
+}
+
 /// What a drill found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DrillResult {
     pub recovery_point: RecoveryPointName,
-    pub passed: bool,
+    pub verdict: DrillVerdict,
     /// Why it did not pass, in a sentence.
     pub reason: Option<String>,
     pub checks: u32,
@@ -504,7 +514,7 @@ impl Effect {
 }
 
 impl Outcome {
-    /// Whether the recovery point exists at one target at least, or passed the drill.
+    /// Whether the recovery point exists at one target at least, or did not fail the drill.
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Degraded { .. })

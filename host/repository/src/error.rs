@@ -204,6 +204,20 @@ impl RepositoryError {
         matches!(self, Self::Target { source, .. } if source.class.is_retryable())
     }
 
+    /// Whether it says that a stored artifact is gone, or is not what its manifest says. All
+    /// else is a matter of the target, of this machine or of who asks.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Missing { .. }
+            | Self::Damaged { .. }
+            | Self::PlainMismatch { .. }
+            | Self::Unreadable { .. } => true,
+            Self::Unseal { source, .. } => matches!(source, UnsealError::Damaged(_)),
+            _ => false,
+        }
+    }
+
     fn class(&self) -> ErrorClass {
         match self {
             Self::Target { source, .. } => source.class,

@@ -37,10 +37,14 @@ const DIGEST_CHARS: usize = 16;
 pub enum MarkKind {
     /// It was restored into a scratch etcd, and everything was as the manifest says.
     Drilled,
-    /// Its data was found to be not what the manifest says, or not to be restorable.
+    /// A drill found its data to be not what the manifest says, or not to be restorable.
     Failed,
     /// It was restored, and the cluster's revisions were bumped.
     Restored,
+    /// Every object was read back, and is what the manifest says.
+    Verified,
+    /// Reading back found an object that is gone, or not what the manifest says.
+    Damaged,
 }
 
 /// A mark.
@@ -58,7 +62,7 @@ pub struct Mark {
     pub at: UnixTime,
     /// The node that found it.
     pub node: String,
-    /// Why the kind is `failed`, in a sentence; null otherwise.
+    /// Why the kind is `failed` or `damaged`, in a sentence; null otherwise.
     pub reason: Option<String>,
     pub checks: Vec<MarkCheck>,
     /// From the first byte that was fetched to a cluster that answers; null where it did
@@ -124,7 +128,13 @@ pub enum MarkError {
 }
 
 impl MarkKind {
-    pub const ALL: [Self; 3] = [Self::Drilled, Self::Failed, Self::Restored];
+    pub const ALL: [Self; 5] = [
+        Self::Drilled,
+        Self::Failed,
+        Self::Restored,
+        Self::Verified,
+        Self::Damaged,
+    ];
 
     /// The word in names and manifests.
     #[must_use]
@@ -133,6 +143,17 @@ impl MarkKind {
             Self::Drilled => "drilled",
             Self::Failed => "failed",
             Self::Restored => "restored",
+            Self::Verified => "verified",
+            Self::Damaged => "damaged",
+        }
+    }
+
+    /// Whether it says that the recovery point is as it should be.
+    #[must_use]
+    pub fn is_good(self) -> bool {
+        match self {
+            Self::Drilled | Self::Verified | Self::Restored => true,
+            Self::Failed | Self::Damaged => false,
         }
     }
 }

@@ -18,6 +18,7 @@ mod known;
 mod lineage;
 mod list;
 mod marks;
+mod state;
 mod verify;
 
 pub use crate::names::due_stamp;
@@ -27,6 +28,7 @@ pub use known::KnownRevision;
 pub use lineage::{Ancestry, LINEAGE_UNKNOWN, Observed, Succession};
 pub use list::{Foreign, Listed, Listing, Standing};
 pub use marks::{FoundMark, MarkStanding};
+pub use state::State;
 pub use verify::{ArtifactCheck, Verified};
 
 /// Recovery points at one target, believed when one of `signers` signed them.

@@ -53,7 +53,7 @@
 //! the file whatever it holds.
 //!
 //! **Invariant:** a figure is given only for a file whose whole structure was
-//! found sound.
+//! found sound, and which is etcd's: other programs write bbolt files too.
 //!
 //! **Invariant:** values of keys appear in no error and no log; a problem names
 //! a page and an element.
@@ -74,6 +74,7 @@ pub mod inspect;
 mod look;
 mod meta;
 mod mvcc;
+mod origin;
 mod page;
 mod pageset;
 mod prefix;

@@ -5,6 +5,7 @@ use crate::error::SnapshotError;
 use crate::history::{LeafFacts, Unit};
 use crate::index::{Gather, KeyIndex, RowPlace};
 use crate::mvcc::{Pair, Row};
+use crate::origin::CONSISTENT_INDEX;
 use crate::page::{Bounds, BucketRoot, Entry, Leaf, Page};
 use crate::prefix::{Candidates, Prefixes};
 use crate::problem::Problem;
@@ -51,21 +52,22 @@ pub(crate) enum Found {
     Rows(Box<Unit>, Candidates),
 }
 
-/// Hashes pairs, and keeps the values of bucket `meta` that figures need.
-/// Looking for them in every bucket but `key` is harmless: the names occur in
-/// no other.
+/// Hashes pairs, and keeps the values that figures need of bucket `meta`, should this be
+/// it.
 #[derive(Default)]
 pub(crate) struct Pairs {
     pub crc: Crc,
     pub meta: MetaValues,
 }
 
-/// The values of bucket `meta` that figures need, as they are stored.
+/// Values of bucket `meta` that figures, and the judgement of whose file it is, need; as
+/// they are stored.
 #[derive(Default, Clone)]
 pub(crate) struct MetaValues {
     pub storage_version: Option<Vec<u8>>,
     pub finished_compaction: Option<Vec<u8>>,
     pub scheduled_compaction: Option<Vec<u8>>,
+    pub consistent_index: Option<Vec<u8>>,
 }
 
 /// Hashes and indexes the rows of bucket `key`.
@@ -193,6 +195,7 @@ impl MetaValues {
             (&mut self.storage_version, &other.storage_version),
             (&mut self.finished_compaction, &other.finished_compaction),
             (&mut self.scheduled_compaction, &other.scheduled_compaction),
+            (&mut self.consistent_index, &other.consistent_index),
         ] {
             if theirs.is_some() {
                 mine.clone_from(theirs);
@@ -202,6 +205,7 @@ impl MetaValues {
 
     fn see(&mut self, entry: &Entry<'_>) {
         let value = match entry.key {
+            CONSISTENT_INDEX => &mut self.consistent_index,
             b"storageVersion" => &mut self.storage_version,
             b"finishedCompactRev" => &mut self.finished_compaction,
             b"scheduledCompactRev" => &mut self.scheduled_compaction,

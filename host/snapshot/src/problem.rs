@@ -89,6 +89,8 @@ pub enum Problem {
         "bucket meta holds more than {bytes_max} bytes or a thousand pairs, so no etcd wrote it"
     )]
     MetaTooLarge { bytes_max: usize },
+    #[error("this is a bbolt database but not etcd's: it has {has}, and lacks {lacks}")]
+    NotEtcd { has: String, lacks: String },
     #[error("page {page} is damaged; verify the complete file to see how")]
     PageDamaged { page: u64 },
 }
@@ -118,6 +120,13 @@ impl Problems {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.total == 0
+    }
+
+    /// What says that a sound database is not etcd's, if that is what is wrong.
+    #[must_use]
+    pub fn not_etcd(&self) -> Option<&Problem> {
+        let is_foreign = |problem: &&Problem| matches!(problem, Problem::NotEtcd { .. });
+        self.listed.iter().find(is_foreign)
     }
 
     pub(crate) fn add(&mut self, problem: Problem) {
@@ -157,6 +166,9 @@ impl From<Problem> for Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(foreign) = self.not_etcd() {
+            return write!(f, "{foreign}");
+        }
         write!(f, "the snapshot is damaged, {} found", counted(self.total))?;
         if let Some(first) = self.listed.first() {
             write!(f, ": {first}")?;

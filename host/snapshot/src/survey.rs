@@ -15,12 +15,12 @@ use crate::history::History;
 use crate::index::KeyIndex;
 use crate::look::{Found, Look, MetaValues, TopBucket, TopLevel, Where};
 use crate::meta::Geometry;
+use crate::origin::{self, BUCKET_KEY, BUCKET_META};
 use crate::prefix::{Candidates, Prefix, Prefixes};
 use crate::reader::Reader;
 use crate::source::Source;
 use crate::tree::{Ground, Subtree, Visit};
 
-const BUCKET_KEY: &[u8] = b"key";
 /// More threads than this wait for memory, not for the processor.
 const THREADS_MAX: usize = 8;
 /// A tree is split until it has this many units, so that threads finish at the
@@ -100,8 +100,8 @@ impl<'a> Survey<'a> {
     /// Walks over all of `source`.
     ///
     /// # Errors
-    /// [`SnapshotError::Damaged`] with all problems found, or a failure to read
-    /// or to spill.
+    /// [`SnapshotError::Damaged`] with all problems found, or with the one that says
+    /// that it is not etcd's; or a failure to read or to spill.
     pub fn of(source: &'a dyn Source, limits: &Limits) -> Result<Self, SnapshotError> {
         let prefixes = Prefixes::default().with(limits.etcd_prefix.clone());
         let (survey, candidates) = Self::walk(source, limits, &prefixes)?;
@@ -145,6 +145,7 @@ impl<'a> Survey<'a> {
             history: History::default(),
         };
         let candidates = survey.join(&buckets, &jobs, found);
+        origin::judge(&buckets, survey.meta.consistent_index.as_deref())?;
         survey.history.settle(index)?;
         Ok((survey, candidates))
     }
@@ -181,7 +182,10 @@ impl<'a> Survey<'a> {
             while let Some((_, unit)) = found.next_if(|(of, _)| *of == number) {
                 self.hash.append(unit.crc());
                 match unit {
-                    Found::Pairs(pairs) => self.meta.take(&pairs.meta),
+                    Found::Pairs(pairs) if bucket.name == BUCKET_META => {
+                        self.meta.take(&pairs.meta);
+                    }
+                    Found::Pairs(_) => {}
                     Found::Rows(unit, of_unit) => {
                         candidates.merge(of_unit);
                         self.history.push(*unit, bucket.place.inline());

@@ -12,6 +12,9 @@ const PROBLEMS_SPELLED_MAX: u64 = 3;
 
 /// All findings of all rules.
 pub fn judge(config: &Config, facts: &FactMap) -> Vec<Finding> {
+    if let Some(foreign) = foreign(facts) {
+        return vec![foreign];
+    }
     let findings = [
         trailer(facts),
         structure(facts),
@@ -20,10 +23,20 @@ pub fn judge(config: &Config, facts: &FactMap) -> Vec<Finding> {
         lineage(facts),
         unsure(facts),
         keys(config, facts),
+        no_key(facts),
     ];
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
     findings.extend(hash_kv::compare(config.require_hash_kv, facts));
     findings
+}
+
+/// A database that is not etcd's has nothing else that could be judged.
+fn foreign(facts: &FactMap) -> Option<Finding> {
+    let why = facts.text("snapshot.not-etcd")?;
+    Some(Finding::failure(
+        "not-etcd",
+        format!("{why}: see what the backup step read, since nothing of a cluster is in it"),
+    ))
 }
 
 /// The digest that the server sent behind the snapshot has to be that of its bytes.
@@ -124,6 +137,17 @@ fn keys(config: &Config, facts: &FactMap) -> Option<Finding> {
                 "the snapshot has {now} keys where {} had {before}, a fall of more than {limit} %: see what was deleted, or raise `keysFallMaxPercent` if that was meant",
                 previous_name(facts)
             ),
+        )
+    })
+}
+
+/// It may be meant, as of a cluster that is about to be filled. Nothing can be proven of it.
+fn no_key(facts: &FactMap) -> Option<Finding> {
+    let is_empty = facts.unsigned("snapshot.total-key") == Some(0);
+    is_empty.then(|| {
+        Finding::note(
+            "no-key",
+            "the snapshot holds no key at all, so a drill of it has nothing to compare: see that this is the right etcd",
         )
     })
 }

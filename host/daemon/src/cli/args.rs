@@ -329,15 +329,12 @@ pub enum RecoveryPointVerb {
         #[command(flatten)]
         at: At,
     },
-    /// Read a recovery point back whole and check signature and digests. With an
-    /// identity, unseal it and check the snapshot inside as well.
-    Verify {
-        /// The recovery point, or `latest`.
-        #[arg(value_name = "NAME")]
-        name: String,
-        #[command(flatten)]
-        opening: Opening,
-    },
+    /// Read a recovery point back whole and check signature and digests.
+    ///
+    /// With an identity it is unsealed, and the digest of what is inside checked as well.
+    /// A signed mark beside it then says `verified`, or `damaged`, where this node has a
+    /// signing key. Exit codes: 0 sound, 1 not, 2 sound but the mark could not be written.
+    Verify(Box<VerifyArgs>),
     /// Fetch a recovery point's artifacts, checked and unsealed; or unpack one.
     ///
     /// With --extract, an archive of files is fetched, proven and unpacked with modes,
@@ -345,6 +342,18 @@ pub enum RecoveryPointVerb {
     /// Nothing is written anywhere else. Exit code 2 when some owners or attributes could
     /// not be put back.
     Fetch(Box<FetchArgs>),
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The recovery point, or `latest`.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub opening: Opening,
+    /// Put no mark beside the recovery point.
+    #[arg(long)]
+    pub no_mark: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use drydock_repository::{Identities, Repository};
 use super::args::{DrillArgs, Global, Output};
 use super::shelf::{self, LATEST, Purpose, Shelf, identities};
 use super::{block_on, print};
-use crate::drill::report::Report;
+use crate::drill::report::{Report, Verdict};
 use crate::drill::station::{self, Done, Means, Wanted, drill};
 use crate::drill::steps::NO_IDENTITY;
 use crate::environment::variable;
@@ -126,9 +126,14 @@ fn tell(output: Output, done: &Done) -> Outcome {
             exit = Exit::Degraded;
         }
     }
-    match &done.report.reason {
-        None => Ok(exit),
-        Some(reason) => {
+    let reason = done.report.reason.as_deref().unwrap_or_default();
+    match done.report.verdict {
+        Verdict::Pass => Ok(exit),
+        Verdict::Skipped => {
+            print::note(&format!("skipped: {reason}; no mark was put"));
+            Ok(Exit::Degraded)
+        }
+        Verdict::Fail => {
             print::note(&format!("the recovery point failed: {reason}"));
             Ok(Exit::Failed)
         }
@@ -159,10 +164,12 @@ pub fn tables(report: &Report) -> String {
         .map_or_else(|| "-".to_owned(), seconds);
     let summary = vec![
         report.recovery_point.clone(),
-        match report.passed() {
-            true => "passed".to_owned(),
-            false => "failed".to_owned(),
-        },
+        match report.verdict {
+            Verdict::Pass => "passed",
+            Verdict::Fail => "failed",
+            Verdict::Skipped => "skipped",
+        }
+        .to_owned(),
         recovery,
         crate::clock::span(report.data_age_seconds),
     ];

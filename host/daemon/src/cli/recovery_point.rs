@@ -3,29 +3,31 @@
 mod extract;
 mod fetch;
 mod unpack;
+mod verify;
 
 pub(super) use fetch::snapshot_of;
-
-use std::sync::Arc;
 
 use drydock_core::files::{Located, Target as TargetDocument};
 use drydock_repository::manifest::{
     Artifact, Consistency, ConsistencyLevel, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR,
 };
-use drydock_repository::recovery_point::{FoundMark, Listed, MarkStanding, Standing, Verified};
-use drydock_repository::{Identities, Repository, Sealing};
+use drydock_repository::recovery_point::{FoundMark, Listed, MarkStanding, Standing, State};
+use drydock_repository::{Repository, Sealing};
 use serde_json::{Value, json};
 
 use super::args::{Global, Output, RecoveryPointVerb};
-use super::shelf::{self, Purpose, Shelf, Strangers, warn_of};
+use super::shelf::{Purpose, Shelf, Strangers, warn_of};
 use super::{block_on, print};
-use crate::exit::{Chain, Exit, Failure, Outcome, chain};
+use crate::exit::{Exit, Failure, Outcome, chain};
 
 /// Recovery points that one list shows: hourly ones of more than a year.
 const LISTED_MAX: usize = 10_000;
 
 /// Marks of one recovery point that are shown: daily drills of three months.
 const MARKS_SHOWN_MAX: usize = 100;
+
+/// Reasons that one list spells out below itself; all of them stand in its JSON.
+const REASONS_TOLD_MAX: usize = 16;
 
 pub fn dispatch(global: &Global, verb: RecoveryPointVerb) -> Outcome {
     let output = global.output;
@@ -35,27 +37,9 @@ pub fn dispatch(global: &Global, verb: RecoveryPointVerb) -> Outcome {
             RecoveryPointVerb::Show { name, at } => {
                 show(output, &Shelf::open(global, &at)?, &name).await
             }
-            RecoveryPointVerb::Verify { name, opening } => {
-                let given = opening.identity.as_deref().map(shelf::identities);
-                let given = given.transpose()?;
-                let shelf = Shelf::open(global, &opening.at)?;
-                let identities = given.or_else(|| own_identities(&shelf));
-                verify(output, &shelf, &name, identities).await
-            }
+            RecoveryPointVerb::Verify(asked) => verify::verify(global, *asked).await,
             RecoveryPointVerb::Fetch(asked) => fetch::fetch(global, *asked).await,
         }
-    })
-}
-
-/// The identity of the node, where it can be read: without one is still proven what is
-/// stored.
-fn own_identities(shelf: &Shelf) -> Option<Arc<Identities>> {
-    shelf.identities(None).unwrap_or_else(|failure| {
-        print::note(&format!(
-            "warning: nothing is opened: {}",
-            Chain(&failure.error)
-        ));
-        None
     })
 }
 
@@ -64,6 +48,8 @@ fn own_identities(shelf: &Shelf) -> Option<Arc<Identities>> {
 struct Shown {
     values: Vec<Value>,
     rows: Vec<Vec<String>>,
+    /// Why recovery points are not what they should be.
+    reasons: Vec<String>,
     notes: Vec<String>,
     strangers: Strangers,
     /// Whether there may be more than is shown.
@@ -103,6 +89,11 @@ async fn list(output: Output, shelf: &Shelf) -> Outcome {
         "MARK",
     ];
     print::rows(output, &shown.values, &header, shown.rows)?;
+    let told = shown.reasons.iter().take(REASONS_TOLD_MAX);
+    told.for_each(|reason| print::note(reason));
+    if let more @ 1.. = shown.reasons.len().saturating_sub(REASONS_TOLD_MAX) {
+        print::note(&format!("and {more} more: --output json tells of each"));
+    }
     shown.notes.extend(shown.strangers.sentences());
     shown.notes.iter().for_each(|note| print::note(note));
     Ok(if shown.is_partial {
@@ -125,9 +116,9 @@ async fn list_target(
         shown.values.push(list_value(name.as_str(), entry));
         shown.rows.push(list_row(name.as_str(), entry));
         match &entry.standing {
-            Standing::Sound(_) => {}
+            Standing::Signed(_) => shown.reasons.extend(reason_of(entry)),
             Standing::Refused(error) if shown.strangers.count(error) => {}
-            Standing::Refused(error) => shown.notes.push(chain(error)),
+            Standing::Refused(error) => shown.reasons.push(chain(error)),
             Standing::Unread(error) => shown.misses(chain(error)),
         }
     }
@@ -151,15 +142,24 @@ impl Shown {
     }
 }
 
+/// Why a recovery point is not what it should be, in a sentence that names it.
+fn reason_of(entry: &Listed) -> Option<String> {
+    let word = entry.state.word();
+    let why = entry.state.why()?;
+    let point = format!("{}/{}", entry.folder.cluster(), entry.folder.name());
+    Some(format!("recovery point {point} is {word}: {why}"))
+}
+
 fn list_value(target: &str, entry: &Listed) -> Value {
     let mut value = json!({
         "recoveryPoint": entry.folder.name(),
         "cluster": entry.folder.cluster(),
         "target": target,
+        "state": entry.state.word(),
+        "reason": entry.state.why(),
     });
     match &entry.standing {
-        Standing::Sound(point) => {
-            value["state"] = json!("Sound");
+        Standing::Signed(point) => {
             value["taken"] = json!(point.manifest.taken.to_string());
             value["etcd"] = json!(point.manifest.etcd);
             value["artifacts"] = point
@@ -169,18 +169,29 @@ fn list_value(target: &str, entry: &Listed) -> Value {
                 .map(listed_artifact)
                 .collect();
             value["manifestSha256"] = json!(point.manifest_sha256.to_string());
-            value["mark"] = json!(entry.mark.as_ref().map(mark_value));
+            value["verified"] = json!(verified_at(&entry.state));
+            value["mark"] = json!(entry.drill.as_ref().map(mark_value));
         }
-        Standing::Refused(error) => {
-            value["state"] = json!("Refused");
-            value["reason"] = json!(chain(error));
-        }
-        Standing::Unread(error) => {
-            value["state"] = json!("Unread");
+        Standing::Refused(error) | Standing::Unread(error) => {
             value["reason"] = json!(chain(error));
         }
     }
     value
+}
+
+fn verified_at(state: &State) -> Option<String> {
+    match state {
+        State::Verified { at } => Some(at.to_string()),
+        _ => None,
+    }
+}
+
+/// The word of a state, and its date where it has one.
+fn stated(state: &State) -> String {
+    match verified_at(state) {
+        Some(at) => format!("{} {at}", state.word()),
+        None => state.word().to_owned(),
+    }
 }
 
 fn listed_artifact(artifact: &Artifact) -> Value {
@@ -198,7 +209,7 @@ fn list_row(target: &str, entry: &Listed) -> Vec<String> {
         target.to_owned(),
     ];
     match &entry.standing {
-        Standing::Sound(point) => {
+        Standing::Signed(point) => {
             row.push(point.manifest.taken.to_string());
             match &point.manifest.etcd {
                 Some(etcd) => row.extend([
@@ -209,12 +220,14 @@ fn list_row(target: &str, entry: &Listed) -> Vec<String> {
                 None => row.extend(["-", "-", "-"].map(str::to_owned)),
             }
             row.push(point.manifest.artifacts.len().to_string());
-            row.push("Sound".to_owned());
         }
-        Standing::Refused(_) => row.extend(["-", "-", "-", "-", "-", "Refused"].map(str::to_owned)),
-        Standing::Unread(_) => row.extend(["-", "-", "-", "-", "-", "Unread"].map(str::to_owned)),
+        Standing::Refused(_) | Standing::Unread(_) => {
+            row.extend(["-", "-", "-", "-", "-"].map(str::to_owned));
+        }
     }
-    row.push(entry.mark.as_ref().map_or_else(|| "-".to_owned(), marked));
+    row.push(stated(&entry.state));
+    let mark = entry.drill.as_ref();
+    row.push(mark.map_or_else(|| "-".to_owned(), marked));
     row
 }
 
@@ -278,6 +291,9 @@ async fn show(output: Output, shelf: &Shelf, name: &str) -> Outcome {
                 rows.push(pair("sealed", told(artifact)));
             }
             let repository = Repository::new(&found.target, &shelf.signers);
+            let listed = repository.listed(found.point.clone()).await?;
+            rows.push(pair("state", stated(&listed.state)));
+            rows.extend(listed.state.why().map(|why| pair("reason", why)));
             for mark in repository.marks(&found.point, MARKS_SHOWN_MAX).await? {
                 rows.push(pair("mark", marked(&mark)));
             }
@@ -317,67 +333,4 @@ fn told(artifact: &Artifact) -> String {
         Sealing::None => "not sealed",
     };
     format!("{} ({how})", print::human_bytes(artifact.sealed.size))
-}
-
-async fn verify(
-    output: Output,
-    shelf: &Shelf,
-    name: &str,
-    identities: Option<Arc<Identities>>,
-) -> Outcome {
-    let found = shelf.find(name, Purpose::Look).await?;
-    let repository = Repository::new(&found.target, &shelf.signers);
-    let manifest = &found.point.manifest;
-    let verified = repository
-        .verify(&manifest.cluster, &manifest.recovery_point, identities)
-        .await?;
-    let rows: Vec<Vec<String>> = verified
-        .artifacts
-        .iter()
-        .map(|check| {
-            let state = match &check.outcome {
-                Ok(Some(_)) => "sound, opened",
-                Ok(None) => "sound, still sealed",
-                Err(_) => "damaged",
-            };
-            vec![
-                check.artifact.clone(),
-                found.target_name.clone(),
-                state.to_owned(),
-            ]
-        })
-        .collect();
-    let value = verify_value(&found.target_name, &verified);
-    print::rows(output, &value, &["ARTIFACT", "TARGET", "STATE"], rows)?;
-    for check in &verified.artifacts {
-        if let Err(error) = &check.outcome {
-            print::note(&fetch::told_of(error));
-        }
-    }
-    Ok(if verified.pass() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
-}
-
-fn verify_value(target: &str, verified: &Verified) -> Value {
-    let artifacts: Vec<Value> = verified
-        .artifacts
-        .iter()
-        .map(|check| {
-            json!({
-                "artifact": check.artifact,
-                "sound": check.outcome.is_ok(),
-                "opened": matches!(&check.outcome, Ok(Some(_))),
-                "reason": check.outcome.as_ref().err().map(|error| chain(error)),
-            })
-        })
-        .collect();
-    json!({
-        "recoveryPoint": verified.point.manifest.recovery_point,
-        "target": target,
-        "pass": verified.pass(),
-        "artifacts": artifacts,
-    })
 }

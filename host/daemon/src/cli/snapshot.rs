@@ -106,9 +106,30 @@ fn verify(output: Output, opened: &Opened) -> Outcome {
     })
 }
 
+/// What a file turned out to be.
+#[derive(Default)]
+enum Verdict {
+    #[default]
+    Sound,
+    Damaged,
+    /// A sound database of another program.
+    NotEtcd,
+}
+
+impl Verdict {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Damaged => "damaged",
+            Self::NotEtcd => "not etcd's",
+        }
+    }
+}
+
 /// What is wrong with a snapshot, the first of it in sentences.
 #[derive(Default)]
 struct Listed {
+    verdict: Verdict,
     total: u64,
     sentences: Vec<String>,
 }
@@ -116,6 +137,10 @@ struct Listed {
 impl Listed {
     fn of(problems: &Problems) -> Self {
         Self {
+            verdict: match problems.not_etcd() {
+                Some(_) => Verdict::NotEtcd,
+                None => Verdict::Damaged,
+            },
             total: problems.total(),
             sentences: problems.listed().iter().map(ToString::to_string).collect(),
         }
@@ -136,6 +161,7 @@ impl Listed {
             format!("revision {revision}, hash {hash:x} and {keys} keys")
         };
         Self {
+            verdict: Verdict::Damaged,
             total: 1,
             sentences: vec![format!(
                 "the manifest says {} and the snapshot has {}",
@@ -147,11 +173,7 @@ impl Listed {
 }
 
 fn tell(output: Output, path: &Path, problems: &Listed) -> Result<(), serde_json::Error> {
-    let verdict = if problems.total == 0 {
-        "sound"
-    } else {
-        "damaged"
-    };
+    let verdict = problems.verdict.word();
     let value = json!({
         "file": path,
         "verdict": verdict,

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use drydock_core::{ScheduleName, UnixTime};
 use drydock_engine::RunView;
-use drydock_engine::model::Outcome;
+use drydock_engine::model::{DrillResult, DrillVerdict, Outcome};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -256,7 +256,8 @@ impl Metrics {
         };
         set(last, &view.schedule, finished.0);
         if let Some(drill) = &view.drill {
-            let result = drill.result.as_ref();
+            let passed = |result: &&DrillResult| result.verdict == DrillVerdict::Passed;
+            let result = drill.result.as_ref().filter(passed);
             let measured = result.and_then(|result| result.recovery_milliseconds);
             let milliseconds = measured.and_then(|milliseconds| i64::try_from(milliseconds).ok());
             if let Some(milliseconds) = milliseconds {

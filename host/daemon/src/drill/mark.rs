@@ -3,15 +3,19 @@
 use drydock_repository::mark::{MARK_FORMAT_VERSION, Mark, MarkCheck, MarkKind, MarkTool};
 use drydock_repository::recovery_point::RecoveryPoint;
 
-use super::report::Report;
+use super::report::{Report, Verdict};
 use crate::version::VERSION;
 
 /// Characters of one side of a check in a mark: some hundred checks fit into it.
 const SIDE_CHARS_MAX: usize = 256;
 
-/// The mark that a drill of this recovery point earned.
-pub fn of(report: &Report, point: &RecoveryPoint) -> Mark {
-    let passed = report.passed();
+/// The mark that a drill of this recovery point earned; none when it proved nothing.
+pub fn of(report: &Report, point: &RecoveryPoint) -> Option<Mark> {
+    let kind = match report.verdict {
+        Verdict::Pass => MarkKind::Drilled,
+        Verdict::Fail => MarkKind::Failed,
+        Verdict::Skipped => return None,
+    };
     let short = |text: &str| text.chars().take(SIDE_CHARS_MAX).collect::<String>();
     let checks = report.checks.iter().map(|check| MarkCheck {
         name: short(&check.name),
@@ -19,12 +23,9 @@ pub fn of(report: &Report, point: &RecoveryPoint) -> Mark {
         found: short(&check.found),
         verdict: check.verdict.word().to_owned(),
     });
-    Mark {
+    Some(Mark {
         format_version: MARK_FORMAT_VERSION,
-        mark: match passed {
-            true => MarkKind::Drilled,
-            false => MarkKind::Failed,
-        },
+        mark: kind,
         cluster: point.manifest.cluster.clone(),
         recovery_point: point.manifest.recovery_point.clone(),
         manifest_sha256: point.manifest_sha256,
@@ -38,5 +39,5 @@ pub fn of(report: &Report, point: &RecoveryPoint) -> Mark {
             name: "drydock".to_owned(),
             version: VERSION.to_owned(),
         },
-    }
+    })
 }

@@ -43,7 +43,8 @@ pub fn html(report: &Report) -> String {
 fn head(report: &Report, page: &mut String) {
     let (class, word) = match report.verdict {
         Verdict::Pass => ("pass", "PASSED"),
-        Verdict::Fail | Verdict::Skipped => ("fail", "FAILED"),
+        Verdict::Fail => ("fail", "FAILED"),
+        Verdict::Skipped => ("skipped", "SKIPPED"),
     };
     let recovery = report
         .recovery_milliseconds
@@ -55,7 +56,7 @@ fn head(report: &Report, page: &mut String) {
             .reason
             .as_ref()
             .map_or_else(String::new, |reason| format!(
-                "<p class=\"fail\">{}</p>\n",
+                "<p class=\"{class}\">{}</p>\n",
                 escaped(reason)
             )),
         age = crate::clock::span(report.data_age_seconds),

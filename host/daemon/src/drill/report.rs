@@ -67,7 +67,7 @@ pub struct Timed {
 pub struct Report {
     pub format_version: u32,
     pub verdict: Verdict,
-    /// Why the verdict is `fail`, in a sentence.
+    /// Why the verdict is not `pass`, in a sentence.
     pub reason: Option<String>,
     pub cluster: String,
     pub recovery_point: String,
@@ -93,6 +93,9 @@ pub struct Report {
     pub recovery_milliseconds: Option<u64>,
     pub phases: Vec<Timed>,
     pub checks: Vec<Check>,
+    /// Why what was compared proves nothing, if so.
+    #[serde(skip)]
+    nothing: Option<String>,
 }
 
 impl Phase {
@@ -162,6 +165,7 @@ impl Report {
             data_bytes: manifest.artifacts.iter().map(|a| a.plain.size).sum(),
             recovery_milliseconds: None,
             phases: Vec::new(),
+            nothing: None,
         }
     }
 
@@ -211,14 +215,15 @@ impl Report {
         });
     }
 
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        self.failures().next().is_some()
+    /// Of what the drill is for there is nothing to compare: it may fail, and cannot pass.
+    pub fn nothing_to_compare(&mut self, why: &str) {
+        let why = || format!("nothing to compare: {why}");
+        self.nothing.get_or_insert_with(why);
     }
 
     #[must_use]
-    pub fn passed(&self) -> bool {
-        self.verdict == Verdict::Pass
+    pub fn has_failed(&self) -> bool {
+        self.failures().next().is_some()
     }
 
     fn failures(&self) -> impl Iterator<Item = &Check> {
@@ -234,11 +239,15 @@ impl Report {
     }
 
     pub(super) fn finish(&mut self) {
-        self.verdict = Verdict::of(!self.has_failed());
+        self.verdict = match (self.has_failed(), &self.nothing) {
+            (true, _) => Verdict::Fail,
+            (false, Some(_)) => Verdict::Skipped,
+            (false, None) => Verdict::Pass,
+        };
         let mut failures = self.failures();
         let first = failures.next();
         let more = failures.count();
-        self.reason = first.map(|check| {
+        let failed = first.map(|check| {
             let others = match more {
                 0 => String::new(),
                 1 => "; one more check failed".to_owned(),
@@ -249,6 +258,7 @@ impl Report {
                 check.name, check.expected, check.found
             )
         });
+        self.reason = failed.or_else(|| self.nothing.clone());
     }
 }
 

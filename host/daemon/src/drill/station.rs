@@ -71,7 +71,7 @@ pub struct Done {
     pub report: Report,
     /// None where none was wanted.
     pub written: Option<Result<Written, ReportError>>,
-    /// None where none was wanted.
+    /// None where none was wanted, or earned.
     pub mark: Option<Result<MarkName, RepositoryError>>,
 }
 
@@ -99,12 +99,9 @@ pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, Trouble> {
     let written = wanted
         .reports
         .map(|folder| reports::write(&report, &folder));
-    let mark = match &means.key {
-        None => None,
-        Some(key) => {
-            let mark = mark::of(&report, wanted.point);
-            Some(wanted.repository.mark(&mark, key).await)
-        }
+    let mark = match (&means.key, mark::of(&report, wanted.point)) {
+        (Some(key), Some(mark)) => Some(wanted.repository.mark(&mark, key).await),
+        _ => None,
     };
     Ok(Done {
         report,
@@ -161,7 +158,7 @@ pub async fn newest(
         });
     };
     match newest.standing {
-        Standing::Sound(point) => Ok(*point),
+        Standing::Signed(point) => Ok(*point),
         Standing::Refused(error) | Standing::Unread(error) => Err(NewestError::Refused(error)),
     }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use drydock_core::files::DrillWork;
 use drydock_core::{ClusterName, Fault, RunId, UnixTime};
-use drydock_engine::model::{DrillPin, DrillResult, Effect, Event, Policy, RunSpec};
+use drydock_engine::model::{DrillPin, DrillResult, DrillVerdict, Effect, Event, Policy, RunSpec};
 use drydock_engine::runner::{Events, StepRunner};
 use drydock_engine::state::RunState;
 use drydock_repository::{Identities, Repository, TrustedSigners};
 use drydock_sandbox::StoreTarget;
 
+use super::report::Verdict;
 use super::station::{self, Done, Means, NewestError, Trouble, Wanted, newest};
 use crate::exit::{Failure, chain};
 use crate::node::{BACKOFF_MS, BACKOFF_MS_MAX, Station, Tell, asked, judged_config};
@@ -172,7 +173,11 @@ fn result(done: Done) -> DrillResult {
     let report = done.report;
     DrillResult {
         recovery_point: drydock_core::RecoveryPointName::new(&report.recovery_point),
-        passed: report.passed(),
+        verdict: match report.verdict {
+            Verdict::Pass => DrillVerdict::Passed,
+            Verdict::Fail => DrillVerdict::Failed,
+            Verdict::Skipped => DrillVerdict::Skipped,
+        },
         reason: report.reason,
         checks: u32::try_from(report.checks.len()).unwrap_or(u32::MAX),
         recovery_milliseconds: report.recovery_milliseconds,

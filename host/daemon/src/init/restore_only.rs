@@ -256,7 +256,7 @@ async fn look(global: &Global) -> Outcome {
             count += 1;
             newest = newest.or_else(|| Some(entry.folder.name().to_string()));
             match &entry.standing {
-                Standing::Sound(_) => sound += 1,
+                Standing::Signed(_) => sound += 1,
                 Standing::Refused(error) if strangers.count(error) => {}
                 Standing::Refused(error) | Standing::Unread(error) => {
                     print::note(&format!("warning: {}", chain(error)));

@@ -99,6 +99,8 @@ pub struct SnapshotCheck {
     trailer: &'static str,
     problems: Vec<String>,
     problems_total: u64,
+    /// Why the database, which is sound, is not etcd's.
+    not_etcd: Option<String>,
 }
 
 /// A member and what it answered.
@@ -126,6 +128,7 @@ impl SnapshotCheck {
                 trailer: "match",
                 problems: Vec::new(),
                 problems_total: 0,
+                not_etcd: None,
             },
         }
     }
@@ -170,6 +173,7 @@ impl SnapshotCheck {
             trailer,
             problems: listed.iter().map(ToString::to_string).collect(),
             problems_total: problems.total(),
+            not_etcd: problems.not_etcd().map(ToString::to_string),
         }
     }
 
@@ -180,6 +184,9 @@ impl SnapshotCheck {
             FactValue::Unsigned(self.problems_total),
         );
         tell_problems("snapshot", &self.problems, facts);
+        if let Some(why) = &self.not_etcd {
+            facts.set_text("snapshot.not-etcd", why);
+        }
     }
 }
 

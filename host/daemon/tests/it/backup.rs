@@ -120,10 +120,21 @@ fn recovery_points_are_listed_shown_verified_and_fetched_sealed() {
     assert_eq!(manifest["cluster"], "c1");
     let member = manifest["etcd"]["member"].as_str().unwrap();
     assert_ne!(u64::from_str_radix(member, 16).unwrap(), 0);
-    world.drydock(&["recovery-point", "verify", &name]).ok();
+    let state = || {
+        let list = world.drydock(&["recovery-point", "list", "--output", "json"]);
+        let list: Value = serde_json::from_str(&list.ok().stdout).unwrap();
+        list[0]["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(), "Complete");
+    let before = world.stored_files();
+    let unmarked = ["recovery-point", "verify", &name, "--no-mark"];
+    world.drydock(&unmarked).ok();
+    assert_eq!(world.stored_files(), before);
+    assert_eq!(state(), "Complete");
     world
         .drydock(&["recovery-point", "verify", &name, "--identity", &identity])
         .ok();
+    assert_eq!(state(), "Verified");
 
     let named = &manifest["etcd"]["keysPerResource"]["named"];
     let keys = named.as_array().unwrap().iter();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use drydock_testkit::Scratch;
 use serde_json::Value;
 
-use crate::world::{Answer, DRYDOCK, World};
+use crate::world::{Answer, DRYDOCK, World, checkout};
 
 fn bare(arguments: &[&str]) -> Answer {
     Answer::of(
@@ -83,6 +83,36 @@ fn a_snapshot_that_is_none_is_refused_with_one_sentence() {
         let lines = answer.stderr.lines().count();
         assert!(lines == 1 || verb == "verify", "{}", answer.stderr);
         assert!(answer.stderr.contains("x.db"), "{}", answer.stderr);
+    }
+}
+
+/// A sound bbolt file of another program would come back as a cluster that boots empty.
+#[test]
+fn a_database_that_is_not_etcds_is_told_from_a_damaged_one_and_not_restored() {
+    let scratch = Scratch::new().unwrap();
+    let file = checkout().join("host/snapshot/fixtures/other-program.db");
+    let path = file.display().to_string();
+    let why = "this is a bbolt database but not etcd's: it has the bucket v1, and lacks the buckets key and meta";
+    for (verb, before) in [
+        ("status", "error: PATH has no status: "),
+        ("hashkv", "error: PATH has no such hash: "),
+        ("ls", "error: PATH cannot be looked into: "),
+    ] {
+        let answer = bare(&["snapshot", verb, &path]).code(1);
+        let told = format!("{}{why}\n", before.replace("PATH", &path));
+        assert_eq!((answer.stderr, answer.stdout), (told, String::new()));
+    }
+    let answer = bare(&["snapshot", "verify", &path, "--output", "json"]).code(1);
+    let value: Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(value["verdict"], "not etcd's");
+    assert_eq!(answer.stderr, format!("{path}: {why}\n"));
+    let to = scratch.join("restored").display().to_string();
+    for more in [&[][..], &["--skip-hash-check"]] {
+        let restore = ["snapshot", "restore", &path, "--data-dir", &to];
+        let cluster = ["--initial-cluster", "m1=http://127.0.0.1:1001"];
+        let answer = bare(&[&restore[..], &cluster, more].concat()).code(1);
+        assert!(answer.stderr.contains(why), "{}", answer.stderr);
+        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
     }
 }
 

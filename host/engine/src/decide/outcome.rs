@@ -3,7 +3,7 @@
 use drydock_core::{Certainty, Fault, Finding, Level};
 
 use super::cleanup::{Fate, fate, needs_abort, needs_delete};
-use crate::model::Outcome;
+use crate::model::{DrillVerdict, Outcome};
 use crate::state::{Drill, RunState, Store, StoreStatus, Upload};
 
 /// The outcome of a run in which nothing more can happen.
@@ -43,19 +43,24 @@ pub fn left_behind(state: &RunState) -> Vec<String> {
     left
 }
 
-/// A recovery point that does not pass fails the run, however well the drill went.
+/// A recovery point that does not pass fails the run, however well the drill went. One
+/// that there was nothing to compare of degrades it: nothing is proven.
 fn drilled(state: &RunState, drill: &Drill) -> Outcome {
-    match &drill.result {
-        None => Outcome::Failed {
+    let Some(result) = &drill.result else {
+        return Outcome::Failed {
             fault: failure(state),
-        },
-        Some(result) if result.passed => {
-            let left = left_behind(state);
-            committed_outcome(result.warnings.iter().cloned().chain(left).collect())
+        };
+    };
+    let why = result.reason.as_deref().unwrap_or("no reason was given");
+    let point = &result.recovery_point;
+    let beside = || result.warnings.iter().cloned().chain(left_behind(state));
+    match result.verdict {
+        DrillVerdict::Passed => committed_outcome(beside().collect()),
+        DrillVerdict::Skipped => {
+            let skipped = format!("the drill of recovery point {point} was skipped: {why}");
+            committed_outcome([skipped].into_iter().chain(beside()).collect())
         }
-        Some(result) => {
-            let why = result.reason.as_deref().unwrap_or("no reason was given");
-            let point = &result.recovery_point;
+        DrillVerdict::Failed => {
             let message = format!("recovery point {point} failed its drill: {why}");
             let fault = Fault::permanent("drill-failed", message);
             let warnings = result.warnings.iter();

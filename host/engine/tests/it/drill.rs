@@ -3,7 +3,7 @@
 
 use drydock_core::{Fault, RecoveryPointName, TargetName, UnixTime};
 use drydock_engine::decide::decide;
-use drydock_engine::model::{DrillPin, DrillResult, Effect, Event, Outcome, RunSpec};
+use drydock_engine::model::{DrillPin, DrillResult, DrillVerdict, Effect, Event, Outcome, RunSpec};
 use drydock_engine::replay::{effect_record, event_record, replay};
 use drydock_engine::state::RunState;
 use drydock_engine::view::{RunPhase, RunView};
@@ -28,7 +28,10 @@ fn spec() -> RunSpec {
 fn result(passed: bool) -> DrillResult {
     DrillResult {
         recovery_point: RecoveryPointName::new("nightly.1"),
-        passed,
+        verdict: match passed {
+            true => DrillVerdict::Passed,
+            false => DrillVerdict::Failed,
+        },
         reason: (!passed).then(|| "keys in etcd: expected 5, found 4".to_owned()),
         checks: 12,
         recovery_milliseconds: Some(4210),
@@ -73,6 +76,18 @@ fn a_recovery_point_that_does_not_pass_fails_the_run_and_is_not_tried_again() {
         fault.message,
         "recovery point nightly.1 failed its drill: keys in etcd: expected 5, found 4"
     );
+}
+
+#[test]
+fn a_drill_of_nothing_degrades_the_run_and_says_why() {
+    let mut run = Run::of(spec());
+    let mut skipped = result(true);
+    skipped.verdict = DrillVerdict::Skipped;
+    skipped.reason = Some("nothing to compare".to_owned());
+    run.take(drilled(1, skipped));
+    let reasons =
+        vec!["the drill of recovery point nightly.1 was skipped: nothing to compare".to_owned()];
+    assert_eq!(run.end(), Outcome::Degraded { reasons });
 }
 
 #[test]

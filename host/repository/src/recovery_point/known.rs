@@ -31,7 +31,7 @@ impl Repository<'_> {
         // Behind each of these there may be more than one.
         known.refused = walk.unread.len();
         for place in walk.places() {
-            let Standing::Sound(point) = self.standing(&place).await? else {
+            let Standing::Signed(point) = self.standing(&place).await? else {
                 known.refused += 1;
                 continue;
             };

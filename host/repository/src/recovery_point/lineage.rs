@@ -83,8 +83,8 @@ impl Repository<'_> {
         for place in walk.places() {
             match self.standing(&place).await? {
                 // Archives have no revision that a snapshot could be held against.
-                Standing::Sound(point) if point.manifest.etcd.is_none() => {}
-                Standing::Sound(point) => sound.push(point),
+                Standing::Signed(point) if point.manifest.etcd.is_none() => {}
+                Standing::Signed(point) => sound.push(point),
                 Standing::Refused(error) => {
                     refused.push(format!("{} ({})", label(&place.folder), error.code()));
                 }

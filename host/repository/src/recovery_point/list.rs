@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_core::ClusterName;
-use drydock_core::store::PassedOver;
+use drydock_core::store::{ObjectStat, PassedOver};
 
-use super::marks::{FoundMark, MarkStanding, mark_of};
+use super::marks::FoundMark;
+use super::state::{Marks, Objects, Sizes, State};
 use super::{RecoveryPoint, Repository, label};
 use crate::error::RepositoryError;
 use crate::mark::{MarkKind, MarkName};
 use crate::names::{Behind, Folder, MANIFEST, due_stamp, foreign_part};
+use crate::object;
 use crate::pages::ObjectPages;
 
 /// Most pages of one walk: at a thousand keys a page, ten million objects.
@@ -54,8 +56,10 @@ pub struct Foreign {
 pub struct Listed {
     pub folder: Folder,
     pub standing: Standing,
-    /// The newest mark that can be believed, or that could not be read.
-    pub mark: Option<FoundMark>,
+    /// What is known of it beyond its signature.
+    pub state: State,
+    /// The newest mark of a drill that can be believed, or that could not be read.
+    pub drill: Option<FoundMark>,
 }
 
 /// What one walk over the keys found.
@@ -63,9 +67,17 @@ pub struct Listed {
 pub(super) struct Walk {
     /// By cluster and name; with the reason where the place could not be read.
     folders: BTreeMap<(String, String), Option<String>>,
-    marks: BTreeMap<(ClusterName, String), Vec<MarkName>>,
+    found: BTreeMap<(ClusterName, String), Inside>,
     pub unread: Vec<String>,
     pub foreign: Foreign,
+}
+
+/// What lies in one folder.
+#[derive(Default)]
+struct Inside {
+    /// In the order of their instants.
+    marks: Vec<MarkName>,
+    sizes: Sizes,
 }
 
 /// A recovery point's place, and why it could not be read, if so.
@@ -77,7 +89,8 @@ pub(super) struct Place {
 /// Whether a listed recovery point can be believed.
 #[derive(Debug)]
 pub enum Standing {
-    Sound(Box<RecoveryPoint>),
+    /// Its manifest is signed by a trusted signer. Nothing is said of what it names.
+    Signed(Box<RecoveryPoint>),
     /// Not signed, not by a trusted signer, or damaged.
     Refused(RepositoryError),
     /// It could not be read, which says nothing of what it is.
@@ -109,8 +122,9 @@ impl Foreign {
 }
 
 impl Repository<'_> {
-    /// Recovery points of one cluster or of all, at most `entries_max` of them. Only the
-    /// manifests of those are read.
+    /// Recovery points of one cluster or of all, newest due instant first, at most
+    /// `entries_max` of them. Of those the manifests and the newest marks are read; an
+    /// object that the walk did not meet is asked for.
     ///
     /// # Errors
     /// When the target fails, or holds more than one walk can bear.
@@ -125,17 +139,8 @@ impl Repository<'_> {
         let mut points = Vec::with_capacity(places.len());
         for place in places {
             let standing = self.standing(&place).await?;
-            let folder = place.folder;
-            let names = walk.marks_of(&folder);
-            let mark = match &standing {
-                Standing::Sound(point) => self.newest_mark(&folder, point, names).await?,
-                Standing::Refused(_) | Standing::Unread(_) => None,
-            };
-            points.push(Listed {
-                folder,
-                standing,
-                mark,
-            });
+            let inside = walk.inside(&place.folder);
+            points.push(self.look(place.folder, standing, inside).await?);
         }
         Ok(Listing {
             points,
@@ -144,23 +149,71 @@ impl Repository<'_> {
         })
     }
 
-    async fn newest_mark(
+    /// What a listing would say of a loaded recovery point.
+    ///
+    /// # Errors
+    /// When the target fails, or holds more than one walk can bear.
+    pub async fn listed(&self, point: RecoveryPoint) -> Result<Listed, RepositoryError> {
+        let folder = point.manifest.folder()?;
+        let inside = self.walk_below(folder.object("")).await?.inside(&folder);
+        let standing = Standing::Signed(Box::new(point));
+        self.look(folder, standing, inside).await
+    }
+
+    async fn look(
+        &self,
+        folder: Folder,
+        standing: Standing,
+        inside: Inside,
+    ) -> Result<Listed, RepositoryError> {
+        let point = match &standing {
+            Standing::Signed(point) => point,
+            Standing::Refused(_) => return Ok(Listed::unknown(folder, standing, State::Refused)),
+            Standing::Unread(_) => return Ok(Listed::unknown(folder, standing, State::Unread)),
+        };
+        let objects = self.objects(&folder, point, &inside.sizes).await;
+        let marks = self.newest_marks(&folder, point, inside.marks).await?;
+        Ok(Listed {
+            state: State::of(&objects, &marks),
+            drill: marks.drill,
+            folder,
+            standing,
+        })
+    }
+
+    /// Whether the objects that the manifest names are there in their sizes.
+    async fn objects(&self, folder: &Folder, point: &RecoveryPoint, sizes: &Sizes) -> Objects {
+        for artifact in &point.manifest.artifacts {
+            let object = folder.object(&artifact.object);
+            let size = match sizes.of(&artifact.object) {
+                Some(size) => Ok(Some(size)),
+                // It may have come after the walk went by, or be one too many to remember.
+                None => object::size_of(self.target, &object).await,
+            };
+            let objects = Objects::of(&object, artifact.sealed.size, size);
+            if objects != Objects::Complete {
+                return objects;
+            }
+        }
+        Objects::of_all(&point.manifest.artifacts)
+    }
+
+    /// The newest mark of each sort that can be believed. Of one that cannot be read nobody
+    /// knows what it says, so that it counts too.
+    async fn newest_marks(
         &self,
         folder: &Folder,
         point: &RecoveryPoint,
         names: Vec<MarkName>,
-    ) -> Result<Option<FoundMark>, RepositoryError> {
-        // That it was restored says nothing of what it holds.
-        let told = |name: &MarkName| name.kind() != MarkKind::Restored;
-        for name in names.into_iter().rev().filter(told) {
-            let standing = self.mark_standing(folder, point, &name).await?;
-            // Whoever can write there may have put worthless ones before a good one; but of
-            // one that cannot be read nobody knows what it says.
-            if !matches!(standing, MarkStanding::Refused(_)) {
-                return Ok(Some(FoundMark { name, standing }));
+    ) -> Result<Marks, RepositoryError> {
+        let mut marks = Marks::default();
+        for name in names.into_iter().rev() {
+            if marks.wants(name.kind()) {
+                let standing = self.mark_standing(folder, point, &name).await?;
+                marks.take(FoundMark { name, standing });
             }
         }
-        Ok(None)
+        Ok(marks)
     }
 
     /// A target that fails for now is no statement about a recovery point, so it is an
@@ -173,7 +226,7 @@ impl Repository<'_> {
             }));
         }
         match self.load_folder(&place.folder).await {
-            Ok(point) => Ok(Standing::Sound(Box::new(point))),
+            Ok(point) => Ok(Standing::Signed(Box::new(point))),
             Err(error) if error.is_for_now() => Err(error),
             Err(error @ RepositoryError::Target { .. }) => Ok(Standing::Unread(error)),
             Err(error) => Ok(Standing::Refused(error)),
@@ -207,13 +260,17 @@ impl Repository<'_> {
         cluster: Option<&ClusterName>,
     ) -> Result<Walk, RepositoryError> {
         let prefix = cluster.map_or_else(String::new, |cluster| format!("{cluster}/"));
+        self.walk_below(prefix).await
+    }
+
+    async fn walk_below(&self, prefix: String) -> Result<Walk, RepositoryError> {
         let mut walk = Walk::default();
         let whole = self.each(&prefix, PAGES_MAX, |entry| {
             match entry {
-                Entry::Key(key) => walk.take(key),
+                Entry::Object(stat) => walk.take(stat),
                 Entry::PassedOver(passed) => walk.pass_over(passed),
             }
-            let found = walk.folders.len().max(walk.marks.len());
+            let found = walk.folders.len().max(walk.found.len());
             found <= RECOVERY_POINTS_MAX
         });
         match whole.await? {
@@ -235,7 +292,7 @@ impl Repository<'_> {
     ) -> Result<bool, RepositoryError> {
         let mut unread = None;
         let whole = self.each(prefix, pages_max, |entry| match entry {
-            Entry::Key(key) => each(key),
+            Entry::Object(stat) => each(&stat.object),
             Entry::PassedOver(passed) => {
                 unread = passed.hides.then(|| passed.clone());
                 unread.is_none()
@@ -251,7 +308,7 @@ impl Repository<'_> {
         }
     }
 
-    /// Calls `each` with every key under `prefix`, and with what was passed over, until it
+    /// Calls `each` with every object under `prefix`, and with what was passed over, until it
     /// says that this is too much. Whether that was all of them: not if there are more than
     /// `pages_max` pages either.
     ///
@@ -270,7 +327,7 @@ impl Repository<'_> {
             let Some(objects) = page else {
                 return Ok(true);
             };
-            let keys = objects.iter().map(|stat| Entry::Key(&stat.object));
+            let keys = objects.iter().map(Entry::Object);
             let passed = pages.passed_over().iter().map(Entry::PassedOver);
             if !keys.chain(passed).all(&mut each) {
                 return Ok(false);
@@ -282,37 +339,35 @@ impl Repository<'_> {
 
 /// What a listing tells of.
 enum Entry<'a> {
-    Key(&'a str),
+    Object(&'a ObjectStat),
     PassedOver(&'a PassedOver),
 }
 
 impl Walk {
-    fn take(&mut self, key: &str) {
-        if let Some(part) = foreign_part(key) {
+    fn take(&mut self, stat: &ObjectStat) {
+        if let Some(part) = foreign_part(&stat.object) {
             return self.foreign.add(part);
         }
-        if let Some(names) = committed(key) {
-            self.folders.entry(names).or_default();
-        }
-        let Some((folder, name)) = mark_of(key) else {
+        let Some((folder, file)) = Folder::split(&stat.object) else {
             return;
         };
-        let kind = name.kind();
-        let marks = self.marks.entry(folder).or_default();
-        let place = marks.binary_search(&name).unwrap_or_else(|place| place);
-        marks.insert(place, name);
-        let of_kind = |mark: &MarkName| mark.kind() == kind;
-        if marks.iter().filter(|mark| of_kind(mark)).count() > MARKS_KEPT_MAX {
-            // The oldest goes.
-            let oldest = marks.iter().position(of_kind);
-            oldest.map(|place| marks.remove(place));
+        let names = (folder.cluster().clone(), folder.name().to_string());
+        if file == MANIFEST {
+            let names = (names.0.to_string(), names.1.clone());
+            self.folders.entry(names).or_default();
         }
+        self.found.entry(names).or_default().take(file, stat.size);
+    }
+
+    /// What was met in a folder.
+    fn inside(&mut self, folder: &Folder) -> Inside {
+        let names = (folder.cluster().clone(), folder.name().to_string());
+        self.found.remove(&names).unwrap_or_default()
     }
 
     /// The marks in a folder, in the order of their instants.
     pub(super) fn marks_of(&mut self, folder: &Folder) -> Vec<MarkName> {
-        let of_folder = (folder.cluster().clone(), folder.name().to_string());
-        self.marks.remove(&of_folder).unwrap_or_default()
+        self.inside(folder).marks
     }
 
     /// What cannot be one of ours by its name is foreign; everything else may be.
@@ -349,11 +404,37 @@ impl Walk {
     }
 }
 
-/// The folder that this key commits, as an orderable pair of its names.
-fn committed(key: &str) -> Option<(String, String)> {
-    let (folder, file) = Folder::split(key)?;
-    let names = (folder.cluster().to_string(), folder.name().to_string());
-    (file == MANIFEST).then_some(names)
+impl Listed {
+    /// One of which nothing is believed.
+    fn unknown(folder: Folder, standing: Standing, state: State) -> Self {
+        Self {
+            folder,
+            standing,
+            state,
+            drill: None,
+        }
+    }
+}
+
+impl Inside {
+    fn take(&mut self, file: &str, size: u64) {
+        let Some(name) = MarkName::of_content(file) else {
+            self.sizes.take(file, size);
+            return;
+        };
+        let kind = name.kind();
+        let place = self
+            .marks
+            .binary_search(&name)
+            .unwrap_or_else(|place| place);
+        self.marks.insert(place, name);
+        let of_kind = |mark: &&MarkName| mark.kind() == kind;
+        if self.marks.iter().filter(of_kind).count() > MARKS_KEPT_MAX {
+            // The oldest goes.
+            let oldest = self.marks.iter().position(|mark| mark.kind() == kind);
+            oldest.map(|place| self.marks.remove(place));
+        }
+    }
 }
 
 fn too_many(prefix: String) -> RepositoryError {
@@ -380,7 +461,11 @@ mod tests {
             "a.20260103T000000Z.m00000001",
             "a.20260102T000000Z",
         ] {
-            walk.take(&format!("c/{name}/manifest.json"));
+            walk.take(&ObjectStat {
+                object: format!("c/{name}/manifest.json"),
+                size: 1,
+                sha256: None,
+            });
         }
         let places = walk.places();
         let order: Vec<String> = places

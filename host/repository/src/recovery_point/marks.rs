@@ -4,8 +4,6 @@
 //! The signature goes first, then the mark itself, each if absent: a crash between the
 //! two leaves a signature of nothing, which nobody reads.
 
-use drydock_core::ClusterName;
-
 use super::{RecoveryPoint, Repository, label};
 use crate::error::RepositoryError;
 use crate::mark::{MARK_BYTES_MAX, MARK_PREFIX, Mark, MarkError, MarkName, trusted_comment};
@@ -177,7 +175,7 @@ fn unread(error: RepositoryError) -> Result<MarkStanding, RepositoryError> {
 fn unbelieved(error: &VerifyError) -> String {
     match error {
         VerifyError::UnknownSigner { signer, .. } => format!(
-            "it is signed by key {signer}, which trustedSigners lacks: add its public key if its drills are to be believed"
+            "it is signed by key {signer}, which trustedSigners lacks: add its public key if its marks are to be believed"
         ),
         VerifyError::Damaged | VerifyError::Legacy => "its signature file is damaged".to_owned(),
         VerifyError::Mismatch { signer } => {
@@ -187,11 +185,4 @@ fn unbelieved(error: &VerifyError) -> String {
             format!("its signature is for {signed:?}")
         }
     }
-}
-
-/// The marks among the files of a walk: which recovery point has which.
-pub(super) fn mark_of(key: &str) -> Option<((ClusterName, String), MarkName)> {
-    let (folder, file) = Folder::split(key)?;
-    let name = MarkName::of_content(file)?;
-    Some(((folder.cluster().clone(), folder.name().to_string()), name))
 }

@@ -16,6 +16,7 @@ use crate::testing::sample;
 mod doubt;
 mod fetching;
 mod marking;
+mod states;
 mod succession;
 
 /// A target with keys.
@@ -351,10 +352,10 @@ async fn a_listing_hides_nothing_and_shows_the_newest_first() {
     assert_eq!(
         shown,
         [
-            "other b.20260104T000000Z sound",
-            "lab a.20260103T000000Z sound",
+            "other b.20260104T000000Z signed",
+            "lab a.20260103T000000Z signed",
             "lab a.20260102T000000Z bad-signature",
-            "lab a.20260101T000000Z sound",
+            "lab a.20260101T000000Z signed",
         ]
     );
     let lab = ClusterName::new("lab");
@@ -397,7 +398,7 @@ async fn one_that_cannot_be_read_is_listed_and_hides_no_other() {
         [
             "lab a.20260103T000000Z unread",
             "lab a.20260102T000000Z permission-denied",
-            "lab a.20260101T000000Z sound",
+            "lab a.20260101T000000Z signed",
         ]
     );
     assert_eq!(listed.unread, Vec::<String>::new());
@@ -440,7 +441,7 @@ fn passed_over(object: &str, why: &str) -> PassedOver {
 
 fn shown(listed: &Listed) -> String {
     let standing = match &listed.standing {
-        Standing::Sound(_) => "sound",
+        Standing::Signed(_) => "signed",
         Standing::Refused(error) | Standing::Unread(error) => error.code(),
     };
     format!(

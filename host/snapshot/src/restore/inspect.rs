@@ -5,6 +5,7 @@ use crate::error::SnapshotError;
 use crate::look::TopBucket;
 use crate::meta::Geometry;
 use crate::mvcc::{Row, main_revision};
+use crate::origin::{self, CONSISTENT_INDEX};
 use crate::page::Leaf;
 use crate::problem::Problem;
 use crate::reader::Reader;
@@ -45,7 +46,8 @@ impl Findings {
     /// Walks over the whole database.
     ///
     /// # Errors
-    /// [`SnapshotError::Damaged`] with every problem, or a failure to read.
+    /// [`SnapshotError::Damaged`] with every problem, or with the one that says that it
+    /// is not etcd's; or a failure to read.
     pub fn of(source: &dyn Source) -> Result<Self, SnapshotError> {
         let ground = Ground::survey(source)?;
         let buckets = top_level(&ground)?;
@@ -63,6 +65,12 @@ impl Findings {
             alarms: 0,
         };
         looks.into_iter().for_each(|look| findings.take(look));
+        let index = findings
+            .meta
+            .iter()
+            .find(|(key, _)| key == CONSISTENT_INDEX);
+        let index = index.map(|(_, value)| value.as_slice());
+        origin::judge(&findings.buckets, index)?;
         Ok(findings)
     }
 

@@ -38,8 +38,12 @@ pub fn built_rows(page_bytes: usize, messages: &[(u64, Vec<u8>)]) -> Vec<u8> {
         .collect();
     let rows = leaf(3, page_bytes, &entries);
     let tree = [3_u64, 0].map(u64::to_le_bytes).concat();
-    let inline = [vec![0; 16], leaf(0, 16, &[])].concat();
-    let root = leaf(2, page_bytes, &[(1, b"key", &tree), (1, b"meta", &inline)]);
+    let meta_pairs = inline(&[(b"consistent_index", &9_u64.to_be_bytes())]);
+    let root = leaf(
+        2,
+        page_bytes,
+        &[(1, b"key", &tree), (1, b"meta", &meta_pairs)],
+    );
     let pages = 3 + rows.len() / page_bytes;
     let metas = [0, 1]
         .map(|number| meta(number, page_bytes, pages))
@@ -60,14 +64,44 @@ pub fn grown(page_bytes: usize, count: u64) -> Vec<u8> {
     }
     let root_of_rows = level.first().map_or(0, |(_, page)| *page);
     let tree = [root_of_rows, 0].map(u64::to_le_bytes).concat();
-    let inline = [vec![0; 16], leaf(0, 16, &[])].concat();
-    let key = if rows.is_empty() { &inline } else { &tree };
-    let root = leaf(2, page_bytes, &[(1, b"key", key), (1, b"meta", &inline)]);
+    let empty = inline(&[]);
+    let key = if rows.is_empty() { &empty } else { &tree };
+    let meta_pairs = inline(&[(b"consistent_index", &9_u64.to_be_bytes())]);
+    let root = leaf(
+        2,
+        page_bytes,
+        &[(1, b"key", key), (1, b"meta", &meta_pairs)],
+    );
     let body_pages = FIRST as usize + pages.len() / page_bytes;
     let metas = [0, 1].map(|number| meta(number, page_bytes, body_pages));
     let body = [metas.concat(), root, pages].concat();
     let hash = Sha256::digest(&body);
     [body, hash.to_vec()].concat()
+}
+
+/// A whole, sound bbolt file of these buckets, in the order of their names, each with its
+/// pairs, and with the trailer of a snapshot.
+pub fn of_buckets(buckets: &[(&str, &[(&[u8], &[u8])])]) -> Vec<u8> {
+    let buckets: Vec<_> = buckets
+        .iter()
+        .map(|(name, pairs)| (name.as_bytes(), inline(pairs)))
+        .collect();
+    let entries: Vec<_> = buckets
+        .iter()
+        .map(|(name, pairs)| (1, *name, pairs.as_slice()))
+        .collect();
+    let root = leaf(2, 4096, &entries);
+    let metas = [0, 1].map(|number| meta(number, 4096, 3)).concat();
+    let body = [metas, root].concat();
+    let hash = Sha256::digest(&body);
+    [body, hash.to_vec()].concat()
+}
+
+/// The value of a bucket that is small enough to have no page of its own.
+fn inline(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let bytes: usize = pairs.iter().map(|(k, v)| HEAD + k.len() + v.len()).sum();
+    let entries: Vec<_> = pairs.iter().map(|(k, v)| (0, *k, *v)).collect();
+    [vec![0; 16], leaf(0, HEAD + bytes, &entries)].concat()
 }
 
 /// The page behind the metas and the root.

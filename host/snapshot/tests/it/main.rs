@@ -10,6 +10,7 @@ mod live;
 mod long;
 mod mutants;
 mod noise;
+mod origin;
 mod restore;
 mod stream;
 mod tools;

@@ -15,9 +15,16 @@ use drydock_testkit::free_port;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// The version of whatever is not asked for by its version.
+const VERSION: &str = "3.6.16";
+
 /// The folder of etcd, etcdctl and etcdutl 3.6.16.
 pub fn etcd() -> PathBuf {
-    drydock_testkit::tools::etcd("3.6.16").expect("etcd is built; `cargo xtask tools` does it")
+    etcd_of(VERSION)
+}
+
+fn etcd_of(version: &str) -> PathBuf {
+    drydock_testkit::tools::etcd(version).expect("etcd is built; `cargo xtask tools` does it")
 }
 
 /// Runs `etcdutl snapshot status` on a file with these bytes.
@@ -59,10 +66,20 @@ impl Server {
     /// Starts a server on what `restore` puts into its data folder, for a member of that
     /// name and peer URL.
     pub fn restored(restore: impl FnOnce(&Path, &str, &str)) -> Self {
+        Self::of(VERSION, restore)
+    }
+
+    /// A server of that version on an empty folder.
+    pub fn of_version(version: &str) -> Self {
+        Self::of(version, |_, _, _| {})
+    }
+
+    fn of(version: &str, restore: impl FnOnce(&Path, &str, &str)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (client, peer) = (free_address(), free_address());
         restore(&folder.path().join("data"), NAME, &format!("http://{peer}"));
-        let mut process = spawn(folder.path(), &client, &peer);
+        let program = etcd_of(version).join("etcd");
+        let mut process = spawn(&program, folder.path(), &client, &peer);
         wait_until_ready(&mut process);
         let connection = TcpStream::connect(&client).expect("a ready server takes connections");
         let connection = BufReader::new(connection);
@@ -204,9 +221,9 @@ impl Drop for Server {
     }
 }
 
-fn spawn(folder: &Path, client: &str, peer: &str) -> Child {
+fn spawn(program: &Path, folder: &Path, client: &str, peer: &str) -> Child {
     let (client, peer) = (format!("http://{client}"), format!("http://{peer}"));
-    Command::new(etcd().join("etcd"))
+    Command::new(program)
         .args(["--name", NAME, "--unsafe-no-fsync", "--data-dir"])
         .arg(folder.join("data"))
         .args([
@@ -225,7 +242,7 @@ fn spawn(folder: &Path, client: &str, peer: &str) -> Child {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("etcd 3.6.16 is built; `cargo xtask tools` does it")
+        .expect("etcd is built; `cargo xtask tools` does it")
 }
 
 /// Reads the log until the server serves, and then on in the background, so

@@ -248,3 +248,19 @@ fn never_means_never_even_when_a_member_differs() {
     let facts = with(&[("member.1.hash-kv", FactValue::Unsigned(8))]);
     assert!(judged_by(&requiring(RequireHashKv::Never), &facts).0);
 }
+
+/// Whatever else is told of it.
+#[test]
+fn a_database_that_is_not_etcds_fails_in_one_sentence() {
+    let why = "this is a bbolt database but not etcd's: it has the bucket v1, and lacks the buckets key and meta";
+    for mut facts in [sound(), FactMap::default()] {
+        facts.set("snapshot.not-etcd", text(why));
+        let findings = judge(&Config::default(), &facts);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(
+            (findings[0].level, findings[0].code.as_str()),
+            (Level::Failure, "not-etcd")
+        );
+        assert!(findings[0].message.starts_with(why));
+    }
+}

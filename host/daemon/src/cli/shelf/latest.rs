@@ -62,7 +62,7 @@ impl Shelf {
         if let Some(why) = objection(&newest, purpose) {
             return Err(refusal(&shown, &name, &why, purpose));
         }
-        let Standing::Sound(point) = newest.standing else {
+        let Standing::Signed(point) = newest.standing else {
             return Err(refusal(&shown, &name, "it cannot be believed", purpose));
         };
         print::note(&format!("The latest is {name} of {}.", shown.target_name));
@@ -154,7 +154,7 @@ impl Shelf {
 /// The newest first, by its name; of two copies, the one that can be believed.
 fn rank(listed: &Listed) -> (Option<String>, bool) {
     let due = due_stamp(listed.folder.name().as_str());
-    let is_sound = matches!(listed.standing, Standing::Sound(_));
+    let is_sound = matches!(listed.standing, Standing::Signed(_));
     (due.map(str::to_owned), is_sound)
 }
 
@@ -162,8 +162,8 @@ fn rank(listed: &Listed) -> (Option<String>, bool) {
 fn objection(newest: &Listed, purpose: Purpose) -> Option<String> {
     match &newest.standing {
         Standing::Refused(error) | Standing::Unread(error) => Some(chain(error)),
-        Standing::Sound(_) if purpose == Purpose::Use => failed(newest.mark.as_ref()?),
-        Standing::Sound(_) => None,
+        Standing::Signed(_) if purpose == Purpose::Use => failed(newest.mark.as_ref()?),
+        Standing::Signed(_) => None,
     }
 }
 

@@ -88,7 +88,7 @@ fn compared(global: &Global, asked: &DiffArgs) -> Outcome {
             let wanted = Wanted::of(&b, word, name).or_else(|_| Wanted::of(&a, word, name))?;
             by_field(global.output, &wanted, [&a, &b], asked, keys.as_ref())?
         }
-        _ => by_object(global.output, &a, &b)?,
+        _ => by_object(global.output, asked, [&a, &b])?,
     };
     Ok(match differs {
         true => Exit::Failed,
@@ -102,14 +102,22 @@ fn survey<'a>(opened: &'a Opened, inside: &Inside) -> Result<Survey<'a>, Failure
     Ok(survey.with_context(|| format!("{name} cannot be looked into"))?)
 }
 
-/// Tells which objects differ.
-fn by_object(output: Output, a: &Survey<'_>, b: &Survey<'_>) -> Result<bool, Failure> {
+/// Tells which objects differ. Two that hold nothing are not the same: nobody compared
+/// anything.
+fn by_object(output: Output, asked: &DiffArgs, [a, b]: [&Survey<'_>; 2]) -> Result<bool, Failure> {
     let (before, after) = (a.sorted(None, Order::Key)?, b.sorted(None, Order::Key)?);
     let prefixes = a.prefixes().clone().join(b.prefixes());
     let mut differences = Differences::default();
     let same = compare(before, after, |difference| {
         differences.add(Changed::of(&prefixes, difference));
     })?;
+    if same == 0 && differences.total == 0 {
+        return Err(Failure::failed(anyhow::anyhow!(
+            "neither {} nor {} holds a key, so there is nothing to compare",
+            asked.before.display(),
+            asked.after.display()
+        )));
+    }
     match output {
         Output::Json => print::line(&serde_json::to_string_pretty(&differences.value(same))?),
         Output::Table => differences.print(same),

@@ -42,6 +42,14 @@ impl Stored {
         self.case.refused(1, &[POINT, "verify", &self.point]);
     }
 
+    /// The same, where a mark tells of it afterwards.
+    fn verify_damaged(&self) {
+        self.case.told(1, &[POINT, "verify", &self.point]);
+        let marks = files_under(&self.case.world.folder());
+        let damaged = |path: &&PathBuf| path.display().to_string().contains("/mark.damaged.");
+        assert_eq!(marks.iter().filter(damaged).count(), 2, "{marks:?}");
+    }
+
     fn fetch(&self, code: i32, to: &str, identity: &str) {
         let to = self.case.world.path(to);
         let identity = self.case.world.path(identity);
@@ -120,7 +128,7 @@ fn a_signer_that_nobody_trusts() {
 fn artifacts_that_were_changed() {
     let stored = Stored::new("artifact-tampered");
     flip(&stored.file(".zst.age"));
-    stored.verify();
+    stored.verify_damaged();
 
     let stored = Stored::new("artifact-tampered-fetched");
     flip(&stored.file(".zst.age"));
@@ -130,11 +138,27 @@ fn artifacts_that_were_changed() {
     let path = stored.file(".zst.age");
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(1000).unwrap();
-    stored.verify();
+    stored.verify_damaged();
 
     let stored = Stored::new("artifact-missing");
     std::fs::remove_file(stored.file(".zst.age")).unwrap();
-    stored.verify();
+    stored.verify_damaged();
+}
+
+/// A listing reads no artifact, and sees by names and sizes what is cut or gone.
+#[test]
+fn objects_that_a_listing_finds_cut_or_gone() {
+    let stored = Stored::new("listed-object-cut");
+    let path = stored.file(".zst.age");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(1000).unwrap();
+    let answer = stored.case.refused(0, &[POINT, "list"]);
+    assert!(answer.stdout.contains(" Failed "), "{}", answer.stdout);
+
+    let stored = Stored::new("listed-object-gone");
+    std::fs::remove_file(stored.file(".zst.age")).unwrap();
+    let answer = stored.case.refused(0, &[POINT, "list"]);
+    assert!(answer.stdout.contains(" Failed "), "{}", answer.stdout);
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn fails_by(node: &Node, name: &str) -> Value {
     let mark = node.listed_mark();
     assert_eq!(mark["mark"], "failed");
     assert_eq!(mark["reason"], report["reason"]);
+    assert_eq!(node.listed()["state"], "Failed");
     report
 }
 

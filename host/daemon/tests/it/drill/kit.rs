@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use drydock_testkit::etcd::Cluster;
 use drydock_testkit::tools::{ETCD_VERSION, etcd};
 use serde_json::Value;
 
@@ -41,11 +43,19 @@ impl Node {
     }
 
     pub fn with(drill: &str) -> Self {
-        let mut world = World::new();
+        Self::in_world(World::new(), drill, 0)
+    }
+
+    /// One that backs up a cluster of the test's own; the backup ends with this code.
+    pub fn of(cluster: Arc<Cluster>, drill: &str, code: i32) -> Self {
+        Self::in_world(World::of(cluster), drill, code)
+    }
+
+    fn in_world(mut world: World, drill: &str, code: i32) -> Self {
         world.extra_node = drill.to_owned();
         world.write();
         let (answer, run) = world.run();
-        answer.ok();
+        answer.code(code);
         let point = run["recoveryPoint"].as_str().unwrap().to_owned();
         Self { world, point }
     }
@@ -90,13 +100,18 @@ impl Node {
             .collect()
     }
 
-    /// The state of the recovery point's newest mark, as the list has it.
+    /// The newest mark of a drill, as the list has it.
     pub fn listed_mark(&self) -> Value {
+        self.listed()["mark"].clone()
+    }
+
+    /// The newest recovery point, as the list has it.
+    pub fn listed(&self) -> Value {
         let answer = self
             .world
             .drydock(&["recovery-point", "list", "--output", "json"])
             .ok();
-        serde_json::from_str::<Value>(&answer.stdout).unwrap()[0]["mark"].clone()
+        serde_json::from_str::<Value>(&answer.stdout).unwrap()[0].clone()
     }
 
     /// The object of the snapshot.

@@ -4,6 +4,7 @@ mod data;
 pub mod kit;
 mod kubernetes;
 mod machine;
+mod nothing;
 mod page;
 mod passing;
 mod schedule;

@@ -44,6 +44,11 @@ fn a_good_recovery_point_passes_and_is_marked() {
     assert_eq!(mark["mark"], "drilled");
     assert_eq!(mark["at"], report["started"]);
     assert_eq!(mark["recoveryMilliseconds"], recovery);
+    let listed = node.listed();
+    assert_eq!(
+        (&listed["state"], &listed["verified"]),
+        (&"Verified".into(), &report["started"])
+    );
     let listed = node.world.drydock(&["recovery-point", "list"]).ok().stdout;
     let at = report["started"].as_str().unwrap();
     assert!(listed.contains(&format!("drilled {at}")), "{listed}");

@@ -39,7 +39,7 @@ async fn a_mark_is_read_back_and_shown_by_the_list() {
     let kinds: Vec<_> = marks.iter().map(|mark| mark.name.kind()).collect();
     assert_eq!(kinds, [MarkKind::Failed, MarkKind::Drilled]);
     let listed = world.repository().list(None, 10).await.unwrap();
-    let newest = listed.points[0].mark.as_ref().unwrap();
+    let newest = listed.points[0].drill.as_ref().unwrap();
     match &newest.standing {
         MarkStanding::Sound { mark, signer } => {
             assert_eq!((&**mark, *signer), (&failed, world.key.id()));
@@ -70,12 +70,12 @@ async fn a_mark_of_a_stranger_a_changed_one_and_a_moved_one_are_refused() {
     assert_eq!(
         refused(&world, &point).await.unwrap(),
         format!(
-            "it is signed by key {}, which trustedSigners lacks: add its public key if its drills are to be believed",
+            "it is signed by key {}, which trustedSigners lacks: add its public key if its marks are to be believed",
             stranger.key.id()
         )
     );
     let listed = world.repository().list(None, 10).await.unwrap();
-    assert!(listed.points[0].mark.is_none());
+    assert!(listed.points[0].drill.is_none());
 
     let world = World::new();
     let point = committed(&world).await;
@@ -117,7 +117,7 @@ async fn worthless_marks_hide_no_good_one() {
     }
     let listed = world.repository().list(None, 10).await.unwrap();
     assert_eq!(
-        listed.points[0].mark.as_ref().unwrap().name.content_file(),
+        listed.points[0].drill.as_ref().unwrap().name.content_file(),
         mark.name(&mark.to_text().unwrap()).content_file()
     );
 }
@@ -139,7 +139,7 @@ async fn a_mark_that_cannot_be_read_is_not_passed_over_for_an_older_one() {
         .target
         .close(&file, Fault::denied("permission-denied", "not yours"));
     let listed = world.repository().list(None, 10).await.unwrap();
-    let mark = listed.points[0].mark.as_ref().unwrap();
+    let mark = listed.points[0].drill.as_ref().unwrap();
     assert_eq!(mark.name, name);
     assert!(matches!(&mark.standing, MarkStanding::Unread(why) if why == "not yours"));
 }

@@ -32,6 +32,10 @@ pub async fn compare(before: &mut Client, after: &mut Client, revision: i64) -> 
         }
         compared += left.len();
         let Some(last) = left.last() else {
+            ensure!(
+                compared > 0,
+                "neither cluster holds a key, so nothing was compared"
+            );
             return Ok(compared);
         };
         // The next key that there can be.
