@@ -8,8 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use drydock_core::Fault;
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
 
+use crate::certificates::{self, Part, Unsound};
 use crate::config::EtcdConfig;
-use crate::fault;
+use crate::fault::{self, WHERE};
 use crate::probe;
 
 /// The cluster's configuration and its clients.
@@ -123,30 +124,31 @@ impl Connections {
     }
 
     fn tls(&self, endpoint: &str) -> Result<TlsOptions, Fault> {
-        let bad = |what: &str, mend: &str| fault::bad_files(endpoint, what, mend);
+        let bad = |what: &str| fault::bad_files(endpoint, format!("{what} {WHERE}"));
         let config = &self.config;
         let Some(ca) = &config.ca else {
-            return Err(bad("no certificate authority is configured", "set `ca:`"));
+            return Err(bad("no certificate authority is configured: set `ca:`"));
         };
-        if !holds(ca, "CERTIFICATE-----") {
-            return Err(bad("`ca:` holds no PEM certificate", "give it one"));
-        }
+        let pair = match (&config.certificate, &config.key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((certificate.as_slice(), key.as_slice())),
+            (Some(_), None) => return Err(bad("`certificate:` is set without `key:`: set both")),
+            (None, Some(_)) => return Err(bad("`key:` is set without `certificate:`: set both")),
+        };
+        certificates::read(Some(ca), pair).map_err(|Unsound { part, why }| {
+            let key = match part {
+                Part::Authorities => "ca",
+                Part::Certificate => "certificate",
+                Part::Key => "key",
+            };
+            let why = format!("`{key}:` {WHERE} comes from a place that {why}");
+            fault::bad_files(endpoint, why)
+        })?;
         let tls = TlsOptions::new().ca_certificate(Certificate::from_pem(ca));
-        match (&config.certificate, &config.key) {
-            (None, None) => Ok(tls),
-            (Some(certificate), Some(_)) if !holds(certificate, "CERTIFICATE-----") => Err(bad(
-                "`certificate:` holds no PEM certificate",
-                "give it one",
-            )),
-            (Some(_), Some(key)) if !holds(key, "PRIVATE KEY-----") => {
-                Err(bad("`key:` holds no PEM private key", "give it one"))
-            }
-            (Some(certificate), Some(key)) => {
-                Ok(tls.identity(Identity::from_pem(certificate, key)))
-            }
-            (Some(_), None) => Err(bad("`certificate:` is set without `key:`", "set both")),
-            (None, Some(_)) => Err(bad("`key:` is set without `certificate:`", "set both")),
-        }
+        Ok(match pair {
+            Some((certificate, key)) => tls.identity(Identity::from_pem(certificate, key)),
+            None => tls,
+        })
     }
 
     fn require_configured(&self, endpoint: &str) -> Result<(), Fault> {
@@ -165,9 +167,4 @@ impl Connections {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lent>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn holds(pem: &[u8], marker: &str) -> bool {
-    pem.windows(marker.len())
-        .any(|window| window == marker.as_bytes())
 }

@@ -5,11 +5,12 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use drydock_core::{ErrorClass, Fault, UnixTime, without_os_number};
+use drydock_core::{ErrorClass, Fault, without_os_number};
 use rustls::pki_types::UnixTime as RustlsTime;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use tonic::Code;
 
+use crate::certificates::day;
 use crate::probe::Found;
 
 /// Errors behind an error; real chains have about six.
@@ -25,7 +26,7 @@ const CUT: &str = "the connection was cut: see in the member's log whether it we
 const SILENCE: &str = "see in the member's log whether it hangs, and whether something between it and this node drops packets";
 
 /// Where an operator finds the keys that the sentences name.
-const WHERE: &str = "under `etcd:` of the Cluster document";
+pub(crate) const WHERE: &str = "under `etcd:` of the Cluster document";
 
 /// Names of a server's certificate that are told; a wildcard for everything has hundreds.
 const NAMES_TOLD_MAX: usize = 5;
@@ -139,8 +140,7 @@ pub(crate) fn broken(endpoint: &str, received: u64, why: &str) -> Fault {
     .with_detail("endpoint", endpoint)
 }
 
-pub(crate) fn bad_files(endpoint: &str, what: &str, mend: &str) -> Fault {
-    let why = format!("{what}: {mend} {WHERE}");
+pub(crate) fn bad_files(endpoint: &str, why: String) -> Fault {
     told(
         (ErrorClass::Denied, "tls-bad-files", why),
         endpoint,
@@ -323,13 +323,6 @@ fn bare(name: &str) -> String {
         .split_once('(')
         .map_or(name, |(_, inner)| inner.trim_end_matches(')'));
     inner.trim_matches('"').to_owned()
-}
-
-/// The day of an instant, in UTC.
-fn day(time: RustlsTime) -> String {
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    let instant = UnixTime(seconds).to_string();
-    instant.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// An alert comes from the server: it did not like what this side showed.

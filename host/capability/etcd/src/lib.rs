@@ -22,6 +22,7 @@
 
 mod access;
 mod alarm;
+pub mod certificates;
 mod config;
 mod connect;
 mod count;

@@ -13,10 +13,10 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Error as TlsError, RootCertStore};
 
+use crate::certificates;
 use crate::config::EtcdConfig;
 
 /// How long the other side may take for each of its answers. It just answered or closed,
@@ -101,19 +101,12 @@ fn shaken_hands(endpoint: &str, address: SocketAddr, config: &EtcdConfig) -> Opt
 }
 
 fn client_config(config: &EtcdConfig) -> Option<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let authorities = CertificateDer::pem_slice_iter(config.ca.as_deref()?);
-    roots.add_parsable_certificates(authorities.filter_map(Result::ok));
-    let builder = builder().with_root_certificates(roots);
-    let mut client = match (&config.certificate, &config.key) {
-        (Some(chain), Some(key)) => {
-            let chain = CertificateDer::pem_slice_iter(chain)
-                .collect::<Result<_, _>>()
-                .ok()?;
-            let key = PrivateKeyDer::from_pem_slice(key).ok()?;
-            builder.with_client_auth_cert(chain, key).ok()?
-        }
-        _ => builder.with_no_client_auth(),
+    let pair = config.certificate.as_deref().zip(config.key.as_deref());
+    let usable = certificates::read(config.ca.as_deref(), pair).ok()?;
+    let builder = builder().with_root_certificates(usable.roots);
+    let mut client = match usable.pair {
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key).ok()?,
+        None => builder.with_no_client_auth(),
     };
     // A gRPC server refuses whoever does not ask for HTTP/2.
     client.alpn_protocols = vec![b"h2".to_vec()];
@@ -121,7 +114,7 @@ fn client_config(config: &EtcdConfig) -> Option<ClientConfig> {
 }
 
 fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ClientConfig::builder_with_provider(certificates::provider())
         .with_safe_default_protocol_versions()
         .expect("the provider has the cipher suites of its own protocol versions")
 }

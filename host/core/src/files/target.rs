@@ -18,6 +18,8 @@ pub const RECIPIENTS_MAX: usize = 32;
 const RECIPIENT_RULE: &str =
     "must be a public age recipient (age1...) or an SSH public key (ssh-ed25519 ...)";
 
+const NO_RECIPIENT_RULE: &str = "names no recipient: write one a line, or remove the entry";
+
 const IDENTITY_RULE: &str = "holds a private age identity, which must never be on a node that backs up; name its public recipient (age1...) and treat the identity as exposed";
 
 /// A place that keeps artifacts.
@@ -68,9 +70,15 @@ impl Located<Target> {
             let text = setting
                 .text(lookup)
                 .map_err(|error| self.error(&path, error))?;
+            let before = recipients.len();
             for line in lines(&text) {
                 check(line).map_err(|rule| self.error(&path, rule))?;
                 recipients.push(line.to_owned());
+            }
+            if recipients.len() == before {
+                let place = setting.place();
+                let rule = format!("comes from {place}, which {NO_RECIPIENT_RULE}");
+                return Err(self.error(&path, rule));
             }
         }
         if recipients.len() > RECIPIENTS_MAX {

@@ -195,13 +195,22 @@ impl Setting {
         match self {
             Self::Literal(text) => {
                 unwrap_pem(text.clone().into_bytes(), wanted).ok_or_else(|| ValueError::NotPem {
-                    place: "the document".to_owned(),
+                    place: self.place(),
                     wanted,
                 })
             }
             Self::From(from) => from.value_from.read_pem(lookup, wanted),
         }
         .map(|secret| secret.expose().to_vec())
+    }
+
+    /// Where the value is, for a sentence.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Literal(_) => "the document".to_owned(),
+            Self::From(from) => from.value_from.to_string(),
+        }
     }
 
     pub(super) fn resolve(&mut self, folder: &Path) {

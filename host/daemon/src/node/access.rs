@@ -1,17 +1,20 @@
 //! From a Cluster document to a connection.
 
+use drydock_capability_etcd::certificates::{self, Part, Unsound};
 use drydock_capability_etcd::{EtcdAccess, EtcdConfig, Timeouts};
-use drydock_core::files::{self, Cluster, Located};
+use drydock_core::Clock as _;
+use drydock_core::files::{self, Cluster, FileError, Located, SecretFrom, Setting};
 use drydock_core::plugin::EtcdCall;
 
+use crate::clock::SystemClock;
 use crate::environment::Surroundings;
 use crate::exit::Failure;
 
 /// Everything that the node itself asks of a cluster; no plugin is involved.
 pub const OWN_CALLS: [EtcdCall; 3] = [EtcdCall::MemberList, EtcdCall::Status, EtcdCall::HashKv];
 
-/// The cluster of a document, its files and variables read, for every call there is: the
-/// caller narrows it.
+/// The cluster of a document, its files and variables read and found fit for use, for every
+/// call there is: the caller narrows it.
 pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, Failure> {
     let files::EtcdAccess {
         endpoints,
@@ -37,6 +40,29 @@ pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, Failure>
             stream_idle,
         },
     };
+    judge_certificates(&config).map_err(|unsound| Failure::usage(placed(cluster, unsound)))?;
     let calls = OWN_CALLS.into_iter().chain([EtcdCall::Snapshot]).collect();
     Ok(EtcdAccess::new(config, calls))
+}
+
+/// Whether what is shown and trusted at the members can be used now.
+pub fn judge_certificates(config: &EtcdConfig) -> Result<(), Unsound> {
+    let pair = config.certificate.as_deref().zip(config.key.as_deref());
+    certificates::judge(config.ca.as_deref(), pair, SystemClock.now())
+}
+
+/// What is wrong, at the line that names it.
+fn placed(cluster: &Located<Cluster>, Unsound { part, why }: Unsound) -> FileError {
+    let etcd = &cluster.value.spec.etcd;
+    let secret = |from: &SecretFrom| from.value_from.to_string();
+    let (key, place) = match part {
+        Part::Authorities => ("ca", etcd.ca.as_ref().map(Setting::place)),
+        Part::Certificate => ("certificate", etcd.certificate.as_ref().map(Setting::place)),
+        Part::Key => ("key", etcd.key.as_ref().map(secret)),
+    };
+    let place = place.unwrap_or_default();
+    cluster.error(
+        &format!("spec.etcd.{key}"),
+        format!("comes from {place}, which {why}"),
+    )
 }

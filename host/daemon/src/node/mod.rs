@@ -23,7 +23,7 @@ use drydock_core::files::{DocumentSet, FileError, Located, NodeConfig, nearest};
 use drydock_core::{ScheduleName, files};
 use tempfile::TempDir;
 
-pub use access::cluster_access;
+pub use access::{cluster_access, judge_certificates};
 pub use check::check;
 pub use load::{files_of, read_documents, refuse_timetables, refused};
 pub use need::Need;

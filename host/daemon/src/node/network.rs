@@ -1,6 +1,7 @@
 //! How requests of plugins leave this node: what the node's configuration says, and what
 //! the environment does where that says nothing.
 
+use drydock_capability_etcd::certificates::judge_authorities;
 use drydock_capability_local::HttpConfig;
 use drydock_capability_local::http::Proxies;
 use drydock_core::files::{Located, Lookup, NodeConfig, Source};
@@ -28,7 +29,14 @@ fn ca(config: &Located<NodeConfig>) -> Result<Option<Vec<u8>>, Failure> {
         return Ok(None);
     };
     let read = Source::File(file.clone()).read_certificates(&Surroundings);
-    let pem = read.map_err(|error| Failure::usage(config.error("spec.http.caFile", error)))?;
+    let refused = |rule: String| Failure::usage(config.error("spec.http.caFile", rule));
+    let pem = read.map_err(|error| refused(error.to_string()))?;
+    judge_authorities(&pem).map_err(|why| {
+        refused(format!(
+            "comes from the file {}, which {why}",
+            file.display()
+        ))
+    })?;
     Ok(Some(pem))
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use drydock_capability_local::SecretSource;
+use drydock_capability_local::{SecretAccess, SecretSource};
 use drydock_core::Fault;
 use drydock_core::files::{FileError, Located, Name, Secret, SecretFrom, nearest};
 use drydock_sandbox::Plugin;
@@ -18,8 +18,8 @@ struct Places(BTreeMap<Name, SecretFrom>);
 /// The plugin with the secrets under `path`, e.g. `spec.secrets` of a target.
 ///
 /// # Errors
-/// By file and line: a secret that the plugin was granted has no place, or nothing is
-/// there.
+/// By file and line: a secret that the plugin was granted has no place, nothing is there,
+/// or it is not what it is granted for.
 pub fn with_secrets<T>(
     plugin: Arc<Plugin>,
     document: &Located<T>,
@@ -27,23 +27,26 @@ pub fn with_secrets<T>(
     secrets: &BTreeMap<Name, SecretFrom>,
 ) -> Result<Arc<Plugin>, Failure> {
     let granted = plugin.grants().secret_names();
-    for name in &granted {
-        match secrets.get(name) {
-            None => {
-                return Err(Failure::usage(missing(
-                    &plugin, document, path, secrets, name,
-                )));
-            }
-            // Read once to see that it can be; the plugin's attempt reads it anew.
-            Some(place) => drop(place.value_from.read(&Surroundings).map_err(|error| {
-                Failure::usage(document.error(&format!("{path}.{name}"), error))
-            })?),
-        }
-    }
     if granted.is_empty() {
         return Ok(plugin);
     }
-    Ok(plugin.with_secrets(Arc::new(Places(secrets.clone()))))
+    let places = Arc::new(Places(secrets.clone()));
+    let judge = SecretAccess::new(plugin.grants().secret.clone(), Some(places.clone()));
+    for name in &granted {
+        let Some(place) = secrets.get(name) else {
+            let missing = missing(&plugin, document, path, secrets, name);
+            return Err(Failure::usage(missing));
+        };
+        // Read once to see that it can be, and is what it is granted for; the plugin's
+        // attempt reads it anew.
+        let path = format!("{path}.{name}");
+        let read = place.value_from.read(&Surroundings);
+        read.map_err(|error| Failure::usage(document.error(&path, error)))?;
+        judge
+            .judge(name.as_str())
+            .map_err(|fault| Failure::usage(document.sentence(&path, fault.message)))?;
+    }
+    Ok(plugin.with_secrets(places))
 }
 
 fn missing<T>(

@@ -78,7 +78,7 @@ async fn files_that_do_not_belong_together_are_named() {
     assert_reads(
         &failure(mixed).await,
         "tls-bad-files",
-        "not the private key of `certificate:`",
+        "is not the private key of the certificate beside it",
     );
     let mut half = config(cluster);
     half.key = None;
@@ -91,7 +91,7 @@ async fn files_that_do_not_belong_together_are_named() {
     assert_reads(
         &failure(garbage).await,
         "tls-bad-files",
-        "no PEM certificate",
+        "holds no certificate",
     );
 }
 

@@ -69,6 +69,26 @@ impl SecretAccess {
         self.inner.redactor.clone()
     }
 
+    /// Whether the value is fit for whatever it is granted for. Blocks.
+    ///
+    /// # Errors
+    /// `bad-secret`, or what the source says.
+    pub fn judge(&self, name: &str) -> Result<(), Fault> {
+        let value = self.inner.value(name)?;
+        for power in self.inner.grants_of(name) {
+            match power {
+                SecretPower::Sign(sign) => {
+                    Key::new(name, sign.clone(), value.expose())?;
+                }
+                SecretPower::Header(header) => {
+                    header_value(name, header, &value)?;
+                }
+                SecretPower::Reveal => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The key that is granted for signing. Blocks.
     ///
     /// # Errors
@@ -161,20 +181,24 @@ impl SecretAccess {
             SecretPower::Header(header) if allows(header) => Some(header),
             _ => None,
         })?;
-        Some(self.inner.value(name).and_then(|secret| {
-            let prefix = header.prefix.as_deref().unwrap_or_default();
-            let mut text = Zeroizing::new(prefix.as_bytes().to_vec());
-            text.extend_from_slice(secret.expose());
-            let mut filled = HeaderValue::from_bytes(&text).map_err(|_| {
-                Fault::permanent(
-                    "bad-secret",
-                    format!("the secret {name} holds bytes that no header can hold, such as a line break: put the right value where `secrets:` leads"),
-                )
-            })?;
-            filled.set_sensitive(true);
-            Ok(filled)
-        }))
+        let secret = self.inner.value(name);
+        Some(secret.and_then(|secret| header_value(name, header, &secret)))
     }
+}
+
+/// The whole value of a header with the secret in it.
+fn header_value(name: &str, header: &HeaderUse, secret: &Secret) -> Result<HeaderValue, Fault> {
+    let prefix = header.prefix.as_deref().unwrap_or_default();
+    let mut text = Zeroizing::new(prefix.as_bytes().to_vec());
+    text.extend_from_slice(secret.expose());
+    let mut filled = HeaderValue::from_bytes(&text).map_err(|_| {
+        Fault::permanent(
+            "bad-secret",
+            format!("the secret {name} holds bytes that no header can hold, such as a line break: put the right value where `secrets:` leads"),
+        )
+    })?;
+    filled.set_sensitive(true);
+    Ok(filled)
 }
 
 impl Inner {

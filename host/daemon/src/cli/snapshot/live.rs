@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use drydock_capability_etcd::certificates::{Part, Unsound};
 use drydock_capability_etcd::{EtcdAccess, EtcdConfig, Timeouts};
 use drydock_core::files::{Cluster, Located, nearest};
 use drydock_core::plugin::EtcdCall;
@@ -15,7 +16,7 @@ use super::source::{LIVE, Opened, scratch_folder, unnamed_with_room};
 use crate::cli::args::{Global, Inside, LiveAccess};
 use crate::cli::block_on;
 use crate::exit::Failure;
-use crate::node::{Need, Node, cluster_access};
+use crate::node::{Need, Node, cluster_access, judge_certificates};
 
 /// Streams a snapshot of the cluster that the command line names.
 pub fn open(global: &Global, inside: &Inside) -> Result<Opened, Failure> {
@@ -71,6 +72,15 @@ fn of_flags(live: &LiveAccess) -> Result<EtcdAccess, Failure> {
         password: None,
         timeouts: Timeouts::default(),
     };
+    judge_certificates(&config).map_err(|Unsound { part, why }| {
+        let (flag, path) = match part {
+            Part::Authorities => ("--cacert", &live.cacert),
+            Part::Certificate => ("--cert", &live.cert),
+            Part::Key => ("--key", &live.key),
+        };
+        let path = path.as_deref().unwrap_or(Path::new(""));
+        Failure::usage(anyhow::anyhow!("{flag} {} {why}", path.display()))
+    })?;
     Ok(EtcdAccess::new(config, vec![EtcdCall::Snapshot]))
 }
 

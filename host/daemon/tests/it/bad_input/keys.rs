@@ -101,7 +101,65 @@ fn values_that_are_not_what_they_should_be() {
     case.refused(64, &CHECK);
 }
 
-/// The certificate is right, the key is another one's: found when it is used.
+/// The first lines of a PEM text.
+fn cut(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[..lines.len() / 2].join("\n") + "\n"
+}
+
+fn pem(label: &str, body: &str) -> String {
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+}
+
+/// They begin like what they should be, and nobody could use them.
+#[test]
+fn certificates_and_keys_that_only_look_like_some() {
+    let legacy = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA";
+    type Change = fn(&str) -> String;
+    let rows: [(&str, &str, Change); 9] = [
+        ("key-encrypted", "client.key", |_| {
+            pem("ENCRYPTED PRIVATE KEY", "AAAA")
+        }),
+        ("key-of-openssh", "client.key", |_| {
+            pem("OPENSSH PRIVATE KEY", "AAAA")
+        }),
+        ("key-cut-off", "client.key", cut),
+        ("key-damaged", "client.key", |_| pem("PRIVATE KEY", "AAAA")),
+        ("certificate-cut-off", "client.crt", cut),
+        ("certificate-damaged", "client.crt", |_| {
+            pem("CERTIFICATE", "AAAA")
+        }),
+        ("certificate-of-openssl-alone", "client.crt", |text| {
+            text.replace("CERTIFICATE-----", "TRUSTED CERTIFICATE-----")
+        }),
+        ("ca-empty", "ca.crt", |_| pem("CERTIFICATE", "")),
+        ("ca-half-of-a-second", "ca.crt", |text| {
+            format!("{text}{}", cut(text))
+        }),
+    ];
+    let check = |case: &Case, file: &str, change: &dyn Fn(&str) -> String| {
+        std::fs::copy(
+            case.world.scratch.join("client.crt"),
+            case.world.scratch.join("ca.crt"),
+        )
+        .unwrap();
+        let text = std::fs::read_to_string(case.world.scratch.join(file)).unwrap();
+        case.put(file, change(&text));
+        cluster(
+            case,
+            &["ca: {valueFrom: {file: ../ca.crt}}", CERTIFICATE, KEY],
+        );
+        case.refused(64, &CHECK);
+        case.refused(64, &["run", "s1"]);
+    };
+    for (name, file, change) in rows {
+        check(&with_certificate(name), file, &change);
+    }
+    let case = with_certificate("key-encrypted-in-the-old-way");
+    check(&case, "client.key", &|_| pem("RSA PRIVATE KEY", legacy));
+}
+
+/// The certificate is right, the key is another one's.
 #[test]
 fn a_key_that_does_not_fit_its_certificate() {
     let mut case = Case::new("key-of-another-certificate", World::of(shared_cluster()));
@@ -113,11 +171,6 @@ fn a_key_that_does_not_fit_its_certificate() {
     let right = case.world.cluster.as_ref().unwrap().client_certificate();
     let right = right.unwrap().key.display().to_string();
     case.edit(CLUSTER, &right, &key.display().to_string());
-    case.edit(
-        "schedules/schedule.yaml",
-        "  cluster: c1\n",
-        "  cluster: c1\n  backoffLimit: 0\n",
-    );
     // Read and never shown, whatever goes wrong before it is used.
     case.env("ETCD_PASSWORD", "correct horse battery");
     cluster(
@@ -127,7 +180,8 @@ fn a_key_that_does_not_fit_its_certificate() {
             "password: {valueFrom: {env: ETCD_PASSWORD}}",
         ],
     );
-    case.refused(1, &["run", "s1"]);
+    case.refused(64, &CHECK);
+    case.refused(64, &["run", "s1"]);
 }
 
 #[test]
@@ -208,6 +262,15 @@ fn recipients_that_cannot_be_sealed_to() {
     case.refused(64, &CHECK);
 
     let case = Case::new("recipient-file-missing", World::alone());
+    case.edit(
+        TARGET,
+        &own(&case),
+        "{valueFrom: {file: ../recipients.txt}}",
+    );
+    case.refused(64, &CHECK);
+
+    let case = Case::new("recipient-file-names-none", World::alone());
+    case.put("recipients.txt", "# ours\n\n");
     case.edit(
         TARGET,
         &own(&case),

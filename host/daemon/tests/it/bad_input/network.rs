@@ -202,11 +202,14 @@ fn a_node_that_misleads_about_the_network() {
             "ca-file-of-http-holds-no-certificate",
             "  http: {caFile: drydock.yaml}\n",
         ),
+        ("ca-file-of-http-cut-off", "  http: {caFile: half.crt}\n"),
     ];
     for (name, lines) in rows {
         let mut world = World::alone();
         world.extra_node = lines.to_owned();
         world.write();
+        let half = world.scratch.join("half.crt");
+        std::fs::write(half, "-----BEGIN CERTIFICATE-----\nAAAA\n").unwrap();
         Case::new(name, world).refused(64, &CHECK);
     }
     let mut world = World::alone();

@@ -48,6 +48,14 @@ fn fails(case: &Case) {
     assert_nothing_stored(case);
 }
 
+/// What this node itself can see is told before anybody is asked, by the check and by the
+/// run alike, and nothing is tried again.
+fn refused(case: &Case) {
+    case.refused(64, &["schedule", "check"]);
+    case.refused(64, &["run", "s1"]);
+    assert_nothing_stored(case);
+}
+
 #[test]
 fn a_client_certificate_that_has_expired() {
     let cluster = shared_cluster();
@@ -55,7 +63,7 @@ fn a_client_certificate_that_has_expired() {
     let case = case("client-certificate-expired", &cluster);
     let issued = authority.issue("drydock", Purpose::Client, Validity::Expired);
     show(&case, &issued.unwrap());
-    fails(&case);
+    refused(&case);
 }
 
 #[test]
@@ -65,7 +73,17 @@ fn a_client_certificate_that_is_not_valid_yet() {
     let case = case("client-certificate-not-yet-valid", &cluster);
     let issued = authority.issue("drydock", Purpose::Client, Validity::NotYet);
     show(&case, &issued.unwrap());
-    fails(&case);
+    refused(&case);
+}
+
+#[test]
+fn a_certificate_that_is_for_servers_alone() {
+    let cluster = shared_cluster();
+    let authority = cluster.authority().unwrap();
+    let case = case("client-certificate-for-servers", &cluster);
+    let issued = authority.issue("drydock", Purpose::Server, Validity::Now);
+    show(&case, &issued.unwrap());
+    refused(&case);
 }
 
 #[test]
