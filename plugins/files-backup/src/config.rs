@@ -23,7 +23,7 @@ pub struct Config {
     pub folders: Vec<String>,
     /// Patterns of what to leave out.
     pub exclude: Vec<String>,
-    /// Patterns of files without which the backup is none.
+    /// Patterns of files without whose bytes the backup is none.
     pub required: Vec<String>,
     /// Leave out what lies on other file systems that are mounted inside.
     pub one_file_system: bool,
@@ -110,6 +110,14 @@ impl Config {
 }
 
 impl Order {
+    /// Whether a path, without its first `/`, lies in one of the folders.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        self.folders.iter().any(|folder| {
+            let below = path.strip_prefix(&folder.as_bytes()[1..]);
+            below.is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
+        })
+    }
+
     /// A pattern that begins at the root has to begin like a folder, or it never matches.
     fn check_reach(&self, key: &str, globs: &[Glob]) -> Result<(), Error> {
         let reaches = |glob: &Glob| {

@@ -5,8 +5,12 @@
 //! is a failure, since nobody knows whether it was the key. What no archive should bring
 //! back, a socket or a device, is left out and told.
 
+mod links;
+mod required;
+
 use std::collections::HashMap;
 
+use drydock_plugin_sdk::contents::{Content, Contents};
 use drydock_plugin_sdk::glob::Glob;
 use drydock_plugin_sdk::{Error, ErrorClass, Finding, Item, ItemKind};
 
@@ -42,9 +46,8 @@ struct Tally {
 /// What is known so far.
 pub struct Ledger<'a> {
     order: &'a Order,
-    /// For each required pattern, whether a file with something in it was archived, and
-    /// whether an empty one was.
-    required: Vec<(bool, bool)>,
+    /// What was archived, by its name in the archive.
+    contents: Contents,
     /// Where files with several names are in the archive.
     shared: HashMap<(u64, u64), Vec<u8>>,
     /// The file system of the folder that is walked, and what was left out of it last.
@@ -68,7 +71,7 @@ impl<'a> Ledger<'a> {
     pub fn new(order: &'a Order) -> Self {
         Self {
             order,
-            required: vec![(false, false); order.required.len()],
+            contents: Contents::default(),
             shared: HashMap::new(),
             device: 0,
             left_out: None,
@@ -134,8 +137,8 @@ impl<'a> Ledger<'a> {
     }
 
     /// The item is in the archive as `path`.
-    pub fn archived(&mut self, folder: &str, path: &[u8], item: &Item) {
-        match item.kind {
+    pub fn archived(&mut self, path: &[u8], item: &Item) {
+        let content = match item.kind {
             ItemKind::File => {
                 self.files += 1;
                 if item.names > 1 && self.shared.len() < SHARED_MAX {
@@ -143,17 +146,22 @@ impl<'a> Ledger<'a> {
                         .entry(item.identity)
                         .or_insert_with(|| path.to_vec());
                 }
+                Content::File(item.size)
             }
-            ItemKind::Folder => self.folders += 1,
-            _ => self.others += 1,
-        }
-        let something = item.kind != ItemKind::File || item.size > 0;
-        for (glob, met) in self.order.required.iter().zip(&mut self.required) {
-            if item.kind != ItemKind::Folder && matches(glob, folder, &item.path) {
-                met.0 |= something;
-                met.1 |= !something;
+            ItemKind::Folder => {
+                self.folders += 1;
+                Content::Folder
             }
-        }
+            ItemKind::SymbolicLink => {
+                self.others += 1;
+                Content::Link(item.link.clone())
+            }
+            _ => {
+                self.others += 1;
+                Content::Other
+            }
+        };
+        self.contents.add(path.to_vec(), content);
     }
 
     pub fn vanished(&mut self, path: &[u8]) {
@@ -177,7 +185,7 @@ impl<'a> Ledger<'a> {
     /// Why it does not stand.
     pub fn close(&self) -> Result<Vec<Finding>, Error> {
         self.check_readable()?;
-        self.check_required()?;
+        let mut findings = required::check(self.order, &self.contents)?;
         if self.files == 0 {
             return Err(Error::permanent(
                 "empty",
@@ -214,9 +222,11 @@ impl<'a> Ledger<'a> {
             ),
         ];
         let told = told.into_iter().filter(|(tally, ..)| tally.count > 0);
-        Ok(told
-            .map(|(tally, level, code, what)| level(code, format!("{}: {what}", tally.told())))
-            .collect())
+        let told =
+            told.map(|(tally, level, code, what)| level(code, format!("{}: {what}", tally.told())));
+        findings.extend(told);
+        findings.extend(links::tell(self.order, &self.contents));
+        Ok(findings)
     }
 
     /// For the log.
@@ -241,34 +251,6 @@ impl<'a> Ledger<'a> {
             "unreadable",
             format!("{spelled}{more}; list under `exclude` what need not be in the backup"),
         ))
-    }
-
-    fn check_required(&self) -> Result<(), Error> {
-        let globs = || self.order.required.iter().zip(&self.required);
-        let names = |wanted: fn(&(bool, bool)) -> bool| {
-            let found = globs()
-                .filter(|(_, met)| wanted(met))
-                .map(|(glob, _)| format!("`{}`", glob.text()));
-            found.collect::<Vec<_>>().join(", ")
-        };
-        let empty = names(|met| matches!(met, (false, true)));
-        let missing = names(|met| matches!(met, (false, false)));
-        if !missing.is_empty() {
-            return Err(Error::permanent(
-                "required-missing",
-                format!(
-                    "{missing} of `required` names nothing in {}: without it this backup would be none, so see where the file went, or mend the list",
-                    self.order.folders.join(", ")
-                ),
-            ));
-        }
-        if !empty.is_empty() {
-            return Err(Error::permanent(
-                "required-empty",
-                format!("{empty} of `required` names empty files alone: see what emptied them"),
-            ));
-        }
-        Ok(())
     }
 
     fn is_left_out(&self, path: &[u8]) -> bool {

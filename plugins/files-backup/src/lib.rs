@@ -100,7 +100,7 @@ impl Archive<'_> {
         for looks in 1..=LOOKS_MAX {
             match self.put(folder, &whole, &item) {
                 Ok(()) => {
-                    self.ledger.archived(path, &whole[1..], &item);
+                    self.ledger.archived(&whole[1..], &item);
                     return Ok(());
                 }
                 Err(error) if error.is("not-found") => {

@@ -10,7 +10,8 @@ const PATTERNS_MAX: usize = 256;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
-    /// Patterns of names that have to be in the archive, e.g. `etc/kubernetes/pki/ca.key`.
+    /// Patterns of files that have to be in the archive with their bytes, e.g.
+    /// `etc/kubernetes/pki/ca.key`.
     pub require: Vec<String>,
 }
 

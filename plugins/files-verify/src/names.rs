@@ -1,7 +1,8 @@
-//! Finds names in an archive that the host has judged already: framing is believed here,
+//! Finds what is in an archive, by name, in one that the host has judged already: framing is believed here,
 //! and whatever cannot be read is not found.
 
 use drydock_plugin_sdk::Error;
+use drydock_plugin_sdk::contents::{Content, Contents};
 
 const BLOCK_BYTES: u64 = 512;
 
@@ -24,47 +25,86 @@ struct Window<'a, B> {
     held: Vec<u8>,
 }
 
-/// Calls `see` for the name of every entry that is no folder, without a `/` at its start.
-pub fn each<B: Bytes>(bytes: &B, mut see: impl FnMut(&[u8])) -> Result<(), Error> {
+/// All that an archive holds, by its names without a `/` or `./` at the start.
+pub fn contents<B: Bytes>(bytes: &B) -> Result<Contents, Error> {
+    let mut contents = Contents::default();
     let mut window = Window {
         bytes,
         offset: 0,
         held: Vec::new(),
     };
-    let (mut at, mut long_name) = (0_u64, None);
+    let (mut at, mut before) = (0_u64, Longer::default());
     while let Some(header) = window.take(at, BLOCK_BYTES)? {
         if header.iter().all(|byte| *byte == 0) {
-            return Ok(());
+            break;
         }
-        let mut size = octal(&header[124..136]);
-        let flag = header[156];
         at += BLOCK_BYTES;
-        if matches!(flag, b'x' | b'L') {
-            let length = size.min(META_BYTES_MAX);
-            let text = window.take(at, length)?.unwrap_or_default();
-            let (name, bytes) = if flag == b'x' {
-                of_records(&text)
-            } else {
-                (Some(text), None)
-            };
-            long_name = (
-                name.or_else(|| long_name.take().and_then(|(name, _)| name)),
-                bytes,
-            )
-                .into();
-        } else if !matches!(flag, b'g' | b'K') {
-            let (name, bytes): (Option<Vec<u8>>, Option<u64>) =
-                long_name.take().unwrap_or_default();
-            size = bytes.unwrap_or(size);
-            let name = name.unwrap_or_else(|| short_name(&header));
-            let name = name.strip_prefix(b"./").unwrap_or(&name);
-            if flag != b'5' && !name.ends_with(b"/") {
-                see(name.strip_suffix(b"\0").unwrap_or(name));
+        let size = match header[156] {
+            flag @ (b'x' | b'L' | b'K') => {
+                let size = octal(&header[124..136]);
+                let text = window.take(at, size.min(META_BYTES_MAX))?;
+                before.take(flag, text.unwrap_or_default());
+                size
             }
-        }
+            b'g' => octal(&header[124..136]),
+            _ => add(&mut contents, &header, std::mem::take(&mut before)),
+        };
         at = at.saturating_add(size.div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES));
     }
-    Ok(())
+    Ok(contents)
+}
+
+/// What an entry's own header has no room for, and the entries before it say.
+#[derive(Default)]
+struct Longer {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+impl Longer {
+    fn take(&mut self, flag: u8, text: Vec<u8>) {
+        let plain = |text: &[u8]| Some(text.strip_suffix(b"\0").unwrap_or(text).to_vec());
+        match flag {
+            b'L' => self.name = plain(&text),
+            b'K' => self.link = plain(&text),
+            _ => {
+                let records = of_records(&text);
+                self.name = records.name.or(self.name.take());
+                self.link = records.link.or(self.link.take());
+                self.size = records.size.or(self.size);
+            }
+        }
+    }
+}
+
+/// Adds an entry; gives the bytes that follow its header.
+fn add(contents: &mut Contents, header: &[u8], longer: Longer) -> u64 {
+    let size = longer.size.unwrap_or_else(|| octal(&header[124..136]));
+    let name = longer.name.unwrap_or_else(|| short_name(header));
+    let link = longer
+        .link
+        .unwrap_or_else(|| text(&header[157..257]).to_vec());
+    let is_folder = header[156] == b'5' || name.ends_with(b"/");
+    let name = bare(&name);
+    match header[156] {
+        _ if is_folder => contents.add(name, Content::Folder),
+        b'0' | 0 | b'7' => contents.add(name, Content::File(size)),
+        b'1' => contents.add_hard_link(name, &bare(&link)),
+        b'2' => contents.add(name, Content::Link(link)),
+        _ => contents.add(name, Content::Other),
+    }
+    size
+}
+
+/// A name without what some programs write around it.
+fn bare(name: &[u8]) -> Vec<u8> {
+    let name = name.strip_prefix(b"./").unwrap_or(name);
+    let end = name
+        .iter()
+        .rposition(|byte| *byte != b'/')
+        .map_or(0, |last| last + 1);
+    name[..end].to_vec()
 }
 
 impl<B: Bytes> Window<'_, B> {
@@ -114,22 +154,22 @@ fn octal(field: &[u8]) -> u64 {
         })
 }
 
-/// `path` and `size` of a pax header.
-fn of_records(mut records: &[u8]) -> (Option<Vec<u8>>, Option<u64>) {
-    let (mut path, mut size) = (None, None);
+/// `path`, `linkpath` and `size` of a pax header.
+fn of_records(mut records: &[u8]) -> Longer {
+    let mut longer = Longer::default();
     while let Some((key, value, rest)) = split(records) {
         match key {
-            b"path" => path = Some(value.to_vec()),
+            b"path" => longer.name = Some(value.to_vec()),
+            b"linkpath" => longer.link = Some(value.to_vec()),
             b"size" => {
-                size = str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| text.parse().ok())
+                let text = str::from_utf8(value).ok();
+                longer.size = text.and_then(|text| text.parse().ok());
             }
             _ => {}
         }
         records = rest;
     }
-    (path, size)
+    longer
 }
 
 fn split(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
@@ -142,6 +182,8 @@ fn split(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use drydock_plugin_sdk::contents::End;
+
     use super::*;
 
     impl Bytes for Vec<u8> {
@@ -163,41 +205,62 @@ mod tests {
         block
     }
 
-    fn names(archive: &Vec<u8>) -> Vec<String> {
-        let mut names = Vec::new();
-        each(archive, |name| {
-            names.push(String::from_utf8_lossy(name).into_owned())
-        })
-        .unwrap();
-        names
+    /// A link's header has its target.
+    fn link(name: &[u8], flag: u8, target: &[u8]) -> Vec<u8> {
+        let mut block = entry(name, flag, b"");
+        block[157..157 + target.len()].copy_from_slice(target);
+        block
+    }
+
+    fn end(archive: &Vec<u8>, name: &str) -> End {
+        contents(archive).unwrap().resolve(name.as_bytes())
     }
 
     #[test]
     fn names_are_found_whatever_lies_between_them() {
+        let nowhere = |name: &str| End::Nowhere(name.as_bytes().to_vec());
         let archive = [
             entry(b"etc/", b'5', b""),
             entry(b"etc/a", b'0', &[1; 700]),
             entry(b"./etc/b", b'0', &[2; 200_000]),
-            entry(b"@", b'x', b"17 path=etc/long\n"),
-            entry(b"short", b'2', b""),
+            entry(b"etc/old", 0, b"x"),
+            entry(b"etc/empty", b'0', b""),
+            entry(b"etc/pipe", b'6', b""),
+            entry(b"@", b'x', b"17 path=etc/long\n19 linkpath=/srv/x\n"),
+            link(b"short", b'2', b"etc/a"),
             entry(b"@", b'L', b"etc/gnu\0"),
-            entry(b"short", b'0', &[3; 512]),
-            entry(b"etc/c", b'1', b""),
+            entry(b"@", b'K', b"a\0"),
+            link(b"short", b'2', b"/srv/x"),
+            link(b"etc/c", b'1', b"./etc/a"),
+            link(b"etc/none", b'1', b"etc/gone"),
             vec![0; 1024],
-            entry(b"behind-the-end", b'0', b""),
+            entry(b"behind-the-end", b'0', b"x"),
         ]
         .concat();
-        assert_eq!(
-            names(&archive),
-            ["etc/a", "etc/b", "etc/long", "etc/gnu", "etc/c"]
-        );
+        let table = [
+            ("etc", End::Folder(b"etc".to_vec())),
+            ("etc/a", End::File(700)),
+            ("etc/b", End::File(200_000)),
+            ("etc/old", End::File(1)),
+            ("etc/empty", End::File(0)),
+            ("etc/pipe", End::Other),
+            ("etc/long", nowhere("srv/x")),
+            ("etc/gnu", End::File(700)),
+            ("etc/c", End::File(700)),
+            ("etc/none", End::Other),
+            ("short", nowhere("short")),
+            ("behind-the-end", nowhere("behind-the-end")),
+        ];
+        for (name, expected) in table {
+            assert_eq!(end(&archive, name), expected, "{name}");
+        }
     }
 
     #[test]
     fn nonsense_ends() {
         for length in 0..2000 {
-            names(&vec![b'7'; length]);
-            names(&vec![0xff; length]);
+            contents(&vec![b'7'; length]).unwrap();
+            contents(&vec![0xff; length]).unwrap();
         }
     }
 }

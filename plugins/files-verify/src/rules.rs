@@ -88,6 +88,14 @@ fn bytes(facts: &FactMap) -> Option<Finding> {
         return missing("artifact.size");
     };
     let entries = facts.unsigned("archive.entries").unwrap_or(0);
+    if bytes == 0 && entries > 0 {
+        return Some(Finding::failure(
+            "archive-without-bytes",
+            format!(
+                "the archive holds {entries} entries and no byte of any file: see which folders the backup step names"
+            ),
+        ));
+    }
     let needed = u128::from(bytes) + 512 * (u128::from(entries) + 2);
     (needed > u128::from(size)).then(|| {
         Finding::failure(
@@ -156,6 +164,7 @@ mod tests {
         }
         let changes = [
             (1, 0, "archive-empty"),
+            (2, 0, "archive-without-bytes"),
             (1, u64::MAX, "sizes-differ"),
             (2, 10_240, "sizes-differ"),
             (3, 1, "archive-damaged"),

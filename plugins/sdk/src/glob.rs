@@ -70,6 +70,14 @@ impl Glob {
         self.text.starts_with('/')
     }
 
+    /// The path that it stands for, without a `/` at either end; none where it may stand for
+    /// several.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        let is_plain = self.whole_path && !self.text.contains(['*', '?', '[']);
+        is_plain.then(|| self.text.trim_matches('/'))
+    }
+
     /// Whether it means `path`, which has no `/` at its ends.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {

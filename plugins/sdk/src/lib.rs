@@ -41,6 +41,7 @@
 
 pub mod bindings;
 pub mod config;
+pub mod contents;
 mod facts;
 mod fault;
 pub mod glob;

@@ -13,6 +13,7 @@ use drydock_schedule::{CronExpr, Zone};
 
 use super::args::InitArgs;
 use super::ask;
+use super::survey::files::{required, to_exclude};
 use super::survey::{Found, Survey};
 use crate::exit::Failure;
 
@@ -43,6 +44,10 @@ pub struct Answers {
     pub login: Option<(String, PathBuf)>,
     /// Folders that are backed up beside etcd; often none.
     pub files: Vec<PathBuf>,
+    /// What of them is left out.
+    pub exclude: Vec<PathBuf>,
+    /// What of them a backup may not be without.
+    pub required: Vec<PathBuf>,
     pub target_folder: PathBuf,
     /// Whether it lies on a mount of its own, apart from `/` and from the state folder.
     pub target_is_mounted: bool,
@@ -141,16 +146,19 @@ impl Gatherer {
             _ => None,
         };
         let whole = || {
+            let (node, files) = (node?, files?);
             Some(Answers {
+                exclude: to_exclude(&args.root, &files),
+                required: required(&args.root, &node, &files),
                 dir,
-                node: node?,
+                node,
                 state,
                 cluster: cluster?,
                 endpoints: endpoints?,
                 ca,
                 client,
                 login,
-                files: files?,
+                files,
                 target_folder: target_folder?,
                 target_is_mounted: false,
                 schedule: schedule?,

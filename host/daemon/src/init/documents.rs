@@ -5,7 +5,7 @@
 //! the node's ceiling is the same again, so that a later grant alone gives no more.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Sealing;
 use super::answers::Answers;
@@ -279,18 +279,66 @@ fn front_steps(answers: &Answers) -> String {
     if answers.files.is_empty() {
         return "    - {name: verify, plugin: etcd-verify}\n".to_owned();
     }
-    let folders: Vec<String> = answers.files.iter().map(|f| scalar(path(f))).collect();
-    format!(
+    let mut text = format!(
         "    # Certificates, their keys and the configuration by which Secrets are encrypted:
     # without the latter a restored etcd cannot be read.
     - name: files
       plugin: files-backup
-      config: {{artifact: control-plane, folders: [{folders}]}}
-    - {{name: verify, plugin: etcd-verify, judges: [snapshot]}}
-    - {{name: verify-files, plugin: files-verify, judges: [files]}}
+      config:
+        artifact: control-plane
+        folders: [{}]
 ",
-        folders = folders.join(", "),
-    )
+        scalars(&answers.files).join(", ")
+    );
+    if !answers.exclude.is_empty() {
+        let exclude = scalars(&answers.exclude).join(", ");
+        let why = "        # etcd's own data, which is in the snapshot.";
+        line(
+            &mut text,
+            format_args!("{why}\n        exclude: [{exclude}]"),
+        );
+    }
+    let required = scalars(&answers.required);
+    text.push_str(&required_list("required", &required));
+    text.push_str("    - {name: verify, plugin: etcd-verify, judges: [snapshot]}\n");
+    if required.is_empty() {
+        text.push_str("    - {name: verify-files, plugin: files-verify, judges: [files]}\n");
+        return text;
+    }
+    text.push_str(
+        "    - name: verify-files
+      plugin: files-verify
+      judges: [files]
+      config:
+",
+    );
+    text.push_str(&required_list("require", &required));
+    text
+}
+
+/// What a backup is none without, one a line; where nothing was found, how to say it.
+fn required_list(key: &str, required: &[String]) -> String {
+    if required.is_empty() {
+        return format!(
+            "        # Name here what nobody can make again, such as the keys of authorities: without
+        # its bytes the backup then fails.
+        # {key}: [pki/ca.key]
+"
+        );
+    }
+    let mut text = format!(
+        "        # Without the bytes of each of these the backup fails.
+        {key}:
+"
+    );
+    for path in required {
+        line(&mut text, format_args!("          - {path}"));
+    }
+    text
+}
+
+fn scalars(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| scalar(self::path(path))).collect()
 }
 
 fn files_backup(answers: &Answers) -> String {

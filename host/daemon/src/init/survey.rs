@@ -5,6 +5,8 @@
 //! The places are those of kubeadm, RKE2, k3s, OpenShift and Talos as their own papers
 //! and sources name them. Files are only read, a bounded part of each.
 
+pub mod files;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -72,53 +74,6 @@ const PLACES: [Place; 7] = [
     },
 ];
 
-/// Where a distribution keeps what a control plane cannot be rebuilt without: certificates
-/// and their keys, tokens, static manifests, the configuration by which Secrets are
-/// encrypted in etcd. Without the latter, a restored etcd cannot be read.
-struct FilePlace {
-    distribution: &'static str,
-    /// Tells that the node is one of its control plane.
-    mark: &'static str,
-    /// Those of them that are there are taken.
-    folders: &'static [&'static str],
-}
-
-/// The first one whose mark is there is taken. The server folders of RKE2 and k3s hold
-/// etcd's data as well, so only the parts beside that are named.
-const FILE_PLACES: [FilePlace; 4] = [
-    FilePlace {
-        distribution: "RKE2",
-        mark: "var/lib/rancher/rke2/server/tls",
-        folders: &[
-            "var/lib/rancher/rke2/server/tls",
-            "var/lib/rancher/rke2/server/cred",
-            "var/lib/rancher/rke2/server/manifests",
-            "etc/rancher/rke2",
-        ],
-    },
-    FilePlace {
-        distribution: "k3s",
-        mark: "var/lib/rancher/k3s/server/tls",
-        folders: &[
-            "var/lib/rancher/k3s/server/tls",
-            "var/lib/rancher/k3s/server/cred",
-            "var/lib/rancher/k3s/server/manifests",
-            "etc/rancher/k3s",
-        ],
-    },
-    FilePlace {
-        distribution: "Talos",
-        mark: "system/secrets",
-        folders: &["system/secrets"],
-    },
-    // kubeadm's, and OpenShift's, whose static pods lie in there too.
-    FilePlace {
-        distribution: "kubeadm or OpenShift",
-        mark: "etc/kubernetes",
-        folders: &["etc/kubernetes", "etc/etcd"],
-    },
-];
-
 /// Files in which etcd's own flags or settings stand.
 const MANIFESTS: [&str; 3] = [
     "etc/kubernetes/manifests/etcd.yaml",
@@ -171,7 +126,7 @@ impl Survey {
             node: host.and_then(as_name),
             credentials,
             endpoints,
-            folders: folders(root),
+            folders: files::folders(root),
         }
     }
 }
@@ -217,17 +172,6 @@ fn credentials(root: &Path, node: &str) -> Option<Found<Credentials>> {
             value: found,
             from: format!("where {} keeps it", place.distribution),
         })
-    })
-}
-
-fn folders(root: &Path) -> Option<Found<Vec<String>>> {
-    let is_there = |place: &&FilePlace| root.join(place.mark).is_dir();
-    let place = FILE_PLACES.iter().find(is_there)?;
-    let paths = place.folders.iter().map(|folder| root.join(folder));
-    let there = paths.filter(|path| path.is_dir());
-    Some(Found {
-        value: there.map(|path| path.display().to_string()).collect(),
-        from: format!("where {} keeps them", place.distribution),
     })
 }
 

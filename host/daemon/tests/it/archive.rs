@@ -109,7 +109,7 @@ fn furnish(folder: &Path) {
     let sparse = std::fs::File::create(path("sparse")).unwrap();
     sparse.set_len(3_000_000).unwrap();
     std::fs::hard_link(path("pki/ca.key"), path("again")).unwrap();
-    symlink("/etc/shadow", path("link")).unwrap();
+    symlink("/usr/lib/os-release", path("link")).unwrap();
     std::fs::create_dir_all(path("d".repeat(120).as_str()).join("e".repeat(120))).unwrap();
     for number in 0..10_000 {
         std::fs::write(path(&format!("pki/{number}")), number.to_string()).unwrap();
@@ -313,6 +313,109 @@ fn a_backup_without_its_key_is_none() {
     );
     case.told(1, &["run", "s1"]);
     case.world.assert_nothing_left();
+}
+
+/// What stands in the place of `pki/ca.key`, by the name of the golden file.
+const NO_KEYS: [(&str, fn(&Path)); 6] = [
+    ("required-link-leads-out", |key| {
+        let elsewhere = key.parent().unwrap().join("../../elsewhere.key");
+        std::fs::write(elsewhere, "private").unwrap();
+        symlink("../../elsewhere.key", key).unwrap();
+    }),
+    ("required-link-leads-nowhere", |key| {
+        symlink("gone.key", key).unwrap()
+    }),
+    ("required-link-in-a-circle", |key| {
+        symlink("ca.key", key).unwrap()
+    }),
+    ("required-is-a-pipe", |key| {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, key, kind, mode, 0).unwrap();
+    }),
+    ("required-is-a-folder", |key| {
+        std::fs::create_dir(key).unwrap()
+    }),
+    ("required-is-empty", |key| std::fs::write(key, "").unwrap()),
+];
+
+/// A name is there, and the key is not: nobody may sleep on such a backup.
+#[test]
+fn a_backup_without_the_bytes_of_its_key_is_none() {
+    for (name, put) in NO_KEYS {
+        let case = Case::new(name, world(", required: [pki/ca.key]"));
+        exchange_key(&case.world, put);
+        case.told(1, &["run", "s1"]);
+        case.world.assert_nothing_left();
+    }
+}
+
+/// The same of the archive itself, whatever step made it.
+#[test]
+fn an_archive_without_the_bytes_of_its_key_is_refused() {
+    for (_, put) in NO_KEYS {
+        let world = requiring("kubernetes/pki/ca.key");
+        exchange_key(&world, put);
+        let (answer, run) = world.run();
+        answer.code(1);
+        let reason = run["reasons"][0].as_str().unwrap();
+        assert!(reason.contains("names no file with bytes"), "{reason}");
+        world.assert_nothing_left();
+    }
+    let world = requiring("kubernetes/pki/ca.key");
+    let mut case = Case::new("require-link-leads-out", world);
+    hide_inner(&mut case);
+    exchange_key(&case.world, NO_KEYS[0].1);
+    case.told(1, &["run", "s1"]);
+    let world = requiring("kubernetes/pki/ca.key");
+    world.run().0.ok();
+}
+
+#[test]
+fn a_key_behind_links_that_stay_inside_is_there() {
+    let world = world(", required: [pki/ca.key, pki/linked.key, keys/ca.key]");
+    let folder = world.scratch.join("kubernetes");
+    let whole = folder.join("pki").display().to_string();
+    symlink("ca.key", folder.join("pki/linked.key")).unwrap();
+    symlink(&whole, folder.join("keys")).unwrap();
+    world.run().0.ok();
+}
+
+#[test]
+fn a_link_that_leads_out_degrades_the_run_until_it_is_excluded() {
+    let out = |world: &World| symlink("/srv/pki", world.scratch.join("kubernetes/more")).unwrap();
+    let case = Case::new("link-leads-out", world(""));
+    out(&case.world);
+    case.told(2, &["run", "s1"]);
+    let excluded = world(", exclude: [more]");
+    out(&excluded);
+    excluded.run().0.ok();
+}
+
+fn exchange_key(world: &World, put: fn(&Path)) {
+    let key = world.scratch.join("kubernetes/pki/ca.key");
+    std::fs::remove_file(&key).unwrap();
+    put(&key);
+}
+
+/// A node whose archive has to hold this file of the scratch folder.
+fn requiring(file: &str) -> World {
+    let mut world = world("");
+    world.extra_grants.push_str(
+        "---\napiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {name: files-verify}\nspec:\n  builtin: files-verify\n",
+    );
+    let schedule = world.scratch.join("schedules/schedule.yaml");
+    let text = std::fs::read_to_string(&schedule).unwrap();
+    world.write();
+    let require = world.scratch.join(file);
+    let judge = format!(
+        "plugin: files-verify, config: {{require: [{}]}}",
+        require.display()
+    );
+    let text = text.replace("plugin: judge, config: {}", &judge);
+    assert!(text.contains("files-verify"), "{text}");
+    std::fs::write(schedule, text).unwrap();
+    world
 }
 
 /// The commands of the operating page, by a stranger without Drydock.

@@ -12,7 +12,7 @@ use super::marks::FoundMark;
 use super::state::{Marks, Objects, Sizes, State};
 use super::{RecoveryPoint, Repository, label};
 use crate::error::RepositoryError;
-use crate::mark::{MarkKind, MarkName};
+use crate::mark::MarkName;
 use crate::names::{Behind, Folder, MANIFEST, due_stamp, foreign_part};
 use crate::object;
 use crate::pages::ObjectPages;

@@ -186,10 +186,10 @@ fn believed(mark: &Option<FoundMark>) -> Option<&Mark> {
 
 fn failed(mark: &Mark) -> String {
     let what = match mark.mark {
-        MarkKind::Drilled | MarkKind::Failed => "the drill",
-        MarkKind::Verified | MarkKind::Damaged => "reading it back",
-        MarkKind::Restored => "restoring it",
+        MarkKind::Drilled | MarkKind::Failed => "it failed its drill",
+        MarkKind::Verified | MarkKind::Damaged => "it could not be read back",
+        MarkKind::Restored => "it was restored",
     };
-    let why = mark.reason.as_deref().unwrap_or("the mark tells no reason");
-    format!("{what} at {} failed: {why}", mark.at)
+    let why = mark.reason.as_deref().unwrap_or("no reason is kept");
+    format!("{what} at {}: {why}", mark.at)
 }

@@ -33,7 +33,7 @@ fn take(ledger: &mut Ledger<'_>, item: &Item) -> Step {
     let step = ledger.see("/etc/k", item);
     if step == Step::Archive {
         let path = whole("/etc/k", &item.path);
-        ledger.archived("/etc/k", &path[1..], item);
+        ledger.archived(&path[1..], item);
     }
     step
 }
@@ -180,10 +180,172 @@ fn nothing_is_called_good_without_what_is_required() {
     let mut empty = all;
     empty[0].1 = 0;
     assert_eq!(close(&empty).unwrap_err().0, "required-empty");
-    // A folder of that name is no key.
+}
+
+fn link(path: &str, target: &str) -> Item {
+    Item {
+        link: target.as_bytes().to_vec(),
+        ..item(path, ItemKind::SymbolicLink)
+    }
+}
+
+fn empty(path: &str) -> Item {
+    Item {
+        size: 0,
+        ..item(path, ItemKind::File)
+    }
+}
+
+/// How a backup of these items in `/etc/k` ends: its findings, or why it is none.
+fn ended(json: &str, items: &[Item]) -> Result<Vec<Finding>, Error> {
+    let order = order(json);
     let mut ledger = Ledger::new(&order);
-    take(&mut ledger, &item("pki/ca.key", ItemKind::Folder));
-    assert!(!ledger.required[0].0);
+    take(&mut ledger, &top());
+    for item in items {
+        take(&mut ledger, item);
+    }
+    ledger.close()
+}
+
+const KEY_REQUIRED: &str = r#"{"folders":["/etc/k"],"required":["pki/ca.key"]}"#;
+
+#[test]
+fn what_is_required_has_to_be_there_with_its_bytes() {
+    let other = || item("other", ItemKind::File);
+    let folder = || item("pki", ItemKind::Folder);
+    let key = |kind| item("pki/ca.key", kind);
+    let table: [(Vec<Item>, &str, &str); 9] = [
+        (
+            vec![folder(), link("pki/ca.key", "/srv/ca.key")],
+            "required-missing",
+            "/etc/k/pki/ca.key leads out of the archive, to /srv/ca.key",
+        ),
+        (
+            vec![folder(), link("pki/ca.key", "../../../srv/ca.key")],
+            "required-missing",
+            "/etc/k/pki/ca.key leads out of the archive, to /srv/ca.key",
+        ),
+        (
+            vec![folder(), link("pki/ca.key", "gone.key")],
+            "required-missing",
+            "/etc/k/pki/ca.key leads to /etc/k/pki/gone.key, which is not there",
+        ),
+        (
+            vec![folder(), link("pki/ca.key", "ca.key")],
+            "required-missing",
+            "/etc/k/pki/ca.key is a link that leads round in a circle",
+        ),
+        (
+            vec![folder(), key(ItemKind::Fifo)],
+            "required-missing",
+            "/etc/k/pki/ca.key is a pipe",
+        ),
+        (
+            vec![folder(), key(ItemKind::Folder)],
+            "required-missing",
+            "/etc/k/pki/ca.key is a folder",
+        ),
+        (
+            vec![folder(), empty("pki/ca.key")],
+            "required-empty",
+            "/etc/k/pki/ca.key is empty",
+        ),
+        (
+            vec![folder(), empty("pki/none"), link("pki/ca.key", "none")],
+            "required-empty",
+            "/etc/k/pki/ca.key is empty",
+        ),
+        (
+            vec![link("pki", "/srv/pki")],
+            "required-missing",
+            "/etc/k/pki/ca.key leads out of the archive, to /srv/pki/ca.key",
+        ),
+    ];
+    for (mut items, code, why) in table {
+        items.push(other());
+        let error = ended(KEY_REQUIRED, &items).unwrap_err();
+        assert_eq!(error.code, code, "{why}");
+        assert_eq!(
+            error.message,
+            format!(
+                "`pki/ca.key` ({why}) of `required` names no file with bytes in the archive: without it this backup would be none, so see what became of the file, or mend the list"
+            )
+        );
+    }
+}
+
+#[test]
+fn links_inside_meet_what_is_required() {
+    let key = item("real/ca.key", ItemKind::File);
+    let real = item("real", ItemKind::Folder);
+    let folder = item("pki", ItemKind::Folder);
+    let met: [Vec<Item>; 4] = [
+        vec![folder.clone(), link("pki/ca.key", "../real/ca.key")],
+        vec![folder.clone(), link("pki/ca.key", "/etc/k/real/ca.key")],
+        vec![
+            folder,
+            link("pki/ca.key", "b"),
+            link("pki/b", "../real/ca.key"),
+        ],
+        vec![link("pki", "real")],
+    ];
+    for links in met {
+        let items = [links, vec![real.clone(), key.clone()]].concat();
+        assert_eq!(ended(KEY_REQUIRED, &items), Ok(Vec::new()));
+    }
+}
+
+/// One that is met stands, and whoever matches as well without bytes is told of.
+#[test]
+fn a_pattern_that_is_met_in_part_is_a_warning() {
+    let keys = r#"{"folders":["/etc/k"],"required":["*.key"]}"#;
+    let items = [item("ca.key", ItemKind::File), empty("sa.key")];
+    let findings = ended(keys, &items).unwrap();
+    assert_eq!(findings.len(), 1);
+    assert_eq!(
+        (findings[0].level, findings[0].message.as_str()),
+        (
+            Level::Warning,
+            "`*.key` of `required` names 1 file that is in the archive, and also /etc/k/sa.key is empty: see what became of the latter, or mend the list"
+        )
+    );
+}
+
+#[test]
+fn links_that_lead_out_are_told_by_where_they_lead() {
+    let any = r#"{"folders":["/etc/k"]}"#;
+    let key = || item("a.key", ItemKind::File);
+    let table = [
+        ("/srv/pki", Some(("link-leads-out", Level::Warning))),
+        ("../../var/x", Some(("link-leads-out", Level::Warning))),
+        ("/usr/local/pki", Some(("link-leads-out", Level::Warning))),
+        ("/usrx", Some(("link-leads-out", Level::Warning))),
+        (
+            "/usr/share/zoneinfo/UTC",
+            Some(("link-to-system", Level::Note)),
+        ),
+        ("/dev/null", Some(("link-to-system", Level::Note))),
+        ("gone", Some(("link-leads-nowhere", Level::Note))),
+        ("l", Some(("link-leads-nowhere", Level::Note))),
+        ("/etc/k/a.key", None),
+        ("a.key", None),
+        (".", None),
+    ];
+    for (target, expected) in table {
+        let findings = ended(any, &[key(), link("l", target)]).unwrap();
+        let found = findings.first().map(|f| (f.code.as_str(), f.level));
+        assert_eq!(found, expected, "{target}");
+        let told = format!("/etc/k/l -> {target}: archived as a link");
+        assert!(
+            findings.iter().all(|f| f.message.starts_with(&told)),
+            "{findings:?}"
+        );
+    }
+    let excluded = r#"{"folders":["/etc/k"],"exclude":["l"]}"#;
+    assert_eq!(
+        ended(excluded, &[key(), link("l", "/srv/pki")]),
+        Ok(Vec::new())
+    );
 }
 
 #[test]
@@ -212,7 +374,7 @@ fn a_second_name_is_a_link_to_the_first() {
         ..second.clone()
     };
     assert_eq!(ledger.entry(b"etc/k/a", &first).unwrap().kind, Kind::File);
-    ledger.archived("/etc/k", b"etc/k/a", &first);
+    ledger.archived(b"etc/k/a", &first);
     assert_eq!(
         ledger.entry(b"etc/k/b", &second).unwrap().kind,
         Kind::HardLink(b"etc/k/a")

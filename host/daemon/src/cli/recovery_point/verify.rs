@@ -124,6 +124,7 @@ fn mark(verified: &Verified, node: &str) -> Option<Mark> {
         reason: damage,
         checks: verified.artifacts.iter().map(check).collect(),
         recovery_milliseconds: None,
+        restored: None,
         tool: MarkTool {
             name: "drydock".to_owned(),
             version: VERSION.to_owned(),

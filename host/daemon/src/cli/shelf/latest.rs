@@ -1,13 +1,12 @@
 //! `latest`: the newest recovery point of the only cluster, or of the one that is named.
-//! One that cannot be believed, or that failed its drill, is never passed over in silence.
+//! One that cannot be believed, or that is known to be bad, is never passed over in silence.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use drydock_core::{ClusterName, RecoveryPointName};
 use drydock_repository::Repository;
-use drydock_repository::mark::MarkKind;
-use drydock_repository::recovery_point::{FoundMark, Listed, MarkStanding, Standing, due_stamp};
+use drydock_repository::recovery_point::{Listed, Standing, State, due_stamp};
 use drydock_sandbox::StoreTarget;
 
 use super::{Found, Shelf, warn_of};
@@ -160,22 +159,13 @@ fn rank(listed: &Listed) -> (Option<String>, bool) {
 
 /// Why the newest is not to be taken.
 fn objection(newest: &Listed, purpose: Purpose) -> Option<String> {
-    match &newest.standing {
-        Standing::Refused(error) | Standing::Unread(error) => Some(chain(error)),
-        Standing::Signed(_) if purpose == Purpose::Use => failed(newest.mark.as_ref()?),
-        Standing::Signed(_) => None,
+    match (&newest.standing, &newest.state) {
+        (Standing::Refused(error) | Standing::Unread(error), _) => Some(chain(error)),
+        (_, State::Failed { why } | State::Listed { why }) if purpose == Purpose::Use => {
+            Some(why.clone())
+        }
+        _ => None,
     }
-}
-
-/// What a mark says that tells of a failure.
-fn failed(mark: &FoundMark) -> Option<String> {
-    let mark = match &mark.standing {
-        MarkStanding::Sound { mark, .. } => mark,
-        MarkStanding::Unread(why) => return Some(format!("its mark cannot be read: {why}")),
-        MarkStanding::Refused(_) => return None,
-    };
-    let why = mark.reason.as_deref().unwrap_or("no reason is kept");
-    (mark.mark == MarkKind::Failed).then(|| format!("it failed its drill at {}: {why}", mark.at))
 }
 
 /// The newest is not taken, and no other in its place: which one could be named.

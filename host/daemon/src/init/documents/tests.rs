@@ -14,6 +14,8 @@ fn answers() -> Answers {
         client: None,
         login: None,
         files: Vec::new(),
+        exclude: Vec::new(),
+        required: Vec::new(),
         target_folder: "/var/backups/drydock".into(),
         target_is_mounted: false,
         schedule: "30 2 * * *".to_owned(),
@@ -138,4 +140,22 @@ fn folders_get_a_step_a_judge_and_the_narrowest_grant() {
     };
     assert_eq!(node.spec.ceiling.as_ref().unwrap().files.len(), 3);
     parsed(&files, "grants/files-verify.yaml");
+    assert_eq!(schedule.spec.steps[1].config.get("required"), None);
+}
+
+#[test]
+fn what_is_required_and_left_out_stands_in_both_steps() {
+    let mut answers = answers();
+    answers.files = vec!["/srv/a b".into()];
+    answers.exclude = vec!["/srv/a b/db".into()];
+    answers.required = vec!["/srv/a b/ca.key".into(), "/srv/a b/token".into()];
+    let files = documents(&answers, &[]);
+    let [Document::Schedule(schedule)] = &parsed(&files, "schedules/backup.yaml")[..] else {
+        panic!("no schedule");
+    };
+    let config = |step: usize| &schedule.spec.steps[step].config;
+    let required = serde_json::json!(["/srv/a b/ca.key", "/srv/a b/token"]);
+    assert_eq!(config(1)["exclude"], serde_json::json!(["/srv/a b/db"]));
+    assert_eq!(config(1)["required"], required);
+    assert_eq!(config(3)["require"], required);
 }

@@ -3,7 +3,7 @@ use std::fs;
 use super::*;
 
 /// A made-up root with these files.
-fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = root.path().join(name);
@@ -13,7 +13,7 @@ fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
-const KUBEADM: [(&str, &str); 3] = [
+pub const KUBEADM: [(&str, &str); 3] = [
     ("etc/kubernetes/pki/etcd/ca.crt", "x"),
     ("etc/kubernetes/pki/etcd/healthcheck-client.crt", "x"),
     ("etc/kubernetes/pki/etcd/healthcheck-client.key", "x"),
@@ -131,29 +131,4 @@ fn a_host_name_becomes_a_name_that_documents_take() {
             "{host}"
         );
     }
-}
-
-#[test]
-fn the_folders_of_every_distribution_are_found_and_nothing_beside_them() {
-    for place in FILE_PLACES {
-        let inside = |folder: &str| format!("{folder}/x");
-        let mut files: Vec<String> = place.folders.iter().map(|f| inside(f)).collect();
-        // etcd's own data lies there too, on RKE2 and k3s.
-        files.push(format!("{}/../db/etcd/x", place.mark));
-        let files: Vec<_> = files.iter().map(|file| (file.as_str(), "x")).collect();
-        let root = root(&files);
-        let found = Survey::of(root.path()).folders.unwrap();
-        let wanted = place.folders.iter().map(|f| root.path().join(f));
-        let wanted: Vec<_> = wanted.map(|path| path.display().to_string()).collect();
-        assert_eq!(found.value, wanted);
-        assert!(found.from.contains(place.distribution));
-    }
-}
-
-#[test]
-fn a_folder_that_is_not_there_is_not_proposed() {
-    let root = root(&KUBEADM);
-    let found = Survey::of(root.path()).folders.unwrap();
-    let kubernetes = root.path().join("etc/kubernetes").display().to_string();
-    assert_eq!(found.value, [kubernetes]);
 }

@@ -116,7 +116,7 @@ async fn the_newest_mark_counts_and_only_a_drill_takes_back_a_drill() {
         match (state_of(&world).await, expected) {
             (State::Verified { at }, Ok(day)) => assert_eq!(at, of_day(day), "{kinds:?}"),
             (State::Failed { why }, Err(day)) => {
-                let told = format!(" at {} failed: a key is missing", of_day(day));
+                let told = format!(" at {}: a key is missing", of_day(day));
                 assert!(why.ends_with(&told), "{kinds:?}: {why}");
             }
             (other, _) => panic!("{kinds:?} come to {other:?}"),
