@@ -27,9 +27,11 @@ impl Repository<'_> {
         cluster: &ClusterName,
     ) -> Result<KnownRevision, RepositoryError> {
         let mut walk = self.walk(Some(cluster)).await?;
-        let mut known = KnownRevision::default();
         // Behind each of these there may be more than one.
-        known.refused = walk.unread.len();
+        let mut known = KnownRevision {
+            refused: walk.unread.len(),
+            ..KnownRevision::default()
+        };
         for place in walk.places() {
             let Standing::Signed(point) = self.standing(&place).await? else {
                 known.refused += 1;

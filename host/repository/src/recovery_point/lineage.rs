@@ -96,8 +96,9 @@ impl Repository<'_> {
             }
         }
         // One whose own lineage is not known says the least.
-        let newest = |point: &Box<RecoveryPoint>| (point.has_lineage(), point.manifest.taken);
-        let last = sound.into_iter().max_by_key(newest);
+        let last = sound
+            .into_iter()
+            .max_by_key(|point| (point.has_lineage(), point.manifest.taken));
         Ok(Ancestry {
             last,
             refused,

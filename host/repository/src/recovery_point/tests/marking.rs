@@ -188,7 +188,10 @@ async fn the_newest_revision_known_of_a_cluster_is_of_any_lineage_or_restore() {
         .unwrap();
     assert_eq!(known().await, (Some(2_000_000_000), 0));
     let listed = world.repository().list(None, 10).await.unwrap();
-    let shown = listed.points.iter().filter_map(|entry| entry.drill.as_ref());
+    let shown = listed
+        .points
+        .iter()
+        .filter_map(|entry| entry.drill.as_ref());
     let kinds: Vec<MarkKind> = shown.map(|mark| mark.name.kind()).collect();
     assert_eq!(kinds, [MarkKind::Drilled]);
     let stranger = World::new();
