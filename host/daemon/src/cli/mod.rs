@@ -55,7 +55,9 @@ fn compile_plugin() -> Outcome {
 }
 
 /// What runs on after a verb has ended, or was interrupted, is waited for so long: a thread
-/// that removes what it wrote needs milliseconds, and one that hangs is left behind.
+/// that removes what it wrote needs milliseconds, and one that nobody can cut off, such as a
+/// read from a disk that does not answer, is left behind. The journal takes a record whole or
+/// not at all, and files get their names last.
 const REST_WALL_MAX: Duration = Duration::from_secs(1);
 
 /// Runs a verb's future on a runtime of the process's own. At a signal it is dropped,

@@ -177,6 +177,9 @@ async fn join(what: &str, mut task: JoinHandle<()>) {
         Ok(Err(error)) => {
             tracing::error!(%error, "the {what} stopped in the middle of its work: report this");
         }
-        Err(_) => task.abort(),
+        Err(_) => {
+            tracing::warn!("the {what} is held up and is left in the middle of its work");
+            task.abort();
+        }
     }
 }

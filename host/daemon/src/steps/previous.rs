@@ -5,12 +5,18 @@
 //! a lineage while there may be some, and the run is degraded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use drydock_core::{ClusterName, FactValue, Facts, Fault, Finding, Level, RecoveryPointName};
 use drydock_repository::recovery_point::{Ancestry, Observed, RecoveryPoint, Succession};
 use drydock_repository::{Repository, TrustedSigners};
+use tokio::time::timeout;
 
 use super::Store;
+
+/// How long a target may take to tell of its newest recovery point: one that hangs must not
+/// hold up what is stored at the others.
+const ASK_WALL_MAX: Duration = Duration::from_secs(60);
 
 /// Looks at the run's own targets.
 pub struct Previous {
@@ -35,9 +41,10 @@ impl Previous {
     pub async fn ask(&self) -> Told {
         let mut told = Told::default();
         for store in &self.stores {
-            match self.at(store).await {
-                Ok((ancestry, is_known)) => told.add(store, ancestry, is_known),
-                Err(fault) => told.unreadable(store, &fault.message),
+            match timeout(ASK_WALL_MAX, self.at(store)).await {
+                Ok(Ok((ancestry, is_known))) => told.add(store, ancestry, is_known),
+                Ok(Err(fault)) => told.unreadable(store, &fault.message),
+                Err(_) => told.unreadable(store, "it does not answer"),
             }
         }
         told

@@ -84,6 +84,18 @@ fn wait(what: &str, mut met: impl FnMut() -> bool) {
         .unwrap();
 }
 
+/// The runs, as soon as there is a journal.
+fn begun(world: &World) -> Vec<Value> {
+    let listed = world.drydock(&["run", "list", "--output", "json"]);
+    serde_json::from_str(&listed.stdout).unwrap_or_default()
+}
+
+/// Whether a scratch folder is there.
+fn has_scratch(lab: &std::path::Path) -> bool {
+    let mut entries = std::fs::read_dir(lab).into_iter().flatten().flatten();
+    entries.any(|entry| entry.file_name().to_string_lossy().starts_with("lab-"))
+}
+
 fn newest(world: &World) -> Value {
     runs(world).remove(0)
 }
@@ -123,7 +135,7 @@ fn a_run_whose_etcd_never_answers_is_stopped() {
     proxy.order(Accident::Hold, 0, u32::MAX);
     let child = start(&mut world.command(&["run", "s1"]));
     wait("etcd is asked", || proxy.accidents() > 0);
-    wait("the run began", || !runs(&world).is_empty());
+    wait("the run began", || !begun(&world).is_empty());
     signal(&child, Signal::TERM);
     ended(child).code(1);
     world.assert_nothing_left();
@@ -146,7 +158,7 @@ fn a_run_whose_target_hangs_is_left_and_taken_up() {
     std::fs::write(&hang, "").unwrap();
     let child = start(&mut world.command(&["run", "s1"]));
     wait("the run stands at the gate", || {
-        runs(&world)
+        begun(&world)
             .first()
             .is_some_and(|run| run["stores"][0]["parts"] == 3)
     });
@@ -180,6 +192,7 @@ fn what_a_target_does_not_send_is_not_waited_for() {
     let (out, data) = (world.path("out"), world.path("out/data"));
     std::fs::create_dir(&out).unwrap();
     let cluster = "m1=http://127.0.0.1:2380";
+    let lab = world.scratch.join("lab");
     let verbs: [&[&str]; 5] = [
         &[
             "recovery-point",
@@ -207,7 +220,10 @@ fn what_a_target_does_not_send_is_not_waited_for() {
     ];
     for arguments in verbs {
         let child = start(&mut world.command(arguments));
-        wait("it listens to signals", || listens(&child));
+        let drills = arguments[0] == "drill";
+        wait("it is at work", || {
+            listens(&child) && (!drills || has_scratch(&lab))
+        });
         signal(&child, Signal::TERM);
         let answer = ended(child);
         let interrupted = "error: interrupted; nothing is left behind";
@@ -219,7 +235,6 @@ fn what_a_target_does_not_send_is_not_waited_for() {
         );
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0, "{arguments:?}");
     }
-    let lab = world.scratch.join("lab");
     let left = std::fs::read_dir(&lab).unwrap().flatten();
     let left: Vec<_> = left
         .map(|e| e.file_name())

@@ -93,7 +93,7 @@ enum Phase {
     Serving,
     /// Runs may end until then.
     Draining(Instant),
-    /// Runs were told to stop where they are, and are waited for until then.
+    /// Runs were told to stop where they are.
     Suspending,
 }
 
