@@ -71,12 +71,15 @@ mod tests {
             .map(|problem| problem.to_string())
     }
 
+    /// Names of buckets, the index, and what is told.
+    type Case<'a> = (&'a [&'a str], Option<&'a [u8]>, Option<&'a str>);
+
     #[test]
     fn it_is_told_what_is_there_and_what_is_missing() {
         let index = &[0; 8][..];
         let not = "this is a bbolt database but not etcd's: it has ";
         let many = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "\n"];
-        let table: [(&[&str], Option<&[u8]>, Option<&str>); 8] = [
+        let table: [Case<'_>; 8] = [
             (&["key", "meta"], Some(index), None),
             (&["alarm", "key", "lease", "meta"], Some(index), None),
             (

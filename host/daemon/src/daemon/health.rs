@@ -266,6 +266,6 @@ mod tests {
         };
         let report = health.report();
         assert!(report.contains("warn schedules: 5 more; the log names them\n"));
-        assert_eq!(report.lines().count(), 7 + NAMED_MAX + 1);
+        assert_eq!(report.lines().count(), 8 + NAMED_MAX + 1);
     }
 }

@@ -315,8 +315,11 @@ fn a_backup_without_its_key_is_none() {
     case.world.assert_nothing_left();
 }
 
+/// Makes something in the place of a key.
+type Put = fn(&Path);
+
 /// What stands in the place of `pki/ca.key`, by the name of the golden file.
-const NO_KEYS: [(&str, fn(&Path)); 6] = [
+const NO_KEYS: [(&str, Put); 6] = [
     ("required-link-leads-out", |key| {
         let elsewhere = key.parent().unwrap().join("../../elsewhere.key");
         std::fs::write(elsewhere, "private").unwrap();

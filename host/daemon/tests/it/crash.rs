@@ -65,6 +65,10 @@ fn die_at_every_record(place: &str) {
 fn assert_one_recovery_point(world: &World, place: &str) {
     let points = world.recovery_points();
     assert_eq!(points.len(), 1, "{place}: {points:?}");
+    // One artifact, one signature, one manifest; no upload and no spool is left.
+    let files = world.stored_files();
+    assert_eq!(files.len(), 3, "{place}: {files:?}");
+    world.assert_spool_empty();
     world
         .drydock(&[
             "recovery-point",
@@ -74,10 +78,6 @@ fn assert_one_recovery_point(world: &World, place: &str) {
             &world.path("sealing.key"),
         ])
         .ok();
-    // One artifact, one signature, one manifest; no upload and no spool is left.
-    let files = world.stored_files();
-    assert_eq!(files.len(), 3, "{place}: {files:?}");
-    world.assert_spool_empty();
 }
 
 #[test]

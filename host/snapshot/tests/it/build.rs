@@ -79,9 +79,12 @@ pub fn grown(page_bytes: usize, count: u64) -> Vec<u8> {
     [body, hash.to_vec()].concat()
 }
 
+/// Keys with their values.
+pub type Pairs<'a> = &'a [(&'a [u8], &'a [u8])];
+
 /// A whole, sound bbolt file of these buckets, in the order of their names, each with its
 /// pairs, and with the trailer of a snapshot.
-pub fn of_buckets(buckets: &[(&str, &[(&[u8], &[u8])])]) -> Vec<u8> {
+pub fn of_buckets(buckets: &[(&str, Pairs<'_>)]) -> Vec<u8> {
     let buckets: Vec<_> = buckets
         .iter()
         .map(|(name, pairs)| (name.as_bytes(), inline(pairs)))

@@ -3,7 +3,7 @@
 use drydock_snapshot::restore::{Bump, InitialCluster, preview, restore};
 use drydock_snapshot::{SnapshotFile, figures, hash_kv, status, verify};
 
-use crate::build::of_buckets;
+use crate::build::{Pairs, of_buckets};
 use crate::restore::{THREE, bump, request};
 use crate::tools::Server;
 
@@ -11,7 +11,7 @@ const INDEX: (&[u8], &[u8]) = (b"consistent_index", &[0, 0, 0, 0, 0, 0, 0, 9]);
 
 /// Buckets with their pairs, and what is said of a file that has them.
 fn foreign() -> Vec<(Vec<u8>, &'static str)> {
-    let file = |buckets: &[(&str, &[(&[u8], &[u8])])]| of_buckets(buckets);
+    let file = |buckets: &[(&str, Pairs<'_>)]| of_buckets(buckets);
     vec![
         (
             file(&[("v1", &[(b"a", b"b")])]),

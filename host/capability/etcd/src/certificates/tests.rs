@@ -112,16 +112,17 @@ fn every_cut_is_found() {
     }
 }
 
-#[test]
-fn what_only_looks_like_one_is_told() {
-    let files = sound();
-    let (_, other) = issued(Purpose::Client, Validity::Now);
-    let other_key = files_of(&Authority::new("another").unwrap(), &other).key;
-    let trusted = |text: &str| text.replace("CERTIFICATE-----", "TRUSTED CERTIFICATE-----");
-    let legacy = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA";
-    let openssl = "holds a TRUSTED CERTIFICATE, which is a form that OpenSSL alone reads";
-    let encrypted = "is encrypted, and nobody is there to type its passphrase";
-    let table = [
+/// A part, what stands in its place, and how the complaint begins.
+type Look = (Part, String, &'static str);
+
+const OPENSSL: &str = "holds a TRUSTED CERTIFICATE, which is a form that OpenSSL alone reads";
+
+fn trusted(text: &str) -> String {
+    text.replace("CERTIFICATE-----", "TRUSTED CERTIFICATE-----")
+}
+
+fn like_certificates(files: &Files) -> Vec<Look> {
+    vec![
         (Part::Authorities, String::new(), "holds no certificate"),
         (
             Part::Authorities,
@@ -143,7 +144,7 @@ fn what_only_looks_like_one_is_told() {
             format!("{}{}", files.ca, block("CERTIFICATE", "AAAA")),
             "holds no usable certificate in its PEM block number 2",
         ),
-        (Part::Authorities, trusted(&files.ca), openssl),
+        (Part::Authorities, trusted(&files.ca), OPENSSL),
         (
             Part::Authorities,
             files.key.clone(),
@@ -154,12 +155,21 @@ fn what_only_looks_like_one_is_told() {
             block("CERTIFICATE REQUEST", "AAAA"),
             "holds a CERTIFICATE REQUEST and no certificate",
         ),
-        (Part::Certificate, trusted(&files.certificate), openssl),
+        (Part::Certificate, trusted(&files.certificate), OPENSSL),
         (
             Part::Certificate,
             block("CERTIFICATE", "AAAA"),
             "holds no usable certificate",
         ),
+    ]
+}
+
+fn like_keys(files: &Files) -> Vec<Look> {
+    let (_, other) = issued(Purpose::Client, Validity::Now);
+    let other_key = files_of(&Authority::new("another").unwrap(), &other).key;
+    let legacy = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA";
+    let encrypted = "is encrypted, and nobody is there to type its passphrase";
+    vec![
         (Part::Key, block("ENCRYPTED PRIVATE KEY", "AAAA"), encrypted),
         (Part::Key, block("RSA PRIVATE KEY", legacy), encrypted),
         (
@@ -192,8 +202,16 @@ fn what_only_looks_like_one_is_told() {
             other_key,
             "is not the private key of the certificate beside it",
         ),
-    ];
-    for (part, text, why) in table {
+    ]
+}
+
+#[test]
+fn what_only_looks_like_one_is_told() {
+    let files = sound();
+    for (part, text, why) in like_certificates(&files)
+        .into_iter()
+        .chain(like_keys(&files))
+    {
         let told = files.with(part, text.clone()).told().unwrap_or_default();
         assert!(
             told.starts_with(&format!("{part:?}: {why}")),

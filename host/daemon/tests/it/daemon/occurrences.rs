@@ -111,7 +111,10 @@ fn what_fell_due_while_nobody_was_there_is_recorded_with_its_reason() {
         occurrences(&world, "s4").is_empty(),
         "another node's schedule"
     );
-    assert_eq!(runs(&world).len(), 1);
+    // The list tells of what was skipped last as well.
+    let runs = runs(&world);
+    let begun = runs.iter().filter(|run| run["phase"] != "skipped");
+    assert_eq!(begun.count(), 1, "{runs:?}");
 }
 
 #[test]

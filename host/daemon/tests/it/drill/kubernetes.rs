@@ -39,7 +39,7 @@ data: {bread: '3'}
 ";
 
 /// `drill:` of a node with both programs.
-fn both() -> String {
+pub fn both() -> String {
     let api_server = kubernetes().unwrap().join("kube-apiserver");
     format!(
         "  drill: {{etcd: {{path: {}}}, apiServer: {{path: {}}}, scratch: lab, identity: {{valueFrom: {{file: sealing.key}}}}}}\n",

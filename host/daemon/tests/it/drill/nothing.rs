@@ -7,6 +7,7 @@ use drydock_testkit::etcd::{Cluster, EtcdOptions};
 use serde_json::Value;
 
 use super::kit::{Node, real};
+use super::kubernetes::both;
 use crate::daemon::kit::put;
 use crate::world::runtime;
 
@@ -15,6 +16,10 @@ const WHY: &str =
 
 /// A node that backs up an etcd which has no key; where `emptied`, it had some.
 fn node(emptied: bool) -> Node {
+    node_with(emptied, &real(true))
+}
+
+fn node_with(emptied: bool, drill: &str) -> Node {
     let cluster = runtime().block_on(async {
         let cluster = Cluster::start(EtcdOptions::default()).await.unwrap();
         if emptied {
@@ -28,7 +33,7 @@ fn node(emptied: bool) -> Node {
     });
     // Members at their first revision have no hash that could be compared.
     let code = if emptied { 0 } else { 2 };
-    Node::of(Arc::new(cluster), &real(true), code)
+    Node::of(Arc::new(cluster), drill, code)
 }
 
 #[test]
@@ -44,6 +49,16 @@ fn an_etcd_without_a_key_is_skipped_and_not_marked() {
         assert_eq!(node.marks(), Vec::<String>::new());
         assert_eq!(node.listed()["state"], "Complete");
     }
+}
+
+/// An API server has nothing to look under, which is no fault of the drill.
+#[test]
+fn with_an_api_server_it_is_skipped_as_well() {
+    let node = node_with(false, &both());
+    let answer = node.drill(&["--api-server"]).code(2);
+    let told = format!("skipped: {WHY}; no mark was put\n");
+    assert!(answer.stderr.ends_with(&told), "{}", answer.stderr);
+    assert_eq!(node.marks(), Vec::<String>::new());
 }
 
 /// A run is Degraded by it: an operator who waits for a drill has to hear that there was none.

@@ -195,7 +195,7 @@ fn as_anybody(command: &Command) -> Command {
 fn closed(folder: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::create_dir_all(folder).unwrap();
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o000)).unwrap();
 }
 
 fn last_lineage(case: &Case, run: &str) -> String {

@@ -6,7 +6,8 @@ use super::*;
 fn the_folders_of_every_distribution_are_found_and_nothing_beside_them() {
     for place in FILE_PLACES {
         let inside = |folder: &str| format!("{folder}/x");
-        let files: Vec<String> = place.folders.iter().map(|f| inside(f)).collect();
+        let marked = place.folders.iter().chain([&place.mark]);
+        let files: Vec<String> = marked.map(|f| inside(f)).collect();
         let files: Vec<_> = files.iter().map(|file| (file.as_str(), "x")).collect();
         let root = root(&files);
         let found = Survey::of(root.path()).folders.unwrap();
