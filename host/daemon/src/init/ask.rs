@@ -1,12 +1,17 @@
 //! Questions on a terminal. They go to stderr, since stdout carries data only.
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use dialoguer::{Confirm, Input};
 
 use super::survey::Found;
 use crate::cli::print;
 use crate::exit::Failure;
+use crate::stderr;
+
+/// How long a note may wait for the terminal.
+const STALL_MAX: Duration = Duration::from_millis(500);
 
 /// The rest of a sentence when a text is not what is asked for.
 type Check<'a> = &'a dyn Fn(&str) -> Result<(), String>;
@@ -26,6 +31,8 @@ pub fn text(
         && found.from != "usual"
     {
         print::note(&format!("Found {} ({}).", found.value, found.from));
+        // The question is written by somebody else, and comes after it.
+        stderr::flush(STALL_MAX);
     }
     let mut input = Input::<String>::new()
         .with_prompt(prompt)

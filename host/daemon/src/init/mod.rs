@@ -28,7 +28,7 @@ mod survey;
 use std::path::Path;
 
 use drydock_capability_local::files::is_own_mount;
-use drydock_core::Clock as _;
+use drydock_core::{Clock as _, without_os_number};
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use serde_json::json;
 
@@ -70,8 +70,7 @@ pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
         Staging::beside(&args.dir)?;
     }
     let mut answers = answers::gather(args, &Survey::of(&args.root), mode)?;
-    let own = [answers.state.clone()];
-    answers.target_is_mounted = is_own_mount(&answers.target_folder, &own)?;
+    answers.target_is_mounted = is_mounted(&answers.target_folder, &answers.state)?;
     refuse_clashes(&answers)?;
     if args.dry_run {
         return dry_run(global, &answers);
@@ -321,6 +320,21 @@ fn report(
     next.iter()
         .for_each(|line| print::note(&format!("  {line}")));
     Ok(())
+}
+
+/// Whether the target lies on a mount of its own.
+fn is_mounted(folder: &Path, state: &Path) -> Result<bool, Failure> {
+    is_own_mount(folder, &[state.to_owned()]).map_err(|error| {
+        let why = if error.kind() == std::io::ErrorKind::NotADirectory {
+            "is no folder: name another one".to_owned()
+        } else {
+            format!(
+                "cannot be looked at: {}",
+                without_os_number(&error.to_string())
+            )
+        };
+        Failure::failed(anyhow::anyhow!("{} {why}", folder.display()))
+    })
 }
 
 /// The program with the configuration of this folder.

@@ -63,6 +63,7 @@ fn restored(file: &str) -> Cluster {
             .args(["snapshot", "restore", file, "--name", member.name()])
             .args(["--initial-cluster", &cluster.initial_cluster()])
             .args(["--initial-cluster-token", &token])
+            .args(["--bump-revision", "0"])
             .arg("--data-dir")
             .arg(member.data_folder());
         drydock_testkit::program::run(&mut command)?;

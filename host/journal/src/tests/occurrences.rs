@@ -56,6 +56,7 @@ fn a_journal_of_the_first_version_is_brought_up_to_date_with_its_runs() {
         .connection()
         .execute_batch(
             "DROP TABLE occurrences; DROP TABLE schedules; DROP TABLE clock_accepted;
+             DROP TABLE targets; DROP TABLE restores;
              PRAGMA user_version = 1",
         )
         .unwrap();

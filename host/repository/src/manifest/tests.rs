@@ -26,8 +26,8 @@ fn the_text_is_the_one_that_the_format_page_shows() {
     let page = include_str!("../../../../docs/format.md");
     let shown = page
         .split("```json\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next());
+        .filter_map(|rest| rest.split("```").next())
+        .find(|block| block.contains("\"artifacts\""));
     assert_eq!(
         shown,
         Some(text.as_str()),

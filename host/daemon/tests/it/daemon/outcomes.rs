@@ -90,7 +90,8 @@ fn a_run_that_could_not_be_started_is_told_too() {
     );
     set_clock(&world, to_the_hour(-600));
     let mut daemon = Daemon::start(&world);
-    daemon.wait("the daemon is there", |daemon| daemon.connect().is_some());
+    // It answers before its documents are in force.
+    daemon.wait_said("the daemon is there", 1);
     set_clock(&world, to_the_hour(0));
     daemon.wait_said("the run could not be started yet", 1);
     set_clock(&world, to_the_hour(100));

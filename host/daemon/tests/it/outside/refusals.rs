@@ -48,7 +48,12 @@ fn every_refusal_that_the_page_explains_is_said_so() {
 
 #[test]
 fn every_limit_that_the_page_names_has_that_code() {
-    let sources = ["host/sandbox/src", "host/capability/local/src"].map(|f| checkout().join(f));
+    let sources = [
+        "host/sandbox/src",
+        "host/capability/local/src",
+        "host/engine/src",
+    ];
+    let sources = sources.map(|folder| checkout().join(folder));
     let text: String = sources.iter().map(|folder| sources_below(folder)).collect();
     let rows = table("**Limits**");
     assert!(rows.len() >= 8, "{rows:?}");
