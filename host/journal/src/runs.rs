@@ -139,7 +139,7 @@ impl Journal {
     pub fn runs(&self, schedule: Option<&ScheduleName>) -> Result<Vec<RunRow>, JournalError> {
         self.read("list runs", |connection| {
             let sql = format!(
-                "{SELECT_RUN} WHERE ?1 IS NULL OR schedule = ?1 ORDER BY created DESC, run DESC"
+                "{SELECT_RUN} WHERE ?1 IS NULL OR schedule = ?1 ORDER BY created DESC, rowid DESC"
             );
             collect(
                 connection,

@@ -239,6 +239,14 @@ pub enum ManifestError {
 }
 
 impl Manifest {
+    /// How far it tells of: instants are whole seconds, so that of two in one second the
+    /// revision says which came later.
+    #[must_use]
+    pub fn progress(&self) -> (UnixTime, Option<i64>) {
+        let revision = self.etcd.as_ref().map(|etcd| etcd.revision);
+        (self.taken, revision)
+    }
+
     /// The canonical text: keys in the order of `docs/format.md`, two spaces of
     /// indentation, one newline at the end.
     ///

@@ -130,8 +130,8 @@ impl Told {
                 format!("target {target} holds recovery points that this node's journal knows nothing of; it was taken as it is"),
             );
         }
-        let taken = |point: &RecoveryPoint| point.manifest.taken;
-        if last.as_deref().map(taken) >= self.last.as_deref().map(taken) {
+        let progress = |point: &RecoveryPoint| point.manifest.progress();
+        if last.as_deref().map(progress) >= self.last.as_deref().map(progress) {
             self.last = last.or(self.last.take());
         }
     }

@@ -98,7 +98,7 @@ impl Repository<'_> {
         // One whose own lineage is not known says the least.
         let last = sound
             .into_iter()
-            .max_by_key(|point| (point.has_lineage(), point.manifest.taken));
+            .max_by_key(|point| (point.has_lineage(), point.manifest.progress()));
         Ok(Ancestry {
             last,
             refused,

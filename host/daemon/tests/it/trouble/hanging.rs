@@ -92,7 +92,7 @@ fn a_store_that_never_answers_is_ended_by_the_deadline() {
         ("hanging-layout", "layout-hangs", "begin-upload"),
         ("hanging-begin", "begin-hangs", "begin-upload"),
         ("hanging-complete", "complete-hangs", "complete-upload"),
-        ("hanging-stat", "stat-hangs", "complete-upload"),
+        ("hanging-stat", "stat-hangs", "begin-upload"),
     ] {
         let case = with_deadline(name, world(GOOD_OUTPUT, hang), 3);
         let run = ends(&case, 1);
@@ -169,7 +169,7 @@ fn no_output_is_taken_past_the_last_that_a_run_may_have() {
         .iter()
         .filter(|record| record.body.contains("\"output-opened\""));
     assert_eq!(opened.count(), 256);
-    case.world.assert_nothing_left();
+    case.world.assert_spool_empty();
 }
 
 fn started(case: &Case) -> Child {

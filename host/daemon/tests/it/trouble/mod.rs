@@ -120,7 +120,7 @@ fn newest(case: &Case) -> Value {
     let list = ["run", "list", "--output", "json"];
     let listed = case.world.drydock(&list).ok();
     let runs: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
-    runs.last().expect("the run is recorded").clone()
+    runs.first().expect("the run is recorded").clone()
 }
 
 /// `run show` tells every sentence that the run ended with, once.
@@ -128,7 +128,8 @@ fn assert_shown(case: &Case, run: &Value, answer: &Answer) {
     let id = run["run"].as_str().unwrap();
     let shown = case.world.drydock(&["run", "show", id]).ok();
     let told = answer.stderr.lines().filter(|line| !is_log(line));
-    for sentence in told.filter(|line| !line.starts_with("Taking up ") && !is_next(line)) {
+    let is_progress = |line: &str| line.starts_with("Taking up ") || line.starts_with("Stopping: ");
+    for sentence in told.filter(|line| !is_progress(line) && !is_next(line)) {
         let times = shown
             .stdout
             .lines()
