@@ -90,7 +90,11 @@ impl Interrupts {
 
 impl Drop for Interrupts {
     fn drop(&mut self) {
-        set(Heed::Nobody);
+        // Whoever deals with signals itself was woken by one that is about to be told here
+        // as well, and takes back what it began until the process ends.
+        if !matches!(heeded(), Heed::Itself) {
+            set(Heed::Nobody);
+        }
     }
 }
 
