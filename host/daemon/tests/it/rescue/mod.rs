@@ -7,10 +7,14 @@ mod latest;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use drydock_testkit::Scratch;
+use drydock_testkit::{Scratch, wait_until};
 
-use crate::world::{Answer, DRYDOCK, World, files_under};
+use crate::daemon::kit::real_now;
+use crate::world::{Answer, DRYDOCK, World, files_under, runtime};
+
+const NEXT_SECOND_MAX: Duration = Duration::from_secs(10);
 
 /// A world with one recovery point, and its name.
 fn stored() -> (World, String) {
@@ -19,9 +23,16 @@ fn stored() -> (World, String) {
     (world, point)
 }
 
+/// Names tell whole seconds, and two backups of one second have no order: the next one is
+/// of a later second.
 fn back_up(world: &World) -> String {
     let (answer, run) = world.run();
     answer.ok();
+    let ended = real_now();
+    let next = wait_until("the next second", NEXT_SECOND_MAX, async || {
+        real_now() > ended
+    });
+    runtime().block_on(next).unwrap();
     run["recoveryPoint"].as_str().unwrap().to_owned()
 }
 
