@@ -53,6 +53,8 @@ enum Heed {
 /// While it lives, signals ask the verb to stop.
 pub struct Interrupts {
     seen: watch::Receiver<u32>,
+    /// Whoever dealt with them before, and does so again afterwards.
+    before: Heed,
 }
 
 impl Interrupts {
@@ -73,11 +75,13 @@ impl Interrupts {
     }
 
     fn as_of(heed: Heed) -> Result<Self, Failure> {
-        listen()?;
-        set(heed);
+        // All is there before the first signal can come.
         let mut seen = SEEN.subscribe();
         seen.mark_unchanged();
-        Ok(Self { seen })
+        let before = set(heed);
+        let ours = Self { seen, before };
+        listen()?;
+        Ok(ours)
     }
 
     /// The next signal.
@@ -93,7 +97,7 @@ impl Drop for Interrupts {
         // Whoever deals with signals itself was woken by one that is about to be told here
         // as well, and takes back what it began until the process ends.
         if !matches!(heeded(), Heed::Itself) {
-            set(Heed::Nobody);
+            set(self.before);
         }
     }
 }
@@ -137,8 +141,10 @@ pub fn end_within(limit: Duration, exit: Exit) {
     }
 }
 
-fn set(heed: Heed) {
-    *HEED.lock().unwrap_or_else(PoisonError::into_inner) = heed;
+/// Gives whoever it was before.
+fn set(heed: Heed) -> Heed {
+    let mut now = HEED.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *now, heed)
 }
 
 fn heeded() -> Heed {

@@ -2,7 +2,7 @@
 //! and effects in one transaction, and hands the effects out. Everything else happens
 //! in tasks of its own, whose answers come back through one queue, in order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,8 +162,12 @@ impl Driver {
     fn overdue(&mut self) -> Input {
         self.deadline = None;
         let seconds = self.state.spec.policy.active_deadline_seconds;
+        let running = self.running.values();
+        let under_way = running.filter_map(|(effect, _)| self.state.slow(effect));
+        let under_way: BTreeSet<String> = under_way.collect();
         Input::Event(Event::DeadlinePassed {
             seconds: seconds.unwrap_or_default(),
+            under_way: under_way.into_iter().collect(),
         })
     }
 

@@ -259,6 +259,8 @@ pub enum Event {
     /// The run took longer than its policy allows.
     DeadlinePassed {
         seconds: u64,
+        /// What was being carried out then and where, for the operator.
+        under_way: Vec<String>,
     },
     /// Taking back what the run began did not come to an end in this time. What is left is
     /// left where it is.

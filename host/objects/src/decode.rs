@@ -44,6 +44,17 @@ pub enum DecodeError {
     IntOrString,
 }
 
+impl DecodeError {
+    /// Whether the message may be sound, and is only more than is shown.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Self::Deep | Self::Large { .. } => true,
+            Self::Wire(_) | Self::Type { .. } | Self::Json(_) | Self::IntOrString => false,
+        }
+    }
+}
+
 /// Decoding of one object.
 pub(crate) struct Decoder {
     table: &'static Table,

@@ -28,6 +28,15 @@ pub enum StoredError {
         "it is a {api_version} {kind}, a kind that this version does not know: take its bytes with `-o raw`"
     )]
     UnknownKind { api_version: String, kind: String },
+    #[error(
+        "this {api_version} {kind} may be sound, and goes beyond what this version shows: take its bytes with `-o raw`"
+    )]
+    Limit {
+        api_version: String,
+        kind: String,
+        #[source]
+        source: DecodeError,
+    },
     #[error("it is no sound {api_version} {kind}")]
     Malformed {
         api_version: String,
@@ -39,6 +48,10 @@ pub enum StoredError {
     Envelope(#[source] DecodeError),
     #[error("it begins as JSON does and is none")]
     Json(#[source] serde_json::Error),
+    #[error(
+        "it is JSON of more than {JSON_DEPTH_MAX} levels, which this version does not show: take its bytes with `-o raw`"
+    )]
+    JsonDeep,
     #[error("it is stored as CBOR, which this version does not read: take its bytes with `-o raw`")]
     Cbor,
     #[error(transparent)]
@@ -46,6 +59,9 @@ pub enum StoredError {
     #[error("it is not what an API server stores: take its bytes with `-o raw`")]
     Foreign,
 }
+
+/// Levels of JSON that are followed; the library that reads it has this limit.
+const JSON_DEPTH_MAX: usize = 127;
 
 /// How much of a kind's name a sentence repeats.
 const NAME_BYTES_MAX: usize = 128;
@@ -67,7 +83,13 @@ pub fn decode(value: &[u8]) -> Result<Map<String, Value>, StoredError> {
             .decode();
     }
     if value.first() == Some(&b'{') {
-        return serde_json::from_slice(value).map_err(StoredError::Json);
+        return serde_json::from_slice(value).map_err(|error| {
+            if depth(value) > JSON_DEPTH_MAX {
+                StoredError::JsonDeep
+            } else {
+                StoredError::Json(error)
+            }
+        });
     }
     Err(if value.starts_with(SEALED) {
         StoredError::Sealed(without_keys(value))
@@ -76,6 +98,26 @@ pub fn decode(value: &[u8]) -> Result<Map<String, Value>, StoredError> {
     } else {
         StoredError::Foreign
     })
+}
+
+/// Most levels of JSON that are open at once.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut most) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
 }
 
 /// What the API server fills in when it reads: the revision of the last change.
@@ -125,6 +167,13 @@ impl<'a> Envelope<'a> {
         };
         let mut object = match decode::decode(message, self.object) {
             Ok(object) => object,
+            Err(source) if source.is_limit() => {
+                return Err(StoredError::Limit {
+                    api_version,
+                    kind,
+                    source,
+                });
+            }
             Err(source) => {
                 return Err(StoredError::Malformed {
                     api_version,

@@ -10,12 +10,20 @@ use crate::target::Target;
 /// Objects of one listing: ten thousand pages of a thousand keys.
 pub const OBJECTS_MAX: u64 = 10_000_000;
 
-/// Pages without an entry that are followed one after the other. A store may look through
-/// many keys for one, and has to come to an end all the same.
+/// Pages without an object or upload that are followed one after the other. A store may
+/// look through many keys for one, and has to come to an end all the same.
 const PAGES_EMPTY_MAX: u32 = 1000;
+
+/// Things of one listing that it passed over: a folder that holds so many others is none
+/// for backups, and each is told and remembered.
+const PASSED_OVER_MAX: u64 = 100_000;
 
 /// Uploads that are under way at once; each run has a handful.
 const SESSIONS_MAX: u64 = 100_000;
+
+/// Pages of uploads: they come in no order by which a listing that goes round in a circle
+/// could be told, and a store that gives twenty at once is a slow one.
+const SESSION_PAGES_MAX: u64 = SESSIONS_MAX / 20;
 
 /// Follows the objects of a prefix.
 pub struct ObjectPages<'t> {
@@ -39,6 +47,9 @@ struct Progress {
     ended: bool,
     entries: u64,
     entries_max: u64,
+    pages: u64,
+    pages_max: u64,
+    passed_over: u64,
     empty: u32,
 }
 
@@ -47,7 +58,8 @@ impl<'t> ObjectPages<'t> {
     pub fn new(target: &'t dyn Target, prefix: &str) -> Self {
         Self {
             target,
-            progress: Progress::new(prefix, OBJECTS_MAX),
+            // Each page has an object that comes later in the order, or is an empty one.
+            progress: Progress::new(prefix, OBJECTS_MAX, u64::MAX),
             last: None,
             passed_over: Vec::new(),
         }
@@ -80,8 +92,7 @@ impl<'t> ObjectPages<'t> {
             .target
             .list(&progress.prefix, progress.cursor.as_deref())
             .await?;
-        let told = page.objects.len() + page.passed_over.len();
-        progress.advance(told, page.next)?;
+        progress.advance(page.objects.len(), page.passed_over.len(), page.next)?;
         self.passed_over = page.passed_over;
         for stat in &page.objects {
             let key = &stat.object;
@@ -107,7 +118,7 @@ impl<'t> SessionPages<'t> {
     pub fn new(target: &'t dyn Target, prefix: &str) -> Self {
         Self {
             target,
-            progress: Progress::new(prefix, SESSIONS_MAX),
+            progress: Progress::new(prefix, SESSIONS_MAX, SESSION_PAGES_MAX),
         }
     }
 
@@ -125,7 +136,7 @@ impl<'t> SessionPages<'t> {
             .target
             .list_sessions(&progress.prefix, progress.cursor.as_deref())
             .await?;
-        progress.advance(page.sessions.len(), page.next)?;
+        progress.advance(page.sessions.len(), 0, page.next)?;
         let stray = |info: &&SessionInfo| !info.object.starts_with(&progress.prefix);
         match page.sessions.iter().find(stray) {
             Some(SessionInfo { object, .. }) => {
@@ -137,24 +148,37 @@ impl<'t> SessionPages<'t> {
 }
 
 impl Progress {
-    fn new(prefix: &str, entries_max: u64) -> Self {
+    fn new(prefix: &str, entries_max: u64, pages_max: u64) -> Self {
         Self {
             prefix: prefix.to_owned(),
             cursor: None,
             ended: false,
             entries: 0,
             entries_max,
+            pages: 0,
+            pages_max,
+            passed_over: 0,
             empty: 0,
         }
     }
 
-    /// Takes a page's count and its cursor, which must lead on.
-    fn advance(&mut self, entries: usize, next: Option<String>) -> Result<(), Fault> {
+    /// Takes a page's counts and its cursor, which must lead on. What was passed over makes
+    /// no progress: nothing says that it is not the same every time.
+    fn advance(
+        &mut self,
+        entries: usize,
+        passed_over: usize,
+        next: Option<String>,
+    ) -> Result<(), Fault> {
         self.entries += entries as u64;
+        self.passed_over += passed_over as u64;
+        self.pages += 1;
         self.empty = if entries == 0 { self.empty + 1 } else { 0 };
-        let stands = next.is_some() && next == self.cursor;
-        let too_many = self.entries > self.entries_max;
-        if stands || too_many || (next.is_some() && self.empty > PAGES_EMPTY_MAX) {
+        let goes_on = next.is_some();
+        let stands = goes_on && next == self.cursor;
+        let too_many = self.entries > self.entries_max || self.passed_over > PASSED_OVER_MAX;
+        let too_long = goes_on && (self.empty > PAGES_EMPTY_MAX || self.pages >= self.pages_max);
+        if stands || too_many || too_long {
             return Err(self.endless());
         }
         self.ended = next.is_none();
@@ -178,7 +202,7 @@ impl Progress {
             format!(
                 "the listing of {} at the target does not end after {} entries: remove what is old there, or ask the author of its plugin",
                 self.place(),
-                self.entries
+                self.entries + self.passed_over
             ),
         )
     }

@@ -33,7 +33,6 @@ no_text!(
     Vec<u8>,
     PartLayout,
     Completion,
-    ObjectPage,
     ObjectStat,
     SessionPage
 );
@@ -62,6 +61,16 @@ impl GuestText for Report {
     }
 }
 
+/// What a listing passed over is told to people, and goes back to nobody.
+impl GuestText for ObjectPage {
+    fn redact(&mut self, redactor: &Redactor) {
+        for passed in &mut self.passed_over {
+            passed.object = redactor.text(&passed.object);
+            passed.why = redactor.text(&passed.why);
+        }
+    }
+}
+
 impl GuestText for Vec<Finding> {
     fn redact(&mut self, redactor: &Redactor) {
         for finding in self {
@@ -83,5 +92,52 @@ impl<T: GuestText> GuestText for Result<T, Fault> {
             Ok(value) => value.redact(redactor),
             Err(fault) => fault.redact(redactor),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use drydock_capability_local::{SecretAccess, SecretSource};
+    use drydock_core::files::Secret;
+    use drydock_core::plugin::SecretGrant;
+
+    use super::*;
+    use crate::link::store::exports::drydock::plugin::store_step::PassedOver;
+
+    struct Token;
+
+    impl SecretSource for Token {
+        fn read(&self, _: &str) -> Result<Secret, Fault> {
+            Ok(Secret::new(b"hunter2-secret".to_vec()))
+        }
+    }
+
+    #[test]
+    fn what_a_listing_passed_over_holds_no_secret_and_keys_stay_as_they_are() {
+        let grant = serde_json::json!({"name": "token", "reveal": true});
+        let grant: SecretGrant = serde_json::from_value(grant).unwrap();
+        let secrets = SecretAccess::new(vec![grant], Some(Arc::new(Token)));
+        secrets.reveal("token").unwrap();
+        let stat = ObjectStat {
+            object: "c1/hunter2-secret".to_owned(),
+            size: 1,
+            sha256: None,
+        };
+        let mut page = ObjectPage {
+            objects: vec![stat],
+            passed_over: vec![PassedOver {
+                object: "c1/hunter2-secret".to_owned(),
+                hides: true,
+                why: "403 for hunter2-secret".to_owned(),
+            }],
+            next: None,
+        };
+        page.redact(&secrets.redactor());
+        assert_eq!(page.objects[0].object, "c1/hunter2-secret");
+        let passed = &page.passed_over[0];
+        assert_eq!(passed.object, "c1/[redacted secret token]");
+        assert_eq!(passed.why, "403 for [redacted secret token]");
     }
 }

@@ -151,7 +151,18 @@ impl StoreTarget {
 
     fn observed<T>(&self, name: &'static str, attempt: Attempt<T>) -> Result<T, Fault> {
         (self.context.observer)(name, attempt.log);
-        attempt.result
+        attempt.result.map_err(|fault| self.placed(name, fault))
+    }
+
+    /// Which target hung, and in which call: the plugin may be that of several targets.
+    fn placed(&self, call: &str, mut fault: Fault) -> Fault {
+        if fault.is("idle-limit") || fault.is("wall-limit") {
+            fault.message = format!(
+                "target {} did not answer {call}: {}",
+                self.context.target, fault.message
+            );
+        }
+        fault
     }
 }
 

@@ -6,6 +6,7 @@
 //! single key has all three. Nothing else is asked for: an older member lacks some of the
 //! other buckets, and makes them when it starts.
 
+use crate::error::SnapshotError;
 use crate::look::TopBucket;
 use crate::problem::Problem;
 
@@ -37,6 +38,38 @@ pub(crate) fn judge(buckets: &[TopBucket], index: Option<&[u8]>) -> Result<(), P
         has: named(&names),
         lacks,
     })
+}
+
+/// What a walk found wrong with a file, unless that is only that it is not etcd's: a sound
+/// database of another program may have a bucket `key` too, and in it no rows of etcd's.
+/// What is wrong with pages and trees stays what it is.
+pub(crate) fn told(
+    error: SnapshotError,
+    buckets: &[TopBucket],
+    index: Option<&[u8]>,
+) -> SnapshotError {
+    let SnapshotError::Damaged(problems) = &error else {
+        return error;
+    };
+    let is_of_rows = |problem: &Problem| {
+        matches!(
+            problem,
+            Problem::RevisionKey { .. }
+                | Problem::KeyValue { .. }
+                | Problem::BucketMisplaced { .. }
+        )
+    };
+    // What lies below a bucket that is none of etcd's was not looked at.
+    let is_below = |problem: &Problem| matches!(problem, Problem::Unreachable { .. });
+    let listed = problems.listed();
+    let only_rows = listed.iter().any(is_of_rows)
+        && listed
+            .iter()
+            .all(|problem| is_of_rows(problem) || is_below(problem));
+    match judge(buckets, index) {
+        Err(problem) if only_rows => problem.into(),
+        _ => error,
+    }
 }
 
 /// Buckets by their names, e.g. `the buckets a and b`.

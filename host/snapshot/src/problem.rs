@@ -125,7 +125,14 @@ impl Problems {
     /// What says that a sound database is not etcd's, if that is what is wrong.
     #[must_use]
     pub fn not_etcd(&self) -> Option<&Problem> {
-        let is_foreign = |problem: &&Problem| matches!(problem, Problem::NotEtcd { .. });
+        let is_foreign = |problem: &&Problem| {
+            matches!(
+                problem,
+                Problem::NotEtcd { .. }
+                    | Problem::BucketsTooMany { .. }
+                    | Problem::MetaTooLarge { .. }
+            )
+        };
         self.listed.iter().find(is_foreign)
     }
 

@@ -133,7 +133,10 @@ impl<'a> Survey<'a> {
         };
         let found = run(&ground, &jobs, &buckets, limits.threads, look, Look::finish)?;
         let geometry = ground.geometry;
-        let pages_used = ground.finish()?;
+        let pages_used = ground.finish();
+        let applied = consistent_index(&buckets, &jobs, &found);
+        let pages_used =
+            pages_used.map_err(|error| origin::told(error, &buckets, applied.as_deref()))?;
         let mut survey = Self {
             source,
             limits: limits.clone(),
@@ -195,6 +198,16 @@ impl<'a> Survey<'a> {
         }
         candidates
     }
+}
+
+/// The consistent index in bucket `meta`, whatever is wrong elsewhere.
+fn consistent_index(buckets: &[TopBucket], jobs: &[Job], found: &[Found]) -> Option<Vec<u8>> {
+    let of_meta = |(job, _): &(&Job, &Found)| buckets[job.bucket].name == BUCKET_META;
+    let mut units = jobs.iter().zip(found).filter(of_meta);
+    units.find_map(|(_, unit)| match unit {
+        Found::Pairs(pairs) => pairs.meta.consistent_index.clone(),
+        Found::Rows(..) => None,
+    })
 }
 
 /// Walks the root bucket and gives the buckets in it, in order.

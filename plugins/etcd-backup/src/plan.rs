@@ -92,7 +92,7 @@ fn check_anybody(survey: &Survey) -> Result<(), Error> {
     let refused = survey
         .silences
         .iter()
-        .any(|silence| refuses(&silence.error));
+        .any(|silence| refuses(&silence.error) || !is_silence(&silence.error));
     let (code, what) = if refused {
         ("refused", "none of the etcd endpoints can be used")
     } else {
@@ -112,6 +112,13 @@ fn check_anybody(survey: &Survey) -> Result<(), Error> {
 /// somebody changes something.
 fn refuses(error: &Error) -> bool {
     matches!(error.class, ErrorClass::Denied | ErrorClass::Permanent)
+}
+
+/// Whether nobody answered. A member that is busy, or a node that can open no more
+/// connections, is no member that is gone.
+fn is_silence(error: &Error) -> bool {
+    const CODES: [&str; 4] = ["unreachable", "timeout", "tls-failed", "stream-broken"];
+    CODES.contains(&error.code.as_str())
 }
 
 fn check_preference(config: &Config, survey: &Survey) -> Result<(), Error> {
@@ -280,6 +287,8 @@ fn passed_over(silence: &Silence) -> Finding {
     let message = format!("an endpoint was passed over: {why}");
     if refuses(&silence.error) {
         Finding::warning("endpoint-refused", message)
+    } else if !is_silence(&silence.error) {
+        Finding::note("endpoint-refused", message)
     } else {
         Finding::note("endpoint-unreachable", message)
     }

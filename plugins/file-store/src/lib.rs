@@ -177,10 +177,9 @@ impl Store for FileStore {
                 .map(|entry| stat_of(entry.path, entry.size))
                 .collect(),
             passed_over: passed
-                .filter(|passed| passed.path != UPLOADS)
+                .filter(|passed| !passed.path.starts_with(UPLOADS))
                 .map(|passed| PassedOver {
-                    // A name that is no text, or a pipe, can be no folder of objects.
-                    hides: !matches!(passed.why.code.as_str(), "bad-name" | "not-a-file"),
+                    hides: hides(&passed.path, &passed.why.code),
                     object: passed.path,
                     why: passed.why.message,
                 })
@@ -240,6 +239,12 @@ fn stat_of(object: String, size: u64) -> ObjectStat {
     }
 }
 
+/// Whether objects may be behind what could not be listed: not behind a name that no object
+/// has, nor behind one that is no text, or a pipe.
+fn hides(path: &str, code: &str) -> bool {
+    is_object(path) && !matches!(code, "bad-name" | "not-a-file")
+}
+
 /// The store keeps names that begin with `.` for itself; the host checks the rest.
 fn is_object(key: &str) -> bool {
     !key.starts_with('.')
@@ -267,6 +272,22 @@ mod tests {
         check_object("cluster/.hidden").unwrap();
         for refused in [".drydock-uploads/x/data", ".x", "../x"] {
             assert_eq!(check_object(refused).unwrap_err().code, "bad-object");
+        }
+    }
+
+    #[test]
+    fn only_where_objects_can_be_something_is_hidden() {
+        for (path, code, expected) in [
+            ("c1/", "permission-denied", true),
+            ("lost+found/", "permission-denied", true),
+            ("c1", "symbolic-link", true),
+            ("c1/.x/", "permission-denied", true),
+            (".snapshot/", "permission-denied", false),
+            (".snapshot", "symbolic-link", false),
+            ("c1/pipe", "not-a-file", false),
+            ("caf", "bad-name", false),
+        ] {
+            assert_eq!(hides(path, code), expected, "{path} {code}");
         }
     }
 

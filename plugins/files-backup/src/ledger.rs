@@ -43,13 +43,20 @@ struct Tally {
     spelled: Vec<String>,
 }
 
+/// A file with several names: the one under which it is in the archive, and the version
+/// whose bytes are there.
+struct Shared {
+    path: Vec<u8>,
+    version: Vec<u8>,
+}
+
 /// What is known so far.
 pub struct Ledger<'a> {
     order: &'a Order,
     /// What was archived, by its name in the archive.
     contents: Contents,
-    /// Where files with several names are in the archive.
-    shared: HashMap<(u64, u64), Vec<u8>>,
+    /// Where files with several names are in the archive, and in which state.
+    shared: HashMap<(u64, u64), Shared>,
     /// The file system of the folder that is walked, and what was left out of it last.
     device: u64,
     left_out: Option<Vec<u8>>,
@@ -123,14 +130,15 @@ impl<'a> Ledger<'a> {
     }
 
     /// The entry of an item that is to be archived as `path`: another name of one that is
-    /// there already, or itself.
+    /// there already, or itself. A file that was written to since is archived once more:
+    /// another name would give back the bytes that it had before.
     pub fn entry<'e>(&'e self, path: &'e [u8], item: &'e Item) -> Option<Entry<'e>> {
         let first = self
             .shared
             .get(&item.identity)
-            .filter(|_| item.kind == ItemKind::File);
+            .filter(|first| item.kind == ItemKind::File && first.version == item.version);
         let kind = match first {
-            Some(first) => Kind::HardLink(first),
+            Some(first) => Kind::HardLink(&first.path),
             None => Kind::of(item)?,
         };
         Some(Entry { path, kind, item })
@@ -141,11 +149,7 @@ impl<'a> Ledger<'a> {
         let content = match item.kind {
             ItemKind::File => {
                 self.files += 1;
-                if item.names > 1 && self.shared.len() < SHARED_MAX {
-                    self.shared
-                        .entry(item.identity)
-                        .or_insert_with(|| path.to_vec());
-                }
+                self.remember(path, item);
                 Content::File(item.size)
             }
             ItemKind::Folder => {
@@ -162,6 +166,20 @@ impl<'a> Ledger<'a> {
             }
         };
         self.contents.add(path.to_vec(), content);
+    }
+
+    /// Keeps the first name of each version of a file.
+    fn remember(&mut self, path: &[u8], item: &Item) {
+        let known = self.shared.get(&item.identity);
+        let is_known = known.is_some_and(|first| first.version == item.version);
+        let has_room = known.is_some() || self.shared.len() < SHARED_MAX;
+        if item.names > 1 && !is_known && has_room {
+            let first = Shared {
+                path: path.to_vec(),
+                version: item.version.clone(),
+            };
+            self.shared.insert(item.identity, first);
+        }
     }
 
     pub fn vanished(&mut self, path: &[u8]) {

@@ -181,23 +181,76 @@ fn fit(chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> Resul
     })
 }
 
+/// Whether one of the authorities at least is valid now. A file often keeps the one before
+/// beside the one in use, so that a single one which has run out says nothing. Connections
+/// do not ask for this: it is for whoever looks ahead.
+///
+/// # Errors
+/// All of them have run out, or are to come.
+pub fn judge_authorities_time(pem: &[u8], now: UnixTime) -> Result<(), Unsound> {
+    authorities_in_time(pem, now).map_err(of(Part::Authorities))
+}
+
+fn authorities_in_time(pem: &[u8], now: UnixTime) -> Result<(), String> {
+    let certificates = certificates(pem)?;
+    let mut newest: Option<CertificateError> = None;
+    for certificate in &certificates {
+        match fault_of(certificate, &[], now) {
+            Some(error) if lasts_until(&error).is_some() => {
+                let lasts_longer = newest.as_ref().map(lasts_until) < Some(lasts_until(&error));
+                newest = if lasts_longer { Some(error) } else { newest };
+            }
+            _ => return Ok(()),
+        }
+    }
+    let told = newest.map_or(Ok(()), |error| refused(&error));
+    told.map_err(|why| match certificates.len() {
+        1 => why,
+        count => {
+            format!("holds {count} authorities of which none is valid now; the newest {why}")
+        }
+    })
+}
+
+/// Until when a certificate lasts that is refused for its time, in seconds since 1970; none
+/// if it is refused for something else.
+fn lasts_until(error: &CertificateError) -> Option<u64> {
+    use CertificateError as E;
+    match error {
+        E::ExpiredContext { not_after, .. } => Some(not_after.as_secs()),
+        E::Expired => Some(0),
+        E::NotValidYetContext { .. } | E::NotValidYet => Some(u64::MAX),
+        _ => None,
+    }
+}
+
 /// Whether the certificate is valid now, and may be shown by a client. Who issued it is the
 /// members' business: their authority for clients need not be the one in `ca:`.
 fn in_time(chain: &[CertificateDer<'static>], now: UnixTime) -> Result<(), String> {
     let Some((own, others)) = chain.split_first() else {
         return Ok(());
     };
+    fault_of(own, others, now).map_or(Ok(()), |error| refused(&error))
+}
+
+/// What the library has against this certificate as a client's that it trusts. It looks at the
+/// time before it asks what a certificate is for.
+fn fault_of(
+    own: &CertificateDer<'static>,
+    others: &[CertificateDer<'static>],
+    now: UnixTime,
+) -> Option<CertificateError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates([own.clone()]);
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
     // One that can be no authority leaves nothing to build on; the library has parsed it.
     let Ok(verifier) = verifier else {
-        return Ok(());
+        return None;
     };
     let now = TlsTime::since_unix_epoch(Duration::from_secs(now.0.unsigned_abs()));
     match verifier.verify_client_cert(own, others, now) {
-        Err(TlsError::InvalidCertificate(error)) => refused(&error),
-        _ => Ok(()),
+        Err(TlsError::InvalidCertificate(error)) => Some(error),
+        _ => None,
     }
 }
 

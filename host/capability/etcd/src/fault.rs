@@ -25,6 +25,15 @@ const CUT: &str = "the connection was cut: see in the member's log whether it we
 /// What is said where nothing came in time, behind the limit.
 const SILENCE: &str = "see in the member's log whether it hangs, and whether something between it and this node drops packets";
 
+/// Errors of the system that this node makes itself, by their numbers on Linux.
+const EPERM: i32 = 1;
+const ENOMEM: i32 = 12;
+const EACCES: i32 = 13;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+const EADDRNOTAVAIL: i32 = 99;
+const ENOBUFS: i32 = 105;
+
 /// Where an operator finds the keys that the sentences name.
 pub(crate) const WHERE: &str = "under `etcd:` of the Cluster document";
 
@@ -358,6 +367,9 @@ fn read_alert(alert: AlertDescription) -> Reading {
 fn read_io(error: &io::Error) -> Option<Reading> {
     use io::ErrorKind as K;
     let unreachable = |why: String| Some((ErrorClass::Transient, "unreachable", why));
+    if let Some(own) = read_own(error) {
+        return Some(own);
+    }
     if error.to_string().contains("tls handshake eof") {
         return Some((
             ErrorClass::Transient,
@@ -389,6 +401,34 @@ fn read_io(error: &io::Error) -> Option<Reading> {
             .raw_os_error()
             .and_then(|_| unreachable(without_os_number(&error.to_string()))),
     }
+}
+
+/// What this node itself refuses: the member was not asked, and may well be there.
+fn read_own(error: &io::Error) -> Option<Reading> {
+    let (class, code, why) = match error.raw_os_error()? {
+        EMFILE | ENFILE => (
+            ErrorClass::Transient,
+            "no-handles",
+            "this node can open no more connections: raise the daemon's limit (`LimitNOFILE=` of its unit)",
+        ),
+        ENOMEM | ENOBUFS => (
+            ErrorClass::Transient,
+            "no-memory",
+            "this node has no memory left for a connection: see what takes it",
+        ),
+        EADDRNOTAVAIL => (
+            ErrorClass::Transient,
+            "no-ports",
+            "this node has no address or no free port left to connect from: see its network and what holds its connections",
+        ),
+        EACCES | EPERM => (
+            ErrorClass::Denied,
+            "connection-forbidden",
+            "this node does not let the daemon connect there: see its firewall, and what confines the daemon",
+        ),
+        _ => return None,
+    };
+    Some((class, code, why.to_owned()))
 }
 
 /// The server's own answer. etcd's words are those of its `rpctypes` package.
@@ -638,6 +678,30 @@ mod tests {
             let fault = of(&etcd_client::Error::GRpcStatus(status), "http://a", "ask");
             assert_eq!(fault.code, expected, "{words}");
             assert_eq!(is_silence(&fault), expected == "timeout", "{words}");
+        }
+    }
+
+    #[test]
+    fn what_this_node_refuses_is_no_silence_of_the_member() {
+        for (number, code, class) in [
+            (EMFILE, "no-handles", ErrorClass::Transient),
+            (ENFILE, "no-handles", ErrorClass::Transient),
+            (ENOMEM, "no-memory", ErrorClass::Transient),
+            (ENOBUFS, "no-memory", ErrorClass::Transient),
+            (EADDRNOTAVAIL, "no-ports", ErrorClass::Transient),
+            (EPERM, "connection-forbidden", ErrorClass::Denied),
+            (EACCES, "connection-forbidden", ErrorClass::Denied),
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            let fault = of(&etcd_client::Error::IoError(error), "http://a", "ask");
+            assert_eq!((fault.code.as_str(), fault.class), (code, class));
+            assert!(!is_silence(&fault), "{fault}");
+        }
+        // Nothing listens, no way leads there, the other side let go.
+        for number in [111, 113, 101, 104, 110] {
+            let error = io::Error::from_raw_os_error(number);
+            let fault = of(&etcd_client::Error::IoError(error), "http://a", "ask");
+            assert!(is_silence(&fault), "{fault}");
         }
     }
 

@@ -428,7 +428,8 @@ pub enum TargetVerb {
         /// The target's name.
         #[arg(value_name = "NAME")]
         name: String,
-        /// Also create, read, list and delete an object, in a folder `drydock-probe`.
+        /// Also create, read, list and delete an object, in a folder `drydock-probe`. Where
+        /// the target can only be read from here, say so, and end with 2.
         #[arg(long)]
         probe: bool,
     },

@@ -22,7 +22,7 @@ use std::time::Duration;
 use args::{Cli, Command};
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::interrupt::{Interrupts, interrupted};
+use crate::interrupt::{self, Interrupts, interrupted};
 
 /// Carries a command line out.
 pub fn dispatch(cli: Cli) -> Outcome {
@@ -79,11 +79,14 @@ pub fn block_on_uninterrupted<T, F: Future<Output = Result<T, Failure>>>(
     done
 }
 
-/// Drops the work at a signal.
+/// Drops the work at a signal; does not begin it after one.
 pub async fn interruptible<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let mut interrupts = Interrupts::heed(Exit::Failed)?;
+    if interrupt::asked() {
+        return Err(interrupted());
+    }
     tokio::select! {
         done = work => done,
         () = interrupts.next() => Err(interrupted()),

@@ -19,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::drill::open::{Opened, open};
 use crate::drill::{Asked, report::Phase, seconds, station};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{self, Interrupts, interrupted};
 use crate::lab::LabError;
 use crate::lab::children::Guarded;
 use crate::node::{Need, http_config};
@@ -35,6 +35,8 @@ pub fn dispatch(global: &Global, args: OpenArgs) -> Outcome {
 }
 
 async fn run(global: &Global, args: OpenArgs) -> Outcome {
+    // From the first folder that is made to the last: a signal has somebody who takes back.
+    let _ours = Interrupts::heed(Exit::Failed)?;
     let need = Need::drill(args.at.target.as_deref());
     let mut node = shelf::node(global, &args.at, &need)?;
     let identities = opened(&node, args.identity.as_deref())?;
@@ -42,7 +44,7 @@ async fn run(global: &Global, args: OpenArgs) -> Outcome {
     let http = Arc::new(http_config(&node.config)?);
     let shelf = Shelf::over(node, &args.at, false)?;
     let name = args.recovery_point.as_deref().unwrap_or(LATEST);
-    let found = shelf.find(name, Purpose::Look).await?;
+    let found = interruptible(shelf.find(name, Purpose::Look)).await?;
     let config = &shelf.workshop.node.config;
     let asked = Asked {
         repository: Repository::new(&found.target, &shelf.signers),
@@ -80,6 +82,9 @@ async fn attend(opened: &Opened, words: &[OsString]) -> Outcome {
     let _own = Interrupts::leave_alone()?;
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
+    if interrupt::asked() {
+        return Err(interrupted());
+    }
     if words.is_empty() {
         print::line(&format!(
             "export KUBECONFIG={}",

@@ -29,20 +29,27 @@ pub fn dispatch(global: &Global, verb: &TargetVerb) -> Outcome {
     }
 }
 
+/// Reads first; the probe, which writes, comes last, and only where something may be written.
 async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome {
     let workshop = Workshop::open_to_read(node)?;
-    let target = opened(&workshop, name).await?;
-    let mut findings = match target.check().await {
-        Ok(findings) => findings,
-        Err(fault) => vec![Finding::new(Level::Failure, &fault.code, fault.message)],
+    let (target, unwritable) = opened_to_look(&workshop, name)?;
+    judged(&workshop, name, &target).await?;
+    // A plugin's own look may well write.
+    let mut findings = match &unwritable {
+        None => looked_at(&target).await,
+        Some(_) => Vec::new(),
     };
     // What cannot even be looked at need not be asked, let alone written to.
     if exit_of(&findings) != Exit::Failed {
         findings.push(which(&workshop.node, &target, name).await);
     }
-    if probed && exit_of(&findings) != Exit::Failed {
-        let id = crate::steps::random_hex::<8>()?;
-        findings.extend(probe(&target, &format!("{PROBE_FOLDER}/{id}/")).await);
+    match unwritable {
+        Some(why) => findings.push(not_written(name, probed, &why)),
+        None if probed && exit_of(&findings) != Exit::Failed => {
+            let id = crate::steps::random_hex::<8>()?;
+            findings.extend(probe(&target, &format!("{PROBE_FOLDER}/{id}/")).await);
+        }
+        None => {}
     }
     let rows = findings.iter().map(|finding| {
         vec![
@@ -55,13 +62,52 @@ async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome 
     Ok(exit_of(&findings))
 }
 
+async fn looked_at(target: &StoreTarget) -> Vec<Finding> {
+    match target.check().await {
+        Ok(findings) => findings,
+        Err(fault) => vec![Finding::new(Level::Failure, &fault.code, fault.message)],
+    }
+}
+
 /// The target of that name, its configuration accepted.
 async fn opened(workshop: &Workshop, name: &str) -> Result<StoreTarget, Failure> {
     let document = workshop.node.target(name)?;
     let target = workshop.idle_target(document, &ClusterName::new(""))?;
-    let plugin = document.value.spec.plugin.as_str();
-    judged_config(&format!("target {name}"), plugin, target.check_config()).await?;
+    judged(workshop, name, &target).await?;
     Ok(target)
+}
+
+/// The target of that name with all that its grants give; where they give only to read, as
+/// on a node that only restores, to read, and why nothing can be written.
+fn opened_to_look(
+    workshop: &Workshop,
+    name: &str,
+) -> Result<(StoreTarget, Option<Failure>), Failure> {
+    let document = workshop.node.target(name)?;
+    let cluster = ClusterName::new("");
+    let why = match workshop.idle_target(document, &cluster) {
+        Ok(target) => return Ok((target, None)),
+        Err(why) => why,
+    };
+    match workshop.target_to_read(document, &cluster) {
+        Ok(target) => Ok((target, Some(why))),
+        Err(_) => Err(why),
+    }
+}
+
+async fn judged(workshop: &Workshop, name: &str, target: &StoreTarget) -> Result<(), Failure> {
+    let plugin = workshop.node.target(name)?.value.spec.plugin.as_str();
+    judged_config(&format!("target {name}"), plugin, target.check_config()).await
+}
+
+/// Nothing may be written there: no more than a note, unless that was asked for.
+fn not_written(name: &str, probed: bool, why: &Failure) -> Finding {
+    let message = format!("{name} can only be read from here, and writing was not tried");
+    if probed {
+        let message = format!("{message}: {}", why.sentence());
+        return Finding::new(Level::Warning, "probe-not-tried", message);
+    }
+    Finding::new(Level::Note, "target-to-read", message)
 }
 
 /// Which target it is, held against what the journal knows.

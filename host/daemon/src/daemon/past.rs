@@ -12,6 +12,9 @@ use crate::cause;
 /// The journal's word for an occurrence whose run could not be started.
 const FAILED: &str = "Failed";
 
+/// What is told of a schedule's last run as long as the journal cannot be asked.
+pub const UNTOLD: &str = "how the last run ended is not known yet: the journal could not be read";
+
 /// The schedule's newest run that succeeded and its newest degraded one, as they were then,
 /// the older of the two first. A run whose records cannot be read is passed over: another
 /// version of Drydock wrote it.

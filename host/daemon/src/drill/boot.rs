@@ -134,6 +134,7 @@ pub async fn folders(
         let _scratch = scratch;
         let watch = Watch {
             ended: &|_| {},
+            placing: &|_| {},
             stop: interrupt::asked,
         };
         restore_watched(&source, &request, &watch)

@@ -38,7 +38,7 @@ use answers::{Answers, Mode, Sealing};
 use attempt::Tried;
 use documents::{CONFIGURATION, File, SCHEDULE, SIGNING_KEY, documents};
 use place::{Folder, KeyFile, Staging};
-use survey::Survey;
+use survey::{Survey, Topic};
 
 use crate::cli::args::{Global, Output};
 use crate::cli::{block_on, print};
@@ -69,7 +69,13 @@ pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
         // Whoever may not write there should know before the first question.
         Staging::beside(&args.dir)?;
     }
-    let mut answers = answers::gather(args, &Survey::of(&args.root), mode)?;
+    let survey = Survey::of(&args.root);
+    let mut doubts = doubts(args, &survey);
+    warn(&doubts);
+    let mut answers = answers::gather(args, &survey, mode)?;
+    let more = survey::files::doubtful(&args.root, &answers.node, &answers.files);
+    warn(&more);
+    doubts.extend(more);
     answers.target_is_mounted = is_mounted(&answers.target_folder, &answers.state)?;
     refuse_clashes(&answers)?;
     if args.dry_run {
@@ -81,7 +87,33 @@ pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
     }
     let global = global.clone();
     let offline = args.offline;
-    block_on(async move { write_and_try(&global, &answers, offline).await })
+    let exit = block_on(async move { write_and_try(&global, &answers, offline).await })?;
+    Ok(match exit {
+        Exit::Done if !doubts.is_empty() => Exit::Degraded,
+        exit => exit,
+    })
+}
+
+/// What the survey could not look at and no flag says.
+fn doubts(args: &InitArgs, survey: &Survey) -> Vec<String> {
+    let is_plain = |endpoint: &String| endpoint.starts_with("http:");
+    let no_tls = !args.endpoints.is_empty() && args.endpoints.iter().all(is_plain);
+    let has_login = args.username.is_some() || (args.cert.is_some() && args.key.is_some());
+    let is_open = |topic| match topic {
+        Topic::Node => args.node.is_none(),
+        Topic::Credentials => !no_tls && !(args.ca.is_some() && has_login),
+        Topic::Endpoints => args.endpoints.is_empty(),
+        Topic::Folders => !args.no_files && args.files.is_empty(),
+    };
+    let unread = survey.unread.iter();
+    let open = unread.filter(|unread| is_open(unread.topic));
+    open.map(survey::Unread::sentence).collect()
+}
+
+fn warn(doubts: &[String]) {
+    for doubt in doubts {
+        print::note(&format!("warning: {doubt}"));
+    }
 }
 
 async fn write_and_try(global: &Global, answers: &Answers, offline: bool) -> Outcome {

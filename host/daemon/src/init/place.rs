@@ -193,18 +193,24 @@ impl Folder {
                 path.display()
             )
         };
-        if path.exists() {
-            anyhow::ensure!(
-                path.is_dir(),
-                "{} is no folder: name another one",
-                path.display()
-            );
-            return Ok(Self { made: None });
+        match fs::metadata(path) {
+            Ok(found) => {
+                anyhow::ensure!(
+                    found.is_dir(),
+                    "{} is no folder: name another one",
+                    path.display()
+                );
+                return Ok(Self { made: None });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(mend),
         }
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).with_context(mend)?;
         }
-        make_private(path).with_context(mend)?;
+        // Never one that is there by now: what was made is removed again.
+        let mut one = DirBuilder::new();
+        one.mode(PRIVATE_FOLDER).create(path).with_context(mend)?;
         Ok(Self {
             made: Some(path.to_owned()),
         })

@@ -7,11 +7,13 @@
 
 pub mod files;
 
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use drydock_core::files::cluster::is_endpoint;
+
+use crate::exit::reason;
 
 /// Most bytes of a manifest that are read; etcd's own have a few thousand.
 const MANIFEST_BYTES_MAX: u64 = 256 * 1024;
@@ -99,6 +101,23 @@ pub struct Credentials {
     pub key: PathBuf,
 }
 
+/// What was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    Node,
+    Credentials,
+    Endpoints,
+    Folders,
+}
+
+/// A place that could not be looked at, which says nothing of what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    pub topic: Topic,
+    path: PathBuf,
+    why: String,
+}
+
 /// What was found on a node.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Survey {
@@ -109,32 +128,110 @@ pub struct Survey {
     pub endpoints: Option<Found<Vec<String>>>,
     /// Folders with certificates and encryption configuration.
     pub folders: Option<Found<Vec<String>>>,
+    /// Where something may be that was not found.
+    pub unread: Vec<Unread>,
+}
+
+/// Looks for one thing, and keeps what could not be read.
+struct Look<'a> {
+    topic: Topic,
+    unread: &'a mut Vec<Unread>,
 }
 
 impl Survey {
     /// Looks under `root`, which is `/` but for tests.
     pub fn of(root: &Path) -> Self {
-        let host = host_name(root);
-        let credentials = credentials(root, host.as_ref().map_or("", |h| h.value.as_str()));
-        let endpoints = endpoints(root).or_else(|| {
+        let mut unread = Vec::new();
+        let host = host_name(root, &mut Look::of(Topic::Node, &mut unread));
+        let node = host.as_ref().map_or("", |h| h.value.as_str());
+        let mut look = Look::of(Topic::Credentials, &mut unread);
+        let credentials = credentials(root, node, &mut look);
+        let mut look = Look::of(Topic::Endpoints, &mut unread);
+        let endpoints = endpoints(root, &mut look).or_else(|| {
             credentials.as_ref().map(|found| Found {
                 value: vec![LOOPBACK.to_owned()],
                 from: format!("etcd's usual port, {}", found.from),
             })
         });
+        let mut look = Look::of(Topic::Folders, &mut unread);
+        let folders = files::folders(root, &mut look);
         Self {
             node: host.and_then(as_name),
             credentials,
             endpoints,
-            folders: files::folders(root),
+            folders,
+            unread,
         }
     }
 }
 
-fn host_name(root: &Path) -> Option<Found<String>> {
+impl Unread {
+    /// What an operator has to know of it, with how to mend it.
+    pub fn sentence(&self) -> String {
+        let (what, flags) = match self.topic {
+            Topic::Node => ("it tells this node's name", "--node"),
+            Topic::Credentials => ("etcd's certificates lie there", "--ca, --cert and --key"),
+            Topic::Endpoints => ("it tells etcd's addresses", "--endpoint"),
+            Topic::Folders => (
+                "files of a control plane lie there",
+                "--files, or --no-files",
+            ),
+        };
+        format!(
+            "{} cannot be looked at ({}), so that nobody knows whether {what}: run init as a user who may read it, or give {flags}",
+            self.path.display(),
+            self.why
+        )
+    }
+}
+
+impl<'a> Look<'a> {
+    fn of(topic: Topic, unread: &'a mut Vec<Unread>) -> Self {
+        Self { topic, unread }
+    }
+
+    /// What was read; nothing where nothing is, and where that is not known.
+    fn at<T>(&mut self, path: &Path, read: io::Result<T>) -> Option<T> {
+        let error = match read {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        let unread = Unread {
+            topic: self.topic,
+            path: path.to_owned(),
+            why: reason(&error),
+        };
+        if !is_absence(&error) && !self.unread.contains(&unread) {
+            self.unread.push(unread);
+        }
+        None
+    }
+
+    fn has_file(&mut self, path: &Path) -> bool {
+        let found = self.at(path, fs::metadata(path));
+        found.is_some_and(|found| found.is_file())
+    }
+
+    fn has_folder(&mut self, path: &Path) -> bool {
+        let found = self.at(path, fs::metadata(path));
+        found.is_some_and(|found| found.is_dir())
+    }
+
+    fn text(&mut self, path: &Path) -> Option<String> {
+        self.at(path, read(path))
+    }
+}
+
+/// Whether the error says that nothing is there. Every other one leaves that open.
+fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+fn host_name(root: &Path, look: &mut Look<'_>) -> Option<Found<String>> {
     HOST_NAMES.iter().find_map(|place| {
         let path = root.join(place);
-        let name = read(&path)?.trim().to_owned();
+        let name = look.text(&path)?.trim().to_owned();
         (!name.is_empty()).then(|| Found {
             value: name,
             from: path.display().to_string(),
@@ -157,7 +254,7 @@ fn as_name(host: Found<String>) -> Option<Found<String>> {
     })
 }
 
-fn credentials(root: &Path, node: &str) -> Option<Found<Credentials>> {
+fn credentials(root: &Path, node: &str, look: &mut Look<'_>) -> Option<Found<Credentials>> {
     PLACES.iter().find_map(|place| {
         let path = |template: &str| root.join(template.replace("{node}", node));
         let found = Credentials {
@@ -167,7 +264,7 @@ fn credentials(root: &Path, node: &str) -> Option<Found<Credentials>> {
         };
         let whole = [&found.ca, &found.certificate, &found.key]
             .iter()
-            .all(|file| file.is_file());
+            .all(|file| look.has_file(file));
         whole.then(|| Found {
             value: found,
             from: format!("where {} keeps it", place.distribution),
@@ -175,10 +272,10 @@ fn credentials(root: &Path, node: &str) -> Option<Found<Credentials>> {
     })
 }
 
-fn endpoints(root: &Path) -> Option<Found<Vec<String>>> {
+fn endpoints(root: &Path, look: &mut Look<'_>) -> Option<Found<Vec<String>>> {
     MANIFESTS.iter().find_map(|place| {
         let path = root.join(place);
-        let (flag, value) = member_addresses(&read(&path)?)?;
+        let (flag, value) = member_addresses(&look.text(&path)?)?;
         Some(Found {
             value,
             from: format!("{flag} in {}", path.display()),
@@ -216,14 +313,12 @@ fn addresses(text: &str, flag: &str) -> Vec<String> {
         .collect()
 }
 
-fn read(path: &Path) -> Option<String> {
+fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)
-        .ok()?
+    File::open(path)?
         .take(MANIFEST_BYTES_MAX)
-        .read_to_string(&mut text)
-        .ok()?;
-    Some(text)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]

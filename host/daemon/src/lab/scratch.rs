@@ -140,12 +140,13 @@ fn sweep(root: &Path) {
     }
 }
 
-/// A folder without the file is one whose maker died before it could own it.
+/// A folder without the file is one whose maker died before it could own it; of one whose
+/// file cannot be opened nobody knows, so it stays.
 fn has_owner(folder: &Path) -> bool {
-    let Ok(owner) = File::open(folder.join(OWNER)) else {
-        return false;
-    };
-    flock(&owner, FlockOperation::NonBlockingLockExclusive).is_err()
+    match File::open(folder.join(OWNER)) {
+        Ok(owner) => flock(&owner, FlockOperation::NonBlockingLockExclusive).is_err(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 fn lock_file(path: &Path) -> io::Result<File> {
@@ -178,6 +179,18 @@ mod tests {
         let path = second.path().to_owned();
         drop(second);
         assert!(!path.exists() && first.path().exists());
+    }
+
+    /// Not even root looks behind a link to itself: whether somebody has it, nobody knows.
+    #[test]
+    fn what_may_have_a_living_owner_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("lab-0123456789abcdef");
+        fs::create_dir(&folder).unwrap();
+        let owner = folder.join(OWNER);
+        std::os::unix::fs::symlink(&owner, &owner).unwrap();
+        let _other = Scratch::new(root.path()).unwrap();
+        assert!(folder.exists());
     }
 
     #[test]

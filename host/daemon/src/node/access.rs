@@ -51,6 +51,18 @@ pub fn judge_certificates(config: &EtcdConfig) -> Result<(), Unsound> {
     certificates::judge(config.ca.as_deref(), pair, SystemClock.now())
 }
 
+/// Whether the authorities of a document are valid now. Connections are made all the same
+/// when they are not, as long as the members' certificates are: so a run goes on, and
+/// whoever looks ahead hears of it.
+pub fn check_authorities(cluster: &Located<Cluster>) -> Result<(), Failure> {
+    let etcd = cluster.resolve(&Surroundings).map_err(Failure::usage)?;
+    let Some(pem) = etcd.ca else {
+        return Ok(());
+    };
+    certificates::judge_authorities_time(&pem, SystemClock.now())
+        .map_err(|unsound| Failure::usage(placed(cluster, unsound)))
+}
+
 /// What is wrong, at the line that names it.
 fn placed(cluster: &Located<Cluster>, Unsound { part, why }: Unsound) -> FileError {
     let etcd = &cluster.value.spec.etcd;

@@ -8,7 +8,7 @@ use drydock_core::files::{DrillWork, Located, Step, Target, Workflow};
 use drydock_core::{Clock as _, ClusterName, ScheduleName};
 use drydock_sandbox::{Plugin, StepCall};
 
-use super::access::cluster_access;
+use super::access::{check_authorities, cluster_access};
 use super::places::{ConfigPlaces, place};
 use super::prepare::recipients;
 use super::roles::{self, Roles};
@@ -54,6 +54,7 @@ async fn check_workflow(workshop: &Workshop, workflow: &Workflow<'_>) -> Vec<Fai
     let mut failures = Vec::new();
     let cluster = workflow.cluster.value.name.clone();
     let access = cluster_access(workflow.cluster)
+        .and_then(|access| check_authorities(workflow.cluster).map(|()| access))
         .map_err(|failure| failures.push(failure))
         .ok();
     let idle = StepCall {

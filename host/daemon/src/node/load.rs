@@ -160,9 +160,19 @@ fn find(path: &Path, depth: usize, found: &mut Vec<PathBuf>, errors: &mut Vec<Fi
     for entry in entries {
         let path = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if !hidden && (path.is_dir() || is_yaml(&path)) {
+        if !hidden && (is_yaml(&path) || may_be_folder(&path)) {
             find(&path, depth - 1, found, errors);
         }
+    }
+}
+
+/// Whether documents may lie in there: of what cannot be looked at, such as a link to a folder
+/// that is not mounted, nobody knows. What went since it was listed is not there.
+fn may_be_folder(path: &Path) -> bool {
+    let is_gone = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    match fs::metadata(path) {
+        Ok(kind) => kind.is_dir(),
+        Err(_) => !fs::symlink_metadata(path).is_err_and(is_gone),
     }
 }
 
@@ -198,4 +208,38 @@ fn read(path: &Path) -> io::Result<Result<String, FileError>> {
         let valid_up_to = error.utf8_error().valid_up_to();
         FileError::not_utf8(&name, error.as_bytes(), valid_up_to)
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_looked_into_is_told_and_not_taken_for_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("notes.txt"), "none of ours").unwrap();
+        fs::create_dir(at("team-a")).unwrap();
+        symlink("gone", at(".lock")).unwrap();
+        let errors = || {
+            let (documents, errors) = read_documents(&[folder.path().to_owned()]);
+            assert!(documents.is_empty());
+            let told = errors.iter().map(ToString::to_string);
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(errors(), Vec::<String>::new());
+        symlink("team-b", at("team-b")).unwrap();
+        symlink("not-mounted", at("team-c")).unwrap();
+        let told = errors();
+        for (told, name) in told.iter().zip(["team-b", "team-c"]) {
+            let begin = format!("{}:", at(name).display());
+            assert!(told.starts_with(&begin), "{told}");
+            assert!(told.contains("it cannot be read: "), "{told}");
+        }
+        assert_eq!(told.len(), 2);
+        // What went since it was listed is nobody's mistake.
+        assert!(!may_be_folder(&at("went")));
+    }
 }

@@ -26,7 +26,7 @@ use crate::environment::Surroundings;
 use crate::exit::Failure;
 use crate::steps::{
     Attempts, Backup, Backups, Commit, FactGatherer, PipelineContext, PlainSpools, Previous,
-    SealedSpool, Sealing, Steps, Store, TargetGuard, Verdicts,
+    RunTargets, SealedSpool, Sealing, Steps, Store, TargetGuard, Verdicts,
 };
 
 /// First wait before an effect is tried again, and the longest one.
@@ -136,6 +136,7 @@ impl Prepared {
         let spool_root = station.workshop.node.state().join("spool");
         let spool = SealedSpool::new(&spool_root, &self.spec.run);
         let plain = Arc::new(PlainSpools::default());
+        let targets = Arc::new(RunTargets::default());
         let stores: Vec<Store> = self
             .stores
             .iter()
@@ -149,6 +150,7 @@ impl Prepared {
                     pin.target.clone(),
                     Arc::clone(&station.journal),
                     Arc::clone(&station.clock),
+                    Arc::clone(&targets),
                 )),
             })
             .collect();

@@ -16,14 +16,8 @@ use tokio::sync::watch;
 
 use super::Attempts;
 use super::pipeline::{Pipeline, PipelineFactory, Taken};
+use super::room::Room;
 use super::spool::{SealedSpool, create_folder, spool_fault};
-
-/// The spool holds the plain and the sealed bytes at once, and sealed bytes that do not
-/// compress are a little longer than plain ones.
-const SPOOL_COPIES: u64 = 2;
-
-/// Room that is left to the rest of the node.
-const SPOOL_BYTES_SPARE: u64 = 64 * 1024 * 1024;
 
 /// The backup steps of one run, which run one after the other.
 pub struct Backups {
@@ -88,10 +82,13 @@ impl Backups {
             Ok(()) => self.while_wanted(self.room(&backup.plugin)).await,
             Err(fault) => Err(fault),
         };
-        if let Err(fault) = ready {
-            running.end::<()>(Err(&fault), &drydock_sandbox::AttemptLog::default());
-            return Err(fault);
-        }
+        let room = match ready {
+            Ok(room) => room,
+            Err(fault) => {
+                running.end::<()>(Err(&fault), &drydock_sandbox::AttemptLog::default());
+                return Err(fault);
+            }
+        };
         let surroundings = (self.pipeline)(events);
         let pipeline = Pipeline::new(surroundings, step.clone(), asked.taken, asked.first);
         let call = BackupCall {
@@ -99,11 +96,16 @@ impl Backups {
             outputs: Box::new(pipeline),
         };
         let done = backup.plugin.run_backup(call).await;
-        running.end(done.result.as_ref(), &done.log);
-        for finding in done.result.iter().flat_map(|report| &report.findings) {
+        let result = done.result.map_err(|fault| room.explain(fault));
+        let result = result.map(|mut report| {
+            report.findings.extend(room.finding());
+            report
+        });
+        running.end(result.as_ref(), &done.log);
+        for finding in result.iter().flat_map(|report| &report.findings) {
             tracing::info!(%step, level = ?finding.level, code = finding.code, "{}", finding.message);
         }
-        done.result
+        result
     }
 
     /// Waits for it unless the run is to stop.
@@ -122,27 +124,15 @@ impl Backups {
     /// Refuses to start where the spool cannot hold what the step may bring: the largest
     /// database of the cluster where it may take snapshots. How much another plugin brings
     /// is not known before it does; writing stops where the room ends.
-    async fn room(&self, plugin: &Plugin) -> Result<(), Fault> {
+    async fn room(&self, plugin: &Plugin) -> Result<Room, Fault> {
         let takes_snapshots = plugin.grants().etcd.contains(&EtcdCall::Snapshot);
-        let expected = match takes_snapshots {
-            true => self.largest_database().await,
-            false => 0,
+        let room = if takes_snapshots {
+            Room::ask(&self.etcd).await
+        } else {
+            Room::default()
         };
         create_folder(&self.spool_root)?;
-        require_free(
-            &self.spool_root,
-            expected * SPOOL_COPIES + SPOOL_BYTES_SPARE,
-        )
-        .map_err(|error| spool_fault(&error))
-    }
-
-    async fn largest_database(&self) -> u64 {
-        let mut largest = 0;
-        for endpoint in self.etcd.endpoints() {
-            if let Ok(status) = self.etcd.status(endpoint).await {
-                largest = largest.max(status.db_size);
-            }
-        }
-        largest
+        require_free(&self.spool_root, room.bytes()).map_err(|error| spool_fault(&error))?;
+        Ok(room)
     }
 }

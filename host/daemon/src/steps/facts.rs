@@ -2,12 +2,13 @@
 //! members say of the same revision, and what the last recovery point said. The host
 //! gathers them; the verify plugins judge. `wit/artifact.wit` lists the names.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use drydock_capability_etcd::{EtcdAccess, HashKv as LiveHash, Member, is_silence};
+use drydock_capability_etcd::{EtcdAccess, HashKv as LiveHash, Member, MemberStatus, is_silence};
 use drydock_capability_local::ArchiveSummary;
 use drydock_capability_local::spool::SpoolReader;
-use drydock_core::{Clock, FactValue, Facts, Fault, Finding, ReadAt, UnixTime};
+use drydock_core::{Clock, FactValue, Facts, Fault, Finding, Level, ReadAt, UnixTime};
 use drydock_repository::recovery_point::Observed;
 use drydock_sandbox::{StopSignal, asked_to_stop};
 use drydock_snapshot::{
@@ -268,7 +269,9 @@ impl FactGatherer {
         let lap = Lap::begin();
         self.compare(survey, status.revision, &live, facts)?;
         tracing::info!(hash_ms = lap.ms(), "the snapshot's own hash is known");
-        self.history(survey, &live, facts)
+        let mut findings = self.history(survey, &live, facts)?;
+        findings.extend(live.finding());
+        Ok(findings)
     }
 
     /// What of the snapshot's history was told before, and what is told of it to later ones.
@@ -354,6 +357,39 @@ impl FactGatherer {
 }
 
 impl LiveMember {
+    fn of(answer: EndpointAnswer) -> Self {
+        let EndpointAnswer {
+            endpoint,
+            status,
+            hash,
+            ..
+        } = answer;
+        Self {
+            endpoint,
+            id: status.as_ref().ok().map(|status| status.member_id),
+            learner: status.as_ref().is_ok_and(|status| status.learner),
+            answer: status.and(hash).map_err(|fault| NoHash {
+                silent: is_silence(&fault),
+                why: fault.message,
+            }),
+        }
+    }
+
+    /// Two endpoints may lead to one member, which is one all the same: the answer that can
+    /// be compared is the one that counts.
+    fn each_once(answers: Vec<EndpointAnswer>) -> Vec<Self> {
+        let mut members: Vec<Self> = Vec::new();
+        for live in answers.into_iter().map(Self::of) {
+            let same = |other: &&mut Self| live.id.is_some() && other.id == live.id;
+            match members.iter_mut().find(same) {
+                Some(other) if other.answer.is_err() && live.answer.is_ok() => *other = live,
+                Some(_) => {}
+                None => members.push(live),
+            }
+        }
+        members
+    }
+
     /// A member that the Cluster document does not name. Nobody asked it.
     fn unnamed(member: &Member) -> Self {
         Self {
@@ -426,7 +462,17 @@ struct LiveCluster {
     raft_term: Option<u64>,
     voters: usize,
     quorum: bool,
+    /// Why nobody knows what members there are beside those that answered, if so.
+    unlisted: Option<String>,
     members: Vec<LiveMember>,
+}
+
+/// What came from one endpoint.
+struct EndpointAnswer {
+    endpoint: String,
+    status: Result<MemberStatus, Fault>,
+    hash: Result<LiveHash, Fault>,
+    members: Result<Vec<Member>, Fault>,
 }
 
 /// Asks every configured endpoint, all at once, for its status and its hash at
@@ -436,54 +482,59 @@ async fn live_members(etcd: EtcdAccess, revision: i64) -> LiveCluster {
     for (number, endpoint) in etcd.endpoints().iter().cloned().enumerate() {
         let etcd = etcd.clone();
         asked.spawn(async move {
-            let status = etcd.status(&endpoint).await;
-            let answer = etcd.hash_kv(&endpoint, revision).await;
-            let members = etcd.member_list(&endpoint).await;
-            (number, endpoint, status, answer, members)
+            let answer = EndpointAnswer {
+                status: etcd.status(&endpoint).await,
+                hash: etcd.hash_kv(&endpoint, revision).await,
+                members: etcd.member_list(&endpoint).await,
+                endpoint,
+            };
+            (number, answer)
         });
     }
     let mut answers = asked.join_all().await;
-    answers.sort_by_key(|(number, ..)| *number);
-    let known: Option<Vec<Member>> = answers
-        .iter()
-        .find_map(|(.., members)| members.as_ref().ok().cloned());
-    let statuses = || {
-        answers
-            .iter()
-            .filter_map(|(_, _, status, ..)| status.as_ref().ok())
-    };
-    let voters = known.as_ref().map_or(answers.len(), |members| {
-        members.iter().filter(|member| !member.learner).count()
-    });
-    let reachable_voters = statuses().filter(|status| !status.learner).count();
-    let cluster = LiveCluster {
-        cluster_id: statuses().map(|status| status.cluster_id).next(),
-        raft_index: statuses().map(|status| status.raft_applied_index).max(),
-        raft_term: statuses()
-            .filter(|status| status.leader != 0)
-            .map(|status| status.raft_term)
-            .max(),
-        voters,
-        quorum: reachable_voters > voters / 2 && statuses().any(|status| status.leader != 0),
-        members: answers
-            .into_iter()
-            .map(|(_, endpoint, status, answer, _)| LiveMember {
-                endpoint,
-                id: status.as_ref().ok().map(|status| status.member_id),
-                learner: status.as_ref().is_ok_and(|status| status.learner),
-                answer: status.and(answer).map_err(|fault| NoHash {
-                    silent: is_silence(&fault),
-                    why: fault.message,
-                }),
-            })
-            .collect(),
-    };
-    cluster.with_the_unnamed(&known.unwrap_or_default())
+    answers.sort_by_key(|(number, _)| *number);
+    LiveCluster::of(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
 impl LiveCluster {
+    fn of(answers: Vec<EndpointAnswer>) -> Self {
+        let mut lists = answers.iter().map(|answer| &answer.members);
+        let known = lists.clone().find_map(|list| list.as_ref().ok().cloned());
+        let statuses = || answers.iter().filter_map(|one| one.status.as_ref().ok());
+        // Where nobody answers, that is all there is to say.
+        let unlisted = match known {
+            None if statuses().next().is_some() => lists.find_map(|list| list.as_ref().err()),
+            _ => None,
+        };
+        let unlisted = unlisted.map(|fault| fault.message.clone());
+        let cluster_id = statuses().map(|status| status.cluster_id).next();
+        let raft_index = statuses().map(|status| status.raft_applied_index).max();
+        let has_leader = statuses().any(|status| status.leader != 0);
+        let raft_term = statuses()
+            .filter(|status| status.leader != 0)
+            .map(|status| status.raft_term)
+            .max();
+        let reached = statuses().filter(|status| !status.learner);
+        let reached: BTreeSet<u64> = reached.map(|status| status.member_id).collect();
+        let members = LiveMember::each_once(answers);
+        let voters = known.as_ref().map_or(members.len(), |members| {
+            members.iter().filter(|member| !member.learner).count()
+        });
+        let cluster = Self {
+            cluster_id,
+            raft_index,
+            raft_term,
+            voters,
+            quorum: reached.len() > voters / 2 && has_leader,
+            unlisted,
+            members,
+        };
+        cluster.with_the_unnamed(&known.unwrap_or_default())
+    }
+
     /// Adds voting members to which no endpoint leads, so that there is an entry for each
-    /// of `voters`, and puts learners last, since plugins count the voters from 0.
+    /// of `voters`. Plugins count the voters from 0: learners come last, and before them
+    /// silent endpoints where there are more entries than voters.
     fn with_the_unnamed(mut self, known: &[Member]) -> Self {
         let reached: Vec<u64> = self.members.iter().filter_map(|live| live.id).collect();
         let named = self.members.iter().filter(|live| !live.learner).count();
@@ -501,8 +552,21 @@ impl LiveCluster {
             .map(LiveMember::unnamed)
             .collect::<Vec<_>>();
         self.members.extend(unnamed);
-        self.members.sort_by_key(|live| live.learner);
+        let is_crowded = named > self.voters;
+        self.members
+            .sort_by_key(|live| (live.learner, is_crowded && live.id.is_none()));
+        let entries = self.members.iter().filter(|live| !live.learner).count();
+        self.voters = self.voters.min(entries);
         self
+    }
+
+    /// What an operator has to know of a cluster that does not tell its members.
+    fn finding(&self) -> Option<Finding> {
+        let why = self.unlisted.as_ref()?;
+        let message = format!(
+            "the cluster did not list its members ({why}), so that members which no endpoint of the Cluster document leads to were not compared with, nor counted"
+        );
+        Some(Finding::new(Level::Note, "members-unlisted", message))
     }
 }
 
@@ -544,3 +608,6 @@ fn unreadable(error: &SnapshotError) -> Fault {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

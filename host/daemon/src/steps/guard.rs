@@ -7,7 +7,8 @@
 //! that commits, in the same effect that enters it into the journal. A crash in between
 //! leaves an object with an id that no journal knows, which the next run takes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_core::{Clock, Fault, TargetId, TargetName};
 use drydock_journal::{Journal, JournalError};
@@ -20,14 +21,41 @@ use super::upload::not_given_back;
 /// The code of a store step that found another target than it stored at before.
 const TARGET_CHANGED: &str = "target-changed";
 
+/// The code of a store step whose target another step of the run stores at.
+const SAME_TARGET: &str = "same-target";
+
 /// Bytes of a new id.
 const ID_BYTES: usize = 16;
+
+/// The targets that a run found so far. Two names of one place would take back there what
+/// the other one commits, and two copies at one place are one.
+#[derive(Default)]
+pub struct RunTargets(Mutex<BTreeMap<TargetId, TargetName>>);
+
+impl RunTargets {
+    /// # Errors
+    /// `same-target`, where the run stores there by another name.
+    fn claim(&self, id: &TargetId, name: &TargetName) -> Result<(), Fault> {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holder = found.entry(id.clone()).or_insert_with(|| name.clone());
+        if holder == name {
+            return Ok(());
+        }
+        Err(Fault::permanent(
+            SAME_TARGET,
+            format!(
+                "target {name} is the same place as target {holder}: the {TARGET} of both says {id}; two copies at one place are one, so let one of them lead elsewhere, or leave it out"
+            ),
+        ))
+    }
+}
 
 /// Lets one run at one target only.
 pub struct TargetGuard {
     name: TargetName,
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
+    run: Arc<RunTargets>,
     admitted: OnceCell<Admitted>,
 }
 
@@ -40,11 +68,17 @@ pub struct Admitted {
 }
 
 impl TargetGuard {
-    pub fn new(name: TargetName, journal: Arc<Journal>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        name: TargetName,
+        journal: Arc<Journal>,
+        clock: Arc<dyn Clock>,
+        run: Arc<RunTargets>,
+    ) -> Self {
         Self {
             name,
             journal,
             clock,
+            run,
             admitted: OnceCell::new(),
         }
     }
@@ -52,7 +86,8 @@ impl TargetGuard {
     /// Finds out once which target it is. One that was never stored at gets its id.
     ///
     /// # Errors
-    /// `target-changed`, or the target or the journal fails; then it is asked again.
+    /// `target-changed`, `same-target`, or the target or the journal fails; then it is asked
+    /// again.
     pub async fn admit(&self, target: &dyn Target) -> Result<&Admitted, Fault> {
         self.admitted.get_or_try_init(|| self.look(target)).await
     }
@@ -80,6 +115,7 @@ impl TargetGuard {
             Some(id) => id,
             None => make(target, &self.name, &*self.clock).await?,
         };
+        self.run.claim(&id, &self.name)?;
         Ok(Admitted { id, is_known })
     }
 
@@ -185,8 +221,16 @@ mod tests {
 
         /// As a run has it that begins now.
         fn guard(&self) -> TargetGuard {
-            let name = TargetName::new("local");
-            TargetGuard::new(name, Arc::clone(&self.journal), Arc::new(SystemClock))
+            self.guard_in("local", &Arc::default())
+        }
+
+        fn guard_in(&self, name: &str, run: &Arc<RunTargets>) -> TargetGuard {
+            TargetGuard::new(
+                TargetName::new(name),
+                Arc::clone(&self.journal),
+                Arc::new(SystemClock),
+                Arc::clone(run),
+            )
         }
 
         /// Commits a recovery point, as far as the guard has a part in it.
@@ -259,6 +303,24 @@ mod tests {
         assert_eq!(fault.code, TARGET_CHANGED);
         let known = node.journal.target_id(&TargetName::new("local"));
         assert_eq!(known.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn one_place_by_two_names_is_stored_at_once_in_a_run() {
+        let (node, target, run) = (Node::new(), FakeTarget::new(), Arc::default());
+        node.guard_in("a", &run).admit(&target).await.unwrap();
+        node.guard_in("a", &run).admit(&target).await.unwrap();
+        let fault = node.guard_in("b", &run).admit(&target).await.unwrap_err();
+        assert_eq!(fault.code, SAME_TARGET);
+        let begin = "target b is the same place as target a: the drydock-target.json of both says ";
+        assert!(fault.message.starts_with(begin), "{}", fault.message);
+        let other = FakeTarget::new();
+        node.guard_in("c", &run).admit(&other).await.unwrap();
+        // Another run may have it by the other name.
+        node.guard_in("b", &Arc::default())
+            .admit(&target)
+            .await
+            .unwrap();
     }
 
     #[test]

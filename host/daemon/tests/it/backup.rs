@@ -213,7 +213,7 @@ fn a_snapshot_is_looked_into_at_its_target() {
         let value: Value = serde_json::from_str(&shown.stdout).unwrap();
         assert!(value[word].is_i64() || value[word] == "sound", "{value}");
     }
-    let near = format!("{}9", &name[..name.len() - 1]);
+    let near = beside(name);
     let missing = world.drydock(&["snapshot", "status", &near]).code(1);
     assert_eq!(
         missing.stderr.trim_end(),
@@ -222,6 +222,12 @@ fn a_snapshot_is_looked_into_at_its_target() {
     counted_as_the_manifest_says(&world, name);
     let scratch = std::fs::read_dir(world.path("state/scratch")).unwrap();
     assert_eq!(scratch.count(), 0);
+}
+
+/// A name that differs from `name` in its last character, whatever that is.
+fn beside(name: &str) -> String {
+    let (rest, last) = name.split_at(name.len() - 1);
+    format!("{rest}{}", if last == "9" { "8" } else { "9" })
 }
 
 /// What `ls` counts in the fetched snapshot is what the backup counted before it was sealed.

@@ -442,6 +442,38 @@ fn a_certificate_that_is_not_there_is_a_warning_with_its_place() {
     );
 }
 
+/// What cannot be looked at may be there: it is no reason to require less of a backup in
+/// silence, nor to take the usual port of etcd for the one that it has.
+#[test]
+fn what_cannot_be_looked_at_is_a_warning_where_no_flag_says_it() {
+    let node = Node::kubeadm(&shared_cluster());
+    let spoilt = ["pki/ca.key", "manifests/etcd.yaml"].map(|name| {
+        let path = node.path("root/etc/kubernetes").join(name);
+        let _absent = std::fs::remove_file(&path);
+        // Not even root looks behind a link to itself.
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        path.display().to_string()
+    });
+    let [key, manifest] = &spoilt;
+    let begins = |path: &str| format!("warning: {path} cannot be looked at (");
+    let said = answer(&mut node.init_with_key(&["--offline", "--dry-run"])).ok();
+    assert!(said.stderr.contains(&begins(key)), "{}", said.stderr);
+    let said = answer(&mut node.init_with_key(&["--offline"])).code(2);
+    for path in [key, manifest] {
+        assert!(said.stderr.contains(&begins(path)), "{}", said.stderr);
+    }
+    std::fs::remove_dir_all(node.path("etc")).unwrap();
+    std::fs::remove_file(node.path("sealing.key")).unwrap();
+    let said = [
+        "--offline",
+        "--no-files",
+        "--endpoint",
+        "https://127.0.0.1:1",
+    ];
+    let said = answer(&mut node.init_with_key(&said)).ok();
+    assert!(!said.stderr.contains("warning:"), "{}", said.stderr);
+}
+
 #[test]
 fn offline_tries_nothing_and_a_dry_run_writes_nothing() {
     let node = Node::kubeadm(&shared_cluster());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use drydock_core::PluginDigest;
 use drydock_testkit::proxy::{Accident, Proxy};
 use drydock_testkit::wait_until;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -53,18 +54,18 @@ fn gate(world: &mut World) {
     );
 }
 
-fn start(command: &mut Command) -> Child {
+pub fn start(command: &mut Command) -> Child {
     let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     piped.spawn().unwrap()
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub fn signal(child: &Child, signal: Signal) {
     let id = i32::try_from(child.id()).unwrap();
     kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
 }
 
 /// What it said, once it has ended; panics if it does not.
-fn ended(mut child: Child) -> Answer {
+pub fn ended(mut child: Child) -> Answer {
     let over = wait_until("the process ends", SOON, async || {
         child.try_wait().unwrap().is_some()
     });
@@ -78,7 +79,7 @@ fn ended(mut child: Child) -> Answer {
     Answer::of(child.wait_with_output().unwrap())
 }
 
-fn wait(what: &str, mut met: impl FnMut() -> bool) {
+pub fn wait(what: &str, mut met: impl FnMut() -> bool) {
     runtime()
         .block_on(wait_until(what, SOON, async || met()))
         .unwrap();
@@ -280,4 +281,143 @@ fn a_daemon_whose_etcd_hangs_ends_and_the_next_one_goes_on() {
         assert_eq!(end["outcome"], "Succeeded");
         daemon.stop();
     }
+}
+
+/// A node with a recovery point, whose target hangs from now on in what `act` says.
+fn hanging(act: &str, limits: &str) -> (World, String) {
+    let mut world = World::new();
+    world.extra_node = real(true);
+    world.write();
+    let (answer, run) = world.run();
+    answer.ok();
+    let point = run["recoveryPoint"].as_str().unwrap().to_owned();
+    let plugin = fixture("hostile-store");
+    let digest = PluginDigest::of(&std::fs::read(&plugin).unwrap());
+    let folder = world.folder().display().to_string();
+    world.store_plugin = "hostile-store".to_owned();
+    world.plugins = format!("    hostile-store: {{file: {}}}\n", plugin.display());
+    world.target_config = format!("{{folder: {folder}, do: {act}}}");
+    world.extra_grants = format!(
+        "---\napiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {{name: hostile-store}}\nspec:\n  digest: {digest}\n  grants:\n    files: [{{directory: {folder}, access: write}}]\n{limits}"
+    );
+    world.write();
+    (world, point)
+}
+
+/// Every verb that reads a manifest, or the object that names the target.
+fn reading_verbs(world: &World, point: &str) -> Vec<Vec<String>> {
+    let [key, to, data] = ["sealing.key", "fetched.db", "data"].map(|name| world.path(name));
+    let cluster = "m1=http://127.0.0.1:2380";
+    let restore = [
+        "snapshot",
+        "restore",
+        point,
+        "--identity",
+        &key,
+        "--data-dir",
+        &data,
+        "--initial-cluster",
+        cluster,
+    ];
+    let fetch = [
+        "recovery-point",
+        "fetch",
+        point,
+        "--to",
+        &to,
+        "--identity",
+        &key,
+    ];
+    let rows: [&[&str]; 7] = [
+        &["recovery-point", "list"],
+        &["recovery-point", "show", point],
+        &["recovery-point", "verify", point],
+        &fetch,
+        &restore,
+        &["drill", point],
+        &["target", "check", "local"],
+    ];
+    let owned = |row: &&[&str]| row.iter().map(|word| (*word).to_owned()).collect();
+    rows.iter().map(owned).collect()
+}
+
+fn words(verb: &[String]) -> Vec<&str> {
+    verb.iter().map(String::as_str).collect()
+}
+
+/// Nothing was brought back, and nothing of the attempt is there.
+fn assert_nothing_came(world: &World) {
+    for name in ["fetched.db", "data"] {
+        assert!(!world.scratch.join(name).exists(), "{name}");
+    }
+    let lab = world.scratch.join("lab");
+    assert!(!has_scratch(&lab) && processes_in(&lab).is_empty());
+}
+
+/// A target that does not even say what it has.
+#[test]
+fn a_manifest_that_does_not_come_is_not_waited_for() {
+    let (world, point) = hanging("range-hangs", "");
+    for verb in reading_verbs(&world, &point) {
+        let child = start(&mut world.command(&words(&verb)));
+        wait("it is at work", || listens(&child));
+        signal(&child, Signal::TERM);
+        let answer = ended(child).code(1);
+        let last = answer.stderr.lines().last();
+        let interrupted = "error: interrupted; nothing is left behind";
+        assert_eq!(last, Some(interrupted), "{verb:?}");
+    }
+    assert_nothing_came(&world);
+}
+
+/// Where nobody interrupts, the limit does, and the sentence says where and in what.
+#[test]
+fn a_target_that_does_not_answer_is_named_with_the_call() {
+    let limits = "  limits: {idleSeconds: 2}\n";
+    let told = |call: &str| {
+        format!(
+            "target local did not answer {call}: plugin hostile-store moved no byte and reported no progress for 2 s, the limit is 2 s: raise `limits: {{idleSeconds: ...}}` of its PluginGrant, or of the node's configuration, if it is to have more"
+        )
+    };
+    let (world, point) = hanging("range-hangs", limits);
+    for verb in reading_verbs(&world, &point) {
+        let answer = ended(start(&mut world.command(&words(&verb))));
+        let said = [answer.stdout.as_str(), &answer.stderr].concat();
+        assert!(said.contains(&told("get-range")), "{verb:?}\n{said}");
+        // A list shows what it could not read.
+        let is_list = verb[1] == "list";
+        assert!(is_list || answer.code == Some(1), "{verb:?}\n{said}");
+    }
+    assert_nothing_came(&world);
+    let (world, _) = hanging("list-hangs", limits);
+    for name in ["list", "show"] {
+        let latest: &[&str] = if name == "show" { &["latest"] } else { &[] };
+        let verb = [&["recovery-point", name][..], latest].concat();
+        let answer = ended(start(&mut world.command(&verb))).code(1);
+        let said = &answer.stderr;
+        assert!(said.contains(&told("list")), "{verb:?}\n{said}");
+    }
+}
+
+/// What is no file is not opened to wait for whoever writes into it.
+#[test]
+fn a_fifo_in_place_of_an_object_holds_nobody_up() {
+    let mut world = World::new();
+    world.extra_node = real(true);
+    world.write();
+    let (answer, run) = world.run();
+    answer.ok();
+    let point = run["recoveryPoint"].as_str().unwrap().to_owned();
+    let manifest = world.folder().join("c1").join(&point).join("manifest.json");
+    let identity = world.folder().join("drydock-target.json");
+    for object in [manifest, identity] {
+        std::fs::remove_file(&object).unwrap();
+        mkfifoat(CWD, &object, Mode::RWXU).unwrap();
+    }
+    for verb in reading_verbs(&world, &point) {
+        let answer = ended(start(&mut world.command(&words(&verb))));
+        let is_list = verb[1] == "list";
+        assert!(is_list || answer.code == Some(1), "{verb:?} {answer:?}");
+    }
+    assert_nothing_came(&world);
 }

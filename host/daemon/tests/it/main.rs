@@ -22,6 +22,7 @@ mod init;
 mod inside;
 mod interrupted;
 mod large_values;
+mod open;
 mod outside;
 mod plugins;
 mod rescue;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use drydock_testkit::Scratch;
 use drydock_testkit::etcd::EtcdOptions;
 use drydock_testkit::mounts::Mounts;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
 
 use crate::world::{Answer, DRYDOCK, World, checkout, new_cluster, runtime};
@@ -346,6 +347,36 @@ fn a_bare_file_is_bumped_beyond_what_the_operator_knows() {
     assert_ne!(first["clusterId"], second["clusterId"]);
 }
 
+/// A configuration that cannot be looked at is not one that is not there.
+#[test]
+fn a_configuration_that_cannot_be_read_is_a_doubt() {
+    let scratch = Scratch::new().unwrap();
+    std::fs::write(scratch.join("file"), "").unwrap();
+    let config = scratch.join("file/drydock.yaml").display().to_string();
+    let data = scratch.join("data").display().to_string();
+    let arguments = ["--initial-cluster", TWO, "--data-dir", &data];
+    let answer = restore(&[&["--config", &config][..], &arguments].concat()).code(2);
+    let doubt = format!(
+        "The node's configuration {config} is not used, so what it knows of the cluster's revisions is not counted: "
+    );
+    assert!(answer.stderr.contains(&doubt), "{}", answer.stderr);
+}
+
+#[test]
+fn a_snapshot_that_is_no_file_is_refused_and_not_waited_for() {
+    let scratch = Scratch::new().unwrap();
+    let fifo = scratch.join("fifo");
+    mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
+    let mut command = Command::new(DRYDOCK);
+    command.args(["snapshot", "status"]).arg(&fifo);
+    let answer = Answer::of(command.output().unwrap()).code(64);
+    let told = format!(
+        "error: {} is no file: write what comes out of it into one, and name that\n",
+        fifo.display()
+    );
+    assert_eq!(answer.stderr, told);
+}
+
 /// A node with an etcd of its own, and recovery points of it.
 struct Restores {
     world: World,
@@ -377,16 +408,21 @@ impl Restores {
         }
     }
 
-    /// Restores into a new folder, without etcd.
-    fn restore(&self, source: &str, more: &[&str]) -> Answer {
+    /// A restore into a new folder, which comes with it.
+    fn command(&self, source: &str, more: &[&str]) -> (Command, String) {
         self.count.set(self.count.get() + 1);
         let data = self.world.path(&format!("restored-{}", self.count.get()));
         let identity = self.world.path("sealing.key");
         let arguments = ["snapshot", "restore", source, "--initial-cluster", TWO];
         let to = ["--data-dir", &data, "--identity", &identity];
-        let answer = self
-            .world
-            .drydock(&[&arguments[..], &to, &["--output", "json"], more].concat());
+        let words = [&arguments[..], &to, &["--output", "json"], more].concat();
+        (self.world.command(&words), data)
+    }
+
+    /// Restores into a new folder, without etcd.
+    fn restore(&self, source: &str, more: &[&str]) -> Answer {
+        let (mut command, data) = self.command(source, more);
+        let answer = Answer::of(command.output().unwrap());
         if answer.code != Some(64) {
             assert_eq!(below(Path::new(&data)), two_members());
         }
@@ -465,6 +501,28 @@ fn a_restore_lands_beyond_all_that_is_known_of_the_cluster() {
     restores.forget_marks();
     restores.forget_journal();
     assert_eq!(restores.bumped_to(&a), c_revision + BUMP);
+}
+
+/// Killed right before its folders appear, and right after. Of each, one memory is lost too.
+#[test]
+fn a_restore_that_is_killed_is_remembered_all_the_same() {
+    const BUMP: i64 = 1_000_000_000;
+    let restores = Restores::new();
+    let (a, mut newest) = restores.back_up(0);
+    let cases: [(&str, bool, fn(&Restores)); 2] = [
+        ("after-phase:4", false, Restores::forget_marks),
+        ("after-phase:5", true, Restores::forget_journal),
+    ];
+    for (kill, is_there, forget) in cases {
+        let (mut command, data) = restores.command(&a, &[]);
+        let killed = command.env("DRYDOCK_TEST_KILL", kill).output().unwrap();
+        assert_eq!(killed.status.code(), None, "{kill}");
+        assert_eq!(Path::new(&data).exists(), is_there, "{kill}");
+        forget(&restores);
+        let bumped_to = restores.bumped_to(&a);
+        assert_eq!(bumped_to, newest + 2 * BUMP, "{kill}");
+        newest = bumped_to;
+    }
 }
 
 /// What is remembered in the journal alone, and for files by the only cluster of the node.

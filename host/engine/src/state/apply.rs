@@ -10,7 +10,10 @@ mod upload;
 use drydock_core::{ErrorClass, Fault, OutputId, StepName, Verdict};
 
 use super::{Finished, RunState, SignedManifest};
-use crate::model::{DrillResult, Event};
+use crate::model::{DrillResult, Effect, Event};
+
+/// How many things that are slow one sentence names; the parts of one upload are one.
+const SLOW_NAMED_MAX: usize = 3;
 
 impl RunState {
     /// Takes in what happened. An event that does not fit (it came too late, or names
@@ -70,7 +73,9 @@ impl RunState {
             Event::SpoolMissing { effect, fault } => self.spool_missing(effect, fault),
             Event::WaitOver { timer } => self.each_task(|task| task.wait_over(*timer)),
             Event::CancelRequested { reason } => self.end(cancelled(reason)),
-            Event::DeadlinePassed { seconds } => self.end(overdue(*seconds)),
+            Event::DeadlinePassed { seconds, under_way } => {
+                self.end(overdue(*seconds, under_way));
+            }
             Event::CleanupGivenUp { seconds } => {
                 self.cleanup_given_up = Some(cleanup_overdue(*seconds));
             }
@@ -129,21 +134,55 @@ impl RunState {
     }
 }
 
+impl RunState {
+    /// What an effect that others can make slow works at, and where.
+    pub fn slow(&self, effect: &Effect) -> Option<String> {
+        let word = effect.word();
+        match effect {
+            Effect::Wait { .. } | Effect::Finish { .. } => None,
+            Effect::StartBackup { step, .. } | Effect::Judge { step, .. } => {
+                Some(format!("{word} of step {step}"))
+            }
+            Effect::Drill { .. } => Some(match &self.spec.drill {
+                Some(drill) => format!("{word} at target {}", drill.target),
+                None => word.to_owned(),
+            }),
+            effect => Some(match effect.store().and_then(|step| self.store(step)) {
+                Some(store) => format!("{word} at target {}", store.target),
+                None => word.to_owned(),
+            }),
+        }
+    }
+}
+
+/// The fault of a run that took too long: it names what it was waiting for.
+fn overdue(seconds: u64, under_way: &[String]) -> Fault {
+    let what = match under_way {
+        [] => ": find out what was slow".to_owned(),
+        [one] => format!(" with {one} under way: find out why it is slow"),
+        several => {
+            let named = several[..several.len().min(SLOW_NAMED_MAX)].join(", ");
+            let more = match several.len().saturating_sub(SLOW_NAMED_MAX) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!(" with these under way: {named}{more}; find out why they are slow")
+        }
+    };
+    Fault::new(
+        ErrorClass::Cancelled,
+        "deadline",
+        format!(
+            "the run took longer than its activeDeadlineSeconds of {seconds}{what}, or raise the limit"
+        ),
+    )
+}
+
 fn cancelled(reason: &str) -> Fault {
     Fault::new(
         ErrorClass::Cancelled,
         "cancelled",
         format!("the run was cancelled: {reason}"),
-    )
-}
-
-fn overdue(seconds: u64) -> Fault {
-    Fault::new(
-        ErrorClass::Cancelled,
-        "deadline",
-        format!(
-            "the run took longer than its activeDeadlineSeconds of {seconds}: find out what was slow, or raise the limit"
-        ),
     )
 }
 

@@ -447,7 +447,7 @@ async fn a_run_that_takes_too_long_is_ended() {
     assert_eq!(fault.code, "deadline");
     assert_eq!(
         fault.message,
-        "the run took longer than its activeDeadlineSeconds of 60: find out what was slow, or raise the limit"
+        "the run took longer than its activeDeadlineSeconds of 60 with judge of step verify under way: find out why it is slow, or raise the limit"
     );
 }
 

@@ -97,6 +97,41 @@ fn an_object_that_is_too_deep_is_refused() {
     );
 }
 
+/// What is beyond a limit of ours is not called damaged.
+#[test]
+fn an_object_that_is_too_deep_to_be_shown_may_be_sound() {
+    let mut message = Vec::new();
+    for _ in 0..2000 {
+        message = field(28, &message);
+    }
+    for number in [1, 4, 7, 2] {
+        message = field(number, &message);
+    }
+    let names = [
+        field(1, b"apiextensions.k8s.io/v1"),
+        field(2, b"CustomResourceDefinition"),
+    ];
+    let stored = [
+        &b"k8s\0"[..],
+        &field(1, &names.concat()),
+        &field(2, &message),
+    ];
+    let error = decode(&stored.concat()).unwrap_err();
+    assert!(matches!(error, StoredError::Limit { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "this apiextensions.k8s.io/v1 CustomResourceDefinition may be sound, and goes beyond what this version shows: take its bytes with `-o raw`"
+    );
+    let nested = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+    decode(nested(127).as_bytes()).unwrap();
+    let deep = decode(nested(128).as_bytes());
+    assert!(matches!(deep, Err(StoredError::JsonDeep)), "{deep:?}");
+    // A text is no level, whatever stands in it.
+    let text = format!("{{\"a\":\"\\\"{}", "{".repeat(500));
+    let cut = decode(text.as_bytes());
+    assert!(matches!(cut, Err(StoredError::Json(_))), "{cut:?}");
+}
+
 /// A field with a length in front.
 fn field(number: usize, bytes: &[u8]) -> Vec<u8> {
     let mut field = Vec::new();

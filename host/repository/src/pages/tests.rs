@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use drydock_core::Finding;
@@ -81,6 +82,118 @@ async fn a_listing_without_an_end_is_given_up() {
         fault.message,
         "the listing of c1/ at the target does not end after 0 entries: remove what is old there, or ask the author of its plugin"
     );
+}
+
+/// A listing that goes round among two cursors, and passes something over on each page.
+#[tokio::test]
+async fn what_was_passed_over_makes_no_progress() {
+    let turn = |turn: u32| {
+        let mut page = page(&[], Some(["1", "2"][turn as usize % 2]));
+        page.passed_over = vec![foreign()];
+        page
+    };
+    let pages = (0..PAGES_EMPTY_MAX + 2).map(turn).collect();
+    let fault = followed(pages).await.unwrap_err();
+    assert_eq!(
+        fault.message,
+        "the listing of c1/ at the target does not end after 1001 entries: remove what is old there, or ask the author of its plugin"
+    );
+    let mut many = page(&["c1/a"], None);
+    many.passed_over = vec![foreign(); usize::try_from(PASSED_OVER_MAX).unwrap()];
+    followed(vec![many.clone()]).await.unwrap();
+    many.passed_over.push(foreign());
+    let fault = followed(vec![many]).await.unwrap_err();
+    assert_eq!(fault.code, "endless-listing");
+}
+
+/// Uploads come in no order, so that the same ones could come for ever.
+#[tokio::test]
+async fn uploads_that_go_round_in_a_circle_are_given_up() {
+    let target = Circle::default();
+    let mut pages = SessionPages::new(&target, "c1/");
+    let fault = loop {
+        match pages.next().await {
+            Ok(page) => assert_eq!(page.unwrap().len(), 1),
+            Err(fault) => break fault,
+        }
+    };
+    assert_eq!(fault.code, "endless-listing");
+    assert_eq!(target.asked.into_inner(), SESSION_PAGES_MAX);
+}
+
+fn foreign() -> PassedOver {
+    PassedOver {
+        object: "c1/x".to_owned(),
+        hides: true,
+        why: "no permission".to_owned(),
+    }
+}
+
+/// Lists one upload again and again.
+#[derive(Default)]
+struct Circle {
+    asked: AtomicU64,
+}
+
+#[async_trait]
+impl Target for Circle {
+    async fn list_sessions(&self, _: &str, _: Option<&str>) -> Result<SessionPage, Fault> {
+        let turn = self.asked.fetch_add(1, Ordering::Relaxed) % 2;
+        Ok(SessionPage {
+            sessions: vec![SessionInfo {
+                object: "c1/a".to_owned(),
+                session: Session(vec![1]),
+            }],
+            next: Some(turn.to_string()),
+        })
+    }
+
+    async fn list(&self, _: &str, _: Option<&str>) -> Result<ObjectPage, Fault> {
+        unreachable!()
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>, Fault> {
+        unreachable!()
+    }
+
+    async fn layout(&self) -> Result<Layout, Fault> {
+        unreachable!()
+    }
+
+    async fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Result<Session, Fault> {
+        unreachable!()
+    }
+
+    async fn put_part(&self, _: &Session, _: u32, _: u64, _: Part) -> Result<Receipt, Fault> {
+        unreachable!()
+    }
+
+    async fn complete(
+        &self,
+        _: &Session,
+        _: &[PartReceipt],
+        _: u64,
+        _: [u8; 32],
+        _: bool,
+    ) -> Result<Completion, Fault> {
+        unreachable!()
+    }
+
+    async fn abort(&self, _: &Session) -> Result<(), Fault> {
+        unreachable!()
+    }
+
+    async fn stat(&self, _: &str) -> Result<ObjectStat, Fault> {
+        unreachable!()
+    }
+
+    async fn get_range(&self, _: &str, _: u64, _: u64, _: RangeSink) -> Result<(), Fault> {
+        unreachable!()
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), Fault> {
+        unreachable!()
+    }
 }
 
 #[async_trait]

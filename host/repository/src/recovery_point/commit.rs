@@ -8,8 +8,8 @@
 //! in the place of the one that it is over.
 //!
 //! A crash between the two leaves a signature without a manifest, which means nothing
-//! to anybody. Committing the same bytes again ends as [`CommitOutcome::AlreadyOurs`]
-//! or goes on where it stopped.
+//! to anybody. Committing the same bytes again ends as [`CommitOutcome::AlreadyOurs`],
+//! where all that belongs to the manifest is there too, or goes on where it stopped.
 
 use drydock_core::{Certainty, ErrorClass, Fault};
 
@@ -52,8 +52,15 @@ impl Repository<'_> {
         let new = self.check(manifest).map_err(not_done)?;
         let folder = new.folder().map_err(|error| not_done(error.into()))?;
         let standing = self.prepare(&folder, &new, (manifest, signature)).await;
-        if let Some(outcome) = standing.map_err(not_done)? {
-            return Ok(outcome);
+        match standing.map_err(not_done)? {
+            None => {}
+            Some(CommitOutcome::AlreadyOurs) => {
+                let whole = self.is_whole(&folder, &new, (manifest, signature)).await;
+                // The manifest is there, whatever became of the rest.
+                let whole = whole.map_err(|fault| fault.with_certainty(Certainty::Unknown));
+                return whole.map(|()| CommitOutcome::AlreadyOurs);
+            }
+            Some(outcome) => return Ok(outcome),
         }
         let key = folder.manifest();
         let draft = Draft::begin(self.target, &key, manifest.as_bytes()).await;
@@ -75,22 +82,57 @@ impl Repository<'_> {
         let file = folder.signature(&Sha256::of(manifest.as_bytes()));
         self.put_signature(folder, &file, manifest, signature)
             .await?;
-        for artifact in &new.artifacts {
-            let object = folder.object(&artifact.object);
-            self.is_kept(object, artifact.sealed.size).await?;
+        match self.not_kept(folder, new).await? {
+            Some((object, found)) => Err(RepositoryError::NotKept { object, found }),
+            None => Ok(None),
         }
-        Ok(None)
     }
 
-    /// What a target said of an object when it was completed is one thing, and what it has
-    /// when it matters another.
-    async fn is_kept(&self, object: String, size: u64) -> Result<(), RepositoryError> {
-        let found = match object::size_of(self.target, &object).await? {
-            Some(found) if found == size => return Ok(()),
-            Some(found) => format!("{found} bytes instead of {size}"),
-            None => "not there any more".to_owned(),
-        };
-        Err(RepositoryError::NotKept { object, found })
+    /// Whether a manifest of ours that stands there already still has what makes it a
+    /// recovery point: a signature, which is put there again, and all that it names. Time
+    /// has passed since it was written, and only what is there now counts.
+    async fn is_whole(
+        &self,
+        folder: &Folder,
+        new: &Manifest,
+        (manifest, signature): (&str, &str),
+    ) -> Result<(), Fault> {
+        let file = folder.signature(&Sha256::of(manifest.as_bytes()));
+        match object::read(self.target, &file, SIGNATURE_BYTES_MAX).await? {
+            Some(stored) => {
+                let believed = self.believe(folder, manifest.as_bytes(), &stored);
+                believed.map_err(|_| RepositoryError::Foreign { object: file })?;
+            }
+            None => {
+                self.put_signature(folder, &file, manifest, signature)
+                    .await?;
+            }
+        }
+        match self.not_kept(folder, new).await? {
+            Some((object, found)) => Err(lost(&object, &found)),
+            None => Ok(()),
+        }
+    }
+
+    /// The first object that the target has not kept, and what is found in its place. What a
+    /// target said of an object when it was completed is one thing, and what it has when
+    /// it matters another.
+    async fn not_kept(
+        &self,
+        folder: &Folder,
+        new: &Manifest,
+    ) -> Result<Option<(String, String)>, RepositoryError> {
+        for artifact in &new.artifacts {
+            let object = folder.object(&artifact.object);
+            let size = artifact.sealed.size;
+            let found = match object::size_of(self.target, &object).await? {
+                Some(found) if found == size => continue,
+                Some(found) => format!("{found} bytes instead of {size}"),
+                None => "not there any more".to_owned(),
+            };
+            return Ok(Some((object, found)));
+        }
+        Ok(None)
     }
 
     /// Whether the manifest beside this object names it, for whoever is about to remove it.
@@ -245,6 +287,14 @@ impl Repository<'_> {
             );
         }
     }
+}
+
+/// The manifest is there, and no recovery point with it.
+fn lost(object: &str, found: &str) -> Fault {
+    let message = format!(
+        "the manifest was written, and {object}, which it names, is {found}: what is kept at this target gets lost, so use another one until its plugin, or what is behind it, is mended"
+    );
+    Fault::permanent("object-missing", message)
 }
 
 fn taken(object: &str) -> Fault {

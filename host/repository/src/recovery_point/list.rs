@@ -12,7 +12,7 @@ use super::marks::FoundMark;
 use super::state::{Marks, Objects, Sizes, State};
 use super::{RecoveryPoint, Repository, label};
 use crate::error::RepositoryError;
-use crate::mark::MarkName;
+use crate::mark::{MarkKind, MarkName};
 use crate::names::{Behind, Folder, MANIFEST, due_stamp, foreign_part};
 use crate::object;
 use crate::pages::ObjectPages;
@@ -77,6 +77,8 @@ pub(super) struct Walk {
 struct Inside {
     /// In the order of their instants.
     marks: Vec<MarkName>,
+    /// Kinds of which there are more marks than are kept; the older ones went.
+    crowded: BTreeSet<MarkKind>,
     sizes: Sizes,
 }
 
@@ -172,7 +174,7 @@ impl Repository<'_> {
             Standing::Unread(_) => return Ok(Listed::unknown(folder, standing, State::Unread)),
         };
         let objects = self.objects(&folder, point, &inside.sizes).await;
-        let marks = self.newest_marks(&folder, point, inside.marks).await?;
+        let marks = self.newest_marks(&folder, point, inside).await?;
         Ok(Listed {
             state: State::of(&objects, &marks),
             drill: marks.drill,
@@ -204,14 +206,18 @@ impl Repository<'_> {
         &self,
         folder: &Folder,
         point: &RecoveryPoint,
-        names: Vec<MarkName>,
+        inside: Inside,
     ) -> Result<Marks, RepositoryError> {
         let mut marks = Marks::default();
-        for name in names.into_iter().rev() {
+        let last_kept = inside.last_kept();
+        for name in inside.marks.into_iter().rev() {
             if marks.wants(name.kind()) {
                 let standing = self.mark_standing(folder, point, &name).await?;
                 marks.take(FoundMark { name, standing });
             }
+        }
+        for name in &last_kept {
+            marks.look_no_further(name);
         }
         Ok(marks)
     }
@@ -417,6 +423,12 @@ impl Listed {
 }
 
 impl Inside {
+    /// Of each kind of which marks went, the oldest that is kept.
+    fn last_kept(&self) -> Vec<MarkName> {
+        let oldest = |kind: &MarkKind| self.marks.iter().find(|mark| mark.kind() == *kind);
+        self.crowded.iter().filter_map(oldest).cloned().collect()
+    }
+
     fn take(&mut self, file: &str, size: u64) {
         let Some(name) = MarkName::of_content(file) else {
             self.sizes.take(file, size);
@@ -430,6 +442,7 @@ impl Inside {
         self.marks.insert(place, name);
         let of_kind = |mark: &&MarkName| mark.kind() == kind;
         if self.marks.iter().filter(of_kind).count() > MARKS_KEPT_MAX {
+            self.crowded.insert(kind);
             // The oldest goes.
             let oldest = self.marks.iter().position(|mark| mark.kind() == kind);
             oldest.map(|place| self.marks.remove(place));

@@ -11,11 +11,14 @@ use drydock_core::UnixTime;
 use super::marks::{FoundMark, MarkStanding};
 use crate::error::RepositoryError;
 use crate::manifest::Artifact;
-use crate::mark::{Mark, MarkKind};
+use crate::mark::{Mark, MarkKind, MarkName};
 
 /// Objects of one folder whose sizes a walk remembers: as many as a manifest may name, and as
 /// many again of attempts that died. Those beyond are asked for one by one.
 const SIZES_KEPT_MAX: usize = 1024;
+
+/// Why nobody knows what older marks say.
+const UNSEEN: &str = "its newest marks cannot be believed, and they are too many to look at those before them: add their signer to trustedSigners, or remove them";
 
 /// What is known of a listed recovery point.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub(super) struct Marks {
     pub drill: Option<FoundMark>,
     /// `verified` or `damaged`.
     pub reading: Option<FoundMark>,
+    /// Whether older ones, which nobody looked at, may say more than these.
+    unseen: bool,
 }
 
 /// Sizes of the objects in one folder.
@@ -143,13 +148,25 @@ impl Marks {
     /// Why nobody knows what the newest mark of a sort says, if so.
     fn unread(&self) -> Option<String> {
         let marks = [&self.drill, &self.reading].into_iter().flatten();
-        marks.into_iter().find_map(|mark| match &mark.standing {
+        let unread = marks.into_iter().find_map(|mark| match &mark.standing {
             MarkStanding::Unread(why) => Some(format!(
                 "its {} cannot be read: {why}",
                 mark.name.content_file()
             )),
             _ => None,
-        })
+        });
+        unread.or_else(|| self.unseen.then(|| UNSEEN.to_owned()))
+    }
+
+    /// Says that marks of this one's kind were not looked at that are older than it. They
+    /// count unless what was found is as new as this one.
+    pub(super) fn look_no_further(&mut self, last: &MarkName) {
+        let found = match last.kind() {
+            MarkKind::Drilled | MarkKind::Failed => &self.drill,
+            MarkKind::Verified | MarkKind::Damaged => &self.reading,
+            MarkKind::Restored => return,
+        };
+        self.unseen |= found.as_ref().is_none_or(|found| found.name < *last);
     }
 
     /// Takes a mark that was wanted, if it can be believed, or not be read.

@@ -56,7 +56,9 @@ impl Findings {
         let threads = Limits::default().threads;
         let looks = run(&ground, &jobs, &buckets, threads, look, Ok)?;
         let geometry = ground.geometry;
-        ground.finish()?;
+        let index = looks.iter().find_map(Look::consistent_index);
+        let pages_used = ground.finish();
+        pages_used.map_err(|error| origin::told(error, &buckets, index))?;
         let mut findings = Self {
             geometry,
             buckets,
@@ -125,6 +127,12 @@ impl Findings {
 }
 
 impl Look {
+    fn consistent_index(&self) -> Option<&[u8]> {
+        let Self::Meta(pairs) = self else { return None };
+        let found = pairs.iter().find(|(key, _)| key == CONSISTENT_INDEX);
+        found.map(|(_, value)| value.as_slice())
+    }
+
     fn at(bucket: &[u8]) -> Self {
         match bucket {
             b"key" => Self::Rows { last: 0 },

@@ -14,7 +14,8 @@
 //! once it is whole (`inspect`), the other members' databases are cloned from
 //! it -> `edit` works out the few pages that change -> they are written to
 //! every database, with a log (`wal`) and a `.snap` (`snap`) for each member
-//! -> everything is synced -> `switch` renames it into place.
+//! -> everything is synced -> who looks on keeps what was bumped to
+//! ([`Watch::placing`]) -> `switch` renames it into place.
 //!
 //! # Invariants
 //!
@@ -71,6 +72,7 @@ pub use request::{BUMP_REVISIONS, Bump, Phase, Request, Restored, RestoredMember
 pub fn restore(source: &SnapshotFile, request: &Request) -> Result<Restored, RestoreError> {
     let watch = Watch {
         ended: &|_| {},
+        placing: &|_| {},
         stop: || false,
     };
     restore_watched(source, request, &watch)
@@ -80,6 +82,9 @@ pub fn restore(source: &SnapshotFile, request: &Request) -> Result<Restored, Res
 pub struct Watch<'a> {
     /// Hears of every phase that has ended.
     pub ended: &'a dyn Fn(Phase),
+    /// Hears what is about to come to its place, all of it written and safe: what has to be
+    /// kept whatever becomes of this process. The first folder appears once it returns.
+    pub placing: &'a dyn Fn(&Restored),
     /// Asked at every piece, from several threads: whether to take everything back. Once
     /// the first folder is in its place nobody asks any more.
     pub stop: fn() -> bool,
@@ -135,14 +140,17 @@ fn carry_out(
     let written_at = Instant::now();
     let mut restored = request.report(&staging, &chosen, &copied);
     drop(members);
-    watching.go_on()?;
-    staging.place(watch)?;
     restored.bumped_to = bumped_to;
     restored.database_bytes = patch.bytes();
+    watching.go_on()?;
+    (watching.placing)(&restored);
+    watching.go_on()?;
+    let heard_at = Instant::now();
+    staging.place(watch)?;
     restored.times = Times {
         copied: copied_at - started,
         written: written_at - copied_at,
-        placed: written_at.elapsed(),
+        placed: heard_at.elapsed(),
     };
     watch(Phase::Placed);
     Ok(restored)

@@ -277,7 +277,7 @@ fn clear_dead(root: &Path, wanted: &Path) -> Result<(), RestoreError> {
     lock_or_busy(&lock, wanted)?;
     switch::take_back(root)?;
     let logs = root.join(LOGS);
-    if let Ok(bytes) = fs::read(&logs) {
+    if let Some(bytes) = switch::read_if_there(&logs)? {
         let logs = switch::path_of(&bytes);
         // Nothing but a hidden folder of ours is ever removed.
         if is_hidden(&logs) {

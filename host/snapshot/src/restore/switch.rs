@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -54,7 +54,7 @@ pub(crate) fn carry_out(
 /// Takes back what was renamed, unless everything was.
 pub(crate) fn take_back(root: &Path) -> Result<(), RestoreError> {
     let path = root.join(SWITCH);
-    let Ok(bytes) = fs::read(&path) else {
+    let Some(bytes) = read_if_there(&path)? else {
         return Ok(());
     };
     let moves = moves_of(&bytes);
@@ -69,6 +69,15 @@ pub(crate) fn take_back(root: &Path) -> Result<(), RestoreError> {
         }
     }
     end(root)
+}
+
+/// The bytes of a small file; none only where it surely is not there.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, RestoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(RestoreError::io("read", path)(error)),
+    }
 }
 
 /// From here on nothing is renamed any more.

@@ -94,8 +94,21 @@ pub fn of_buckets(buckets: &[(&str, Pairs<'_>)]) -> Vec<u8> {
         .map(|(name, pairs)| (1, *name, pairs.as_slice()))
         .collect();
     let root = leaf(2, 4096, &entries);
-    let metas = [0, 1].map(|number| meta(number, 4096, 3)).concat();
+    let pages = 2 + root.len() / 4096;
+    let metas = [0, 1].map(|number| meta(number, 4096, pages)).concat();
     let body = [metas, root].concat();
+    let hash = Sha256::digest(&body);
+    [body, hash.to_vec()].concat()
+}
+
+/// A whole file of one bucket, in which there is another one, with a page each.
+pub fn nested_bucket(name: &str) -> Vec<u8> {
+    let tree = |page: u64| [page, 0].map(u64::to_le_bytes).concat();
+    let root = leaf(2, 4096, &[(1, name.as_bytes(), &tree(3))]);
+    let outer = leaf(3, 4096, &[(1, b"namespaces", &tree(4))]);
+    let inner = leaf(4, 4096, &[(0, b"a", b"b")]);
+    let metas = [0, 1].map(|number| meta(number, 4096, 5)).concat();
+    let body = [metas, root, outer, inner].concat();
     let hash = Sha256::digest(&body);
     [body, hash.to_vec()].concat()
 }

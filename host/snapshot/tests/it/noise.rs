@@ -29,6 +29,7 @@ fn is_of_rows(problem: &Problem) -> bool {
             | Problem::MetaValue { .. }
             | Problem::NotABucket { .. }
             | Problem::BucketMisplaced { .. }
+            | Problem::NotEtcd { .. }
     )
 }
 

@@ -1,9 +1,9 @@
 //! Sound bbolt files that are not etcd's, and etcd's own that hold no key.
 
 use drydock_snapshot::restore::{Bump, InitialCluster, preview, restore};
-use drydock_snapshot::{SnapshotFile, figures, hash_kv, status, verify};
+use drydock_snapshot::{SnapshotError, SnapshotFile, figures, hash_kv, status, verify};
 
-use crate::build::{Pairs, of_buckets};
+use crate::build::{Pairs, nested_bucket, of_buckets};
 use crate::restore::{THREE, bump, request};
 use crate::tools::Server;
 
@@ -32,6 +32,15 @@ fn foreign() -> Vec<(Vec<u8>, &'static str)> {
         (
             file(&[("alarm", &[]), ("key", &[]), ("meta", &[])]),
             "it has the buckets alarm, key and meta, and lacks a consistent_index in the bucket meta",
+        ),
+        // What no etcd writes is no damage of one.
+        (
+            file(&[("key", &[(b"a", b"b")])]),
+            "it has the bucket key, and lacks the bucket meta",
+        ),
+        (
+            file(&[("key", &[(b"a", b"b")]), ("meta", &[(b"c", b"d")])]),
+            "it has the buckets key and meta, and lacks a consistent_index in the bucket meta",
         ),
         // In another bucket it counts for nothing, nor with another length.
         (
@@ -73,6 +82,42 @@ fn what_is_not_etcds_has_no_figures_and_is_not_restored() {
         }
         let left = std::fs::read_dir(folder.path()).expect("it is there");
         assert_eq!(left.count(), 1, "nothing but the file");
+    }
+}
+
+/// Other programs keep buckets inside buckets, or hundreds of them: sound files, all the same.
+#[test]
+fn what_is_built_as_etcd_never_builds_is_not_called_damaged() {
+    let names: Vec<String> = (0..300).map(|number| format!("b{number:03}")).collect();
+    let many: Vec<(&str, Pairs<'_>)> = names.iter().map(|name| (&name[..], &[][..])).collect();
+    let cluster = InitialCluster::parse(THREE, "tok").expect("a cluster");
+    for (file, expected) in [
+        (
+            nested_bucket("v1"),
+            "this is a bbolt database but not etcd's: it has the bucket v1, and lacks the buckets key and meta",
+        ),
+        (
+            nested_bucket("key"),
+            "this is a bbolt database but not etcd's: it has the bucket key, and lacks the bucket meta",
+        ),
+        (
+            of_buckets(&many),
+            "the file has more than 256 top-level buckets, so no etcd wrote it",
+        ),
+    ] {
+        for error in [
+            verify(&file).map(|_| ()).unwrap_err(),
+            hash_kv(&file, None).map(|_| ()).unwrap_err(),
+        ] {
+            let SnapshotError::Damaged(problems) = &error else {
+                panic!("{error}");
+            };
+            assert!(problems.not_etcd().is_some(), "{error}");
+            assert_eq!(error.to_string(), expected);
+        }
+        let refused = preview(&file, &cluster, Bump::None, false).map(|_| ());
+        let refused = refused.expect_err("it is not etcd's");
+        assert!(refused.to_string().contains(expected), "{refused}");
     }
 }
 

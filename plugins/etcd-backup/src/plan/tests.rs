@@ -298,6 +298,40 @@ fn all_down_is_transient_and_lists_each() {
     assert_eq!(error.details.len(), 3);
 }
 
+/// Whoever answers, and a node that cannot ask, is never told as nobody there.
+#[test]
+fn what_was_refused_for_now_is_no_silence() {
+    for (code, why) in [
+        (
+            "refused",
+            "the member answers `etcdserver: too many requests`",
+        ),
+        ("no-leader", "the cluster has no leader"),
+        ("no-handles", "this node can open no more connections"),
+    ] {
+        let mut survey = Survey::default();
+        survey.add("a", Err(Error::transient(code, why)));
+        survey.add("b", Err(Error::transient("unreachable", "nobody there")));
+        let error = refused(&Config::default(), &survey);
+        assert_eq!(
+            (error.class, error.code.as_str()),
+            (ErrorClass::Transient, "refused")
+        );
+        assert!(
+            error
+                .message
+                .starts_with("none of the etcd endpoints can be used"),
+            "{}",
+            error.message
+        );
+        let finding = passed_over(&survey.silences[0]);
+        assert_eq!(
+            (finding.level, finding.code.as_str()),
+            (Level::Note, "endpoint-refused")
+        );
+    }
+}
+
 #[test]
 fn what_all_endpoints_share_is_said_once() {
     let mut survey = Survey::default();

@@ -395,3 +395,30 @@ fn other_file_systems_are_left_out_when_asked() {
     assert_eq!(take(&mut ledger, &mount), Step::LeaveFolder);
     assert_eq!(ledger.close().unwrap()[0].code, "other-file-system");
 }
+
+/// A key that was empty under its first name and has bytes under its second one: what is
+/// counted as its bytes is what is in the archive.
+#[test]
+fn a_file_that_was_written_to_is_no_other_name_of_what_it_was() {
+    let order = order(r#"{"folders":["/etc/k"],"required":["b"]}"#);
+    let mut ledger = Ledger::new(&order);
+    take(&mut ledger, &top());
+    let state = |path: &str, size: u64, version: u8| Item {
+        size,
+        names: 3,
+        identity: (1, 99),
+        version: vec![version],
+        ..item(path, ItemKind::File)
+    };
+    let first = state("a", 0, 1);
+    assert_eq!(ledger.entry(b"etc/k/a", &first).unwrap().kind, Kind::File);
+    take(&mut ledger, &first);
+    let later = state("b", 5, 2);
+    let entry = ledger.entry(b"etc/k/b", &later).unwrap();
+    assert_eq!((entry.kind, entry.size()), (Kind::File, 5));
+    take(&mut ledger, &later);
+    let last = state("c", 5, 2);
+    let entry = ledger.entry(b"etc/k/c", &last).unwrap();
+    assert_eq!(entry.kind, Kind::HardLink(b"etc/k/b"));
+    assert_eq!(ledger.close(), Ok(Vec::new()));
+}

@@ -254,3 +254,66 @@ fn a_certificate_has_to_be_valid_now_and_for_a_client() {
         assert_eq!(files_of(&other, &pair).told(), expected, "{purpose:?}");
     }
 }
+
+/// Beyond the time of every authority and certificate here.
+const LATER: UnixTime = UnixTime(4_000_000_000);
+
+#[test]
+fn one_authority_at_least_has_to_be_valid_now() {
+    let (authority, pair) = issued(Purpose::Client, Validity::Now);
+    let now = authority.pem();
+    // What stands in the file need not say of itself that it is an authority.
+    let of = |validity| {
+        authority
+            .issue("a", Purpose::Peer, validity)
+            .unwrap()
+            .certificate_pem
+    };
+    let (expired, not_yet) = (of(Validity::Expired), of(Validity::NotYet));
+    let mend = "renew it, and see that this node's clock is right";
+    let set = "set this node's clock, or issue it anew";
+    let none = "holds 2 authorities of which none is valid now; the newest ";
+    let table = [
+        (now.clone(), NOW, None),
+        (
+            expired.clone(),
+            NOW,
+            Some(format!("expired on 2021-01-01: {mend}")),
+        ),
+        (
+            not_yet.clone(),
+            NOW,
+            Some(format!("is not valid before 2089-01-01: {set}")),
+        ),
+        // An authority that says so, long after its time.
+        (
+            now.clone(),
+            LATER,
+            Some(format!("expired on 2090-01-01: {mend}")),
+        ),
+        (format!("{expired}{now}"), NOW, None),
+        (format!("{now}{expired}"), NOW, None),
+        (
+            format!("{now}{expired}"),
+            LATER,
+            Some(format!("{none}expired on 2090-01-01: {mend}")),
+        ),
+        (
+            format!("{not_yet}{expired}"),
+            NOW,
+            Some(format!("{none}is not valid before 2089-01-01: {set}")),
+        ),
+    ];
+    for (pem, at, expected) in table {
+        let told = judge_authorities_time(pem.as_bytes(), at).err();
+        let expected = expected.map(|why| Unsound {
+            part: Part::Authorities,
+            why,
+        });
+        assert_eq!(told, expected);
+    }
+    // A connection is made with them all the same.
+    let mut files = files_of(&authority, &pair);
+    files.ca = expired;
+    assert_eq!(files.told(), None);
+}

@@ -364,19 +364,35 @@ impl Folder {
         } else {
             Mode::empty()
         };
-        let fd = rustix::fs::openat2(&self.inner.fd, path.as_str(), flags, mode, RESOLVE)
-            .map_err(self.failed(act, path))?;
+        let opened = rustix::fs::openat2(&self.inner.fd, path.as_str(), flags, mode, RESOLVE);
+        let fd = match opened {
+            // A socket, or a FIFO that nobody reads; also a disk that is gone.
+            Err(Errno::NXIO) if self.is_no_file(path) => return Err(self.no_file(act, path)),
+            opened => opened.map_err(self.failed(act, path))?,
+        };
         let stat = rustix::fs::fstat(&fd).map_err(self.failed(act, path))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(File::from(fd)),
-            _ => Err(Fault::denied(
-                "not-a-file",
-                format!(
-                    "cannot {act} {}: it is not a plain file",
-                    self.shown(path.as_str())
-                ),
-            )),
+            _ => Err(self.no_file(act, path)),
         }
+    }
+
+    /// Whether something else than a plain file stands there for certain.
+    fn is_no_file(&self, path: Inside<'_>) -> bool {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat2(&self.inner.fd, path.as_str(), flags, Mode::empty(), RESOLVE);
+        let stat = fd.and_then(rustix::fs::fstat);
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile)
+    }
+
+    fn no_file(&self, act: &str, path: Inside<'_>) -> Fault {
+        Fault::denied(
+            "not-a-file",
+            format!(
+                "cannot {act} {}: it is not a plain file",
+                self.shown(path.as_str())
+            ),
+        )
     }
 
     fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<File, Fault> {
@@ -465,7 +481,16 @@ impl Folder {
             };
             match rustix::fs::unlinkat(&above, parent.name(), AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => {}
-                Err(Errno::NOTEMPTY | Errno::EXIST) => return Ok(()),
+                // What was to be removed is removed. A mount, or a folder in one that the
+                // daemon may not write, stays, empty as it is.
+                Err(
+                    Errno::NOTEMPTY
+                    | Errno::EXIST
+                    | Errno::BUSY
+                    | Errno::ACCESS
+                    | Errno::PERM
+                    | Errno::ROFS,
+                ) => return Ok(()),
                 Err(errno) => return Err(self.failed("remove the folder", parent)(errno)),
             }
         }

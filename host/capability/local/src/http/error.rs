@@ -104,7 +104,8 @@ impl HttpError {
             );
             return Self::new(HttpErrorKind::Certificate, fault);
         }
-        let fault = Fault::transient("unreachable", format!("{what} failed: {error}"));
+        let (class, code, mend) = read_tls(error);
+        let fault = Fault::new(class, code, format!("{what} failed: {error}{mend}"));
         Self::new(HttpErrorKind::Tls, fault)
     }
 }
@@ -116,6 +117,50 @@ impl From<Fault> for HttpError {
             _ => HttpErrorKind::BadRequest,
         };
         Self { kind, fault }
+    }
+}
+
+/// What of a handshake that failed is no use to try again, and what is: class, code, and
+/// how to mend it.
+fn read_tls(error: &rustls::Error) -> (ErrorClass, &'static str, &'static str) {
+    use rustls::AlertDescription as A;
+    use rustls::Error as E;
+    match error {
+        E::InvalidMessage(_) => (
+            ErrorClass::Permanent,
+            "tls-not-spoken",
+            ": the server there speaks no TLS, so correct the address, or write http://",
+        ),
+        E::NoCertificatesPresented => (
+            ErrorClass::Permanent,
+            "bad-certificate",
+            ": give the server its certificate",
+        ),
+        E::PeerIncompatible(_) | E::AlertReceived(A::ProtocolVersion | A::HandshakeFailure) => (
+            ErrorClass::Permanent,
+            "tls-not-common",
+            ": the server knows no TLS from version 1.2 on that this node speaks too",
+        ),
+        E::AlertReceived(
+            A::CertificateRequired
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateUnknown
+            | A::CertificateExpired
+            | A::CertificateRevoked
+            | A::UnknownCA
+            | A::AccessDenied,
+        ) => (
+            ErrorClass::Denied,
+            "tls-client-refused",
+            ": the server wants a client certificate, and plugins have none to show",
+        ),
+        E::AlertReceived(A::UnrecognisedName) => (
+            ErrorClass::Permanent,
+            "tls-wrong-name",
+            ": the server there does not know itself by this name, so correct the address",
+        ),
+        _ => (ErrorClass::Transient, "unreachable", ""),
     }
 }
 
@@ -164,5 +209,64 @@ fn causes(error: &reqwest::Error) -> String {
     match causes.is_empty() {
         true => "the connection broke".to_owned(),
         false => causes.join(": "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
+
+    use super::*;
+
+    /// What the next try would meet again is not tried again.
+    #[test]
+    fn a_handshake_that_fails_for_good_is_told_so() {
+        use rustls::Error as E;
+        let alert = |alert| E::AlertReceived(alert);
+        for (error, class, code) in [
+            (
+                E::InvalidMessage(InvalidMessage::InvalidContentType),
+                ErrorClass::Permanent,
+                "tls-not-spoken",
+            ),
+            (
+                E::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon),
+                ErrorClass::Permanent,
+                "tls-not-common",
+            ),
+            (
+                alert(AlertDescription::HandshakeFailure),
+                ErrorClass::Permanent,
+                "tls-not-common",
+            ),
+            (
+                alert(AlertDescription::CertificateRequired),
+                ErrorClass::Denied,
+                "tls-client-refused",
+            ),
+            (
+                alert(AlertDescription::UnrecognisedName),
+                ErrorClass::Permanent,
+                "tls-wrong-name",
+            ),
+            (
+                alert(AlertDescription::InternalError),
+                ErrorClass::Transient,
+                "unreachable",
+            ),
+            (
+                E::HandshakeNotComplete,
+                ErrorClass::Transient,
+                "unreachable",
+            ),
+        ] {
+            let told = HttpError::of_tls(&error, "GET https://a.example:443");
+            assert_eq!(told.kind, HttpErrorKind::Tls);
+            assert_eq!(
+                (told.fault.class, told.fault.code.as_str()),
+                (class, code),
+                "{error}"
+            );
+        }
     }
 }

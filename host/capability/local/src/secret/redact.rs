@@ -1,4 +1,7 @@
 //! Takes secrets out of text that is about to be kept or shown.
+//!
+//! A secret is looked for as it is, in hex and in base64; and each of these in whatever way
+//! a URL, a form, JSON, XML or a program's debug output writes single characters.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -57,12 +60,12 @@ impl Redactor {
         let mark: Arc<str> = Arc::from(format!("[redacted secret {name}]"));
         let mut pieces = self.pieces.write().unwrap_or_else(PoisonError::into_inner);
         let spellings = spellings(value).into_iter();
-        for Spelling { bytes, shared } in spellings.filter(|s| s.bytes.len() >= PIECE_BYTES_MIN) {
-            if !pieces.iter().any(|piece| piece.bytes == bytes) {
+        for spelling in spellings.filter(|s| s.bytes.len() >= PIECE_BYTES_MIN) {
+            if !pieces.iter().any(|piece| piece.bytes == spelling.bytes) {
                 pieces.push(Piece {
-                    bytes,
+                    bytes: spelling.bytes,
                     mark: Arc::clone(&mark),
-                    shared,
+                    shared: spelling.shared,
                 });
             }
         }
@@ -114,24 +117,19 @@ fn spellings(value: &[u8]) -> Vec<Spelling> {
     // A text is kept line by line.
     let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let lines = lines.filter(|line| !line.starts_with(PEM_FRAME));
-    let plain = std::iter::once(value).chain(lines).map(<[u8]>::to_vec);
     // What is put into a header or a form is the value without the end of its line.
     let trimmed = value.trim_ascii();
-    let mut written = vec![
-        hex::encode(trimmed).into_bytes(),
-        hex::encode_upper(trimmed).into_bytes(),
-        quoted(trimmed, b"\"\\"),
-        quoted(trimmed, b"\"\\/"),
-    ];
-    for digits in [b"0123456789ABCDEF", b"0123456789abcdef"] {
-        written.push(percent_encoded(trimmed, digits, false));
-        written.push(percent_encoded(trimmed, digits, true));
-    }
+    let plain = [value, trimmed]
+        .into_iter()
+        .chain(lines)
+        .map(<[u8]>::to_vec);
+    let hex = [hex::encode(trimmed), hex::encode_upper(trimmed)];
+    let hex = hex.into_iter().map(String::into_bytes);
     let whole = |bytes: Vec<u8>| Spelling {
         bytes: Zeroizing::new(bytes),
         shared: Shared::default(),
     };
-    let mut all: Vec<_> = plain.chain(written).map(whole).collect();
+    let mut all: Vec<_> = plain.chain(hex).map(whole).collect();
     for text in [value, trimmed] {
         for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
             all.extend((0..GROUP_BYTES).map(|place| in_base64(text, place, &engine)));
@@ -162,50 +160,157 @@ fn is_of_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
 }
 
-/// As in a URL: all but unreserved characters (RFC 3986, section 2.3) as `%` and two hex
-/// digits; in a form a space is `+`.
-fn percent_encoded(value: &[u8], digits: &[u8; 16], form: bool) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(value.len() * 3);
-    for byte in value {
-        match byte {
-            b' ' if form => encoded.push(b'+'),
-            byte if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) => encoded.push(*byte),
-            byte => {
-                let digit = |nibble: u8| digits[usize::from(nibble)];
-                encoded.extend([b'%', digit(byte >> 4), digit(byte & 15)]);
-            }
-        }
-    }
-    encoded
-}
-
-/// As in a string of JSON, and in most programs' messages: a backslash before what is in
-/// `escaped`, and letters for control characters.
-fn quoted(value: &[u8], escaped: &[u8]) -> Vec<u8> {
-    let mut quoted = Vec::with_capacity(value.len());
-    for byte in value {
-        match byte {
-            b'\n' => quoted.extend(b"\\n"),
-            b'\r' => quoted.extend(b"\\r"),
-            b'\t' => quoted.extend(b"\\t"),
-            byte if escaped.contains(byte) => quoted.extend([b'\\', *byte]),
-            byte => quoted.push(*byte),
-        }
-    }
-    quoted
-}
-
 /// The piece that `rest` begins with, or of which it is a beginning that was cut off.
 fn found_at<'p>(pieces: &'p [Piece], rest: &[u8]) -> Option<(&'p Piece, usize)> {
-    let whole = pieces.iter().find(|piece| rest.starts_with(&piece.bytes));
-    if let Some(piece) = whole {
-        return Some((piece, piece.bytes.len()));
+    let of = |piece: &'p Piece| Some((piece, piece.length_in(rest)?));
+    if let Some(whole) = pieces.iter().find_map(of) {
+        return Some(whole);
     }
     if rest.len() < TAIL_BYTES_MIN || rest.starts_with(PEM_FRAME) {
         return None;
     }
-    let cut = pieces.iter().find(|piece| piece.bytes.starts_with(rest));
+    let cut = pieces.iter().find(|piece| piece.was_cut_to(rest));
     cut.map(|piece| (piece, rest.len()))
+}
+
+impl Piece {
+    /// Bytes of `text` that are this piece, if it begins with it.
+    fn length_in(&self, text: &[u8]) -> Option<usize> {
+        if text.starts_with(&self.bytes) {
+            return Some(self.bytes.len());
+        }
+        let (read, length) = self.read(text);
+        (read == self.bytes.len()).then_some(length)
+    }
+
+    /// Whether all of `text` is a beginning of this piece.
+    fn was_cut_to(&self, text: &[u8]) -> bool {
+        self.bytes.starts_with(text) || self.read(text).1 == text.len()
+    }
+
+    /// Reads as much of the piece as `text` begins with, whatever is escaped in it: bytes of
+    /// the piece, and of the text.
+    fn read(&self, text: &[u8]) -> (usize, usize) {
+        let (mut read, mut length) = (0, 0);
+        while let (Some(wanted), Some(next)) = (self.bytes.get(read..), text.get(length..)) {
+            let (Some(byte), Some(literal)) = (wanted.first(), next.first()) else {
+                break;
+            };
+            match unescaped(next) {
+                Some(unit) if wanted.starts_with(unit.bytes()) => {
+                    read += unit.count;
+                    length += unit.length;
+                }
+                _ if byte == literal => {
+                    read += 1;
+                    length += 1;
+                }
+                _ => break,
+            }
+        }
+        (read, length)
+    }
+}
+
+/// Bytes that stand for others in a text.
+struct Unit {
+    held: [u8; 4],
+    count: usize,
+    /// Bytes of the text.
+    length: usize,
+}
+
+impl Unit {
+    fn byte(byte: u8, length: usize) -> Self {
+        Self {
+            held: [byte, 0, 0, 0],
+            count: 1,
+            length,
+        }
+    }
+
+    fn character(code: u32, length: usize) -> Option<Self> {
+        let mut held = [0; 4];
+        let count = char::from_u32(code)?.encode_utf8(&mut held).len();
+        Some(Self {
+            held,
+            count,
+            length,
+        })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.held[..self.count]
+    }
+}
+
+/// How XML writes what it would take for its own.
+const ENTITIES: [(&[u8], u8); 7] = [
+    (b"&amp;", b'&'),
+    (b"&lt;", b'<'),
+    (b"&gt;", b'>'),
+    (b"&quot;", b'"'),
+    (b"&apos;", b'\''),
+    (b"&#34;", b'"'),
+    (b"&#39;", b'\''),
+];
+
+/// What an escape at the beginning of `text` stands for: `%2F` and `+` of URLs and forms
+/// (RFC 3986, section 2.1), those of JSON (RFC 8259, section 7), of XML, and `\x2f` and
+/// `\u{2f}` of debug output.
+fn unescaped(text: &[u8]) -> Option<Unit> {
+    match text {
+        [b'%', high, low, ..] => Some(Unit::byte(byte_of(&[*high, *low])?, 3)),
+        [b'+', ..] => Some(Unit::byte(b' ', 1)),
+        [b'&', ..] => {
+            let found = ENTITIES.iter().find(|(name, _)| text.starts_with(name));
+            found.map(|(name, byte)| Unit::byte(*byte, name.len()))
+        }
+        [b'\\', b'x', high, low, ..] => Some(Unit::byte(byte_of(&[*high, *low])?, 4)),
+        [b'\\', b'u', b'{', digits @ ..] => {
+            let end = digits.iter().position(|byte| *byte == b'}')?;
+            Unit::character(number_of(&digits[..end])?, end + 4)
+        }
+        [b'\\', b'u', digits @ ..] => of_json(digits),
+        [b'\\', letter, ..] => Some(Unit::byte(
+            match letter {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'b' => 8,
+                b'f' => 12,
+                b'0' => 0,
+                other if other.is_ascii_punctuation() => *other,
+                _ => return None,
+            },
+            2,
+        )),
+        _ => None,
+    }
+}
+
+/// The character behind a `\u`: four digits, or two times four for what lies beyond.
+fn of_json(digits: &[u8]) -> Option<Unit> {
+    let first = number_of(digits.get(..4)?)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return Unit::character(first, 6);
+    }
+    let second = digits.get(4..)?.strip_prefix(b"\\u")?;
+    let second = number_of(second.get(..4)?)?;
+    let low = second.checked_sub(0xdc00)?;
+    Unit::character(0x10000 + ((first - 0xd800) << 10) + low, 12)
+}
+
+fn byte_of(digits: &[u8]) -> Option<u8> {
+    u8::try_from(number_of(digits)?).ok()
+}
+
+/// Of at most six hex digits.
+fn number_of(digits: &[u8]) -> Option<u32> {
+    let digits = Some(digits).filter(|digits| (1..=6).contains(&digits.len()))?;
+    digits.iter().try_fold(0, |sum: u32, digit| {
+        Some(sum * 16 + char::from(*digit).to_digit(16)?)
+    })
 }
 
 /// Never the bytes.
@@ -279,9 +384,49 @@ mod tests {
             "p%22w+%2F%5C%C3%A4%3F",
             "p\\\"w /\\\\\u{e4}?",
             "p\\\"w \\/\\\\\u{e4}?",
+            // Each program escapes what it likes.
+            "p%22w%20/%5c%C3%a4?",
+            "%70%22%77+%2F%5C%c3%A4%3f",
+            "p\\u0022w\\u0020\\/\\u005C\\u00e4?",
+            "p\\\"w /\\\\\\u{e4}?",
+            "p\\\"w /\\\\\\xc3\\xa4?",
+            "p&quot;w /\\\u{e4}?",
+            "p&#34;w /\\\u{e4}?",
         ] {
             goes(&redactor, written, mark);
         }
+        for other in [
+            "p%22w%20%2F%5C%C3%A4",
+            "p%2",
+            "\\u",
+            "\\u{",
+            "\\ud83d\\u0041",
+            "%zz",
+            "&",
+        ] {
+            assert_eq!(redactor.text(&format!("{other} x")), format!("{other} x"));
+        }
+    }
+
+    #[test]
+    fn characters_beyond_and_beginnings_go_in_every_spelling() {
+        let redactor = redactor("\u{1f511}<key>&more");
+        for written in [
+            "\\ud83d\\udd11\\u003ckey\\u003e\\u0026more",
+            "\\u{1f511}<key>&more",
+            "%F0%9F%94%91%3Ckey%3E%26more",
+            "\u{1f511}&lt;key&gt;&amp;more",
+        ] {
+            goes(&redactor, written, "[redacted secret k]");
+        }
+        // Base64 of it, as a query has it.
+        let redactor = self::redactor("\u{fb}\u{ff}~~~???>>>");
+        goes(&redactor, "w7vDv35%2Bfj8%2FPz4%2BPg", "[redacted secret k]");
+        let redactor = self::redactor("\u{1f511}<key>&more");
+        assert_eq!(
+            redactor.text("x %F0%9F%94%91%3Cke"),
+            "x [redacted secret k]"
+        );
     }
 
     #[test]

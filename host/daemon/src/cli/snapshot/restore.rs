@@ -2,14 +2,16 @@
 //! started on.
 //!
 //! In order: the flags; the snapshot; what is known of the cluster's revisions
-//! ([`memory`]); the folders; what was bumped to is remembered; and what to do now
-//! ([`told`]). A restore of one member alone gets token and bump by its flags, since every
+//! ([`memory`]); the folders, hidden; what is bumped to is remembered; the folders come to
+//! their places; and what to do now ([`told`]). A crash at any moment leaves no folder whose
+//! bump was forgotten; one that was remembered for nothing costs revisions, of which there
+//! are enough. A restore of one member alone gets token and bump by its flags, since every
 //! machine has to take the same.
 
 mod memory;
 mod told;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
 
 use drydock_snapshot::SnapshotFile;
@@ -44,8 +46,7 @@ pub fn restore(global: &Global, args: &RestoreArgs) -> Outcome {
     {
         *last_known_revision = memory.newest;
     }
-    let restored = carry_out(&file, &request)?;
-    let remembered = memory.remember(&restored);
+    let (restored, remembered) = carry_out(&file, &request, &memory)?;
     told::print(global.output, &request, &restored, &remembered)?;
     if is_drawn {
         print::note(&format!(
@@ -108,8 +109,12 @@ fn end(args: &RestoreArgs, memory: &Memory, restored: &Restored, kept: &Remember
 }
 
 /// Restores, takes everything back at an interrupt, and dies on the way if a test wants
-/// that.
-fn carry_out(file: &SnapshotFile, request: &Request) -> Result<Restored, Failure> {
+/// that. What is bumped to is remembered before the first folder appears.
+fn carry_out(
+    file: &SnapshotFile,
+    request: &Request,
+    memory: &Memory,
+) -> Result<(Restored, Remembered), Failure> {
     let _interrupts = Interrupts::heed(Exit::Failed)?;
     let kill = Kill::from_environment();
     let phases = Cell::new(0);
@@ -119,11 +124,30 @@ fn carry_out(file: &SnapshotFile, request: &Request) -> Result<Restored, Failure
             kill.after_phase(phases.get());
         }
     };
+    let kept = OnceCell::new();
+    let placing = |restored: &Restored| {
+        kept.get_or_init(|| (memory.remember(restored), restored.bumped_to));
+    };
     let watch = Watch {
         ended: &ended,
+        placing: &placing,
         stop: interrupt::asked,
     };
-    restore_watched(file, request, &watch).map_err(|error| refused(file, error))
+    let restored = restore_watched(file, request, &watch);
+    let kept = kept.into_inner();
+    match restored {
+        Ok(restored) => Ok((restored, kept.map(|(kept, _)| kept).unwrap_or_default())),
+        Err(error) => {
+            if let Some((kept, Some(bumped_to))) = kept
+                && (kept.by_mark || kept.in_journal)
+            {
+                print::note(&format!(
+                    "That a restore bumped to {bumped_to} is remembered although this one did not end: the next one counts from there."
+                ));
+            }
+            Err(refused(file, error))
+        }
+    }
 }
 
 fn refused(file: &SnapshotFile, error: RestoreError) -> Failure {

@@ -5,7 +5,7 @@
 //! without a name in the node's state folder, so that it is gone when the process is.
 
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -71,6 +71,14 @@ fn open_file(path: &Path) -> Result<Opened, Failure> {
     if path.is_dir() {
         return Err(Failure::usage(anyhow::anyhow!(
             "{} is a folder: name a snapshot file, or a recovery point",
+            path.display()
+        )));
+    }
+    // Opening a FIFO waits for whoever writes into it, and none of these can be read twice.
+    let kind = fs::metadata(path).map(|found| found.file_type());
+    if kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket() || kind.is_char_device()) {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "{} is no file: write what comes out of it into one, and name that",
             path.display()
         )));
     }

@@ -30,6 +30,9 @@ impl Keeper {
                 _ => {}
             }
         }
+        if self.may_ask_journal() {
+            self.show_past().await;
+        }
         if let Phase::Draining(until) = self.phase
             && until <= Instant::now()
         {

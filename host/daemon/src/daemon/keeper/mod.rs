@@ -74,6 +74,9 @@ pub struct Keeper {
     chores: VecDeque<Chore>,
     /// Chores and decisions that the journal did not take are tried again then.
     journal_again: Option<Instant>,
+    /// Schedules in force whose past the journal has not told yet, and when it is asked again.
+    unshown: BTreeSet<ScheduleName>,
+    past_again: Option<Instant>,
     last_beat: (UnixTime, Instant),
     clock_is_known: bool,
     last_watchdog: Option<Instant>,
@@ -139,6 +142,8 @@ impl Keeper {
             attended: BTreeMap::new(),
             chores: VecDeque::new(),
             journal_again: None,
+            unshown: BTreeSet::new(),
+            past_again: None,
             last_beat: (SystemClock.now(), Instant::now()),
             clock_is_known: false,
             last_watchdog: None,

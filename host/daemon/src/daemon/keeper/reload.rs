@@ -1,10 +1,11 @@
 //! New documents, and those that were refused.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use drydock_core::{ScheduleName, UnixTime};
 
-use super::chores::Chore;
+use super::chores::{Chore, JOURNAL_WAIT};
 use super::{Keeper, News, Renewed, notify, past};
 use crate::daemon::agenda;
 use crate::daemon::checks::{Check, CheckState};
@@ -83,8 +84,10 @@ impl Keeper {
         let unchecked = names.iter().map(|name| (name.clone(), waits.clone()));
         self.health.unchecked = unchecked.collect();
         self.take_over(*renewed);
-        self.show_past(added.iter().map(|name| (*name).to_owned()).collect())
-            .await;
+        self.unshown.retain(|name| names.contains(name));
+        self.unshown.extend(names.difference(&before).cloned());
+        self.past_again = None;
+        self.show_past().await;
         None
     }
 
@@ -144,21 +147,37 @@ impl Keeper {
             .extend(why.map(|why| (schedule, why)));
     }
 
-    /// Shows the past of schedules that have just come into force.
-    async fn show_past(&mut self, added: Vec<String>) {
+    /// Shows the past of schedules that came into force. Until the journal tells it, nobody
+    /// may take it for a good one: it is asked again, which holds nothing else up.
+    pub(super) async fn show_past(&mut self) {
+        let is_early = self.past_again.is_some_and(|again| again > Instant::now());
+        if self.unshown.is_empty() || is_early {
+            return;
+        }
+        let names = self.unshown.clone();
         let past = self
             .journal(move |journal| {
                 let occurrences = journal.last_occurrences()?;
-                let of = |name: String| {
-                    let schedule = ScheduleName::new(name);
+                let of = |schedule: ScheduleName| {
                     let good = past::last_good(journal, &schedule);
                     let end = past::last_end(journal, &occurrences, &schedule)?;
                     Ok((schedule, good, end))
                 };
-                added.into_iter().map(of).collect::<Result<Vec<_>, _>>()
+                names.into_iter().map(of).collect::<Result<Vec<_>, _>>()
             })
             .await;
-        for (schedule, good, end) in past.into_iter().flatten() {
+        let Some(past) = past else {
+            self.past_again = Some(Instant::now() + JOURNAL_WAIT);
+            // What else waits for the journal need not wait because of this.
+            self.journal_again = None;
+            for name in &self.unshown {
+                let end = self.health.last_ends.entry(name.clone());
+                end.or_insert_with(|| past::UNTOLD.to_owned());
+            }
+            return;
+        };
+        self.unshown.clear();
+        for (schedule, good, end) in past {
             good.iter().for_each(|view| self.metrics.left(view));
             self.last_ended(&schedule, end);
         }

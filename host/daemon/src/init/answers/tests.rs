@@ -32,6 +32,7 @@ fn kubeadm() -> Survey {
         from: "somewhere".to_owned(),
     };
     Survey {
+        unread: Vec::new(),
         node: Some(found("cp-1")),
         credentials: Some(Found {
             value: Credentials {

@@ -5,10 +5,11 @@
 //! service accounts, what goes with them, tokens, and the configuration by which Secrets are
 //! encrypted in etcd. Certificates that an authority issues anew are not.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::{Found, read};
+use super::{Found, Look, is_absence, read};
+use crate::exit::reason;
 
 /// Where a distribution keeps what a control plane cannot be rebuilt without: certificates
 /// and their keys, tokens, static manifests, the configuration by which Secrets are
@@ -112,66 +113,136 @@ const API_SERVER: &str = "etc/kubernetes/manifests/kube-apiserver.yaml";
 const ENCRYPTION_FLAG: &str = "--encryption-provider-config=";
 
 /// Where a node keeps what a control plane cannot be rebuilt without.
-pub(super) fn folders(root: &Path) -> Option<Found<Vec<String>>> {
-    let is_there = |place: &&FilePlace| root.join(place.mark).is_dir();
-    let place = FILE_PLACES.iter().find(is_there)?;
+pub(super) fn folders(root: &Path, look: &mut Look<'_>) -> Option<Found<Vec<String>>> {
+    let mut places = FILE_PLACES.iter();
+    let place = places.find(|place| look.has_folder(&root.join(place.mark)))?;
     let paths = place.folders.iter().map(|folder| root.join(folder));
-    let there = paths.filter(|path| path.is_dir());
+    let there = paths.filter(|path| look.has_folder(path));
     Some(Found {
         value: there.map(|path| path.display().to_string()).collect(),
         from: format!("where {} keeps them", place.distribution),
     })
 }
 
-/// What of these folders is to be left out.
+/// What of these folders is to be left out: what cannot be looked at may be etcd's too.
 pub fn to_exclude(root: &Path, folders: &[PathBuf]) -> Vec<PathBuf> {
+    let is_there = |data: &Path| match fs::metadata(data) {
+        Ok(found) => found.is_dir(),
+        Err(error) => !is_absence(&error),
+    };
     let data = DATA.iter().map(|data| root.join(data));
-    data.filter(|data| data.is_dir() && folders.iter().any(|folder| data.starts_with(folder)))
+    data.filter(|data| is_there(data) && folders.iter().any(|folder| data.starts_with(folder)))
         .collect()
 }
 
 /// The files in these folders without whose bytes a backup would be none, as far as they are
 /// there: plain files with something in them, or links to such that stay in the folders.
 pub fn required(root: &Path, node: &str, folders: &[PathBuf]) -> Vec<PathBuf> {
-    let known = SETS.iter().flat_map(|(folder, names)| {
-        let below = |name: &&str| root.join(folder).join(name.replace("{node}", node));
-        names.iter().map(below).collect::<Vec<_>>()
-    });
-    let mut found: Vec<PathBuf> = known
-        .chain(encryption(root))
-        .filter(|path| is_kept(path, folders))
+    let mut found: Vec<PathBuf> = known(root, node)
+        .into_iter()
+        .chain(encryption(root).ok().flatten())
+        .filter(|path| matches!(is_kept(path, folders), Ok(true)))
         .collect();
     found.sort();
     found.dedup();
     found
 }
 
-/// The configuration by which the API server encrypts Secrets.
-fn encryption(root: &Path) -> Option<PathBuf> {
-    let manifest = read(&root.join(API_SERVER))?;
-    let (_, rest) = manifest.split_once(ENCRYPTION_FLAG)?;
+/// What may belong to them as well and could not be looked at, a sentence each.
+pub fn doubtful(root: &Path, node: &str, folders: &[PathBuf]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let encryption = encryption(root).unwrap_or_else(|error| {
+        let manifest = root.join(API_SERVER);
+        if is_within(&manifest, folders) {
+            sentences.push(format!(
+                "{} cannot be read ({}), so that nobody knows whether Secrets are encrypted in etcd, and by which file: run init as a user who may read it, or name that file under `required:` of the schedule",
+                manifest.display(),
+                reason(&error)
+            ));
+        }
+        None
+    });
+    let mut doubtful: Vec<_> = known(root, node)
+        .into_iter()
+        .chain(encryption)
+        .filter_map(|path| {
+            let error = is_kept(&path, folders).err()?;
+            Some((path, reason(&error)))
+        })
+        .collect();
+    doubtful.sort();
+    doubtful.dedup();
+    let told = doubtful.into_iter().map(|(path, why)| {
+        format!(
+            "{} cannot be looked at ({why}), so that a backup without it would count as whole: run init as a user who may read it, or name it under `required:` of the schedule",
+            path.display()
+        )
+    });
+    sentences.extend(told);
+    sentences
+}
+
+/// Where all of them would lie, whether they are there or not.
+fn known(root: &Path, node: &str) -> Vec<PathBuf> {
+    let below = |(folder, names): (&str, &[&str])| {
+        let folder = root.join(folder);
+        let names = names.iter();
+        let path = |name: &&str| folder.join(name.replace("{node}", node));
+        names.map(path).collect::<Vec<_>>()
+    };
+    SETS.into_iter().flat_map(below).collect()
+}
+
+/// The configuration by which the API server encrypts Secrets, if there is one.
+fn encryption(root: &Path) -> io::Result<Option<PathBuf>> {
+    let manifest = match read(&root.join(API_SERVER)) {
+        Err(error) if is_absence(&error) => return Ok(None),
+        read => read?,
+    };
+    let Some((_, rest)) = manifest.split_once(ENCRYPTION_FLAG) else {
+        return Ok(None);
+    };
     let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
     let path = rest[..end.unwrap_or(rest.len())].trim_start_matches('/');
-    Some(root.join(path))
+    Ok(Some(root.join(path)))
+}
+
+fn is_within(path: &Path, folders: &[PathBuf]) -> bool {
+    folders.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Whether an archive of the folders has this file's bytes. What a pattern would read as
 /// something else cannot be named.
-fn is_kept(path: &Path, folders: &[PathBuf]) -> bool {
-    let within = |path: &Path| folders.iter().any(|folder| path.starts_with(folder));
-    let inside = |real: &Path| {
-        let real_folders = folders
-            .iter()
-            .filter_map(|folder| fs::canonicalize(folder).ok());
-        real_folders
-            .into_iter()
-            .any(|folder| real.starts_with(folder))
-    };
-    let has_bytes = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0);
+///
+/// # Errors
+/// When the file may be there and cannot be looked at.
+fn is_kept(path: &Path, folders: &[PathBuf]) -> io::Result<bool> {
     let plain = path
         .to_str()
         .is_some_and(|text| !text.contains(['*', '?', '[', ']']));
-    plain && has_bytes && within(path) && fs::canonicalize(path).is_ok_and(|real| inside(&real))
+    if !plain || !is_within(path, folders) {
+        return Ok(false);
+    }
+    let looked = fs::metadata(path).and_then(|found| {
+        let has_bytes = found.is_file() && found.len() > 0;
+        Ok(has_bytes && is_inside(&fs::canonicalize(path)?, folders)?)
+    });
+    match looked {
+        Err(error) if is_absence(&error) => Ok(false),
+        looked => looked,
+    }
+}
+
+/// Whether a path without links lies in one of the folders, wherever these lead.
+fn is_inside(real: &Path, folders: &[PathBuf]) -> io::Result<bool> {
+    for folder in folders {
+        match fs::canonicalize(folder) {
+            Ok(folder) if real.starts_with(&folder) => return Ok(true),
+            Err(error) if !is_absence(&error) => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -132,3 +132,36 @@ fn a_host_name_becomes_a_name_that_documents_take() {
         );
     }
 }
+
+#[test]
+fn what_cannot_be_looked_at_is_told_and_not_taken_for_absent() {
+    let spoilt = |name: &str| {
+        let mut files = KUBEADM.to_vec();
+        files.push(("etc/hostname", "m0"));
+        let root = root(&files);
+        let path = root.path().join(name);
+        let _absent = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // Not even root looks behind a link to itself.
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        (Survey::of(root.path()), path)
+    };
+    let rows = [
+        ("etc/hostname", Topic::Node, "--node"),
+        (KUBEADM[2].0, Topic::Credentials, "--ca, --cert and --key"),
+        (MANIFESTS[0], Topic::Endpoints, "--endpoint"),
+        ("system", Topic::Folders, "--files, or --no-files"),
+    ];
+    for (name, topic, flags) in rows {
+        let (survey, path) = spoilt(name);
+        let unread = survey.unread.iter().find(|unread| unread.topic == topic);
+        let told = unread.unwrap().sentence();
+        assert!(told.starts_with(&path.display().to_string()), "{told}");
+        assert!(told.ends_with(&format!("or give {flags}")), "{told}");
+        assert!(!told.contains("os error"), "{told}");
+    }
+    // What is elsewhere is found all the same.
+    let (survey, _) = spoilt("etc/hostname");
+    assert!(survey.credentials.is_some());
+    assert_eq!(Survey::of(root(&KUBEADM).path()).unread, []);
+}

@@ -111,6 +111,13 @@ fn pem(label: &str, body: &str) -> String {
     format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
 }
 
+/// A certificate whose time is over.
+fn expired() -> String {
+    let authority = Authority::new("old").unwrap();
+    let issued = authority.issue("old", Purpose::Peer, Validity::Expired);
+    issued.unwrap().certificate_pem
+}
+
 /// They begin like what they should be, and nobody could use them.
 #[test]
 fn certificates_and_keys_that_only_look_like_some() {
@@ -157,6 +164,23 @@ fn certificates_and_keys_that_only_look_like_some() {
     }
     let case = with_certificate("key-encrypted-in-the-old-way");
     check(&case, "client.key", &|_| pem("RSA PRIVATE KEY", legacy));
+}
+
+/// A run goes on while the members' own certificates are good; whoever looks ahead is told.
+#[test]
+fn authorities_whose_time_is_over() {
+    for (name, text) in [
+        ("ca-expired", expired()),
+        ("ca-all-expired", expired() + &expired()),
+    ] {
+        let case = with_certificate(name);
+        case.put("ca.crt", text);
+        cluster(
+            &case,
+            &["ca: {valueFrom: {file: ../ca.crt}}", CERTIFICATE, KEY],
+        );
+        case.refused(64, &CHECK);
+    }
 }
 
 /// The certificate is right, the key is another one's.

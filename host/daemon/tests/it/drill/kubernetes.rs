@@ -55,7 +55,7 @@ fn node(with_archive: bool) -> Node {
 }
 
 /// The same of an API server with these arguments.
-fn node_of(with_archive: bool, encryption: Option<&str>, arguments: &[&str]) -> Node {
+pub fn node_of(with_archive: bool, encryption: Option<&str>, arguments: &[&str]) -> Node {
     let cluster = runtime().block_on(async {
         let cluster = Cluster::start(EtcdOptions::default()).await.unwrap();
         let server = ApiServer::start(&cluster, encryption, arguments)

@@ -2,7 +2,7 @@
 
 mod data;
 pub mod kit;
-mod kubernetes;
+pub mod kubernetes;
 mod machine;
 mod nothing;
 mod page;

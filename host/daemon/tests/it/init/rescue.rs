@@ -78,6 +78,7 @@ fn a_machine_that_only_restores_is_made_without_keys_and_etcd() {
     world.run().0.ok();
     let listed = node.drydock(&["recovery-point", "list"]).ok();
     assert!(!listed.stdout.contains("Refused"), "{}", listed.stdout);
+    checks_by_reading_alone(&node, &world);
     let etcd = ["--endpoint", "http://127.0.0.1:1", "--sealing-key-out", "k"];
     let clash = answer(&mut node.init(&[&flags[..], &etcd].concat())).code(64);
     let missing = ["--restore-only", "--target-folder", "/no/such"];
@@ -111,4 +112,32 @@ fn a_machine_that_only_restores_is_made_without_keys_and_etcd() {
         .replace(&folder, "<target>")
         .replace(&node.scratch.path().display().to_string(), "<node>");
     assert_golden("restore-only.txt", &text);
+}
+
+/// A machine that may only read says what reading shows, and that it did not write.
+fn checks_by_reading_alone(node: &Node, world: &World) {
+    let before = files_under(&world.folder());
+    let found = |arguments: &[&str], code| {
+        let words = ["target", "check", "local", "--output", "json"];
+        let answer = node.drydock(&[&words[..], arguments].concat()).code(code);
+        let found: Vec<serde_json::Value> = serde_json::from_str(&answer.stdout).unwrap();
+        let text = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_owned();
+        let found = found
+            .iter()
+            .map(|one| ["level", "code", "message"].map(|key| text(one, key)));
+        found.collect::<Vec<_>>()
+    };
+    let looked = found(&[], 0);
+    assert_eq!(looked[0][1], "target-id", "{looked:?}");
+    let told = "local can only be read from here, and writing was not tried";
+    assert_eq!(looked[1], ["note", "target-to-read", told]);
+    let probed = found(&["--probe"], 2);
+    assert_eq!(probed[1][..2], ["warning", "probe-not-tried"]);
+    let why = &probed[1][2];
+    assert!(why.starts_with(&format!("{told}: ")), "{why}");
+    assert!(
+        why.contains("asks for files.write, which no grant allows"),
+        "{why}"
+    );
+    assert_eq!(files_under(&world.folder()), before);
 }

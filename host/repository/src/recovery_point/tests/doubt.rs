@@ -204,3 +204,55 @@ async fn an_object_that_is_gone_or_cut_right_before_the_manifest_commits_nothing
         assert!(!objects.iter().any(|object| object.ends_with(MANIFEST)));
     }
 }
+
+/// The commit's answer was lost, and until it is asked for again the target lost something.
+#[tokio::test]
+async fn a_manifest_alone_is_no_recovery_point_that_was_committed_before() {
+    for cut in [false, true] {
+        let (world, signed) = stored();
+        world.commit_signed(&signed).await.unwrap();
+        let mut objects = world.target.objects().into_iter();
+        let object = objects.rfind(|object| object.ends_with(".age")).unwrap();
+        world.target.delete(&object).await.unwrap();
+        if cut {
+            world.target.put(&object, b"cut");
+        }
+        let told = world.commit_signed(&signed).await.unwrap_err();
+        assert_eq!(
+            (told.code.as_str(), told.class, told.may_be_done()),
+            ("object-missing", ErrorClass::Permanent, true)
+        );
+        let found = match cut {
+            true => "3 bytes instead of",
+            false => "not there any more",
+        };
+        let begin = format!("the manifest was written, and {object}, which it names, is {found}");
+        assert!(told.message.starts_with(&begin), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_signature_that_was_lost_after_the_commit_is_put_back() {
+    let (world, signed) = stored();
+    world.commit_signed(&signed).await.unwrap();
+    let signature = signature_key(&signed.manifest, "one");
+    world.target.delete(&signature).await.unwrap();
+    let again = world.commit_signed(&signed).await.unwrap();
+    assert_eq!(again, CommitOutcome::AlreadyOurs);
+    assert_whole(&world).await;
+    world.target.put(&signature, b"something else");
+    let told = world.commit_signed(&signed).await.unwrap_err();
+    assert_eq!((told.code.as_str(), told.may_be_done()), ("exists", true));
+}
+
+/// Looking is enough where nothing is missing: a target that became read-only meanwhile has
+/// the recovery point all the same.
+#[tokio::test]
+async fn what_was_committed_before_is_not_written_again() {
+    let (world, signed) = stored();
+    world.commit_signed(&signed).await.unwrap();
+    let read_only = Fault::permanent("read-only", "it is mounted read-only");
+    world.target.fail_at(Call::Begin, "", EACH_TIME, read_only);
+    let again = world.commit_signed(&signed).await.unwrap();
+    assert_eq!(again, CommitOutcome::AlreadyOurs);
+}

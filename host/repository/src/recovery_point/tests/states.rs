@@ -140,3 +140,30 @@ async fn marks_of_a_stranger_change_no_state() {
         assert_eq!(state_of(&world).await, State::Complete, "{kind:?}");
     }
 }
+
+/// However many marks a stranger puts before it, what a drill found wrong is not forgotten:
+/// at worst nobody knows.
+#[tokio::test]
+async fn marks_of_a_stranger_do_not_hide_what_a_drill_found() {
+    let (world, stranger) = (World::new(), World::new());
+    let point = committed(&world).await;
+    mark(&world, &point, MarkKind::Failed, 1).await;
+    for day in 2..=30 {
+        let mut forged = sample::mark(&point.manifest, point.manifest_sha256);
+        forged.mark = MarkKind::Failed;
+        forged.at = UnixTime(point.manifest.taken.0 + day * 86_400);
+        let key = &stranger.key;
+        world.repository().mark(&forged, key).await.unwrap();
+        match state_of(&world).await {
+            State::Failed { .. } => assert!(day < 17, "{day}"),
+            State::Listed { why } => {
+                assert!(day >= 17, "{day}");
+                assert!(why.starts_with("its newest marks cannot be believed"));
+            }
+            other => panic!("{day}: {other:?}"),
+        }
+    }
+    // One that is newer than all of them makes them old.
+    mark(&world, &point, MarkKind::Drilled, 31).await;
+    assert!(matches!(state_of(&world).await, State::Verified { .. }));
+}

@@ -1,13 +1,16 @@
 //! What is not restored, and the sentence that says why. Nothing may be left of
 //! it, not even of the folders above.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drydock_snapshot::SnapshotFile;
-use drydock_snapshot::restore::{Bump, Request, RestoreError, Watch, restore, restore_watched};
+use drydock_snapshot::restore::{
+    Bump, Request, RestoreError, Restored, Watch, restore, restore_watched,
+};
 use tempfile::TempDir;
 
 use crate::files::{Image, open};
@@ -357,10 +360,62 @@ fn an_interrupted_restore_leaves_nothing() {
     let before = everything(place.path());
     let watch = Watch {
         ended: &|_| {},
+        placing: &|_| panic!("it was to stop before"),
         stop: || true,
     };
     let error = restore_watched(&open(FIXTURE), &request, &watch).expect_err("it is to stop");
     assert!(matches!(error, RestoreError::Interrupted), "{error:?}");
     assert_eq!(everything(place.path()), before);
     restore(&open(FIXTURE), &request).expect("the place is free");
+}
+
+/// What has to be kept of a restore is heard before anything of it can be seen, also of one
+/// that fails afterwards.
+#[test]
+fn the_bump_is_heard_before_a_folder_appears() {
+    let place = Place::new();
+    let request = Request {
+        bump: bump(5),
+        ..place.request()
+    };
+    let theirs = request.data_dir.join("theirs");
+    let heard = Cell::new(None);
+    let placing = |restored: &Restored| {
+        assert!(!request.data_dir.exists());
+        heard.set(restored.bumped_to);
+        // Somebody else was faster.
+        fs::create_dir_all(&theirs).expect("a folder");
+    };
+    let watch = Watch {
+        ended: &|_| {},
+        placing: &placing,
+        stop: || false,
+    };
+    let error = restore_watched(&open(FIXTURE), &request, &watch).expect_err("it is taken");
+    assert!(matches!(error, RestoreError::Io { .. }), "{error:?}");
+    let placed = Request {
+        data_dir: place.path().join("other"),
+        ..request.clone()
+    };
+    let other = restore(&open(FIXTURE), &placed).expect("nothing is there");
+    assert!(heard.get().is_some());
+    assert_eq!(heard.get(), other.bumped_to);
+    let left = everything(&place.path().join("new"));
+    assert_eq!(left, [request.data_dir.clone(), theirs.clone()]);
+}
+
+/// What a dead restore had done is not known where its switch cannot be read: nothing is
+/// cleared away then.
+#[test]
+fn a_switch_that_cannot_be_read_is_not_one_that_is_not_there() {
+    let place = Place::new();
+    let hidden = place.path().join(".cluster.drydock-restore");
+    let switch = hidden.join("switch");
+    fs::create_dir_all(&switch).expect("room");
+    let request = request(&place.path().join("cluster"));
+    let said = place.refused(&request);
+    assert!(
+        said.starts_with(&format!("cannot read {}", switch.display())),
+        "{said}"
+    );
 }

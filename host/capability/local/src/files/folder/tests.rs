@@ -304,6 +304,28 @@ fn only_plain_files_are_opened() {
     );
 }
 
+/// The kernel opens neither, and says the same of a disk that is gone: waiting for it to
+/// come back helps nobody.
+#[test]
+fn a_socket_is_no_disk_that_is_gone() {
+    let (scratch, folder) = writable();
+    let _socket = std::os::unix::net::UnixListener::bind(scratch.path().join("socket")).unwrap();
+    let fifo = scratch.path().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, Mode::RWXU).unwrap();
+    for fault in [
+        folder.read_bytes("socket", 0, 1).unwrap_err(),
+        folder.size("socket").unwrap_err(),
+        folder.write_bytes_at("socket", 0, b"x").unwrap_err(),
+        folder.write_bytes_at("fifo", 0, b"x").unwrap_err(),
+    ] {
+        assert_eq!(
+            (fault.code.as_str(), fault.class),
+            ("not-a-file", ErrorClass::Denied),
+            "{fault}"
+        );
+    }
+}
+
 #[test]
 fn a_listing_is_sorted_by_whole_path_and_paged() {
     let (scratch, folder) = writable();

@@ -3,11 +3,14 @@
 //!
 //! Known are: every recovery point of the cluster at the targets, whatever its lineage; what
 //! earlier restores bumped to, by the marks beside them and by this node's journal; and what
-//! the operator says. A restore is remembered by a mark, which every machine with the target
-//! sees, and in the journal. What cannot be asked is a doubt that is told, and stops nothing:
-//! whoever restores has no time.
+//! the operator says. A restore is remembered in the journal, and by a mark, which every
+//! machine with the target sees; before its folders appear, so that none appears whose bump
+//! was forgotten. What cannot be asked is a doubt that is told, and stops nothing: whoever
+//! restores has no time. A target that does not take the mark is not waited for longer than
+//! [`MARK_WALL_MAX`].
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use drydock_core::{Clock as _, ClusterName, RecoveryPointName};
 use drydock_journal::{Journal, OpenError, RestoreEntry};
@@ -23,6 +26,10 @@ use crate::clock::SystemClock;
 use crate::exit::{Chain, Failure, chain};
 use crate::node::{Need, Node};
 use crate::version::VERSION;
+
+/// How long a restore that is written waits for its mark to be put: some small objects, at
+/// a target that gave a whole snapshot a moment ago.
+const MARK_WALL_MAX: Duration = Duration::from_secs(60);
 
 /// What is known, and where it is kept.
 #[derive(Default)]
@@ -104,7 +111,9 @@ impl Memory {
     /// machine without a configuration knows of none.
     fn of_file(&mut self, global: &Global, args: &RestoreArgs) {
         let at = &args.opening.at;
-        if !global.config.exists() && at.target_folder.is_none() {
+        // One that cannot be looked at may be there: loading it says why it is not used.
+        let is_absent = matches!(global.config.try_exists(), Ok(false));
+        if is_absent && at.target_folder.is_none() {
             return;
         }
         let looked = node(global, at).and_then(|node| {
@@ -187,12 +196,21 @@ impl Memory {
         }
     }
 
-    /// Keeps what was bumped to. Blocks; not to be called on a runtime.
+    /// Keeps what is bumped to. Blocks; not to be called on a runtime. The journal is first:
+    /// it is near, and does not hang.
     pub fn remember(&self, restored: &Restored) -> Remembered {
         let mut remembered = Remembered::default();
         let Some(bumped_to) = restored.bumped_to else {
             return remembered;
         };
+        if let (Some(state), Some(cluster)) = (&self.journal, &self.cluster) {
+            match self.note(state, cluster, bumped_to) {
+                Ok(()) => remembered.in_journal = true,
+                Err(error) => remembered
+                    .failures
+                    .push(format!("The journal does not keep it: {}.", Chain(&error))),
+            }
+        }
         if let Some(marking) = &self.mark {
             match marking.put(bumped_to, restored.cluster_id) {
                 Ok(()) => remembered.by_mark = true,
@@ -201,14 +219,6 @@ impl Memory {
                     marking.point,
                     failure.sentence()
                 )),
-            }
-        }
-        if let (Some(state), Some(cluster)) = (&self.journal, &self.cluster) {
-            match self.note(state, cluster, bumped_to) {
-                Ok(()) => remembered.in_journal = true,
-                Err(error) => remembered
-                    .failures
-                    .push(format!("The journal does not keep it: {}.", Chain(&error))),
             }
         }
         remembered
@@ -228,7 +238,7 @@ impl Memory {
 impl Marking {
     fn put(&self, bumped_to: i64, cluster_id: u64) -> Result<(), Failure> {
         let node = node(&self.global, &self.at)?;
-        block_on(async {
+        block_on(in_time(async {
             let shelf = Shelf::over(node, &self.at, true)?;
             let found = shelf.find(self.point.as_str(), Purpose::Look).await?;
             let key = shelf.workshop.signing_key()?;
@@ -241,7 +251,17 @@ impl Marking {
             let repository = Repository::new(&found.target, &shelf.signers);
             repository.mark(&mark, &key).await?;
             Ok(())
-        })
+        }))
+    }
+}
+
+/// Gives up what hangs.
+async fn in_time(put: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let limit = MARK_WALL_MAX.as_secs();
+    let over = || anyhow::anyhow!("the target did not take it within {limit} s");
+    match tokio::time::timeout(MARK_WALL_MAX, put).await {
+        Ok(put) => put,
+        Err(_) => Err(Failure::failed(over())),
     }
 }
 

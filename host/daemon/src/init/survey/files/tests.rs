@@ -92,3 +92,49 @@ fn data_of_etcd_is_left_out_where_it_lies_among_the_rest() {
         assert_eq!(to_exclude(root.path(), &tls), Vec::<PathBuf>::new());
     }
 }
+
+/// A path that nobody can look at, not even root.
+fn spoil(path: &Path) {
+    let _absent = std::fs::remove_file(path);
+    std::os::unix::fs::symlink(path, path).unwrap();
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_told_and_not_taken_for_absent() {
+    let root = root(&[
+        ("etc/kubernetes/pki/ca.crt", "x"),
+        ("etc/kubernetes/pki/ca.key", "x"),
+        ("etc/kubernetes/manifests/kube-apiserver.yaml", "x"),
+    ]);
+    let folder = root.path().join("etc/kubernetes");
+    let folders = [folder.clone()];
+    let doubtful = |folders: &[PathBuf]| doubtful(root.path(), "cp-1", folders);
+    assert_eq!(doubtful(&folders), Vec::<String>::new());
+    let (key, manifest) = (
+        folder.join("pki/ca.key"),
+        folder.join("manifests/kube-apiserver.yaml"),
+    );
+    spoil(&key);
+    spoil(&manifest);
+    let told = doubtful(&folders);
+    let begin = |path: &Path, verb: &str| format!("{} cannot be {verb} (", path.display());
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with(&begin(&manifest, "read")), "{told:?}");
+    assert!(told[1].starts_with(&begin(&key, "looked at")), "{told:?}");
+    assert!(told.iter().all(|told| !told.contains("os error")));
+    // What is there is required all the same, and what is not backed up is nobody's worry.
+    assert_eq!(
+        required(root.path(), "cp-1", &folders),
+        [folder.join("pki/ca.crt")]
+    );
+    assert_eq!(doubtful(&[]), Vec::<String>::new());
+}
+
+#[test]
+fn data_that_cannot_be_looked_at_is_left_out_as_well() {
+    let root = root(&[("var/lib/rancher/k3s/server/tls/x", "x")]);
+    let db = root.path().join(DATA[1]);
+    spoil(&db);
+    let server = root.path().join("var/lib/rancher/k3s/server");
+    assert_eq!(to_exclude(root.path(), &[server]), [db]);
+}
