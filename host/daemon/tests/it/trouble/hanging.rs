@@ -26,6 +26,9 @@ const HOLE_BYTES: u64 = 64 << 30;
 /// How long a process may take to end that has such work under way; less than the work.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
+/// By when a run on a busy machine has reached the call that hangs: its sentence names it.
+const REACHED_SECONDS: u32 = 10;
+
 const GOOD_OUTPUT: &str =
     "{name: front, plugin: probe, config: {do: output, name: a, text: x, repeat: 9, secret: true}}";
 const GOOD_VERDICT: &str = "{name: look, plugin: probe-verify}";
@@ -94,7 +97,7 @@ fn a_store_that_never_answers_is_ended_by_the_deadline() {
         ("hanging-complete", "complete-hangs", "complete-upload"),
         ("hanging-stat", "stat-hangs", "begin-upload"),
     ] {
-        let case = with_deadline(name, world(GOOD_OUTPUT, hang), 3);
+        let case = with_deadline(name, world(GOOD_OUTPUT, hang), REACHED_SECONDS);
         let run = ends(&case, 1);
         assert!(failed(&run).contains(&effect), "{hang}: {run:#}");
         case.world.assert_spool_empty();
@@ -103,7 +106,11 @@ fn a_store_that_never_answers_is_ended_by_the_deadline() {
 
 #[test]
 fn a_store_that_never_takes_back_is_told_and_left() {
-    let case = with_deadline("hanging-undo", world(GOOD_OUTPUT, "undo-hangs"), 3);
+    let case = with_deadline(
+        "hanging-undo",
+        world(GOOD_OUTPUT, "undo-hangs"),
+        REACHED_SECONDS,
+    );
     ends(&case, 1);
     case.world.assert_spool_empty();
 }
