@@ -101,7 +101,7 @@ fn doubts(args: &InitArgs, survey: &Survey) -> Vec<String> {
     let has_login = args.username.is_some() || (args.cert.is_some() && args.key.is_some());
     let is_open = |topic| match topic {
         Topic::Node => args.node.is_none(),
-        Topic::Credentials => !no_tls && !(args.ca.is_some() && has_login),
+        Topic::Credentials => !(no_tls || args.ca.is_some() && has_login),
         Topic::Endpoints => args.endpoints.is_empty(),
         Topic::Folders => !args.no_files && args.files.is_empty(),
     };

@@ -136,24 +136,7 @@ impl Prepared {
         let spool_root = station.workshop.node.state().join("spool");
         let spool = SealedSpool::new(&spool_root, &self.spec.run);
         let plain = Arc::new(PlainSpools::default());
-        let targets = Arc::new(RunTargets::default());
-        let stores: Vec<Store> = self
-            .stores
-            .iter()
-            .zip(&self.spec.stores)
-            .map(|((step, target), pin)| Store {
-                step: step.clone(),
-                name: pin.target.clone(),
-                target: Arc::new(target.clone()),
-                cleanup: Arc::new(target.for_cleanup()),
-                guard: Arc::new(TargetGuard::new(
-                    pin.target.clone(),
-                    Arc::clone(&station.journal),
-                    Arc::clone(&station.clock),
-                    Arc::clone(&targets),
-                )),
-            })
-            .collect();
+        let stores = self.store_steps(station);
         let facts = self.facts(station, &stores, &spool_root);
         let grace = self.grace();
         let backups = self.spec.backups.iter().zip(&self.backups);
@@ -205,6 +188,24 @@ impl Prepared {
             plain,
             grace,
         })
+    }
+
+    fn store_steps(&self, station: &Station) -> Vec<Store> {
+        let targets = Arc::new(RunTargets::default());
+        let stores = self.stores.iter().zip(&self.spec.stores);
+        let store = |((step, target), pin): (&(StepName, StoreTarget), &StorePin)| Store {
+            step: step.clone(),
+            name: pin.target.clone(),
+            target: Arc::new(target.clone()),
+            cleanup: Arc::new(target.for_cleanup()),
+            guard: Arc::new(TargetGuard::new(
+                pin.target.clone(),
+                Arc::clone(&station.journal),
+                Arc::clone(&station.clock),
+                Arc::clone(&targets),
+            )),
+        };
+        stores.map(store).collect()
     }
 
     /// The longest that any of the plugins may go on once it was asked to stop.

@@ -509,7 +509,8 @@ fn a_restore_that_is_killed_is_remembered_all_the_same() {
     const BUMP: i64 = 1_000_000_000;
     let restores = Restores::new();
     let (a, mut newest) = restores.back_up(0);
-    let cases: [(&str, bool, fn(&Restores)); 2] = [
+    type Loss = fn(&Restores);
+    let cases: [(&str, bool, Loss); 2] = [
         ("after-phase:4", false, Restores::forget_marks),
         ("after-phase:5", true, Restores::forget_journal),
     ];
