@@ -70,9 +70,9 @@ pub enum KeyError {
     )]
     SecretDamaged,
     #[error(
-        "trusted signer {start:?} is not a minisign public key: give the line that begins with RW in its .pub file"
+        "trusted signer number {number} is not a minisign public key: give the line that begins with RW in its .pub file"
     )]
-    PublicDamaged { start: String },
+    PublicDamaged { number: usize },
     #[error("there are more than {SIGNERS_MAX} trusted signers")]
     TooMany,
 }
@@ -217,8 +217,9 @@ impl TrustedSigners {
         }
         let line = key.lines().map(str::trim).rfind(|line| !line.is_empty());
         let line = line.unwrap_or_default();
-        let public = public_key(line).ok_or_else(|| KeyError::PublicDamaged {
-            start: line.chars().take(20).collect(),
+        // What stands there is not shown: it may be a private key that was named by mistake.
+        let public = public_key(line).ok_or(KeyError::PublicDamaged {
+            number: self.keys.len() + 1,
         })?;
         self.keys.push((KeyId::of(public.keynum()), public));
         Ok(())

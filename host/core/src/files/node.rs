@@ -194,6 +194,26 @@ impl LogLevel {
     }
 }
 
+impl NodeConfigSpec {
+    /// Every key that there is.
+    pub const KEYS: [&str; 14] = [
+        "state",
+        "schedules",
+        "grants",
+        "plugins",
+        "signingKey",
+        "sealingKeyMade",
+        "trustedSigners",
+        "ceiling",
+        "limits",
+        "limitsMax",
+        "log",
+        "daemon",
+        "http",
+        "drill",
+    ];
+}
+
 impl NodeConfig {
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
         let spec = &mut self.spec;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::error::{FileError, Position};
-use super::node::NodeConfig;
+use super::node::{NodeConfig, NodeConfigSpec};
 use super::tree::{self, Node, Value};
 use super::{Located, node_config};
 
@@ -34,7 +34,8 @@ pub fn parse_node_config_without(
     }
 }
 
-/// Takes the key of `spec` away in which this place is, if it is one of `unused`.
+/// Takes the key of `spec` away in which this place is, if it is one of `unused` or none that
+/// there is.
 fn set_aside(nodes: &mut [Node], at: Position, unused: &[&str]) -> bool {
     let [node] = nodes else {
         return false;
@@ -46,7 +47,10 @@ fn set_aside(nodes: &mut [Node], at: Position, unused: &[&str]) -> bool {
     let Some((index, (key, _))) = before.max_by_key(|(_, (key, _))| key.at) else {
         return false;
     };
-    let is_unused = unused.contains(&key.text.as_str());
+    let word = key.text.as_str();
+    // A verb that needs everything has none to spare, and hears of a slip at once.
+    let is_slip = !unused.is_empty() && !NodeConfigSpec::KEYS.contains(&word);
+    let is_unused = is_slip || unused.contains(&word);
     if is_unused {
         keys.remove(index);
     }

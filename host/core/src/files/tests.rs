@@ -531,7 +531,26 @@ fn keys_that_nobody_uses_are_set_aside_and_no_others() {
     assert_eq!((warnings.len(), config.value.spec.state), (2, "/s".into()));
     assert_eq!(config.value.spec.drill.etcd, None);
     assert!(read("", &["daemon"]).is_err());
-    assert!(read("  ceilnig: {}\n", &["drill", "ceilnig"]).is_ok());
+    // A slip in a key's name is one more that is not used, where not all of them are.
+    let (_, warnings) = read("  ceilnig: {}\n", &["drill"]).unwrap();
+    let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|told| told.contains("ceilnig")), "{told:?}");
+    assert!(
+        parse_node_config(
+            "node.yaml",
+            &head.replace("drill: {etdc: 1}", "ceilnig: {}")
+        )
+        .is_err()
+    );
     assert!(read("  ceiling: {fiels: []}\n", &["drill"]).is_err());
     assert!(read("---\nkind: x\n", &["drill"]).is_err());
+    // serde names every key of the type where it meets one that is none.
+    let none = serde_json::from_str::<node::NodeConfigSpec>("{\"none\": 1}").unwrap_err();
+    for key in node::NodeConfigSpec::KEYS {
+        assert!(none.to_string().contains(&format!("`{key}`")), "{none}");
+    }
+    assert_eq!(
+        none.to_string().matches('`').count(),
+        2 * (node::NodeConfigSpec::KEYS.len() + 1)
+    );
 }

@@ -141,7 +141,7 @@ pub fn ended(exit: Exit, only_tells: bool) -> Exit {
         };
     }
     note(&format!(
-        "error: stdout cannot be written: {}; what stands there is not whole",
+        "error: stdout cannot be written: {}; what was printed there is not whole",
         reason(error)
     ));
     match exit {

@@ -88,7 +88,13 @@ async fn list(output: Output, shelf: &Shelf) -> Outcome {
         "STATE",
         "MARK",
     ];
+    let is_empty = shown.rows.is_empty();
     print::rows(output, &shown.values, &header, shown.rows)?;
+    if is_empty && !shown.is_partial {
+        print::note(
+            "no recovery point is there; if there should be some, see that what holds them is mounted, and that it is the right folder",
+        );
+    }
     let told = shown.reasons.iter().take(REASONS_TOLD_MAX);
     told.for_each(|reason| print::note(reason));
     if let more @ 1.. = shown.reasons.len().saturating_sub(REASONS_TOLD_MAX) {

@@ -6,7 +6,7 @@ use drydock_core::{ClusterName, Finding, Level, TargetId, TargetName};
 use drydock_journal::{Journal, OpenError};
 use drydock_repository::names::PROBE_FOLDER;
 use drydock_repository::probe::probe;
-use drydock_repository::{Target as _, identity};
+use drydock_repository::{Identity, Target as _, identity};
 use drydock_sandbox::StoreTarget;
 
 use super::args::{Global, Output, TargetVerb};
@@ -41,7 +41,8 @@ async fn check(output: Output, node: Node, name: &str, probed: bool) -> Outcome 
     };
     // What cannot even be looked at need not be asked, let alone written to.
     if exit_of(&findings) != Exit::Failed {
-        findings.push(which(&workshop.node, &target, name).await);
+        let reads_only = unwritable.is_some();
+        findings.push(which(&workshop.node, &target, name, reads_only).await);
     }
     match unwritable {
         Some(why) => findings.push(not_written(name, probed, &why)),
@@ -111,7 +112,7 @@ fn not_written(name: &str, probed: bool, why: &Failure) -> Finding {
 }
 
 /// Which target it is, held against what the journal knows.
-async fn which(node: &Node, target: &StoreTarget, name: &str) -> Finding {
+async fn which(node: &Node, target: &StoreTarget, name: &str, reads_only: bool) -> Finding {
     let name = &TargetName::new(name);
     let known = match known_id(node, name) {
         Ok(known) => known,
@@ -129,8 +130,22 @@ async fn which(node: &Node, target: &StoreTarget, name: &str) -> Finding {
             return Finding::new(Level::Failure, &fault.code, fault.message);
         }
     };
+    if let (true, Identity::NoPlace(why)) = (reads_only, &found) {
+        let message = format!(
+            "nothing is at {name}: {why}; mount or put there what should be, or correct its document"
+        );
+        return Finding::new(Level::Failure, "target-missing", message);
+    }
     match guard::accept(name, known.as_ref(), found) {
         Err(fault) => Finding::new(Level::Failure, &fault.code, fault.message),
+        Ok(None) if reads_only => Finding::new(
+            Level::Warning,
+            "target-unmade",
+            format!(
+                "{name} has no {}, so that no run stored anything there: see that it is mounted, and the right one",
+                drydock_repository::names::TARGET
+            ),
+        ),
         Ok(None) => Finding::new(
             Level::Note,
             "target-new",

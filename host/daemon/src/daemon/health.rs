@@ -112,7 +112,7 @@ impl Health {
         line(&mut text, "fail", "clock", self.clock.as_deref());
         line(&mut text, "fail", "journal", self.journal.as_deref());
         line(&mut text, "warn", "documents", self.documents.as_deref());
-        let starting = "unfinished runs are being taken up";
+        let starting = "unfinished runs have not been taken up yet";
         line(
             &mut text,
             "fail",

@@ -74,13 +74,13 @@ pub fn told(run: &RunId, outcome: &Outcome) -> Option<String> {
     Some(format!(
         "the last run, {run}, ended {}: {}",
         outcome.word(),
-        cause::short(&cause)
+        cause.replace('\n', " ")
     ))
 }
 
 /// The same of an occurrence whose run could not be started.
 pub fn not_started(due: UnixTime, why: &str) -> String {
-    let why = cause::short(why);
+    let why = why.replace('\n', " ");
     format!("the last run, due {due}, could not be started: {why}")
 }
 

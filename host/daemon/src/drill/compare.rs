@@ -45,7 +45,7 @@ async fn each(
     }
     let access = members.access();
     let keys = access.count(first, "", revision).await?;
-    report.compare("keys in etcd", figures.keys, keys);
+    report.compare("keys in etcd", figures.named_keys, keys);
     let prefixes = &figures.resources.prefixes;
     for (resource, expected) in figures.resources.resources().iter().take(RESOURCES_MAX) {
         let mut found = 0;

@@ -200,7 +200,7 @@ async fn work(asked: &Asked<'_>, report: &mut Report) -> Result<(), Stop> {
     let members = boot::members(asked, &lab, &brought, report).await?;
     kill_for_a_test(Phase::Compare);
     compare::members(asked, &members, &figures, report).await?;
-    if lists_objects(asked.api_server, report.has_failed(), figures.keys) {
+    if lists_objects(asked.api_server, report.has_failed(), figures.named_keys) {
         objects::list(asked, &lab, &members, &brought, &figures, report).await?;
     }
     kill_for_a_test(Phase::End);

@@ -22,7 +22,7 @@ use super::upload::not_given_back;
 const TARGET_CHANGED: &str = "target-changed";
 
 /// The code of a store step whose target another step of the run stores at.
-const SAME_TARGET: &str = "same-target";
+pub(super) const SAME_TARGET: &str = "same-target";
 
 /// Bytes of a new id.
 const ID_BYTES: usize = 16;

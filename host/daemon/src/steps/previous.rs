@@ -13,6 +13,7 @@ use drydock_repository::{Repository, TrustedSigners};
 use tokio::time::timeout;
 
 use super::Store;
+use super::guard::SAME_TARGET;
 
 /// How long a target may take to tell of its newest recovery point: one that hangs must not
 /// hold up what is stored at the others.
@@ -43,6 +44,8 @@ impl Previous {
         for store in &self.stores {
             match timeout(ASK_WALL_MAX, self.at(store)).await {
                 Ok(Ok((ancestry, is_known))) => told.add(store, ancestry, is_known),
+                // What is there is asked by its other name.
+                Ok(Err(fault)) if fault.is(SAME_TARGET) => {}
                 Ok(Err(fault)) => told.unreadable(store, &fault.message),
                 Err(_) => told.unreadable(store, "it does not answer"),
             }

@@ -503,6 +503,31 @@ fn a_restore_lands_beyond_all_that_is_known_of_the_cluster() {
     assert_eq!(restores.bumped_to(&a), c_revision + BUMP);
 }
 
+/// A node that never ran has no journal yet: it is made for what has to be remembered. And
+/// no bump at all is told of when it is too short.
+#[test]
+fn a_restore_is_remembered_where_no_journal_was() {
+    const BUMP: i64 = 1_000_000_000;
+    let restores = Restores::new();
+    let (a, revision) = restores.back_up(0);
+    restores.forget_journal();
+    let first = restores.bumped_to(&a);
+    assert_eq!(first, revision + BUMP);
+    restores.forget_marks();
+    assert_eq!(restores.bumped_to(&a), first + BUMP);
+    let none = restores.restore(&a, &["--bump-revision", "0"]).code(2);
+    let told = format!(
+        "The cluster is known to have been at revision {}, beyond {revision} from which it goes on now",
+        first + BUMP
+    );
+    assert!(none.stderr.contains(&told), "{}", none.stderr);
+    assert!(
+        none.stderr.contains("Then restart the API servers"),
+        "{}",
+        none.stderr
+    );
+}
+
 /// Killed right before its folders appear, and right after. Of each, one memory is lost too.
 #[test]
 fn a_restore_that_is_killed_is_remembered_all_the_same() {

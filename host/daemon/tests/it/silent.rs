@@ -157,7 +157,7 @@ fn data_that_finds_no_room_is_told_by_the_exit_code() {
     for arguments in TELLING {
         let output = world.command(arguments).stdout(full()).output().unwrap();
         let answer = Answer::of(output).code(1);
-        let told = "error: stdout cannot be written: No space left on device; what stands there is not whole";
+        let told = "error: stdout cannot be written: No space left on device; what was printed there is not whole";
         assert_eq!(answer.stderr.lines().last(), Some(told), "{arguments:?}");
     }
 }

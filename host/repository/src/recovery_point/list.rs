@@ -379,7 +379,7 @@ impl Walk {
     /// What cannot be one of ours by its name is foreign; everything else may be.
     fn pass_over(&mut self, passed: &PassedOver) {
         match Behind::of(&passed.object) {
-            Behind::Point(folder) if passed.hides => {
+            Behind::Point(folder) if passed.hides || stands_for(&passed.object, &folder) => {
                 let names = (folder.cluster().to_string(), folder.name().to_string());
                 self.folders.insert(names, Some(passed.why.clone()));
             }
@@ -408,6 +408,13 @@ impl Walk {
         };
         places.into_iter().filter_map(place).collect()
     }
+}
+
+/// Whether something that is no object stands where a recovery point, or its manifest, has to
+/// be one.
+fn stands_for(passed: &str, folder: &Folder) -> bool {
+    let point = format!("{}/{}", folder.cluster(), folder.name());
+    passed == point || passed == folder.manifest()
 }
 
 impl Listed {

@@ -214,6 +214,6 @@ fn keys_hide_their_secret_and_refuse_what_they_cannot_use() {
     let message = TrustedSigners::parse(["nonsense"]).unwrap_err().to_string();
     assert_eq!(
         message,
-        "trusted signer \"nonsense\" is not a minisign public key: give the line that begins with RW in its .pub file"
+        "trusted signer number 1 is not a minisign public key: give the line that begins with RW in its .pub file"
     );
 }

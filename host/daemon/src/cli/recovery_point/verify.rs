@@ -28,7 +28,10 @@ pub(super) async fn verify(global: &Global, asked: VerifyArgs) -> Outcome {
     let node = shelf::node(global, at, &Need::target(at.target.as_deref()))?;
     let marks = node.config.value.spec.signing_key.is_some() && !asked.no_mark;
     let shelf = Shelf::over(node, at, marks)?;
-    let identities = given.or_else(|| own_identities(&shelf));
+    let (identities, unread) = match given {
+        Some(given) => (Some(given), false),
+        None => own_identities(&shelf),
+    };
     let found = shelf.find(&asked.name, Purpose::Look).await?;
     let repository = Repository::new(&found.target, &shelf.signers);
     let manifest = &found.point.manifest;
@@ -54,19 +57,26 @@ pub(super) async fn verify(global: &Global, asked: VerifyArgs) -> Outcome {
     if verified.artifacts.is_empty() {
         print::note("its manifest names no artifact, so there is nothing to read back");
     }
-    Ok(exit(&verified, mark.as_ref()))
+    // Less was looked at than this node is meant to.
+    Ok(match exit(&verified, mark.as_ref()) {
+        Exit::Done if unread => Exit::Degraded,
+        other => other,
+    })
 }
 
-/// The identity of the node, where it can be read: without one is still proven what is
-/// stored.
-fn own_identities(shelf: &Shelf) -> Option<Arc<Identities>> {
-    shelf.identities(None).unwrap_or_else(|failure| {
-        print::note(&format!(
-            "warning: nothing is opened: {}",
-            Chain(&failure.error)
-        ));
-        None
-    })
+/// The identity of the node, and whether it names one that cannot be read: without one is
+/// still proven what is stored.
+fn own_identities(shelf: &Shelf) -> (Option<Arc<Identities>>, bool) {
+    match shelf.identities(None) {
+        Ok(identities) => (identities, false),
+        Err(failure) => {
+            print::note(&format!(
+                "warning: nothing is opened: {}",
+                Chain(&failure.error)
+            ));
+            (None, true)
+        }
+    }
 }
 
 /// How it ends, and what an operator hears of the mark.

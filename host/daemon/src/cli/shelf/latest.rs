@@ -51,7 +51,7 @@ impl Shelf {
         let Some((_, Reverse(index))) = newest else {
             let targets: Vec<_> = self.documents().map(|t| t.value.name.as_str()).collect();
             return Err(Failure::failed(anyhow::anyhow!(
-                "there is no recovery point of cluster {cluster} at {}: back it up first",
+                "there is no recovery point of cluster {cluster} at {}: see that what should be there is mounted, or back up first",
                 targets.join(", ")
             )));
         };
@@ -138,7 +138,7 @@ impl Shelf {
                 "there is no recovery point in the folder: name the one that holds a folder for each cluster"
             ))),
             (0, _) => Err(Failure::failed(anyhow::anyhow!(
-                "there is no recovery point at {}: back up first",
+                "there is no recovery point at {}: see that what should be there is mounted, or back up first",
                 targets.join(", ")
             ))),
             (1, _) => Ok(ClusterName::new(several.next().unwrap_or_default())),

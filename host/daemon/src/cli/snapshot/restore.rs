@@ -86,19 +86,19 @@ fn agreement(args: &RestoreArgs, token: &str, file: &SnapshotFile, memory: &Memo
 /// How it ends: degraded where the bump may be too short, or may be forgotten.
 fn end(args: &RestoreArgs, memory: &Memory, restored: &Restored, kept: &Remembered) -> Exit {
     let mut exit = Exit::Done;
-    let Some(bumped_to) = restored.bumped_to else {
-        return exit;
-    };
-    if args.known_revision.is_none() && !memory.doubts.is_empty() {
+    let from = restored.bumped_to.unwrap_or(restored.revision);
+    // Where nothing is bumped, the operator has counted.
+    let counts = restored.bumped_to.is_some() && args.known_revision.is_none();
+    if counts && !memory.doubts.is_empty() {
         memory.doubts.iter().for_each(|doubt| print::note(doubt));
         print::note(&format!(
-            "If the cluster ever was beyond revision {bumped_to}, restore again with that revision as --known-revision."
+            "If the cluster ever was beyond revision {from}, restore again with that revision as --known-revision."
         ));
         exit = Exit::Degraded;
     }
-    if let Some(known) = memory.newest.filter(|known| *known > bumped_to) {
+    if let Some(known) = memory.newest.filter(|known| *known > from) {
         print::note(&format!(
-            "The cluster is known to have been at revision {known}, beyond {bumped_to} from which it goes on now: controllers that remember those revisions read on in a history that never was. Restore again with a longer --bump-revision, or leave it out."
+            "The cluster is known to have been at revision {known}, beyond {from} from which it goes on now: controllers that remember those revisions read on in a history that never was. Restore again with a longer --bump-revision, or leave it out."
         ));
         exit = Exit::Degraded;
     }

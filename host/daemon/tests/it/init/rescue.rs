@@ -79,6 +79,7 @@ fn a_machine_that_only_restores_is_made_without_keys_and_etcd() {
     let listed = node.drydock(&["recovery-point", "list"]).ok();
     assert!(!listed.stdout.contains("Refused"), "{}", listed.stdout);
     checks_by_reading_alone(&node, &world);
+    misses_what_is_not_there(&node, &world);
     let etcd = ["--endpoint", "http://127.0.0.1:1", "--sealing-key-out", "k"];
     let clash = answer(&mut node.init(&[&flags[..], &etcd].concat())).code(64);
     let missing = ["--restore-only", "--target-folder", "/no/such"];
@@ -112,6 +113,31 @@ fn a_machine_that_only_restores_is_made_without_keys_and_etcd() {
         .replace(&folder, "<target>")
         .replace(&node.scratch.path().display().to_string(), "<node>");
     assert_golden("restore-only.txt", &text);
+}
+
+/// Nobody makes on this machine what is not there.
+fn misses_what_is_not_there(node: &Node, world: &World) {
+    let away = world.scratch.join("away");
+    std::fs::rename(world.folder(), &away).unwrap();
+    let gone = node.drydock(&["target", "check", "local"]).code(1);
+    assert!(gone.stdout.contains("target-missing"), "{}", gone.stdout);
+    std::fs::create_dir(world.folder()).unwrap();
+    let emptied = node.drydock(&["target", "check", "local"]).code(2);
+    assert!(
+        emptied.stdout.contains("target-unmade"),
+        "{}",
+        emptied.stdout
+    );
+    let listed = node.drydock(&["recovery-point", "list"]).ok();
+    assert!(
+        listed
+            .stderr
+            .contains("see that what holds them is mounted"),
+        "{}",
+        listed.stderr
+    );
+    std::fs::remove_dir(world.folder()).unwrap();
+    std::fs::rename(&away, world.folder()).unwrap();
 }
 
 /// A machine that may only read says what reading shows, and that it did not write.

@@ -52,6 +52,48 @@ fn every_reading_verb_works_on_a_bare_folder() {
     }
 }
 
+/// What is no object in the place of a manifest, or of a recovery point, hides it, and no
+/// older one is taken for the newest without a word.
+#[test]
+fn what_stands_where_a_recovery_point_was_is_no_absence() {
+    let (world, older) = stored();
+    let newest = back_up(&world);
+    let machine = Machine::new(&world);
+    let folder = world.folder().join("c1").join(&newest);
+    let (manifest, away) = (
+        folder.join("manifest.json"),
+        world.folder().join("c1/.away"),
+    );
+    let unread = || {
+        let listed = machine
+            .trusting(&[POINT, "list", "--output", "json"])
+            .code(2);
+        let list: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
+        let states: Vec<(&Value, &Value)> = list
+            .iter()
+            .map(|point| (&point["recoveryPoint"], &point["state"]))
+            .collect();
+        assert_eq!(states.len(), 2, "{}", listed.stdout);
+        assert_eq!(states[0], (&newest.as_str().into(), &"Unread".into()));
+        assert_eq!(states[1].0, older.as_str());
+        let latest = machine.trusting(&[POINT, "show", "latest"]).code(1);
+        assert!(latest.stderr.contains(&newest), "{}", latest.stderr);
+    };
+    std::fs::rename(&manifest, &away).unwrap();
+    fifo(&manifest);
+    unread();
+    std::fs::remove_file(&manifest).unwrap();
+    std::fs::rename(&away, &manifest).unwrap();
+    std::fs::rename(&folder, &away).unwrap();
+    fifo(&folder);
+    unread();
+}
+
+fn fifo(path: &std::path::Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
 #[test]
 fn signers_are_told_once_with_the_line_to_add() {
     let (world, point) = stored();

@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drydock_core::{Clock as _, ClusterName, RecoveryPointName};
-use drydock_journal::{Journal, OpenError, RestoreEntry};
+use drydock_journal::{Journal, LockOwner, OpenError, RestoreEntry, StateLock};
 use drydock_repository::Repository;
 use drydock_repository::mark::{MARK_FORMAT_VERSION, Mark, MarkKind, MarkTool, Restoration};
 use drydock_repository::recovery_point::{KnownRevision, RecoveryPoint};
 use drydock_snapshot::restore::Restored;
 
-use crate::cli::args::{At, BumpRevision, Global, RestoreArgs};
+use crate::cli::args::{At, Global, RestoreArgs};
 use crate::cli::shelf::{self, Purpose, Shelf};
 use crate::cli::{block_on, print};
 use crate::clock::SystemClock;
@@ -77,10 +77,6 @@ impl Memory {
             source: args.source.display().to_string(),
             ..Self::default()
         };
-        // Nothing is counted, and nothing bumped to.
-        if args.bump_revision == BumpRevision::By(0) {
-            return Ok(memory);
-        }
         match point {
             Some(point) => {
                 let manifest = point.manifest;
@@ -182,7 +178,8 @@ impl Memory {
             Ok(journal) => journal
                 .known_revision(cluster)
                 .map_err(|error| chain(&error)),
-            Err(OpenError::Missing { .. }) => return,
+            // It is made when there is something to remember.
+            Err(OpenError::Missing { .. }) => Ok(None),
             Err(error) => Err(chain(&error)),
         };
         match known {
@@ -231,7 +228,18 @@ impl Memory {
             source: self.source.clone(),
             at: SystemClock.now(),
         };
-        Ok(Journal::open_beside(state)?.note_restore(&restore)?)
+        let journal = match Journal::open_beside(state) {
+            Err(OpenError::Missing { .. }) => {
+                let owner = LockOwner {
+                    command: "drydock snapshot restore".to_owned(),
+                    since: restore.at,
+                };
+                let _lock = StateLock::acquire(state, &owner)?;
+                Journal::open(state)?
+            }
+            opened => opened?,
+        };
+        Ok(journal.note_restore(&restore)?)
     }
 }
 

@@ -118,13 +118,11 @@ fn next_steps(request: &Request, restored: &Restored) -> Vec<String> {
             "The snapshot is of etcd {version}: an older etcd does not start on it."
         ));
     }
-    if restored.bumped_to.is_some() {
-        lines.push(
-            "Then restart the API servers, controller managers, schedulers and kubelets, so that \
-             none goes on with what it remembers."
-                .to_owned(),
-        );
-    }
+    lines.push(
+        "Then restart the API servers, controller managers, schedulers and kubelets, so that \
+         none goes on with what it remembers."
+            .to_owned(),
+    );
     lines
 }
 
