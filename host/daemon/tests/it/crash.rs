@@ -66,7 +66,8 @@ fn assert_one_recovery_point(world: &World, place: &str) {
     let points = world.recovery_points();
     assert_eq!(points.len(), 1, "{place}: {points:?}");
     // One artifact, one signature, one manifest; no upload and no spool is left.
-    let files = world.stored_files();
+    let mut files = world.stored_files();
+    files.retain(|file| !is_unborn(world, file));
     assert_eq!(files.len(), 3, "{place}: {files:?}");
     world.assert_spool_empty();
     world
@@ -78,6 +79,13 @@ fn assert_one_recovery_point(world: &World, place: &str) {
             &world.path("sealing.key"),
         ])
         .ok();
+}
+
+/// The one thing that a store-file which is killed may leave: an upload that was cut off before
+/// it could say of which object it is. It says so, and asks an operator to remove it.
+fn is_unborn(world: &World, file: &str) -> bool {
+    let size = || std::fs::metadata(world.folder().join(file)).unwrap().len();
+    file.starts_with(".drydock-uploads/") && file.ends_with("/meta") && size() == 0
 }
 
 #[test]
