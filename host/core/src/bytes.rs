@@ -3,6 +3,10 @@
 
 use std::io;
 
+/// Most bytes that one call moves between a plugin and the host: large enough that the
+/// cost of a call vanishes, small enough that a hundred calls at once fit into memory.
+pub const CALL_BYTES_MAX: usize = 1024 * 1024;
+
 /// Immutable bytes of a known length that can be read from any offset, by several
 /// readers at once.
 pub trait ReadAt: Send + Sync {

@@ -17,14 +17,18 @@ pub mod bytes;
 pub mod clock;
 pub mod fact;
 pub mod fault;
-pub mod files;
 pub mod ids;
+mod name;
+mod nearest;
 mod plain;
 pub mod plugin;
+mod secret;
 pub mod store;
+mod text;
+mod version;
 pub mod witness;
 
-pub use bytes::ReadAt;
+pub use bytes::{CALL_BYTES_MAX, ReadAt};
 pub use clock::{Clock, UnixTime};
 pub use fact::{FactValue, Facts};
 pub use fault::{Certainty, ErrorClass, Fault, Finding, Level, Verdict, without_os_number};
@@ -32,5 +36,10 @@ pub use ids::{
     ClusterName, OutputId, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
     TargetId, TargetName,
 };
+pub use name::{NAME_BYTES_MAX, Name};
+pub use nearest::nearest;
 pub use plain::plain;
+pub use secret::Secret;
+pub use text::{chain, human_bytes, reason, span};
+pub use version::VERSION;
 pub use witness::{SharedHistory, Witness};

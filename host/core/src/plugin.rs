@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::Name;
+use crate::Name;
 
 pub use host::{Host, HostPattern};
 pub use http::{AddressClass, Endpoint, HttpGrant, HttpLimits, HttpRule, Scheme, TargetGrant};

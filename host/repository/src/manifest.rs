@@ -353,6 +353,3 @@ fn check_version(bytes: &[u8]) -> Result<(), ManifestError> {
         _ => Ok(()),
     }
 }
-
-#[cfg(test)]
-mod tests;

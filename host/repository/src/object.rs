@@ -20,31 +20,35 @@ use crate::target::{Part, RangeSink, Target};
 const RANGE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Pieces of at most 1 MiB between the target and the reader.
-pub(crate) const PIECES_AHEAD: usize = 4;
+pub const PIECES_AHEAD: usize = 4;
 
 /// Tries of one range without a single byte of progress.
-const ATTEMPTS_MAX: u32 = 4;
+pub const ATTEMPTS_MAX: u32 = 4;
 
 /// Before the second try; doubles each time.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 
 /// How a creation if absent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Creation {
+pub enum Creation {
     Created,
     AlreadyThere,
 }
 
 /// How a stream ended without a fault of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Streamed {
+pub enum Streamed {
     Whole,
     ReceiverGone,
 }
 
 /// Creates `object` with these bytes if there is none; leaves no session behind
 /// unless the target cannot even abort.
-pub(crate) async fn create(
+///
+/// # Errors
+/// When the target fails and the object is not there afterwards, or when other bytes are
+/// read back.
+pub async fn create(
     target: &dyn Target,
     object: &str,
     bytes: &[u8],
@@ -163,7 +167,10 @@ impl<'a> Draft<'a> {
 }
 
 /// Reads a whole object of at most `bytes_max`; none when it is not there.
-pub(crate) async fn read(
+///
+/// # Errors
+/// When the object is larger, or when the target fails.
+pub async fn read(
     target: &dyn Target,
     object: &str,
     bytes_max: u64,
@@ -192,10 +199,10 @@ pub(crate) async fn read(
 }
 
 /// Size of an object in bytes; none when it is not there.
-pub(crate) async fn size_of(
-    target: &dyn Target,
-    object: &str,
-) -> Result<Option<u64>, RepositoryError> {
+///
+/// # Errors
+/// When the target fails.
+pub async fn size_of(target: &dyn Target, object: &str) -> Result<Option<u64>, RepositoryError> {
     match target.stat(object).await {
         Ok(stat) => Ok(Some(stat.size)),
         Err(fault) if fault.is("not-found") => Ok(None),
@@ -204,7 +211,10 @@ pub(crate) async fn size_of(
 }
 
 /// Hands the first `size` bytes of an object to `out`, range by range, and closes it.
-pub(crate) async fn stream(
+///
+/// # Errors
+/// The target's, after as many tries without progress as are allowed.
+pub async fn stream(
     target: &dyn Target,
     object: &str,
     size: u64,
@@ -311,6 +321,3 @@ fn part_size(layout: &Layout, size: u64) -> u64 {
         .min(layout.part_bytes_max)
         .max(1)
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,9 +2,9 @@
 //! created again, is read back, is listed, and is deleted. It goes the same ways as a
 //! backup's own objects, so that what holds here holds for them.
 //!
-//! [`contract`](crate::testing::contract) asks much more of a target, with uploads that
-//! break off and names that climb; it is for the authors of store plugins and leaves more
-//! behind when it fails. It begins with this probe.
+//! The contract that tests hold targets to asks much more, with uploads that break off and
+//! names that climb; it is for the authors of store plugins and leaves more behind when it
+//! fails. It begins with this probe.
 //!
 //! What the probe creates it takes away, also after a failure; where even that fails, the
 //! findings name the object.
@@ -238,58 +238,7 @@ fn told(error: RepositoryError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::Fault;
-
     use super::*;
-    use crate::testing::FakeTarget;
-    use crate::testing::fake::Call;
-
-    const PREFIX: &str = "probe/";
-
-    async fn codes(target: &FakeTarget) -> Vec<(Level, String)> {
-        let findings = probe(target, PREFIX).await;
-        findings.into_iter().map(|f| (f.level, f.code)).collect()
-    }
-
-    fn notes(codes: &[&str]) -> Vec<(Level, String)> {
-        let note = |code: &&str| (Level::Note, (*code).to_owned());
-        codes.iter().map(note).collect()
-    }
-
-    #[tokio::test]
-    async fn a_sound_target_passes_every_law_and_is_left_empty() {
-        let target = FakeTarget::new();
-        let all = [
-            "probe-create",
-            "probe-create-again",
-            "probe-read",
-            "probe-list",
-            "probe-uploads",
-            "probe-delete",
-        ];
-        assert_eq!(codes(&target).await, notes(&all));
-        assert!(target.objects().is_empty());
-    }
-
-    #[tokio::test]
-    async fn the_first_broken_law_ends_the_probe_and_nothing_is_left() {
-        let target = FakeTarget::new();
-        target.fail_next(Call::PutPart, Fault::permanent("no-space", "it is full"));
-        let findings = probe(&target, PREFIX).await;
-        assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].level, Level::Failure);
-        assert!(findings[0].message.contains("it is full"), "{findings:?}");
-        assert_eq!(target.open_uploads(), 0);
-    }
-
-    #[tokio::test]
-    async fn bytes_that_came_to_rest_wrong_are_found() {
-        let target = FakeTarget::new();
-        target.spoil_what_is_written();
-        let found = codes(&target).await;
-        assert_eq!(found.last().map(|(level, _)| *level), Some(Level::Failure));
-        assert!(target.objects().is_empty());
-    }
 
     #[test]
     fn two_parts_are_sent_where_parts_are_small() {

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_capability_local::Work;
+use drydock_capability_artifact::Work;
 use drydock_core::Fault;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

@@ -4,9 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use drydock_capability_artifact::{OutputOpener, Work};
 use drydock_capability_etcd::EtcdAccess;
-use drydock_capability_local::http::Moved;
-use drydock_capability_local::{FolderGrants, HttpAccess, OutputOpener, SecretAccess, Work};
+use drydock_capability_files::FolderGrants;
+use drydock_capability_http::{HttpAccess, Moved};
+use drydock_capability_secret::SecretAccess;
 use drydock_core::{Clock, Facts, Fault, TargetName};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;

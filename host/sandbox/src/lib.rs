@@ -59,3 +59,6 @@ pub use plugin::{
 };
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};
 pub use target::{CallObserver, StoreContext, StoreTarget};
+
+/// The version of wasmtime that is linked in.
+pub const WASMTIME: &str = env!("DRYDOCK_WASMTIME_VERSION");

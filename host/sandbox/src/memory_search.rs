@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use drydock_capability_local::{HttpConfig, SecretSource};
-use drydock_core::files::Secret;
+use drydock_capability_http::HttpConfig;
+use drydock_capability_secret::SecretSource;
 use drydock_core::plugin::Grants;
-use drydock_core::{Clock, ClusterName, Facts, Fault, UnixTime, Verdict};
+use drydock_core::{Clock, ClusterName, Facts, Fault, Secret, UnixTime, Verdict};
 use drydock_testkit::pki::{Authority, Purpose, Validity};
 use drydock_testkit::web::WebServer;
 use serde_json::{Value, json};

@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use drydock_capability_artifact::{OutputSink, Outputs, Slice};
 use drydock_capability_etcd::EtcdAccess;
-use drydock_capability_local::files::FolderPower;
-use drydock_capability_local::{
-    FolderGrants, HttpAccess, OutputSink, Outputs, SecretAccess, SecretSource, Slice,
-};
+use drydock_capability_files::{FolderGrants, FolderPower};
+use drydock_capability_http::HttpAccess;
+use drydock_capability_secret::{SecretAccess, SecretSource};
 use drydock_core::plugin::{Grants, PluginManifest};
 use drydock_core::{
     ClusterName, Facts, Fault, Finding, PluginDigest, TargetName, UnixTime, Verdict,

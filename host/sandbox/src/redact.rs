@@ -2,7 +2,7 @@
 //! Every attempt passes here on its way out; the log is redacted line by line as it is
 //! written.
 
-use drydock_capability_local::Redactor;
+use drydock_capability_secret::Redactor;
 use drydock_core::Fault;
 
 use crate::link::backup::exports::drydock::plugin::backup_step::Report;
@@ -99,8 +99,8 @@ impl<T: GuestText> GuestText for Result<T, Fault> {
 mod tests {
     use std::sync::Arc;
 
-    use drydock_capability_local::{SecretAccess, SecretSource};
-    use drydock_core::files::Secret;
+    use drydock_capability_secret::{SecretAccess, SecretSource};
+    use drydock_core::Secret;
     use drydock_core::plugin::SecretGrant;
 
     use super::*;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use drydock_capability_local::{HttpAccess, HttpConfig};
+use drydock_capability_http::{HttpAccess, HttpConfig};
 use drydock_core::plugin::{PluginManifest, World};
 use drydock_core::{Clock, PluginDigest};
 use tokio::runtime::{Handle, Runtime};

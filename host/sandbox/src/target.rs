@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use drydock_capability_local::files::FolderPower;
-use drydock_capability_local::{Sink, Slice};
+use drydock_capability_artifact::{Sink, Slice};
+use drydock_capability_files::FolderPower;
 use drydock_core::store::{
     Completion, Layout, ObjectPage, ObjectStat, PartReceipt, Receipt, Session, SessionPage,
 };

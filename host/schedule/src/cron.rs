@@ -19,7 +19,7 @@ use std::fmt;
 use std::str::FromStr as _;
 
 use chrono::{DateTime, Utc};
-use drydock_core::files::nearest;
+use drydock_core::nearest;
 
 /// Longest expression: all sixty minutes and all days by number take 250 characters.
 const EXPRESSION_CHARS_MAX: usize = 512;

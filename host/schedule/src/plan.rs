@@ -14,9 +14,8 @@ mod tests;
 
 use std::fmt;
 
-use drydock_core::files::schedule::ScheduleSpec;
-use drydock_core::files::{CatchUp, ConcurrencyPolicy};
 use drydock_core::{ClusterName, RunId, ScheduleName, UnixTime};
+use drydock_documents::{CatchUp, ConcurrencyPolicy, schedule::ScheduleSpec};
 
 use crate::Timetable;
 

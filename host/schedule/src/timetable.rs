@@ -16,7 +16,7 @@
 mod tests;
 
 use drydock_core::UnixTime;
-use drydock_core::files::{DstMode, FileError, Located, Schedule};
+use drydock_documents::{DstMode, FileError, Located, Schedule};
 
 use crate::zone::Period;
 use crate::{CronExpr, Zone};

@@ -1,8 +1,7 @@
 //! Time zones of the IANA database: the machine's own where it has one, otherwise the
 //! one that is built in, so that a container without zone files keeps the same time.
 
-use drydock_core::UnixTime;
-use drydock_core::files::nearest;
+use drydock_core::{UnixTime, nearest};
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, db};
 

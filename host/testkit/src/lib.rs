@@ -1,4 +1,4 @@
-//! Real servers for tests and for the quickstart.
+//! Real servers for tests, for the quickstart and for the benchmarks.
 //!
 //! The testkit starts etcd clusters on loopback, makes the certificates for them, loads
 //! them with what a Kubernetes API server would have written, and finds the programs that
@@ -38,6 +38,7 @@ pub mod proxy;
 pub mod random;
 pub mod random_values;
 pub mod scratch;
+pub mod ssh;
 pub mod tools;
 pub mod wait;
 pub mod web;

@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: Drydock beside the tools that people use today.
 //!
 //! This part only prepares: tools, plugins, and the programs built for release in a
-//! folder of their own beside the others. The measuring is the program `drydock-bench` of
-//! the testkit, since it talks to etcd, and for the comparison `sandbox` the bench of that
-//! crate, since it knows wasmtime.
+//! folder of their own beside the others. The measuring is the program `drydock-bench`,
+//! since it talks to etcd, and for the comparison `sandbox` the bench of that crate, since
+//! it knows wasmtime.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -72,7 +72,7 @@ fn programs(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
     step("build drydock and the bench for release", || {
         let mut build = workspace.cargo();
         build.args(["build", "--release", "--package", "drydock"]);
-        build.args(["--package", "drydock-testkit", "--bin", "drydock"]);
+        build.args(["--package", "drydock-bench", "--bin", "drydock"]);
         build.args(["--bin", "drydock-bench"]);
         run_program(&mut build)
     })?;

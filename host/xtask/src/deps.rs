@@ -1,9 +1,8 @@
 //! `cargo xtask check-deps`: the crates depend on each other one way only.
 //!
-//! The rules stand in `RULES` below and are those of ARCHITECTURE.md:
-//! core <- {schedule, journal, snapshot, objects, repository, engine, capability} <- sandbox <-
-//! daemon, and among the siblings only engine -> journal. Some crates from outside belong
-//! to one of ours alone. Plugins never depend on the host.
+//! The rules stand in `RULES` below, a row a crate from the lowest to the highest: what it
+//! may use of ours. Some crates from outside belong to one of ours alone. Plugins never
+//! depend on the host.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,44 +19,162 @@ struct Rule {
     may_use: &'static [&'static str],
 }
 
-const SIBLINGS_USE: &[&str] = &["drydock-core"];
+const CORE: &[&str] = &["drydock-core"];
 
 const RULES: &[Rule] = &[
     rule("drydock-core", &[]),
-    rule("drydock-schedule", SIBLINGS_USE),
-    rule("drydock-journal", SIBLINGS_USE),
-    rule("drydock-snapshot", SIBLINGS_USE),
-    rule("drydock-objects", SIBLINGS_USE),
-    rule("drydock-repository", SIBLINGS_USE),
+    rule("drydock-documents", CORE),
+    rule("drydock-schedule", &["drydock-core", "drydock-documents"]),
+    rule("drydock-journal", CORE),
+    rule("drydock-snapshot", CORE),
+    rule("drydock-objects", CORE),
+    rule("drydock-repository", CORE),
     rule("drydock-engine", &["drydock-core", "drydock-journal"]),
-    rule("drydock-capability-", SIBLINGS_USE),
+    rule("drydock-capability-artifact", CORE),
+    rule("drydock-capability-secret", CORE),
+    rule(
+        "drydock-capability-files",
+        &["drydock-core", "drydock-capability-artifact"],
+    ),
+    rule(
+        "drydock-capability-http",
+        &[
+            "drydock-core",
+            "drydock-capability-artifact",
+            "drydock-capability-secret",
+        ],
+    ),
+    rule("drydock-capability-", CORE),
+    rule("drydock-archive", &["drydock-capability-files"]),
     rule(
         "drydock-sandbox",
         &[
             "drydock-core",
+            "drydock-repository",
+            "drydock-archive",
+            "drydock-capability-",
+            // In tests.
+            "drydock-snapshot",
+        ],
+    ),
+    rule(
+        "drydock-node",
+        &[
+            "drydock-core",
+            "drydock-documents",
             "drydock-schedule",
             "drydock-journal",
+            "drydock-repository",
+            "drydock-capability-",
+            "drydock-sandbox",
+        ],
+    ),
+    rule(
+        "drydock-scratch",
+        &[
+            "drydock-core",
+            "drydock-documents",
+            "drydock-capability-",
+            "drydock-node",
+        ],
+    ),
+    rule(
+        "drydock-drill",
+        &[
+            "drydock-core",
+            "drydock-documents",
+            "drydock-snapshot",
+            "drydock-objects",
+            "drydock-repository",
+            "drydock-archive",
+            "drydock-capability-",
+            "drydock-node",
+            "drydock-scratch",
+        ],
+    ),
+    rule(
+        "drydock-runs",
+        &[
+            "drydock-core",
+            "drydock-documents",
+            "drydock-journal",
+            "drydock-engine",
             "drydock-snapshot",
             "drydock-repository",
-            "drydock-engine",
+            "drydock-archive",
             "drydock-capability-",
+            "drydock-sandbox",
+            "drydock-node",
+            "drydock-drill",
+        ],
+    ),
+    rule(
+        "drydock-scheduler",
+        &[
+            "drydock-core",
+            "drydock-documents",
+            "drydock-schedule",
+            "drydock-journal",
+            "drydock-engine",
+            "drydock-sandbox",
+            "drydock-node",
+            "drydock-runs",
+        ],
+    ),
+    rule("drydock-terminal", &["drydock-core", "drydock-node"]),
+    rule(
+        "drydock-cli",
+        &[
+            "drydock-core",
+            "drydock-documents",
+            "drydock-schedule",
+            "drydock-journal",
+            "drydock-engine",
+            "drydock-snapshot",
+            "drydock-objects",
+            "drydock-repository",
+            "drydock-archive",
+            "drydock-capability-",
+            "drydock-sandbox",
+            "drydock-node",
+            "drydock-scratch",
+            "drydock-drill",
+            "drydock-runs",
+            "drydock-scheduler",
+            "drydock-terminal",
+        ],
+    ),
+    rule(
+        "drydock-init",
+        &[
+            "drydock-core",
+            "drydock-documents",
+            "drydock-schedule",
+            "drydock-repository",
+            "drydock-capability-",
+            "drydock-sandbox",
+            "drydock-node",
+            "drydock-runs",
+            "drydock-terminal",
+            "drydock-cli",
         ],
     ),
     rule(
         "drydock",
         &[
+            "drydock-cli",
+            "drydock-init",
+            // In tests.
             "drydock-core",
-            "drydock-schedule",
             "drydock-journal",
             "drydock-snapshot",
-            "drydock-objects",
-            "drydock-repository",
-            "drydock-engine",
-            "drydock-capability-",
             "drydock-sandbox",
         ],
     ),
-    rule("drydock-testkit", SIBLINGS_USE),
+    rule(FAKES, &["drydock-core", "drydock-repository"]),
+    rule(TESTKIT, CORE),
+    rule("drydock-quickstart", &[TESTKIT]),
+    rule("drydock-bench", &[TESTKIT, "drydock-quickstart"]),
     rule("xtask", &[]),
 ];
 
@@ -71,18 +188,23 @@ const fn rule(name: &'static str, may_use: &'static [&'static str]) -> Rule {
 const RESERVED: &[(&str, &[&str])] = &[
     (
         "etcd-client",
-        &["drydock-capability-etcd", "drydock-testkit"],
+        &[
+            "drydock-capability-etcd",
+            "drydock-testkit",
+            "drydock-quickstart",
+        ],
     ),
     ("kube", &["drydock-capability-kubernetes"]),
     ("kube-", &["drydock-capability-kubernetes"]),
     ("wasmtime", &["drydock-sandbox"]),
     ("wasmtime-", &["drydock-sandbox"]),
     ("rusqlite", &["drydock-journal"]),
-    ("reqwest", &["drydock-capability-local"]),
+    ("reqwest", &["drydock-capability-http"]),
 ];
 
-/// The crate that others may use in tests, and only there.
+/// The crates that others may use in tests, and only there, unless their rule names them.
 const TESTKIT: &str = "drydock-testkit";
+const FAKES: &str = "drydock-fakes";
 
 /// A crate of one of the two workspaces, as `cargo metadata` tells it.
 #[derive(Debug, Deserialize)]
@@ -184,8 +306,8 @@ fn violation(
 }
 
 fn may_use(rule: &Rule, dependency: &Dependency) -> bool {
-    if dependency.name == TESTKIT {
-        return dependency.is_for_tests();
+    if dependency.is_for_tests() && matches!(dependency.name.as_str(), TESTKIT | FAKES) {
+        return true;
     }
     let mut allowed = rule.may_use.iter();
     allowed.any(|name| matches(name, &dependency.name))
@@ -243,7 +365,9 @@ mod tests {
             ("drydock-engine", "drydock-core"),
             ("drydock-engine", "drydock-journal"),
             ("drydock-capability-etcd", "drydock-core"),
-            ("drydock-sandbox", "drydock-capability-local"),
+            ("drydock-sandbox", "drydock-capability-files"),
+            ("drydock-capability-files", "drydock-capability-artifact"),
+            ("drydock-archive", "drydock-capability-files"),
             ("drydock", "drydock-sandbox"),
             ("drydock", "drydock-snapshot"),
         ];
@@ -258,7 +382,8 @@ mod tests {
             ("drydock-core", "drydock-engine"),
             ("drydock-journal", "drydock-engine"),
             ("drydock-repository", "drydock-snapshot"),
-            ("drydock-capability-etcd", "drydock-capability-local"),
+            ("drydock-capability-etcd", "drydock-capability-artifact"),
+            ("drydock-capability-artifact", "drydock-capability-files"),
             ("drydock-sandbox", "drydock"),
             ("drydock", "xtask"),
             ("drydock-testkit", "drydock-sandbox"),
@@ -272,12 +397,15 @@ mod tests {
     }
 
     #[test]
-    fn the_testkit_is_for_tests_only() {
-        assert_eq!(use_of("drydock-snapshot", TESTKIT, Some("dev")), [""; 0]);
-        assert_eq!(
-            use_of("drydock-snapshot", TESTKIT, None),
-            ["drydock-snapshot must not depend on drydock-testkit"]
-        );
+    fn the_testkit_and_the_fakes_are_for_tests_only() {
+        for used in [TESTKIT, FAKES] {
+            assert_eq!(use_of("drydock-snapshot", used, Some("dev")), [""; 0]);
+            assert_eq!(
+                use_of("drydock-snapshot", used, None),
+                [format!("drydock-snapshot must not depend on {used}")]
+            );
+        }
+        assert_eq!(use_of("drydock-bench", TESTKIT, None), [""; 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask quickstart`: from a fresh checkout to a restored etcd.
 //!
 //! This part only prepares: tools, plugins and the two programs. The scenario itself is
-//! the program `drydock-quickstart` of the testkit, since it talks to etcd.
+//! the program `drydock-quickstart`, since it talks to etcd.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;

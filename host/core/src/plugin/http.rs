@@ -8,8 +8,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::host::{Host, HostPattern};
+use crate::Name;
 use crate::TargetName;
-use crate::files::Name;
 
 /// Longest method; the longest registered one has 17 letters (RFC 3253).
 const METHOD_BYTES_MAX: usize = 24;

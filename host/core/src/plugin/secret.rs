@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::host::HostPattern;
 use super::http::Scheme;
-use crate::files::Name;
+use crate::Name;
 
 /// Most `derive` steps before `sign`; AWS's chain has four.
 const DERIVATIONS_MAX: u8 = 16;

@@ -1,6 +1,6 @@
 //! Finding a resource by any of the words that kubectl takes for it.
 
-use drydock_core::files::nearest;
+use drydock_core::nearest;
 use serde_json::{Map, Value};
 
 use super::{BUILT_IN, Resource};

@@ -1,9 +1,9 @@
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use drydock_testkit::ssh::SshKey;
 
 use super::*;
-use crate::testing::ssh::SshKey;
 
 fn refusal(text: &str) -> String {
     Recipient::parse(text).unwrap_err().to_string()

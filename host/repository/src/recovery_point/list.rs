@@ -279,9 +279,10 @@ impl Repository<'_> {
             let found = walk.folders.len().max(walk.found.len());
             found <= RECOVERY_POINTS_MAX
         });
-        match whole.await? {
-            true => Ok(walk),
-            false => Err(too_many(prefix)),
+        if whole.await? {
+            Ok(walk)
+        } else {
+            Err(too_many(prefix))
         }
     }
 

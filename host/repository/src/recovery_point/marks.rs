@@ -100,12 +100,13 @@ impl Repository<'_> {
             names.extend(ours.and_then(|(_, file)| MarkName::of_content(file)));
             true
         });
-        match whole.await? {
-            true => Ok(names),
-            false => Err(RepositoryError::TooMany {
+        if whole.await? {
+            Ok(names)
+        } else {
+            Err(RepositoryError::TooMany {
                 what: prefix,
                 entries_max: PAGES_MAX * 1000,
-            }),
+            })
         }
     }
 

@@ -210,3 +210,25 @@ fn failed(mark: &Mark) -> String {
     let why = mark.reason.as_deref().unwrap_or("no reason is kept");
     format!("{what} at {}: {why}", mark.at)
 }
+
+#[cfg(test)]
+mod tests {
+    use drydock_core::Fault;
+
+    use super::*;
+
+    const OBJECT: &str = "lab/one/etcd.db.0000000000000000.zst";
+
+    #[test]
+    fn an_object_that_nobody_can_look_at_is_listed_and_not_gone() {
+        let fault = Fault::transient("unreachable", "no answer");
+        let found = Err(RepositoryError::target(OBJECT, fault));
+        let objects = Objects::of(OBJECT, 10, found);
+        assert_eq!(
+            State::of(&objects, &Marks::default()),
+            State::Listed {
+                why: format!("{OBJECT} cannot be looked at: no answer")
+            }
+        );
+    }
+}

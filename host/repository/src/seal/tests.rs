@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
+use drydock_testkit::ssh::SshKey;
 use proptest::prelude::*;
 
 use super::*;
 use crate::digest::Sha256;
 use crate::keys::NewSealingKey;
-use crate::testing::sample::measure;
-use crate::testing::ssh::SshKey;
 
 fn age_pair() -> (Recipient, Identities) {
     let key = NewSealingKey::generate(drydock_core::UnixTime(0));
@@ -24,6 +23,13 @@ fn ssh_pair() -> (Recipient, Identities) {
         recipient,
         Identities::parse("id", &key.private_file()).unwrap(),
     )
+}
+
+fn measure(bytes: &[u8]) -> Measure {
+    Measure {
+        size: bytes.len() as u64,
+        sha256: Sha256::of(bytes),
+    }
 }
 
 /// Text that compresses, with a bit of noise.

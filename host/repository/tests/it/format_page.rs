@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use drydock_repository::Recipient;
-use drydock_repository::testing::ssh::SshKey;
+use drydock_testkit::ssh::SshKey;
 
 use crate::support::{Copied, NAME, age_key, committed, path_with_tools, run};
 

@@ -1,5 +1,6 @@
-//! Drydock's recovery points in the hands of somebody without Drydock: the real
-//! `minisign`, `age`, `zstd` and `etcdutl` open what the repository stored.
+//! The repository over a target in memory that fails and lies as it is told to; and what
+//! it stored in the hands of somebody without Drydock, where the real `minisign`, `age`,
+//! `zstd` and `etcdutl` open it.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,5 +8,12 @@
 )]
 
 mod format_page;
+mod identity;
 mod keys;
+mod manifest;
+mod mark;
+mod object;
+mod probe;
+mod recovery_point;
+mod sample;
 mod support;

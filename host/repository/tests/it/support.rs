@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use drydock_core::UnixTime;
+use drydock_fakes::FakeTarget;
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use drydock_repository::seal::{Options, Sealer, Sealing};
-use drydock_repository::testing::{FakeTarget, sample};
 use drydock_repository::{Recipient, Repository, SigningKey, TrustedSigners};
 use drydock_testkit::tools;
+
+use crate::sample;
 
 pub const NAME: &str = "nightly.20260102T030400Z";
 

@@ -2,12 +2,11 @@
 //! is made plain and cut to size here, the only way in.
 
 use drydock_capability_etcd as etcd;
-use drydock_capability_local::files;
-use drydock_core::{ErrorClass, FactValue, Fault, Finding, Level};
+use drydock_capability_files as files;
+use drydock_core::{ErrorClass, FactValue, Fault, Finding, Level, plain};
 
 use super::contract;
 use super::contract::types as wit;
-use drydock_core::plain;
 
 /// Longest code of an error or a finding; such words are short.
 const CODE_BYTES_MAX: usize = 64;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use drydock_capability_artifact::Output;
 use drydock_capability_etcd::{EtcdAccess, SnapshotStream};
-use drydock_capability_local::{CALL_BYTES_MAX, Output};
-use drydock_core::Fault;
+use drydock_core::{CALL_BYTES_MAX, Fault};
 use wasmtime::component::Resource;
 
 use super::contract::etcd::{Host, Member, MemberHashKv, MemberStatus, SnapshotInfo};

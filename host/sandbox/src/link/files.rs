@@ -1,7 +1,7 @@
 //! Adapter for the interface `files`.
 
-use drydock_capability_local::files::Walk;
-use drydock_capability_local::{Folder, Output, Sink, Slice};
+use drydock_capability_artifact::{Output, Sink, Slice};
+use drydock_capability_files::{Folder, Walk};
 use wasmtime::component::Resource;
 
 use super::contract::files::{Host, HostFolder, HostWalk, Item, Page};

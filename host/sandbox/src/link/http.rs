@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::{HeaderName, Request, Response, header};
-use drydock_capability_local::http::{
-    HttpCall, HttpError, HttpErrorKind, Moved, SliceBody, Waits, is_forbidden_header,
+use drydock_capability_artifact::Slice;
+use drydock_capability_http::{
+    HttpAccess, HttpCall, HttpError, HttpErrorKind, Moved, SliceBody, Waits, is_forbidden_header,
 };
-use drydock_capability_local::{HttpAccess, SecretAccess, Slice};
+use drydock_capability_secret::SecretAccess;
 use drydock_core::{ErrorClass, Fault};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drydock_capability_local::{Output, Sink, Slice};
+use drydock_capability_artifact::{Output, Sink, Slice};
 use drydock_core::Fault;
 use wasmtime::component::Resource;
 

@@ -1,6 +1,6 @@
 //! Adapter for the interface `secret`.
 
-use drydock_capability_local::secret::Key;
+use drydock_capability_secret::Key;
 use wasmtime::component::Resource;
 
 use super::contract::secret::{Host, HostKey};

@@ -9,7 +9,7 @@ use drydock_core::plain;
 
 use super::{AttemptLog, Capture, LogLine, LogSource, Severity, Speaker};
 use crate::limits::{Limits, mend};
-use drydock_capability_local::Redactor;
+use drydock_capability_secret::Redactor;
 
 /// Longest line that is kept; the rest of it is cut off. A panic with its backtrace
 /// comes in lines far shorter than this.

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use drydock_capability_local::{ArchiveCheck, ArchiveSummary};
+use drydock_archive::{ArchiveCheck, ArchiveSummary};
 use drydock_core::plugin::{Access, FolderGrant, Grants};
 use drydock_core::{ErrorClass, Fault, Level};
 use drydock_sandbox::{Attempt, BackupCall, BackupReport, Plugin};

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use drydock_capability_artifact::OutputSink;
 use drydock_capability_etcd::{EtcdAccess, EtcdConfig};
-use drydock_capability_local::OutputSink;
 use drydock_core::plugin::{Access, EtcdCall, Grants};
 use drydock_core::{ErrorClass, Fault};
 use drydock_sandbox::{BackupCall, Plugin, StepCall};
@@ -117,9 +117,10 @@ async fn a_call_that_the_access_lacks_is_refused_at_the_call() {
                 ..call(&config.to_string())
             };
             let result = run_call(&plugin, context).await.result;
-            match asked == granted {
-                true => drop(result.unwrap()),
-                false => assert_eq!(result.unwrap_err().code, "not-granted"),
+            if asked == granted {
+                drop(result.unwrap())
+            } else {
+                assert_eq!(result.unwrap_err().code, "not-granted")
             }
         }
     }

@@ -113,7 +113,7 @@ async fn a_plugin_is_told_whether_a_folder_is_a_mount_of_its_own() {
     let place = place(Access::Read);
     let mounted = json!({"do": "folder-mounted", "folder": place.folder("granted")});
     let told = place.seen(mounted).await;
-    let own = drydock_capability_local::files::is_own_mount(place.scratch.path(), &[]);
+    let own = drydock_capability_files::is_own_mount(place.scratch.path(), &[]);
     assert_eq!(told, [own.unwrap().to_string()]);
 }
 

@@ -25,7 +25,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use drydock_capability_local::OutputSink;
+use drydock_capability_artifact::OutputSink;
 use drydock_core::plugin::{Access, EtcdCall, FolderGrant, Grants};
 use drydock_core::{Clock, ClusterName, Fault, UnixTime};
 use drydock_sandbox::{

@@ -71,9 +71,7 @@ async fn store_file_keeps_the_contract_of_a_target() {
     let scratch = tempfile::tempdir().unwrap();
     let config = json!({"folder": scratch.path()});
     let (target, calls) = target("store-file", scratch.path(), &config);
-    drydock_repository::testing::contract::run(&target)
-        .await
-        .unwrap();
+    drydock_fakes::contract::run(&target).await.unwrap();
     let calls = calls.lock().unwrap();
     for call in [
         "check",

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use drydock_capability_local::Slice;
+use drydock_capability_artifact::Slice;
 use drydock_core::plugin::Access;
 use drydock_core::{FactValue, Facts, Verdict};
 use drydock_sandbox::JudgeCall;
@@ -92,7 +92,7 @@ async fn the_shipped_verifier_does_not_pass_without_facts() {
 
 /// Facts as the host gathers them of an archive.
 fn of_archive(archive: &[u8]) -> Facts {
-    let mut check = drydock_capability_local::ArchiveCheck::new();
+    let mut check = drydock_archive::ArchiveCheck::new();
     check.push(archive);
     let summary = check.finish();
     let mut facts = Facts::default();

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use drydock_capability_artifact::{OutputSink, PlainSpool};
 use drydock_capability_etcd::{EtcdAccess, EtcdConfig};
-use drydock_capability_local::{OutputSink, PlainSpool};
 use drydock_core::plugin::{Access, EtcdCall, FolderGrant, Grants};
 use drydock_core::store::PartReceipt;
 use drydock_core::{ClusterName, Fault, ReadAt, TargetName};

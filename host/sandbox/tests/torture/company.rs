@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use drydock_capability_local::Slice;
+use drydock_capability_artifact::Slice;
 use drydock_core::plugin::Grants;
 use drydock_core::store::PartReceipt;
 use drydock_core::{Clock, ClusterName, Facts, Fault, TargetName, UnixTime};
@@ -353,9 +353,10 @@ async fn lead(target: &StoreTarget) -> Result<Vec<String>, Fault> {
 async fn layout(target: &StoreTarget) -> Result<Vec<String>, Fault> {
     let layout = target.layout().await?;
     let fits = layout.part_bytes_min <= PART_BYTES as u64;
-    Ok(match fits {
-        true => Vec::new(),
-        false => vec!["no part fits into the layout".to_owned()],
+    Ok(if fits {
+        Vec::new()
+    } else {
+        vec!["no part fits into the layout".to_owned()]
     })
 }
 

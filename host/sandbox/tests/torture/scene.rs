@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drydock_capability_local::{OutputSink, PlainSpool};
+use drydock_capability_artifact::{OutputSink, PlainSpool};
 use drydock_core::Fault;
 use drydock_core::plugin::{Access, FolderGrant};
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! The rules one by one, and a law: every occurrence ends once.
 
-use drydock_core::files::DstMode;
+use drydock_documents::DstMode;
 
 use super::*;
 use crate::{CronExpr, Zone};

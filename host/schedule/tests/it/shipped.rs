@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use drydock_core::files::{self, Document, DocumentSet, Located};
 use drydock_core::{ScheduleName, UnixTime};
+use drydock_documents::{self as documents, Document, DocumentSet, Located};
 use drydock_schedule::{OccurrenceEnd, Planned, Policy, State, Timetable, next_wake, plan};
 
 /// 2026-03-01T00:00:00Z: the months after it hold transitions of every zone in use.
@@ -31,7 +31,7 @@ fn folder() -> PathBuf {
 /// All documents of a shipped file.
 fn documents(name: &str) -> Vec<Located<Document>> {
     let text = fs::read_to_string(folder().join(name)).unwrap();
-    files::parse(name, &text).unwrap()
+    documents::parse(name, &text).unwrap()
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -46,7 +46,7 @@ fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Plans a schedule for a quarter of a year as a daemon would, and counts what starts.
-fn starts(schedule: &Located<files::Schedule>) -> usize {
+fn starts(schedule: &Located<documents::Schedule>) -> usize {
     let mut state = State {
         schedules: vec![Planned {
             schedule: schedule.value.name.clone(),
@@ -75,7 +75,7 @@ fn starts(schedule: &Located<files::Schedule>) -> usize {
 #[test]
 fn the_quickstart_is_due_every_quarter_of_an_hour() {
     let mut all = documents("quickstart.yaml");
-    all.extend(files::parse("places.yaml", QUICKSTART_PLACES).unwrap());
+    all.extend(documents::parse("places.yaml", QUICKSTART_PLACES).unwrap());
     let set = DocumentSet::from_folders(all, Vec::new()).unwrap();
     let schedule = set.schedules().next().unwrap();
     assert_eq!(schedule.value.name.as_str(), "quickstart");
@@ -103,7 +103,7 @@ fn the_examples_fit_together() {
     let drill = set.drill(&ScheduleName::new("weekly-drill")).unwrap();
     assert!(drill.drill.api_server && set.workflow(&drill.schedule.value.name).is_none());
     let node = fs::read_to_string(folder().join("examples/node.yaml")).unwrap();
-    assert!(files::parse_node_config("examples/node.yaml", &node).is_ok());
+    assert!(documents::parse_node_config("examples/node.yaml", &node).is_ok());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn every_shipped_file_is_read_by_a_test() {
 fn a_wrong_expression_and_a_wrong_zone_name_their_line() {
     let text = fs::read_to_string(folder().join("quickstart.yaml")).unwrap();
     let told = |from: &str, to: &str| {
-        let documents = files::parse("schedules/a.yaml", &text.replace(from, to)).unwrap();
+        let documents = documents::parse("schedules/a.yaml", &text.replace(from, to)).unwrap();
         let Document::Schedule(schedule) = documents[0].value.clone() else {
             panic!("the file holds a schedule");
         };

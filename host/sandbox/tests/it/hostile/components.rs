@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use drydock_capability_local::Slice;
+use drydock_capability_artifact::Slice;
 use drydock_core::plugin::{Grants, MANIFEST_BYTES_MAX};
 use drydock_core::{Facts, Fault};
 use drydock_sandbox::{Admission, JudgeCall, Plugin, Sandbox};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drydock_capability_local::Slice;
+use drydock_capability_artifact::Slice;
 use drydock_core::Facts;
 use drydock_core::plugin::Grants;
 use drydock_sandbox::{Admission, JudgeCall, Limits, inspect, read_manifest};

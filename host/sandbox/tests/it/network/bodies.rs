@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drydock_capability_local::Slice;
+use drydock_capability_artifact::Slice;
 use serde_json::json;
 
 use super::kit::{World, acts_on, saw};

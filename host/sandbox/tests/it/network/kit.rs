@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use drydock_capability_local::http::{HttpConfig, NameLookup};
-use drydock_capability_local::{SecretSource, Slice};
-use drydock_core::files::Secret;
+use drydock_capability_artifact::Slice;
+use drydock_capability_http::{HttpConfig, NameLookup};
+use drydock_capability_secret::SecretSource;
 use drydock_core::plugin::Grants;
-use drydock_core::{Facts, Fault, Verdict};
+use drydock_core::{Facts, Fault, Secret, Verdict};
 use drydock_sandbox::{Attempt, JudgeCall, Plugin};
 use drydock_testkit::pki::{Authority, Purpose, Validity};
 use drydock_testkit::web::WebServer;
@@ -116,7 +116,7 @@ impl Names {
 }
 
 impl NameLookup for Names {
-    fn lookup(&self, name: &str) -> drydock_capability_local::http::Looked {
+    fn lookup(&self, name: &str) -> drydock_capability_http::Looked {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mut answers = self.answers.lock().unwrap();
         let found = match answers.get_mut(name) {

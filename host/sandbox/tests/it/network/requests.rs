@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use drydock_capability_local::http::{HttpConfig, Proxies, Waits};
+use drydock_capability_http::{HttpConfig, Proxies, Waits};
 use drydock_core::ErrorClass;
 use drydock_testkit::web::WebServer;
 use serde_json::json;

@@ -1,0 +1,165 @@
+//! What the kernel says, as a fault that an operator understands.
+
+use std::fmt::Display;
+
+use drydock_core::store::PLACE_MISSING;
+use drydock_core::{Fault, without_os_number};
+use rustix::io::Errno;
+
+use drydock_capability_artifact::errno::{class, class_of};
+
+/// The fault for `errno`, met when Drydock tried to `act` (e.g. `write`) on `place`.
+pub(super) fn of(errno: Errno, act: &str, place: impl Display) -> Fault {
+    let (code, why) = reading(errno);
+    let because = if why.is_empty() {
+        without_os_number(&std::io::Error::from(errno).to_string())
+    } else {
+        why.to_owned()
+    };
+    let message = format!("cannot {act} {place}: {because}");
+    Fault::new(class(errno), code, message).with_detail("errno", errno.raw_os_error())
+}
+
+/// The same for a granted folder that could not be opened. That it is not there says
+/// nothing of what it holds, so it is told by a code of its own.
+pub(super) fn of_place(errno: Errno, place: impl Display) -> Fault {
+    if errno != Errno::NOENT {
+        return of(errno, "open the folder", place);
+    }
+    Fault::permanent(
+        PLACE_MISSING,
+        format!(
+            "the folder {place} does not exist: mount the file system that it lies on, or make it"
+        ),
+    )
+    .with_detail("errno", errno.raw_os_error())
+}
+
+/// The same for an error of the standard library.
+pub(super) fn of_io(error: &std::io::Error, act: &str, place: impl Display) -> Fault {
+    match error.raw_os_error() {
+        Some(code) => of(Errno::from_raw_os_error(code), act, place),
+        None => Fault::new(
+            class_of(error),
+            "io",
+            format!("cannot {act} {place}: {error}"),
+        ),
+    }
+}
+
+/// A full file system: how much was wanted and how much there is.
+pub(super) fn full(place: impl Display, wanted: u64, free: Option<u64>) -> Fault {
+    let free = free.map_or_else(String::new, |free| format!(" and {free} are free"));
+    Fault::transient(
+        "no-space",
+        format!(
+            "cannot write {place}: the file system is full ({wanted} bytes more are wanted{free}): make room there"
+        ),
+    )
+    .with_detail("errno", Errno::NOSPC.raw_os_error())
+}
+
+/// Code and, where the kernel's own words would not help, a sentence.
+fn reading(errno: Errno) -> (&'static str, &'static str) {
+    match errno {
+        Errno::NOSPC => ("no-space", "the file system is full: make room there"),
+        Errno::DQUOT => (
+            "no-space",
+            "the disk quota is used up: make room there, or raise it",
+        ),
+        Errno::ROFS => (
+            "read-only",
+            "the file system is mounted read-only: remount it for writing",
+        ),
+        Errno::NOENT => ("not-found", "it does not exist"),
+        Errno::EXIST => (
+            "exists",
+            "it exists already: see who put it there, and move it away",
+        ),
+        Errno::NOTDIR => (
+            "not-a-folder",
+            "something stands there that is no folder: move it away, or name another folder",
+        ),
+        Errno::ISDIR => ("not-a-file", "it is a folder"),
+        Errno::ACCESS | Errno::PERM => (
+            "permission-denied",
+            "the file permissions do not allow it to the daemon's user: give them to it",
+        ),
+        Errno::LOOP => (
+            "symbolic-link",
+            "a part of the path is a symbolic link, and a plugin follows none: put the folder itself there",
+        ),
+        Errno::XDEV => ("not-granted", "the path leads out of the granted folder"),
+        Errno::NAMETOOLONG => ("bad-path", "the path or a name in it is too long"),
+        Errno::FBIG => (
+            "too-large",
+            "the file system does not take files of that size",
+        ),
+        other => of_the_machine(other),
+    }
+}
+
+/// What is wrong with the machine rather than with a path.
+fn of_the_machine(errno: Errno) -> (&'static str, &'static str) {
+    match errno {
+        Errno::MFILE | Errno::NFILE => (
+            "no-handles",
+            "no more files can be opened: raise the daemon's limit (`LimitNOFILE=` of its unit)",
+        ),
+        Errno::IO => (
+            "io",
+            "the disk failed: see the kernel's log, and exchange it",
+        ),
+        Errno::UCLEAN | Errno::BADMSG => (
+            "corrupt",
+            "the file system itself is damaged: see the kernel's log, and check it (fsck)",
+        ),
+        Errno::STALE | Errno::NODEV | Errno::NXIO | Errno::NOTCONN => {
+            ("gone", "the file system is gone: mount it again")
+        }
+        Errno::NOSYS => (
+            "kernel-too-old",
+            "the kernel lacks openat2, which keeps plugins inside their folder: use Linux 5.6 or later",
+        ),
+        _ => ("io", ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drydock_core::ErrorClass;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_the_kernel_keep_their_meaning() {
+        let table = [
+            (Errno::NOSPC, "no-space", ErrorClass::Transient),
+            (Errno::DQUOT, "no-space", ErrorClass::Transient),
+            (Errno::ROFS, "read-only", ErrorClass::Permanent),
+            (Errno::NOENT, "not-found", ErrorClass::Permanent),
+            (Errno::EXIST, "exists", ErrorClass::Permanent),
+            (Errno::ACCESS, "permission-denied", ErrorClass::Denied),
+            (Errno::LOOP, "symbolic-link", ErrorClass::Denied),
+            (Errno::XDEV, "not-granted", ErrorClass::Denied),
+            (Errno::IO, "io", ErrorClass::Transient),
+            (Errno::UCLEAN, "corrupt", ErrorClass::Permanent),
+            (Errno::NOTDIR, "not-a-folder", ErrorClass::Permanent),
+            (Errno::NAMETOOLONG, "bad-path", ErrorClass::Permanent),
+            (Errno::MLINK, "io", ErrorClass::Permanent),
+            (Errno::INVAL, "io", ErrorClass::Permanent),
+        ];
+        for (errno, code, class) in table {
+            let fault = of(errno, "write", "a/b");
+            assert_eq!((fault.code.as_str(), fault.class), (code, class));
+        }
+    }
+
+    #[test]
+    fn the_sentence_says_what_and_where() {
+        assert_eq!(
+            of(Errno::NOSPC, "write", "/backups/a").message,
+            "cannot write /backups/a: the file system is full: make room there"
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: the verbs, one module a noun. They parse, ask and print.
+//!
+//! The other crates know no command line; this one reads it, and [`run`] is all that
+//! `main` calls.
+//!
+//! **Invariant:** no secret is formatted: keys live in types whose `Debug` hides them.
+//!
+//! A crash leaves what the verb under way had written under hidden names, and what the
+//! journal has of its runs.
+
+pub mod args;
+pub mod catalog;
+mod daemon;
+mod drill;
+mod key;
+mod made;
+mod open;
+mod plugin;
+mod progress;
+mod recovery_point;
+mod run;
+mod run_show;
+mod runtime;
+mod schedule;
+mod snapshot;
+mod target;
+
+use std::io::IsTerminal as _;
+
+use clap::Parser as _;
+use drydock_node::{Failure, FailureKind};
+use drydock_terminal::{Exit, Outcome, print, stderr};
+
+pub use runtime::{block_on, load};
+
+use args::{Cli, Command, Global, InitArgs};
+
+/// What carries `drydock init` out: it stands above this crate.
+pub type Init = fn(&Global, &InitArgs) -> Outcome;
+
+/// The whole program: reads the command line, carries it out and says why it could not.
+pub fn run(init: Init) -> Exit {
+    stderr::take_panics();
+    let exit = match Cli::try_parse() {
+        Ok(cli) => {
+            let only_tells = cli.command.only_tells();
+            print::ended(carry_out(cli, init), only_tells)
+        }
+        Err(error) => print::ended(usage(&error), true),
+    };
+    stderr::flush(stderr::STALL_MAX);
+    exit
+}
+
+fn carry_out(cli: Cli, init: Init) -> Exit {
+    match dispatch(cli, init) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if failure.kind != FailureKind::Unheard {
+                print::error_line(&format!("error: {failure}"));
+            }
+            failure.kind.into()
+        }
+    }
+}
+
+/// clap's own text; `--help` and `--version` are no mistakes.
+fn usage(error: &clap::Error) -> Exit {
+    let text = error.render();
+    let coloured = |is_terminal: bool| {
+        if is_terminal {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        }
+    };
+    if error.use_stderr() {
+        print::note(coloured(std::io::stderr().is_terminal()).trim_end());
+        return Exit::Usage;
+    }
+    print::line(coloured(std::io::stdout().is_terminal()).trim_end());
+    Exit::Done
+}
+
+fn dispatch(cli: Cli, init: Init) -> Outcome {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Init(args) => init(&global, &args),
+        // These need no configuration for what is a file, so that they work on any machine.
+        Command::Snapshot(verb) => snapshot::dispatch(&global, &verb),
+        Command::Key(verb) => key::dispatch(&verb),
+        Command::Daemon(args) => daemon::dispatch(&global, &args),
+        Command::Run(args) => run::dispatch(&global, args),
+        Command::Schedule(verb) => schedule::dispatch(&global, &verb),
+        Command::RecoveryPoint(verb) => recovery_point::dispatch(&global, verb),
+        Command::Open(args) => open::dispatch(&global, *args),
+        Command::Drill(args) => drill::dispatch(&global, *args),
+        Command::Target(verb) => target::dispatch(&global, &verb),
+        Command::Plugin(verb) => plugin::dispatch(&global, &verb),
+        Command::CompilePlugin => compile_plugin(),
+        Command::RunGuarded { parent, words } => Err(Failure::failed(
+            drydock_scratch::children::become_guarded(parent, &words),
+        )),
+    }
+}
+
+/// Serves the process that started this one to compile something.
+fn compile_plugin() -> Outcome {
+    drydock_sandbox::compile_worker(std::io::stdin().lock(), std::io::stdout().lock())
+        .map_err(Failure::failed)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,456 @@
+//! `drydock run list` and `drydock run show`, and what `drydock run` says at the end.
+
+use drydock_core::{
+    Facts, Finding, Level, RunId, ScheduleName, StepName, UnixTime, nearest, plugin::Grants,
+};
+use drydock_engine::{
+    RunView,
+    model::Outcome as RunOutcome,
+    replay::replay,
+    view::{DrillView, OutputView, StorePhase, StoreView},
+};
+use drydock_journal::{Attempt, Journal, Occurrence, OpenError, RunRow};
+use drydock_node::{Configuration, Failure};
+use drydock_runs::cause;
+use drydock_snapshot::Status;
+use drydock_terminal::{
+    Exit, Outcome,
+    print::{self, Output},
+};
+use serde_json::{Value, json};
+
+use super::snapshot::{STATUS_HEADER, status_row};
+
+/// The detail of a failed run's fault by which the engine tells what it could not remove.
+const LEFT_BEHIND: &str = "left-behind";
+
+/// Why a run that did nothing wrong has no recovery point of its own.
+const SUPERSEDED: &str =
+    "another run had committed this recovery point first, so this one stored nothing";
+
+/// The word of an occurrence that could have been started, and was not.
+const SKIPPED: &str = "Skipped";
+
+/// Instants of a run that JSON shows as text, as every other command does.
+const INSTANTS: [&str; 3] = ["due", "created", "finished"];
+
+pub fn list(node: &Configuration, output: Output, schedule: Option<String>) -> Outcome {
+    let journal = reader(node)?;
+    let schedule = schedule.map(ScheduleName::new);
+    let mut views = Vec::new();
+    if let Some(journal) = &journal {
+        for row in journal.runs(schedule.as_ref())? {
+            // The daemon prunes beside us: one that went since has no records any more.
+            let records = journal.records(&row.run)?;
+            if !records.is_empty() {
+                views.push(RunView::of(&replay(&row.run, &records)?));
+            }
+        }
+    }
+    let skipped = match &journal {
+        Some(journal) => skipped(journal, schedule.as_ref())?,
+        None => Vec::new(),
+    };
+    let rows = views.iter().map(|view| {
+        vec![
+            view.run.to_string(),
+            outcome_word(view).to_owned(),
+            view.created.to_string(),
+            view.finished
+                .map_or_else(|| "-".to_owned(), |at| at.to_string()),
+            recovery_point(view).unwrap_or_else(|| "-".to_owned()),
+            cause(view).map_or_else(|| "-".to_owned(), |cause| cause::short(&cause)),
+        ]
+    });
+    let rows = skipped.iter().map(skipped_row).chain(rows);
+    let mut values = views.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    values.splice(0..0, skipped.iter().map(skipped_value));
+    print::rows(output, &values, &LIST_HEADER, rows)?;
+    Ok(Exit::Done)
+}
+
+const LIST_HEADER: [&str; 6] = [
+    "RUN",
+    "OUTCOME",
+    "CREATED",
+    "FINISHED",
+    "RECOVERY POINT",
+    "CAUSE",
+];
+
+/// The last occurrence of each schedule, where it was skipped: no run tells of it, and what
+/// nobody backs up or proves must be seen.
+fn skipped(journal: &Journal, asked: Option<&ScheduleName>) -> Result<Vec<Occurrence>, Failure> {
+    let mut occurrences = journal.last_occurrences()?;
+    occurrences.retain(|Occurrence { schedule, end, .. }| {
+        let is_asked = asked.is_none_or(|asked| asked == schedule);
+        end == SKIPPED && is_asked
+    });
+    Ok(occurrences)
+}
+
+fn skipped_row(occurrence: &Occurrence) -> Vec<String> {
+    let reason = occurrence.reason.as_deref().unwrap_or("no reason is known");
+    vec![
+        occurrence.run.to_string(),
+        SKIPPED.to_owned(),
+        occurrence.decided_at.to_string(),
+        "-".to_owned(),
+        "-".to_owned(),
+        cause::short(reason),
+    ]
+}
+
+fn skipped_value(occurrence: &Occurrence) -> Value {
+    json!({
+        "run": occurrence.run,
+        "schedule": occurrence.schedule,
+        "due": occurrence.due.to_string(),
+        "phase": SKIPPED.to_lowercase(),
+        "reason": occurrence.reason,
+    })
+}
+
+pub fn show(node: &Configuration, output: Output, run: &str) -> Outcome {
+    let run = RunId::new(run);
+    let journal = reader(node)?.ok_or_else(|| unknown(&run, &[]))?;
+    let Some(row) = journal.run(&run)? else {
+        return Err(unknown(&run, &journal.runs(None)?));
+    };
+    let view = view(&journal, &row)?;
+    let attempts = journal.attempts(&run)?;
+    match output {
+        Output::Json => print::line(&serde_json::to_string_pretty(&json!({
+            "run": value(&view)?,
+            "attempts": attempts.iter().map(attempt_value).collect::<Vec<_>>(),
+        }))?),
+        Output::Table => print_view(&view, &attempts),
+    }
+    Ok(Exit::Done)
+}
+
+/// No such run: the nearest that there is.
+fn unknown(run: &RunId, rows: &[RunRow]) -> Failure {
+    let known = rows.iter().map(|row| row.run.as_str());
+    let hint = match nearest(run.as_str(), known) {
+        Some(near) => format!("; did you mean {near}?"),
+        None if rows.is_empty() => ", which holds none yet".to_owned(),
+        None => "; `drydock run list` shows those that are there".to_owned(),
+    };
+    Failure::failed(format!(
+        "there is no run {run} in this node's journal{hint}"
+    ))
+}
+
+/// The journal without its lock: looking is allowed while a run is under way.
+fn reader(node: &Configuration) -> Result<Option<Journal>, Failure> {
+    match Journal::open_reader(node.state()) {
+        Err(OpenError::Missing { .. }) => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
+}
+
+fn view(journal: &Journal, row: &RunRow) -> Result<RunView, Failure> {
+    let records = journal.records(&row.run)?;
+    Ok(RunView::of(&replay(&row.run, &records)?))
+}
+
+fn print_view(view: &RunView, attempts: &[Attempt]) {
+    print::line(&targets(view));
+    let snapshots: Vec<_> = snapshot_rows(view).collect();
+    if !snapshots.is_empty() {
+        print::line("");
+        print::line(&print::table(&STATUS_HEADER, snapshots));
+    }
+    if !view.outputs.is_empty() {
+        print::line("");
+        print::line(&print::table(&ARTIFACT_HEADER, artifact_rows(view)));
+    }
+    if !view.pins.is_empty() {
+        print::line("");
+        print::line(&print::table(&PLUGIN_HEADER, plugin_rows(view)));
+    }
+    findings(view).iter().for_each(|line| print::line(line));
+    for attempt in attempts {
+        print::line(&format!(
+            "\nstep {} attempt {} started {} {}",
+            attempt.step,
+            attempt.attempt,
+            attempt.started,
+            attempt
+                .ended
+                .map_or_else(|| "and was cut off".to_owned(), |at| format!("ended {at}"))
+        ));
+        attempt
+            .log
+            .lines()
+            .for_each(|line| print::line(&format!("  {line}")));
+    }
+    let reasons = reasons(view);
+    if !attempts.is_empty() && !reasons.is_empty() {
+        print::line("");
+    }
+    reasons.iter().for_each(|line| print::line(line));
+}
+
+/// What a run did at its targets, as a table.
+pub fn targets(view: &RunView) -> String {
+    match &view.drill {
+        Some(drill) => print::table(&DRILL_HEADER, [drill_row(view, drill)]),
+        None => {
+            let header = ["RUN", "OUTCOME", "TARGET", "STATE", "PARTS", "BYTES"];
+            print::table(&header, store_rows(view))
+        }
+    }
+}
+
+const DRILL_HEADER: [&str; 6] = [
+    "RUN",
+    "OUTCOME",
+    "TARGET",
+    "RECOVERY POINT",
+    "CHECKS",
+    "TIME TO RECOVER",
+];
+
+fn drill_row(view: &RunView, drill: &DrillView) -> Vec<String> {
+    let result = drill.result.as_ref();
+    let none = || "-".to_owned();
+    let recovery = result.and_then(|result| result.recovery_milliseconds);
+    vec![
+        view.run.to_string(),
+        outcome_word(view).to_owned(),
+        drill.target.to_string(),
+        recovery_point(view).unwrap_or_else(none),
+        result.map_or_else(none, |result| result.checks.to_string()),
+        recovery.map_or_else(none, drydock_drill::seconds),
+    ]
+}
+
+pub const ARTIFACT_HEADER: [&str; 5] = ["ARTIFACT", "STEP", "SIZE", "SEALED", "JUDGED"];
+
+/// One row an artifact that counts.
+pub fn artifact_rows(view: &RunView) -> Vec<Vec<String>> {
+    let rows = view.outputs.iter().map(|output| {
+        vec![
+            output.name.clone(),
+            output.step.to_string(),
+            output
+                .plain_bytes
+                .map_or_else(|| "-".to_owned(), drydock_core::human_bytes),
+            drydock_core::human_bytes(output.sealed_bytes),
+            judged(output),
+        ]
+    });
+    rows.collect()
+}
+
+/// What each verify step said, e.g. `verify: passed`.
+fn judged(output: &OutputView) -> String {
+    let words = output.verdicts.iter().map(|judged| {
+        let word = match &judged.verdict {
+            None => "not yet",
+            Some(verdict) if verdict.pass => "passed",
+            Some(_) => "refused",
+        };
+        format!("{}: {word}", judged.step)
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+const PLUGIN_HEADER: [&str; 5] = ["STEP", "PLUGIN", "VERSION", "DIGEST", "MAY"];
+
+/// Hex digits of a digest by which people tell plugins apart.
+const DIGEST_CHARS_SHOWN: usize = "sha256:".len() + 12;
+
+/// One row a step: what its plugin could do in this run.
+fn plugin_rows(view: &RunView) -> Vec<Vec<String>> {
+    let rows = view.pins.iter().map(|pin| {
+        let digest = pin.digest.as_str();
+        vec![
+            pin.step.to_string(),
+            pin.plugin.clone(),
+            pin.version.clone(),
+            digest
+                .get(..DIGEST_CHARS_SHOWN)
+                .unwrap_or(digest)
+                .to_owned(),
+            powers(&pin.grants),
+        ]
+    });
+    rows.collect()
+}
+
+/// Grants in one line, e.g. `etcd: status, snapshot; files: read /etc/kubernetes`.
+fn powers(grants: &Grants) -> String {
+    let Ok(Value::Object(kinds)) = serde_json::to_value(grants) else {
+        return "-".to_owned();
+    };
+    let kinds = kinds
+        .iter()
+        .map(|(kind, granted)| format!("{kind}: {}", words(granted)));
+    match kinds.collect::<Vec<_>>() {
+        none if none.is_empty() => "nothing".to_owned(),
+        some => some.join("; "),
+    }
+}
+
+/// The words of a grant without its punctuation.
+fn words(value: &Value) -> String {
+    let joined = |values: &mut dyn Iterator<Item = &Value>, by: &str| {
+        values.map(words).collect::<Vec<_>>().join(by)
+    };
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => joined(&mut items.iter(), ", "),
+        Value::Object(fields) => joined(&mut fields.values(), " "),
+        other => other.to_string(),
+    }
+}
+
+/// A run as JSON.
+fn value(view: &RunView) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(view)?;
+    value["cause"] = json!(cause(view));
+    for name in INSTANTS {
+        if let Some(seconds) = value[name].as_i64() {
+            value[name] = json!(UnixTime(seconds).to_string());
+        }
+    }
+    Ok(value)
+}
+
+/// One row a target.
+fn store_rows(view: &RunView) -> Vec<Vec<String>> {
+    let outcome = outcome_word(view);
+    view.stores
+        .iter()
+        .map(|store| {
+            vec![
+                view.run.to_string(),
+                outcome.to_owned(),
+                store.target.to_string(),
+                state_word(view, store).to_owned(),
+                store.parts.to_string(),
+                drydock_core::human_bytes(store.bytes),
+            ]
+        })
+        .collect()
+}
+
+/// A target's state; a run that failed leaves nothing that could still be uploading.
+fn state_word(view: &RunView, store: &StoreView) -> &'static str {
+    match (&view.outcome, store.state) {
+        (Some(RunOutcome::Failed { .. }), StorePhase::Uploading | StorePhase::Staged) => {
+            "NothingStored"
+        }
+        (_, state) => state.word(),
+    }
+}
+
+pub fn outcome_word(view: &RunView) -> &'static str {
+    match &view.outcome {
+        None => "Unfinished",
+        Some(RunOutcome::Succeeded) => "Succeeded",
+        Some(RunOutcome::Degraded { .. }) => "Degraded",
+        Some(RunOutcome::Failed { .. }) => "Failed",
+        Some(RunOutcome::Superseded { .. }) => "Superseded",
+    }
+}
+
+/// The recovery point's name, once it is committed somewhere, or was drilled.
+pub fn recovery_point(view: &RunView) -> Option<String> {
+    if let Some(result) = view.drill.as_ref().and_then(|drill| drill.result.as_ref()) {
+        return Some(result.recovery_point.to_string());
+    }
+    view.stores
+        .iter()
+        .any(|store| store.state == StorePhase::Committed)
+        .then(|| view.run.recovery_point().to_string())
+}
+
+/// Why the run is to be looked at, in a line.
+pub fn cause(view: &RunView) -> Option<String> {
+    cause::of(view.outcome.as_ref()?)
+}
+
+/// Why a run ended as it did, a sentence each; of one that failed, the cause comes last.
+pub fn reasons(view: &RunView) -> Vec<String> {
+    match &view.outcome {
+        Some(RunOutcome::Degraded { reasons }) => reasons.clone(),
+        Some(RunOutcome::Superseded { reasons }) => std::iter::once(SUPERSEDED.to_owned())
+            .chain(reasons.iter().cloned())
+            .collect(),
+        Some(RunOutcome::Failed { fault }) => {
+            // The other details are for programs; what was left behind is for the operator.
+            let details = fault.details.iter();
+            let left = details.filter(|(name, _)| name == LEFT_BEHIND);
+            let left = left.map(|(_, what)| format!("left behind: {what}"));
+            left.chain([fault.message.clone()]).collect()
+        }
+        Some(RunOutcome::Succeeded) | None => Vec::new(),
+    }
+}
+
+/// Everything that the backup steps, the host and the verify steps found.
+fn findings(view: &RunView) -> Vec<String> {
+    let outputs = view.outputs.iter();
+    let own = outputs.map(|output| (&output.step, &output.findings));
+    let verdicts = view.outputs.iter().flat_map(|output| &output.verdicts);
+    let verified =
+        verdicts.filter_map(|judged| Some((&judged.step, &judged.verdict.as_ref()?.findings)));
+    let backups = view.backups.iter();
+    backups
+        .map(|backup| (&backup.step, &backup.findings))
+        .chain(own)
+        .chain(verified)
+        .flat_map(|(step, findings)| findings.iter().map(move |found| told(step, found)))
+        .collect()
+}
+
+fn told(step: &StepName, finding: &Finding) -> String {
+    let level = match finding.level {
+        Level::Note => "note",
+        Level::Warning => "warning",
+        Level::Failure => "failure",
+    };
+    format!("{step}: {level}: {}", finding.message)
+}
+
+/// The etcd snapshots of a run as `etcdutl snapshot status` would tell of them.
+pub fn snapshots(view: &RunView) -> Vec<Status> {
+    view.outputs.iter().filter_map(status).collect()
+}
+
+pub fn snapshot_rows(view: &RunView) -> impl Iterator<Item = Vec<String>> {
+    snapshots(view)
+        .into_iter()
+        .map(|status| status_row(&status))
+}
+
+fn status(output: &OutputView) -> Option<Status> {
+    let facts: &Facts = &output.facts;
+    let number = |name| facts.number(name);
+    Some(Status {
+        hash: u32::try_from(number("snapshot.hash")?).ok()?,
+        revision: number("snapshot.revision")?,
+        total_key: u64::try_from(number("snapshot.total-key")?).ok()?,
+        total_size: number("snapshot.total-size")?,
+        version: facts.text("snapshot.version")?.to_owned(),
+    })
+}
+
+fn attempt_value(attempt: &Attempt) -> Value {
+    let result = attempt
+        .result
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
+    json!({
+        "step": attempt.step,
+        "attempt": attempt.attempt,
+        "started": attempt.started.to_string(),
+        "ended": attempt.ended.map(|at| at.to_string()),
+        "result": result,
+        "log": attempt.log,
+    })
+}

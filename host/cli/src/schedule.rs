@@ -1,0 +1,157 @@
+//! `drydock schedule`: looks at schedules and checks the files they stand in.
+
+use std::path::PathBuf;
+
+use drydock_core::Clock as _;
+use drydock_documents::{self as documents, Among, Loaded, Located, Schedule};
+use drydock_journal::{Journal, Occurrence, OpenError};
+use drydock_node::{
+    Configuration, Failure, Need, clock::SystemClock, read_documents, refuse_timetables, refused,
+};
+use drydock_runs::check;
+use drydock_schedule::Timetable;
+use drydock_terminal::{
+    Exit, Outcome,
+    print::{self, Output},
+};
+use serde_json::{Value, json};
+
+use super::args::{Global, ScheduleVerb};
+use crate::runtime::block_on;
+
+pub fn dispatch(global: &Global, verb: &ScheduleVerb) -> Outcome {
+    match verb {
+        ScheduleVerb::List => list(global.output, &crate::runtime::load(global, &Need::SOUND)?),
+        ScheduleVerb::Check { files } if files.is_empty() => check_node(global),
+        ScheduleVerb::Check { files } => check_files(files),
+    }
+}
+
+/// Keys of a schedule in JSON, and the columns that show them.
+const COLUMNS: [(&str, &str); 8] = [
+    ("name", "NAME"),
+    ("cluster", "CLUSTER"),
+    ("schedule", "SCHEDULE"),
+    ("timeZone", "TIME ZONE"),
+    ("suspend", "SUSPEND"),
+    ("next", "NEXT"),
+    ("last", "LAST"),
+    ("lastEnd", "END"),
+];
+
+fn list(output: Output, node: &Configuration) -> Outcome {
+    // What is due does not depend on what was.
+    let past = last_occurrences(node).unwrap_or_else(|failure| {
+        print::note(&format!(
+            "warning: how the last occurrences ended is not shown: {}",
+            failure.sentence()
+        ));
+        Vec::new()
+    });
+    let values = node
+        .documents
+        .schedules()
+        .map(|schedule| value(schedule, &past))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let rows = values.iter().map(|value| {
+        let cells = COLUMNS.iter().map(|(key, _)| match &value[*key] {
+            Value::String(text) => text.clone(),
+            Value::Null => "-".to_owned(),
+            other => other.to_string(),
+        });
+        cells.collect()
+    });
+    let header = COLUMNS.map(|(_, column)| column);
+    print::rows(output, &values, &header, rows)?;
+    Ok(Exit::Done)
+}
+
+/// The last occurrence of each schedule, read beside a daemon that may be running. None
+/// has ended where no daemon of this version has run yet.
+fn last_occurrences(node: &Configuration) -> Result<Vec<Ended>, Failure> {
+    let journal = match Journal::open_reader(node.state()) {
+        Err(OpenError::Missing { .. } | OpenError::Older { .. }) => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let occurrences = journal.last_occurrences()?;
+    occurrences
+        .into_iter()
+        .map(|occurrence| Ended::of(&journal, occurrence))
+        .collect()
+}
+
+/// An occurrence with what became of its run.
+struct Ended {
+    occurrence: Occurrence,
+    word: String,
+}
+
+impl Ended {
+    /// Where the run has ended, its outcome says more than that it was started.
+    fn of(journal: &Journal, occurrence: Occurrence) -> Result<Self, Failure> {
+        let run = journal.run(&occurrence.run)?;
+        let outcome = run.and_then(|row| row.end).and_then(|end| {
+            serde_json::from_str::<drydock_engine::model::Outcome>(&end.outcome).ok()
+        });
+        let word = match &outcome {
+            Some(outcome) if occurrence.end == "Started" => outcome.word().to_owned(),
+            _ => occurrence.end.clone(),
+        };
+        Ok(Self { occurrence, word })
+    }
+}
+
+fn value(located: &Located<Schedule>, past: &[Ended]) -> Result<Value, Failure> {
+    let schedule = &located.value;
+    let last = past
+        .iter()
+        .find(|ended| ended.occurrence.schedule == schedule.name);
+    let next = Timetable::of(located)
+        .map_err(Failure::usage)?
+        .next_after(SystemClock.now())
+        .map(|instant| instant.to_string());
+    Ok(json!({
+        "name": schedule.name,
+        "cluster": schedule.spec.cluster,
+        "schedule": schedule.spec.schedule,
+        "timeZone": schedule.spec.time_zone,
+        "suspend": schedule.spec.suspend,
+        "next": next,
+        "last": last.map(|ended| ended.occurrence.due.to_string()),
+        "lastEnd": last.map(|ended| ended.word.as_str()),
+        "lastReason": last.and_then(|ended| ended.occurrence.reason.as_deref()),
+        "lastRun": last.map(|ended| ended.occurrence.run.as_str()),
+    }))
+}
+
+/// The node's own files and everything that they name: plugins, keys, certificates.
+fn check_node(global: &Global) -> Outcome {
+    let node = crate::runtime::load(global, &Need::ALL)?;
+    let count = node.documents.schedules().count();
+    if count == 0 {
+        let rule = "names nothing that holds a Schedule; put a file with kind: Schedule there, its name ending in .yaml";
+        return Err(Failure::at(node.config.error("spec.schedules", rule)));
+    }
+    block_on(async move {
+        check(node).await?;
+        print::note(&format!(
+            "{count} schedules and everything they name are sound."
+        ));
+        Ok(Exit::Done)
+    })
+}
+
+/// Files on their own, e.g. before they are merged.
+fn check_files(paths: &[PathBuf]) -> Outcome {
+    let (documents, unread) = read_documents(paths);
+    let mut loaded = Loaded::of(documents);
+    loaded.note_unread(Among::Schedules, unread);
+    refuse_timetables(&mut loaded);
+    let usable = loaded.take(documents::Need::All);
+    let set = usable.map_err(|errors| refused(&errors))?.set;
+    let count = set.schedules().count();
+    print::note(&format!(
+        "{count} schedules and the documents they name are sound."
+    ));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,195 @@
+//! `drydock snapshot`: looks into snapshots, files or recovery points, and restores them,
+//! without any server.
+
+mod diff;
+mod get;
+mod history;
+mod live;
+mod ls;
+mod objects;
+mod restore;
+pub mod source;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use drydock_snapshot::{Limits, Problems, SnapshotError, SnapshotFile, Status};
+use drydock_terminal::{
+    Exit, Outcome,
+    print::{self, Output},
+};
+use serde_json::json;
+
+use super::args::{Global, Inside, SnapshotVerb};
+
+use source::Opened;
+
+/// Column heads of `etcdutl snapshot status`, in capitals as kubectl writes them.
+pub const STATUS_HEADER: [&str; 5] = ["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE", "VERSION"];
+
+pub fn dispatch(global: &Global, verb: &SnapshotVerb) -> Outcome {
+    let output = global.output;
+    let open = |source: &Path, opening| source::open(global, source, opening);
+    match verb {
+        SnapshotVerb::Status { source, opening } => status(output, &open(source, opening)?.file),
+        SnapshotVerb::Verify { source, opening } => verify(output, &open(source, opening)?),
+        SnapshotVerb::Hashkv {
+            source,
+            opening,
+            revision,
+        } => hashkv(output, &open(source, opening)?.file, *revision),
+        SnapshotVerb::Restore(args) => restore::restore(global, args),
+        SnapshotVerb::Ls(asked) => ls::ls(global, asked),
+        SnapshotVerb::Get(asked) => get::get(global, asked),
+        SnapshotVerb::History(asked) => history::history(global, asked),
+        SnapshotVerb::Diff(asked) => diff::diff(global, asked),
+    }
+}
+
+/// How much looking inside may take: past it, keys (never values) go to an unnamed file.
+fn limits(inside: &Inside) -> Limits {
+    Limits {
+        spill_folder: Some(tempfile::env::temp_dir()),
+        etcd_prefix: inside.etcd_prefix.clone(),
+        ..Limits::default()
+    }
+}
+
+fn status(output: Output, file: &SnapshotFile) -> Outcome {
+    let status = drydock_snapshot::status(file)
+        .with_context(|| format!("{} has no status", file.path().display()))?;
+    print::rows(output, &status, &STATUS_HEADER, [status_row(&status)])?;
+    Ok(Exit::Done)
+}
+
+/// The cells of a status as etcdutl shows them.
+pub fn status_row(status: &Status) -> Vec<String> {
+    vec![
+        format!("{:x}", status.hash),
+        status.revision.to_string(),
+        status.total_key.to_string(),
+        drydock_core::human_bytes(status.total_size.unsigned_abs()),
+        status.version.clone(),
+    ]
+}
+
+fn hashkv(output: Output, file: &SnapshotFile, revision: Option<i64>) -> Outcome {
+    let hash = drydock_snapshot::hash_kv(file, revision)
+        .with_context(|| format!("{} has no such hash", file.path().display()))?;
+    let row = vec![
+        format!("{:x}", hash.hash),
+        hash.hash_revision.to_string(),
+        hash.compact_revision.to_string(),
+    ];
+    print::rows(
+        output,
+        &hash,
+        &["HASH", "HASH REVISION", "COMPACT REVISION"],
+        [row],
+    )?;
+    Ok(Exit::Done)
+}
+
+fn verify(output: Output, opened: &Opened) -> Outcome {
+    let path = opened.file.path();
+    let problems = match drydock_snapshot::verify(&opened.file) {
+        Ok(verified) => Listed::of_figures(opened, &verified.status),
+        Err(SnapshotError::Damaged(problems)) => Listed::of(&problems),
+        Err(error) => {
+            let told = format!("{} cannot be verified", path.display());
+            return Err(anyhow::Error::new(error).context(told).into());
+        }
+    };
+    tell(output, path, &problems)?;
+    Ok(if problems.total == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// What a file turned out to be.
+#[derive(Default)]
+enum Verdict {
+    #[default]
+    Sound,
+    Damaged,
+    /// A sound database of another program.
+    NotEtcd,
+}
+
+impl Verdict {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Damaged => "damaged",
+            Self::NotEtcd => "not etcd's",
+        }
+    }
+}
+
+/// What is wrong with a snapshot, the first of it in sentences.
+#[derive(Default)]
+struct Listed {
+    verdict: Verdict,
+    total: u64,
+    sentences: Vec<String>,
+}
+
+impl Listed {
+    fn of(problems: &Problems) -> Self {
+        Self {
+            verdict: match problems.not_etcd() {
+                Some(_) => Verdict::NotEtcd,
+                None => Verdict::Damaged,
+            },
+            total: problems.total(),
+            sentences: problems.listed().iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// A sound snapshot of a recovery point must have the figures of the manifest as well.
+    fn of_figures(opened: &Opened, status: &Status) -> Self {
+        let manifest = opened.point.as_ref().map(|point| &point.manifest);
+        let Some(etcd) = manifest.and_then(|manifest| manifest.etcd.as_ref()) else {
+            return Self::default();
+        };
+        let said = (etcd.revision, etcd.hash, etcd.total_keys);
+        let found = (status.revision, status.hash, status.total_key);
+        if said == found {
+            return Self::default();
+        }
+        let told = |(revision, hash, keys): (i64, u32, u64)| {
+            format!("revision {revision}, hash {hash:x} and {keys} keys")
+        };
+        Self {
+            verdict: Verdict::Damaged,
+            total: 1,
+            sentences: vec![format!(
+                "the manifest says {} and the snapshot has {}",
+                told(said),
+                told(found)
+            )],
+        }
+    }
+}
+
+fn tell(output: Output, path: &Path, problems: &Listed) -> Result<(), serde_json::Error> {
+    let verdict = problems.verdict.word();
+    let value = json!({
+        "file": path,
+        "verdict": verdict,
+        "problems": problems.total,
+        "listed": problems.sentences,
+    });
+    let row = vec![
+        path.display().to_string(),
+        verdict.to_owned(),
+        problems.total.to_string(),
+    ];
+    print::rows(output, &value, &["FILE", "VERDICT", "PROBLEMS"], [row])?;
+    for problem in &problems.sentences {
+        print::note(&format!("{}: {problem}", path.display()));
+    }
+    Ok(())
+}

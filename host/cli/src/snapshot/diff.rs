@@ -1,0 +1,263 @@
+//! `drydock snapshot diff`: how two snapshots differ, by object; or one object of both, by
+//! field. It ends as diff(1) does: 0 the same, 1 different, more for trouble.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use drydock_node::{Failure, FailureKind};
+use drydock_objects::{
+    compare::{FieldDifference, fields},
+    encryption::Keys,
+};
+use drydock_snapshot::{
+    Prefixes, Survey,
+    inspect::{Difference, Order, compare},
+};
+use drydock_terminal::{
+    Exit, Outcome,
+    print::{self, Output, table},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::limits;
+use super::objects::{Stored, Wanted, keys, object_of};
+use super::source::{Opened, open_inside};
+use crate::args::DiffArgs;
+use crate::args::Global;
+use crate::args::Inside;
+
+const OBJECTS_HEADER: [&str; 6] = [
+    "CHANGE",
+    "RESOURCE",
+    "NAMESPACE",
+    "NAME",
+    "REVISION A",
+    "REVISION B",
+];
+const SUMMARY_HEADER: [&str; 4] = ["RESOURCE", "ADDED", "REMOVED", "CHANGED"];
+const FIELDS_HEADER: [&str; 3] = ["FIELD", "A", "B"];
+
+/// How a missing part is shown.
+const NONE: &str = "-";
+
+/// Objects that are listed by name; the summary counts all.
+const LISTED_MAX: usize = 100_000;
+
+/// One object that differs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Changed {
+    change: &'static str,
+    resource: String,
+    namespace: Option<String>,
+    name: String,
+    revision_before: Option<i64>,
+    revision_after: Option<i64>,
+}
+
+/// How many objects of a resource differ.
+#[derive(Default, Serialize)]
+struct Counts {
+    added: u64,
+    removed: u64,
+    changed: u64,
+}
+
+/// All differences of two snapshots.
+#[derive(Default)]
+struct Differences {
+    listed: Vec<Changed>,
+    by_resource: BTreeMap<String, Counts>,
+    total: usize,
+}
+
+/// Where 1 says that things differ, no failure may end with it.
+pub fn diff(global: &Global, asked: &DiffArgs) -> Outcome {
+    compared(global, asked).map_err(|mut failure| {
+        if failure.kind == FailureKind::Failed {
+            failure.kind = FailureKind::Trouble;
+        }
+        failure
+    })
+}
+
+fn compared(global: &Global, asked: &DiffArgs) -> Outcome {
+    let keys = keys(asked.encryption_config.as_deref())?;
+    let open = |source: &Path| open_inside(global, source, &asked.inside);
+    let (before, after) = (open(&asked.before)?, open(&asked.after)?);
+    let (a, b) = (
+        survey(&before, &asked.inside)?,
+        survey(&after, &asked.inside)?,
+    );
+    let differs = match (&asked.resource, &asked.name) {
+        (Some(word), Some(name)) => {
+            let wanted = Wanted::of(&b, word, name).or_else(|_| Wanted::of(&a, word, name))?;
+            by_field(global.output, &wanted, [&a, &b], asked, keys.as_ref())?
+        }
+        _ => by_object(global.output, asked, [&a, &b])?,
+    };
+    Ok(match differs {
+        true => Exit::Failed,
+        false => Exit::Done,
+    })
+}
+
+fn survey<'a>(opened: &'a Opened, inside: &Inside) -> Result<Survey<'a>, Failure> {
+    let survey = Survey::of(&opened.file, &limits(inside));
+    let name = opened.file.path().display();
+    Ok(survey.with_context(|| format!("{name} cannot be looked into"))?)
+}
+
+/// Tells which objects differ. Two that hold nothing are not the same: nobody compared
+/// anything.
+fn by_object(output: Output, asked: &DiffArgs, [a, b]: [&Survey<'_>; 2]) -> Result<bool, Failure> {
+    let (before, after) = (a.sorted(None, Order::Key)?, b.sorted(None, Order::Key)?);
+    let prefixes = a.prefixes().clone().join(b.prefixes());
+    let mut differences = Differences::default();
+    let same = compare(before, after, |difference| {
+        differences.add(Changed::of(&prefixes, difference));
+    })?;
+    if same == 0 && differences.total == 0 {
+        return Err(Failure::failed(format!(
+            "neither {} nor {} holds a key, so there is nothing to compare",
+            asked.before.display(),
+            asked.after.display()
+        )));
+    }
+    match output {
+        Output::Json => print::line(&serde_json::to_string_pretty(&differences.value(same))?),
+        Output::Table => differences.print(same),
+    }
+    if differences.total > LISTED_MAX {
+        print::note(&format!(
+            "{} more objects differ and are only counted",
+            differences.total - LISTED_MAX
+        ));
+    }
+    Ok(differences.total > 0)
+}
+
+/// Tells which fields of one object differ.
+fn by_field(
+    output: Output,
+    wanted: &Wanted,
+    [a, b]: [&Survey<'_>; 2],
+    asked: &DiffArgs,
+    keys: Option<&Keys>,
+) -> Result<bool, Failure> {
+    let (before, after) = (wanted.find(a, None)?, wanted.find(b, None)?);
+    if before.is_none() && after.is_none() {
+        return Err(wanted.missing(
+            &asked.before,
+            &format!(", nor has {}", asked.after.display()),
+        ));
+    }
+    let decode = |stored: Option<&Stored>| -> Result<Map<String, Value>, Failure> {
+        let decoded = stored.map(|stored| stored.decode(keys)).transpose();
+        let decoded = decoded.with_context(|| format!("{} cannot be shown", wanted.shown()))?;
+        Ok(decoded.unwrap_or_default())
+    };
+    let fields = fields(&decode(before.as_ref())?, &decode(after.as_ref())?);
+    let rows = fields.iter().map(field_row);
+    print::rows(output, &fields, &FIELDS_HEADER, rows)?;
+    Ok(!fields.is_empty())
+}
+
+fn field_row(field: &FieldDifference) -> Vec<String> {
+    let shown = |value: &Option<Value>| value.as_ref().map_or(NONE.to_owned(), Value::to_string);
+    vec![
+        field.field.clone(),
+        shown(&field.before),
+        shown(&field.after),
+    ]
+}
+
+impl Differences {
+    fn add(&mut self, changed: Changed) {
+        let counts = self.by_resource.entry(changed.resource.clone());
+        counts.or_default().add(changed.change);
+        self.total += 1;
+        if self.listed.len() < LISTED_MAX {
+            self.listed.push(changed);
+        }
+    }
+
+    fn value(&self, same: u64) -> Value {
+        json!({
+            "differences": self.listed,
+            "byResource": self.by_resource,
+            "same": same,
+        })
+    }
+
+    fn print(&self, same: u64) {
+        if self.total > 0 {
+            let rows = self.listed.iter().map(Changed::row);
+            print::line(&table(&OBJECTS_HEADER, rows));
+            print::line("");
+            let rows = self.by_resource.iter().map(Counts::row);
+            print::line(&table(&SUMMARY_HEADER, rows));
+        }
+        print::note(&format!("{same} keys are the same"));
+    }
+}
+
+impl Changed {
+    fn of(prefixes: &Prefixes, difference: Difference<'_>) -> Self {
+        let (change, before, after) = match difference {
+            Difference::Added(key) => ("added", None, Some(key)),
+            Difference::Removed(key) => ("removed", Some(key), None),
+            Difference::Changed(before, after) => ("changed", Some(before), Some(after)),
+        };
+        let key = before.or(after).map_or(&[][..], |key| key.key.as_slice());
+        let object = object_of(prefixes, key);
+        Self {
+            change,
+            resource: object.resource,
+            namespace: object.namespace,
+            name: object.name,
+            revision_before: before.map(|key| key.mod_revision),
+            revision_after: after.map(|key| key.mod_revision),
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let revision = |revision: Option<i64>| revision.map_or(NONE.to_owned(), |r| r.to_string());
+        vec![
+            self.change.to_owned(),
+            shown(&self.resource),
+            self.namespace.clone().unwrap_or_else(|| NONE.to_owned()),
+            self.name.clone(),
+            revision(self.revision_before),
+            revision(self.revision_after),
+        ]
+    }
+}
+
+impl Counts {
+    fn add(&mut self, change: &str) {
+        *match change {
+            "added" => &mut self.added,
+            "removed" => &mut self.removed,
+            _ => &mut self.changed,
+        } += 1;
+    }
+
+    fn row((resource, counts): (&String, &Self)) -> Vec<String> {
+        vec![
+            shown(resource),
+            counts.added.to_string(),
+            counts.removed.to_string(),
+            counts.changed.to_string(),
+        ]
+    }
+}
+
+fn shown(resource: &str) -> String {
+    match resource {
+        "" => NONE.to_owned(),
+        resource => resource.to_owned(),
+    }
+}

@@ -1,0 +1,242 @@
+//! `drydock target`: looks at the places where recovery points are kept.
+
+mod accept;
+
+use drydock_core::{ClusterName, Finding, Level, TargetId, TargetName};
+use drydock_journal::{Journal, OpenError};
+use drydock_node::{Configuration, Failure, Need, PluginRegistry, judged_config};
+use drydock_repository::{Identity, Target as _, identity, names::PROBE_FOLDER, probe::probe};
+use drydock_runs::steps::guard;
+use drydock_sandbox::StoreTarget;
+use drydock_terminal::{
+    Exit, Outcome,
+    print::{self, Output},
+};
+
+use super::args::{Global, TargetVerb};
+use crate::runtime::block_on;
+
+pub fn dispatch(global: &Global, verb: &TargetVerb) -> Outcome {
+    let (TargetVerb::Check { name, .. } | TargetVerb::Accept { name }) = verb;
+    let node = crate::runtime::load(global, &Need::target(Some(name)))?;
+    let output = global.output;
+    match verb {
+        TargetVerb::Check { name, probe } => {
+            block_on(async move { check(output, node, name, *probe).await })
+        }
+        TargetVerb::Accept { name } => {
+            block_on(async move { accept::accept(output, node, name).await })
+        }
+    }
+}
+
+/// Reads first; the probe, which writes, comes last, and only where something may be written.
+async fn check(output: Output, node: Configuration, name: &str, probed: bool) -> Outcome {
+    let registry = PluginRegistry::open_to_read(node)?;
+    let (target, unwritable) = opened_to_look(&registry, name)?;
+    judged(&registry, name, &target).await?;
+    // A plugin's own look may well write.
+    let mut findings = match &unwritable {
+        None => looked_at(&target).await,
+        Some(_) => Vec::new(),
+    };
+    // What cannot even be looked at need not be asked, let alone written to.
+    if exit_of(&findings) != Exit::Failed {
+        let reads_only = unwritable.is_some();
+        findings.push(which(&registry.node, &target, name, reads_only).await);
+    }
+    match unwritable {
+        Some(why) => findings.push(not_written(name, probed, &why)),
+        None if probed && exit_of(&findings) != Exit::Failed => {
+            let id = drydock_node::random_hex::<8>()?;
+            findings.extend(probe(&target, &format!("{PROBE_FOLDER}/{id}/")).await);
+        }
+        None => {}
+    }
+    let rows = findings.iter().map(|finding| {
+        vec![
+            level(finding.level).to_owned(),
+            finding.code.clone(),
+            finding.message.clone(),
+        ]
+    });
+    print::rows(output, &findings, &["LEVEL", "CODE", "MESSAGE"], rows)?;
+    Ok(exit_of(&findings))
+}
+
+async fn looked_at(target: &StoreTarget) -> Vec<Finding> {
+    match target.check().await {
+        Ok(findings) => findings,
+        Err(fault) => vec![Finding::new(Level::Failure, &fault.code, fault.message)],
+    }
+}
+
+/// The target of that name, its configuration accepted.
+async fn opened(registry: &PluginRegistry, name: &str) -> Result<StoreTarget, Failure> {
+    let document = registry.node.target(name)?;
+    let target = registry.idle_target(document, &ClusterName::new(""))?;
+    judged(registry, name, &target).await?;
+    Ok(target)
+}
+
+/// The target of that name with all that its grants give; where they give only to read, as
+/// on a node that only restores, to read, and why nothing can be written.
+fn opened_to_look(
+    registry: &PluginRegistry,
+    name: &str,
+) -> Result<(StoreTarget, Option<Failure>), Failure> {
+    let document = registry.node.target(name)?;
+    let cluster = ClusterName::new("");
+    let why = match registry.idle_target(document, &cluster) {
+        Ok(target) => return Ok((target, None)),
+        Err(why) => why,
+    };
+    match registry.target_to_read(document, &cluster) {
+        Ok(target) => Ok((target, Some(why))),
+        Err(_) => Err(why),
+    }
+}
+
+async fn judged(
+    registry: &PluginRegistry,
+    name: &str,
+    target: &StoreTarget,
+) -> Result<(), Failure> {
+    let plugin = registry.node.target(name)?.value.spec.plugin.as_str();
+    judged_config(&format!("target {name}"), plugin, target.check_config()).await
+}
+
+/// Nothing may be written there: no more than a note, unless that was asked for.
+fn not_written(name: &str, probed: bool, why: &Failure) -> Finding {
+    let message = format!("{name} can only be read from here, and writing was not tried");
+    if probed {
+        let message = format!("{message}: {}", why.sentence());
+        return Finding::new(Level::Warning, "probe-not-tried", message);
+    }
+    Finding::new(Level::Note, "target-to-read", message)
+}
+
+/// Which target it is, held against what the journal knows.
+async fn which(
+    node: &Configuration,
+    target: &StoreTarget,
+    name: &str,
+    reads_only: bool,
+) -> Finding {
+    let name = &TargetName::new(name);
+    let known = match known_id(node, name) {
+        Ok(known) => known,
+        Err(failure) => {
+            let told = failure.sentence();
+            let message =
+                format!("whether it is the target that was stored at is not known: {told}");
+            return Finding::new(Level::Warning, "journal", message);
+        }
+    };
+    let found = match identity::find(target).await {
+        Ok(found) => found,
+        Err(error) => {
+            let fault = drydock_core::Fault::from(error);
+            return Finding::new(Level::Failure, &fault.code, fault.message);
+        }
+    };
+    if let (true, Identity::NoPlace(why)) = (reads_only, &found) {
+        let message = format!(
+            "nothing is at {name}: {why}; mount or put there what should be, or correct its document"
+        );
+        return Finding::new(Level::Failure, "target-missing", message);
+    }
+    match guard::accept(name, known.as_ref(), found) {
+        Err(fault) => Finding::new(Level::Failure, &fault.code, fault.message),
+        Ok(None) if reads_only => Finding::new(
+            Level::Warning,
+            "target-unmade",
+            format!(
+                "{name} has no {}, so that no run stored anything there: see that it is mounted, and the right one",
+                drydock_repository::names::TARGET
+            ),
+        ),
+        Ok(None) => Finding::new(
+            Level::Note,
+            "target-new",
+            format!(
+                "{name} has no {} yet: the first run that stores something there makes it",
+                drydock_repository::names::TARGET
+            ),
+        ),
+        Ok(Some(id)) if known.is_some() => Finding::new(
+            Level::Note,
+            "target-known",
+            format!("{name} is {id}, at which this node has stored recovery points"),
+        ),
+        Ok(Some(id)) => Finding::new(
+            Level::Note,
+            "target-id",
+            format!("{name} is {id}, at which this node has stored nothing yet"),
+        ),
+    }
+}
+
+/// Why what is listed of a target may not be what was stored at it; nothing where it is the
+/// target that was stored at, or none was.
+pub(super) async fn warning(
+    node: &Configuration,
+    target: &StoreTarget,
+    name: &TargetName,
+) -> Option<String> {
+    let known = match known_id(node, name) {
+        Ok(known) => known?,
+        Err(failure) => return Some(failure.sentence()),
+    };
+    match identity::find(target).await {
+        Ok(found) => guard::accept(name, Some(&known), found)
+            .err()
+            .map(|fault| fault.message),
+        Err(error) => Some(drydock_core::Fault::from(error).message),
+    }
+}
+
+/// The id that the journal has for a target.
+fn known_id(node: &Configuration, name: &TargetName) -> Result<Option<TargetId>, Failure> {
+    match Journal::open_reader(node.state()) {
+        Ok(journal) => Ok(journal.target_id(name)?),
+        Err(OpenError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn exit_of(findings: &[Finding]) -> Exit {
+    match findings.iter().map(|finding| finding.level).max() {
+        None | Some(Level::Note) => Exit::Done,
+        Some(Level::Warning) => Exit::Degraded,
+        Some(Level::Failure) => Exit::Failed,
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Note => "note",
+        Level::Warning => "warning",
+        Level::Failure => "failure",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_finding_decides_the_exit_code() {
+        let of = |levels: &[Level]| {
+            let findings: Vec<_> = levels
+                .iter()
+                .map(|level| Finding::new(*level, "c", "m"))
+                .collect();
+            exit_of(&findings)
+        };
+        assert_eq!(of(&[]), Exit::Done);
+        assert_eq!(of(&[Level::Note]), Exit::Done);
+        assert_eq!(of(&[Level::Warning, Level::Note]), Exit::Degraded);
+        assert_eq!(of(&[Level::Note, Level::Failure]), Exit::Failed);
+    }
+}

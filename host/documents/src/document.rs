@@ -1,0 +1,305 @@
+//! From the tree of a file to its documents, of whichever kind each is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use drydock_core::{Name, nearest};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use super::cluster::Cluster;
+use super::decode;
+use super::error::{FileError, Position};
+use super::grant::PluginGrant;
+use super::located::Located;
+use super::node::NodeConfig;
+use super::problem::Problem;
+use super::schedule::Schedule;
+use super::set_aside::parse_node_config_without;
+use super::target::Target;
+use super::tree::{self, Node, Value};
+use super::value;
+
+/// The version of all documents.
+pub const API_VERSION: &str = "drydock.dev/v1";
+
+/// One document of any kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind")]
+pub enum Document {
+    NodeConfig(NodeConfig),
+    Cluster(Cluster),
+    Target(Target),
+    Schedule(Schedule),
+    PluginGrant(PluginGrant),
+}
+
+/// The kinds of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    NodeConfig,
+    Cluster,
+    Target,
+    Schedule,
+    PluginGrant,
+}
+
+/// Parses a file of any number of documents. `file_name` is the file as the operator
+/// named it: it stands in every error, and relative paths start at its folder.
+///
+/// # Errors
+/// The first mistake of the file.
+pub fn parse(file_name: &str, text: &str) -> Result<Vec<Located<Document>>, FileError> {
+    let file: Arc<str> = Arc::from(file_name);
+    tree::parse(&file, text)?
+        .iter()
+        .map(|node| document(&file, node))
+        .collect()
+}
+
+/// Parses a node's configuration: a file with one NodeConfig and nothing else.
+///
+/// # Errors
+/// The first mistake of the file.
+pub fn parse_node_config(file_name: &str, text: &str) -> Result<Located<NodeConfig>, FileError> {
+    let (config, _) = parse_node_config_without(file_name, text, &[])?;
+    Ok(config)
+}
+
+/// The only NodeConfig of a file.
+pub(super) fn node_config(
+    file: &Arc<str>,
+    nodes: &[Node],
+) -> Result<Located<NodeConfig>, FileError> {
+    let mut found = None;
+    for node in nodes {
+        let located = document(file, node)?;
+        let extra = found.is_some();
+        match located.value {
+            Document::NodeConfig(config) if !extra => {
+                found = Some(Located {
+                    value: config,
+                    file: located.file,
+                    positions: located.positions,
+                });
+            }
+            ref other => {
+                let rule = format!(
+                    "{} {} does not belong into the node's configuration, which holds one NodeConfig; move it to a file of its own",
+                    other.kind(),
+                    other.name()
+                );
+                return Err(located.sentence("kind", rule));
+            }
+        }
+    }
+    found.ok_or_else(|| FileError {
+        file: Arc::clone(file),
+        at: Position::START,
+        message: "the file holds no NodeConfig; begin it with apiVersion: drydock.dev/v1 and kind: NodeConfig".to_owned(),
+    })
+}
+
+impl Document {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NodeConfig(_) => Kind::NodeConfig,
+            Self::Cluster(_) => Kind::Cluster,
+            Self::Target(_) => Kind::Target,
+            Self::Schedule(_) => Kind::Schedule,
+            Self::PluginGrant(_) => Kind::PluginGrant,
+        }
+    }
+
+    /// `metadata.name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::NodeConfig(node) => node.name.as_str(),
+            Self::Cluster(cluster) => cluster.name.as_str(),
+            Self::Target(target) => target.name.as_str(),
+            Self::Schedule(schedule) => schedule.name.as_str(),
+            Self::PluginGrant(grant) => grant.name.as_str(),
+        }
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        match self {
+            Self::NodeConfig(node) => node.resolve_paths(folder),
+            Self::Cluster(cluster) => cluster.resolve_paths(folder),
+            Self::Target(target) => target.resolve_paths(folder),
+            Self::Schedule(schedule) => schedule.resolve_paths(folder),
+            Self::PluginGrant(_) => {}
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::NodeConfig(node) => node.problems(),
+            Self::Cluster(cluster) => cluster.problems(),
+            Self::Target(target) => target.problems(),
+            Self::Schedule(schedule) => schedule.problems(),
+            Self::PluginGrant(grant) => grant.problems(),
+        }
+    }
+}
+
+impl Kind {
+    pub const ALL: [Self; 5] = [
+        Self::NodeConfig,
+        Self::Cluster,
+        Self::Target,
+        Self::Schedule,
+        Self::PluginGrant,
+    ];
+
+    /// The word as it stands in a document.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NodeConfig => "NodeConfig",
+            Self::Cluster => "Cluster",
+            Self::Target => "Target",
+            Self::Schedule => "Schedule",
+            Self::PluginGrant => "PluginGrant",
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What every document has around its `spec`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "version and kind are read before; here they only must be known keys"
+)]
+struct Envelope<S> {
+    api_version: IgnoredAny,
+    kind: IgnoredAny,
+    metadata: Metadata,
+    spec: S,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Metadata {
+    name: Name,
+}
+
+fn document(file: &Arc<str>, node: &Node) -> Result<Located<Document>, FileError> {
+    let kind = header(file, node)?;
+    let folder = Path::new(&**file).parent().unwrap_or(Path::new(""));
+    let mut value = body(file, node, kind)?;
+    value.resolve_paths(folder);
+    let located = Located {
+        value,
+        file: Arc::clone(file),
+        positions: Arc::new(node.positions()),
+    };
+    match located.value.problems().first() {
+        Some(problem) => Err(located.error(&problem.path, format!("of a {kind} {}", problem.rule))),
+        None => Ok(located),
+    }
+}
+
+/// The kind of a document whose version is ours.
+fn header(file: &Arc<str>, node: &Node) -> Result<Kind, FileError> {
+    let fail = |at, message: String| FileError {
+        file: Arc::clone(file),
+        at,
+        message,
+    };
+    if !matches!(node.value, Value::Map(_)) {
+        let message = "a document must be a mapping that begins with apiVersion and kind";
+        return Err(fail(node.at, message.to_owned()));
+    }
+    let (version, at) = text_of(node, "apiVersion");
+    if version != Some(API_VERSION) {
+        let message = if node.get("apiVersion").is_some() {
+            format!("apiVersion must be {API_VERSION}, the only one that this Drydock reads")
+        } else {
+            format!("apiVersion is missing; add apiVersion: {API_VERSION}")
+        };
+        return Err(fail(at, message));
+    }
+    let words = Kind::ALL.map(Kind::word);
+    let (word, at) = text_of(node, "kind");
+    let Some(word) = word else {
+        return Err(fail(
+            at,
+            format!("kind is missing; add one of {}", words.join(", ")),
+        ));
+    };
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind.word() == word)
+        .ok_or_else(|| {
+            let near = nearest(word, words)
+                .map_or(String::new(), |near| format!("; did you mean {near}?"));
+            fail(
+                at,
+                format!("kind must be one of {}, not {word}{near}", words.join(", ")),
+            )
+        })
+}
+
+fn text_of<'n>(node: &'n Node, key: &str) -> (Option<&'n str>, Position) {
+    match node.get(key) {
+        Some(Node {
+            at,
+            value: Value::Text(text),
+        }) => (Some(text), *at),
+        Some(other) => (None, other.at),
+        None => (None, node.at),
+    }
+}
+
+fn body(file: &Arc<str>, node: &Node, kind: Kind) -> Result<Document, FileError> {
+    Ok(match kind {
+        Kind::NodeConfig => {
+            let (name, spec) = envelope(file, node, kind)?;
+            Document::NodeConfig(NodeConfig { name, spec })
+        }
+        Kind::Cluster => {
+            let (name, spec) = envelope(file, node, kind)?;
+            Document::Cluster(Cluster {
+                name: value::NamedId::from_name(name),
+                spec,
+            })
+        }
+        Kind::Target => {
+            let (name, spec) = envelope(file, node, kind)?;
+            Document::Target(Target {
+                name: value::NamedId::from_name(name),
+                spec,
+            })
+        }
+        Kind::Schedule => {
+            let (name, spec) = envelope(file, node, kind)?;
+            Document::Schedule(Schedule {
+                name: value::NamedId::from_name(name),
+                spec,
+            })
+        }
+        Kind::PluginGrant => {
+            let (name, spec) = envelope(file, node, kind)?;
+            Document::PluginGrant(PluginGrant { name, spec })
+        }
+    })
+}
+
+fn envelope<S: for<'de> Deserialize<'de>>(
+    file: &Arc<str>,
+    node: &Node,
+    kind: Kind,
+) -> Result<(Name, S), FileError> {
+    let envelope: Envelope<S> = decode::decode(file, kind.word(), node)?;
+    Ok((envelope.metadata.name, envelope.spec))
+}

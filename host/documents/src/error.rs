@@ -1,0 +1,85 @@
+//! Where a document is wrong, as one sentence for the operator who wrote it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::tree::FILE_BYTES_MAX;
+use drydock_core::{nearest, plain};
+
+/// Longest sentence that is shown: a key that is repeated in it can be as long as a file.
+const SENTENCE_BYTES_MAX: usize = 4096;
+
+/// A place in a file, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    pub line: u64,
+    pub column: u64,
+}
+
+/// What is wrong with a document. `Display` gives `file:line:column: sentence`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{file}:{at}: {}", plain(.message, SENTENCE_BYTES_MAX))]
+pub struct FileError {
+    /// The file as the operator named it.
+    pub file: Arc<str>,
+    pub at: Position,
+    /// One sentence: which key, what is wrong with it, how to mend it. Never a secret.
+    pub message: String,
+}
+
+impl Position {
+    /// The first character of a file.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+impl FileError {
+    /// The file is larger than any that is read.
+    #[must_use]
+    pub fn too_large(file: &Arc<str>, bytes: u64) -> Self {
+        Self {
+            file: Arc::clone(file),
+            at: Position::START,
+            message: format!(
+                "the file has {bytes} bytes, more than the {FILE_BYTES_MAX} that are read; split it"
+            ),
+        }
+    }
+
+    /// The file's bytes are no text from the given one on.
+    #[must_use]
+    pub fn not_utf8(file: &Arc<str>, bytes: &[u8], valid_up_to: usize) -> Self {
+        let good = String::from_utf8_lossy(&bytes[..valid_up_to.min(bytes.len())]);
+        let last_line = good.rsplit('\n').next().unwrap_or_default();
+        let at = Position {
+            line: 1 + good.matches('\n').count() as u64,
+            column: 1 + last_line.chars().count() as u64,
+        };
+        Self {
+            file: Arc::clone(file),
+            at,
+            message: "the file is not UTF-8 text from here on; save it as UTF-8".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// `; did you mean X?` for the nearest word, otherwise the whole list.
+#[must_use]
+pub(super) fn suggestion<'a>(
+    word: &str,
+    valid: impl IntoIterator<Item = &'a str> + Clone,
+) -> String {
+    if let Some(near) = nearest(word, valid.clone()) {
+        return format!("; did you mean {near}?");
+    }
+    let list: Vec<&str> = valid.into_iter().collect();
+    if list.is_empty() {
+        return String::new();
+    }
+    format!("; valid here: {}", list.join(", "))
+}

@@ -1,0 +1,52 @@
+//! Documents that operators write: YAML, any number to a file, `apiVersion:
+//! drydock.dev/v1`.
+//!
+//! Text becomes a tree in which every key knows its place ([`tree`]); the tree is
+//! decoded into one of five kinds of document ([`decode`]); documents are joined into
+//! a [`DocumentSet`], in which every reference holds. Nothing is read here: values
+//! that stand in files or in the environment are named by the documents and fetched
+//! through a [`Lookup`] that the daemon brings.
+//!
+//! **Invariant:** every mistake is one sentence with file, line and column that says
+//! how to mend it. A key that no document has is a mistake.
+//!
+//! **Invariant:** relative paths are resolved against the document's own file before
+//! anybody sees the document.
+
+pub mod cluster;
+mod decode;
+mod document;
+pub mod drill;
+mod error;
+pub mod grant;
+pub mod limits;
+mod loaded;
+mod located;
+pub mod node;
+mod problem;
+pub mod schedule;
+mod set;
+mod set_aside;
+mod syntax;
+pub mod target;
+mod tree;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{Cluster, EtcdAccess};
+pub use document::{API_VERSION, Document, Kind, parse, parse_node_config};
+pub use drill::{Drill, DrillConfig};
+pub use error::{FileError, Position};
+pub use grant::{GrantSubject, PluginGrant};
+pub use limits::{Limits, above_limits_max};
+pub use loaded::{Among, Loaded, Need, Usable};
+pub use located::Located;
+pub use node::NodeConfig;
+pub use schedule::{CatchUp, ConcurrencyPolicy, DstMode, Schedule, Shape, Step};
+pub use set::{DocumentSet, DrillWork, Workflow};
+pub use set_aside::parse_node_config_without;
+pub use target::Target;
+pub use tree::{FILE_BYTES_MAX, Positions};
+pub use value::{Bounded, Lookup, Seconds, SecondsOrZero, SecretFrom, Setting, Source, ValueError};

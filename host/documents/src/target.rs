@@ -1,0 +1,130 @@
+//! `kind: Target`: a place that keeps artifacts, reached through a store plugin.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use drydock_core::{Name, TargetName, plugin::Endpoint};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::problem::Problem;
+use super::value::{SecretFrom, Setting};
+use super::{FileError, Located, Lookup};
+
+/// Most recipients of a target: each adds a stanza to the head of every artifact.
+pub const RECIPIENTS_MAX: usize = 32;
+
+const RECIPIENT_RULE: &str =
+    "must be a public age recipient (age1...) or an SSH public key (ssh-ed25519 ...)";
+
+const NO_RECIPIENT_RULE: &str = "names no recipient: write one a line, or remove the entry";
+
+const IDENTITY_RULE: &str = "holds a private age identity, which must never be on a node that backs up; name its public recipient (age1...) and treat the identity as exposed";
+
+/// A place that keeps artifacts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Target {
+    pub name: TargetName,
+    pub spec: TargetSpec,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetSpec {
+    /// The store plugin's name.
+    pub plugin: Name,
+    /// The plugin's own configuration, which the plugin checks.
+    #[serde(default)]
+    pub config: Map<String, Json>,
+    /// Who can open what is stored here: age and SSH public keys.
+    #[serde(default)]
+    pub recipients: Vec<Setting>,
+    /// The servers that keep it, e.g. `https://s3.example.com`: what a grant of
+    /// `http: [{target: NAME}]` allows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
+    /// Secrets for the plugin, by the names that its grants use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<Name, SecretFrom>,
+}
+
+impl TargetSpec {
+    /// The plugin's configuration as JSON text, keys in their order by name.
+    #[must_use]
+    pub fn config_json(&self) -> String {
+        Json::Object(self.config.clone()).to_string()
+    }
+}
+
+impl Located<Target> {
+    /// All recipients, one line each, with the files and variables read. A file holds
+    /// one recipient a line; lines that begin with `#` are comments.
+    ///
+    /// # Errors
+    /// The first recipient that cannot be had or is none.
+    pub fn recipients(&self, lookup: &dyn Lookup) -> Result<Vec<String>, FileError> {
+        let mut recipients = Vec::new();
+        for (index, setting) in self.value.spec.recipients.iter().enumerate() {
+            let path = format!("spec.recipients[{index}]");
+            let text = setting
+                .text(lookup)
+                .map_err(|error| self.error(&path, error))?;
+            let before = recipients.len();
+            for line in lines(&text) {
+                check(line).map_err(|rule| self.error(&path, rule))?;
+                recipients.push(line.to_owned());
+            }
+            if recipients.len() == before {
+                let place = setting.place();
+                let rule = format!("comes from {place}, which {NO_RECIPIENT_RULE}");
+                return Err(self.error(&path, rule));
+            }
+        }
+        if recipients.len() > RECIPIENTS_MAX {
+            let rule = format!("name more than {RECIPIENTS_MAX} recipients");
+            return Err(self.error("spec.recipients", rule));
+        }
+        Ok(recipients)
+    }
+}
+
+impl Target {
+    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+        for recipient in &mut self.spec.recipients {
+            recipient.resolve(folder);
+        }
+        for secret in self.spec.secrets.values_mut() {
+            secret.value_from.resolve(folder);
+        }
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        self.spec
+            .recipients
+            .iter()
+            .enumerate()
+            .filter_map(|(index, recipient)| match recipient {
+                Setting::Literal(text) => check(text)
+                    .err()
+                    .map(|rule| Problem::new(format!("spec.recipients[{index}]"), rule)),
+                Setting::From(_) => None,
+            })
+            .collect()
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn check(line: &str) -> Result<(), &'static str> {
+    if line.to_ascii_uppercase().contains("AGE-SECRET-KEY-") || line.contains("PRIVATE KEY") {
+        return Err(IDENTITY_RULE);
+    }
+    if line.starts_with("age1") || line.starts_with("ssh-") {
+        return Ok(());
+    }
+    Err(RECIPIENT_RULE)
+}

@@ -1,0 +1,141 @@
+//! What this node is told: [`Configuration`] is the node's configuration with the documents
+//! that it names, [`PluginRegistry`] adds the sandbox with the plugins. Environment, files that
+//! documents name, and the clock are read here and nowhere else.
+//!
+//! The crate knows no run and no command line. A verb says with [`Need`] what it uses; what is
+//! wrong elsewhere is a warning.
+//!
+//! **Invariant:** no secret is formatted: keys live in types whose `Debug` hides them.
+//!
+//! A crash leaves nothing but the cache of compiled plugins.
+
+mod access;
+mod built_in;
+pub mod clock;
+pub mod crash;
+pub mod environment;
+mod failure;
+mod folder;
+pub mod interrupt;
+mod limits;
+mod load;
+mod need;
+mod network;
+mod places;
+mod random;
+mod registry;
+mod sanity;
+mod secrets;
+
+use std::path::Path;
+
+use drydock_core::{ScheduleName, nearest};
+use drydock_documents as documents;
+use drydock_documents::{DocumentSet, FileError, Located, NodeConfig};
+use tempfile::TempDir;
+
+pub use access::{OWN_CALLS, check_authorities, cluster_access, judge_certificates};
+pub use failure::{Failure, FailureKind};
+pub use folder::TARGET;
+pub use load::{files_of, read_documents, refuse_timetables, refused};
+pub use need::Need;
+pub use network::http_config;
+pub use places::{ConfigPlaces, place, step_plugin};
+pub use random::random_hex;
+pub use registry::{
+    COMPILE_VERB, PluginRegistry, UnreadComponent, compiler, findings_of, judged_config,
+    read_component,
+};
+pub use sanity::check_clock;
+
+/// Names that an error lists; more would hide the sentence.
+const NAMED_MAX: usize = 10;
+
+/// The node's configuration and the documents that it names, as far as they are needed.
+pub struct Configuration {
+    pub config: Located<NodeConfig>,
+    pub documents: DocumentSet,
+    /// What is wrong that was not needed: there may be more documents than these.
+    pub warnings: Vec<FileError>,
+    /// The state folder of a node that is made up for a target's folder; it goes with it.
+    lent: Option<TempDir>,
+}
+
+/// What a schedule does.
+pub enum Work<'a> {
+    Backup(Box<documents::Workflow<'a>>),
+    Drill(documents::DrillWork<'a>),
+}
+
+impl Configuration {
+    /// Reads configuration and documents as far as they are needed. What is wrong elsewhere
+    /// is a warning.
+    ///
+    /// # Errors
+    /// What is needed is not there, or wrong.
+    pub fn load(config: &Path, need: &Need<'_>) -> Result<Self, Failure> {
+        let (config, mut warnings) = load::node_config(config, need)?;
+        let usable = load::documents(&config, need)?;
+        warnings.extend(usable.warnings);
+        Ok(Self {
+            config,
+            documents: usable.set,
+            warnings,
+            lent: None,
+        })
+    }
+
+    /// Whether something is wrong that was not needed: there may be more documents.
+    pub fn is_partial(&self) -> bool {
+        !self.warnings.is_empty()
+    }
+
+    /// Whether this node has no configuration: it was made up for a folder.
+    pub fn is_made_up(&self) -> bool {
+        self.lent.is_some()
+    }
+
+    pub fn state(&self) -> &Path {
+        &self.config.value.spec.state
+    }
+
+    /// What the schedule does, or a sentence that names the nearest schedule.
+    pub fn work(&self, schedule: &ScheduleName) -> Result<Work<'_>, Failure> {
+        if let Some(drill) = self.documents.drill(schedule) {
+            return Ok(Work::Drill(drill));
+        }
+        self.workflow(schedule)
+            .map(|workflow| Work::Backup(Box::new(workflow)))
+    }
+
+    /// The schedule's workflow, or a sentence that names the nearest schedule. One that
+    /// drills has none.
+    pub fn workflow(&self, schedule: &ScheduleName) -> Result<documents::Workflow<'_>, Failure> {
+        self.documents.workflow(schedule).ok_or_else(|| {
+            let known = self.documents.schedules().map(|s| s.value.name.as_str());
+            unknown("schedule", schedule.as_str(), known)
+        })
+    }
+
+    /// The target of that name, or a sentence that names the nearest one.
+    pub fn target(&self, name: &str) -> Result<&Located<documents::Target>, Failure> {
+        let mut targets = self.documents.targets();
+        targets
+            .find(|target| target.value.name.as_str() == name)
+            .ok_or_else(|| {
+                let known = self.documents.targets().map(|t| t.value.name.as_str());
+                unknown("target", name, known)
+            })
+    }
+}
+
+fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let known: Vec<&str> = known.collect();
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None if known.is_empty() => "no document defines any".to_owned(),
+        None if known.len() <= NAMED_MAX => format!("there are: {}", known.join(", ")),
+        None => format!("there are {}, see the documents", known.len()),
+    };
+    Failure::usage(format!("there is no {kind} {name}; {hint}"))
+}

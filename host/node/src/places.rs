@@ -1,0 +1,93 @@
+//! Where the mend of a mistake stands: the line of the document that named what turned
+//! out to be wrong.
+
+use std::sync::Arc;
+
+use drydock_core::{Name, PluginDigest, chain, plugin::World};
+use drydock_documents::{FileError, Step, Workflow};
+use drydock_sandbox::{AdmitError, Plugin};
+
+use super::secrets::with_secrets;
+use super::{Configuration, PluginRegistry};
+use crate::Failure;
+
+/// The place of the configuration of each step that backs up or judges, in the order of
+/// the document, and of the stores' in their targets' documents.
+pub struct ConfigPlaces {
+    pub steps: Vec<FileError>,
+    pub stores: Vec<FileError>,
+}
+
+impl ConfigPlaces {
+    pub fn of(workflow: &Workflow<'_>) -> Self {
+        let stores = workflow.stores.iter();
+        Self {
+            steps: workflow
+                .front
+                .iter()
+                .map(|step| place(workflow, step, "config"))
+                .collect(),
+            stores: stores
+                .map(|(_, target)| target.sentence("spec.config", ""))
+                .collect(),
+        }
+    }
+}
+
+/// The plugin of a step that backs up or judges, or why not, by the line of the step.
+pub fn step_plugin(
+    registry: &PluginRegistry,
+    workflow: &Workflow<'_>,
+    step: &Step,
+) -> Result<Arc<Plugin>, Failure> {
+    let name = step.plugin.as_ref().map_or("", Name::as_str);
+    let worlds = [World::Backup, World::Verify];
+    let plugin = registry
+        .plugin_for(name, &worlds, &format!("step {}", step.name))
+        .map_err(|failure| failure.placed(&place(workflow, step, "plugin")))?;
+    let path = path(workflow, step, "secrets");
+    with_secrets(plugin, workflow.schedule, &path, &step.secrets)
+}
+
+/// The place of a step's key.
+pub fn place(workflow: &Workflow<'_>, step: &Step, key: &str) -> FileError {
+    workflow.schedule.sentence(&path(workflow, step, key), "")
+}
+
+fn path(workflow: &Workflow<'_>, step: &Step, key: &str) -> String {
+    let steps = &workflow.schedule.value.spec.steps;
+    let index = steps.iter().position(|other| other.name == step.name);
+    format!("spec.steps[{}].{key}", index.unwrap_or_default())
+}
+
+/// Why a plugin may not run, by the line that names it or that ought to allow it.
+pub fn refused(
+    node: &Configuration,
+    name: &str,
+    builtin: Option<&str>,
+    digest: &PluginDigest,
+    error: AdmitError,
+) -> Failure {
+    let config = &node.config;
+    let path = format!("spec.plugins.{name}");
+    let file = config
+        .value
+        .spec
+        .plugins
+        .get(name)
+        .map(|plugin| &plugin.file);
+    let told = chain(&error);
+    match (&error, file) {
+        (AdmitError::NotGranted { .. }, _) => match node.documents.grant_of(builtin, digest) {
+            Some(grant) => Failure::at(grant.sentence("spec.grants", told)),
+            None => Failure::usage(error),
+        },
+        (AdmitError::AboveCeiling { .. }, _) => Failure::at(config.sentence("spec.ceiling", told)),
+        (AdmitError::Manifest { source, .. }, Some(file)) => {
+            let rule = format!("names {}, which cannot be used: {source}", file.display());
+            Failure::at(config.error(&path, rule))
+        }
+        (_, Some(_)) => Failure::at(config.sentence(&path, told)),
+        (_, None) => Failure::usage(error),
+    }
+}

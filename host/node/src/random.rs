@@ -1,0 +1,17 @@
+//! Names that nobody else draws.
+
+use drydock_core::Fault;
+
+/// `N` random bytes in hex.
+pub fn random_hex<const N: usize>() -> Result<String, Fault> {
+    let mut bytes = [0_u8; N];
+    rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty()).map_err(
+        |error| {
+            Fault::transient(
+                "no-randomness",
+                format!("the kernel gives no random bytes: {error}"),
+            )
+        },
+    )?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,429 @@
+//! The sandbox and the plugins that the node's documents name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use drydock_capability_http::HttpConfig;
+use drydock_core::{Clock as _, ClusterName, Finding, Level, plugin::World, reason};
+use drydock_documents::{Located, Target as TargetDocument};
+use drydock_repository::{SigningKey, TrustedSigners};
+use drydock_sandbox::{
+    Admission, Attempt, CallObserver, Compiler, Plugin, Sandbox, SandboxConfig, StepCall,
+    StoreContext, StoreTarget,
+};
+
+use super::network::http_config;
+use super::places::refused;
+use super::secrets::with_secrets;
+use super::{Configuration, limits};
+use crate::Failure;
+use crate::built_in;
+use crate::clock::SystemClock;
+use crate::environment::ProcessEnvironment;
+
+/// How long a plugin may think about a configuration: it has no power meanwhile, and
+/// parsing takes milliseconds.
+const CONFIG_WALL_MAX: Duration = Duration::from_secs(10);
+
+/// The hidden verb of this program that compiles a plugin for the process that started it.
+pub const COMPILE_VERB: &str = "compile-plugin";
+
+/// The process that compiles: this same program, even when its file was replaced since.
+pub fn compiler() -> Compiler {
+    Compiler {
+        program: "/proc/self/exe".into(),
+        arguments: vec![COMPILE_VERB.into()],
+    }
+}
+
+/// The bytes of a component's file, `bytes_max` at most.
+///
+/// # Errors
+/// It cannot be read, or is larger.
+pub fn read_component(path: &Path, bytes_max: u64) -> Result<Vec<u8>, UnreadComponent> {
+    let unread = |why: String| UnreadComponent {
+        path: path.to_owned(),
+        why,
+    };
+    let size = std::fs::metadata(path).map_err(|error| unread(reason(&error)))?;
+    let size = size.len();
+    if size > bytes_max {
+        return Err(unread(format!(
+            "component-limit: it has {size} bytes, the limit is {bytes_max} bytes: raise `limits: {{componentMebibytes: ...}}` of its PluginGrant, or of the node's configuration, if it is to have more"
+        )));
+    }
+    std::fs::read(path).map_err(|error| unread(reason(&error)))
+}
+
+/// A component's file that gave nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be read: {why}", path.display())]
+pub struct UnreadComponent {
+    path: PathBuf,
+    why: String,
+}
+
+/// A node with its plugins.
+pub struct PluginRegistry {
+    pub node: Configuration,
+    sandbox: Sandbox,
+    /// Why no plugin can send requests, where that is wrong and not everything has to be
+    /// sound.
+    no_requests: Option<String>,
+    admitted: Mutex<BTreeMap<(String, Power), Arc<Place>>>,
+}
+
+/// What a plugin is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Power {
+    /// All that its grants give it.
+    Whole,
+    /// To read: it can write to no folder, whatever its grants say.
+    Reading,
+}
+
+/// Where an admitted plugin is to be found. Its lock is held while it is compiled, and
+/// that of all places is not: who needs another plugin does not wait for this one.
+type Place = Mutex<Option<Arc<Plugin>>>;
+
+impl PluginRegistry {
+    /// Sets the sandbox up. Call it on the process's runtime.
+    pub fn open(node: Configuration) -> Result<Self, Failure> {
+        let http = http_config(&node.config)?;
+        Self::with_http(node, http)
+    }
+
+    /// The same to read recovery points: what is wrong with `http:` is told by a plugin
+    /// that sends requests, and stops no other.
+    pub fn open_to_read(node: Configuration) -> Result<Self, Failure> {
+        let (http, no_requests) = match http_config(&node.config) {
+            Ok(http) => (http, None),
+            Err(failure) => (HttpConfig::default(), Some(failure.sentence())),
+        };
+        Ok(Self {
+            no_requests,
+            ..Self::with_http(node, http)?
+        })
+    }
+
+    fn with_http(node: Configuration, http: HttpConfig) -> Result<Self, Failure> {
+        let spec = &node.config.value.spec;
+        let sandbox = Sandbox::new(SandboxConfig {
+            cache: Some(spec.state.join("cache")),
+            limits: limits::in_force(spec, None),
+            compiler: Some(compiler()),
+            clock: Arc::new(SystemClock),
+        })?;
+        Ok(Self {
+            sandbox: sandbox.with_http(http).beside(vec![spec.state.clone()]),
+            node,
+            no_requests: None,
+            admitted: Mutex::default(),
+        })
+    }
+
+    /// The same sandbox with other documents. Plugins are admitted anew, since grants may
+    /// have changed; their compiled code is in the cache.
+    pub fn renewed(&self, node: Configuration) -> Result<Self, Failure> {
+        Ok(Self {
+            sandbox: self.sandbox.with_http(http_config(&node.config)?),
+            node,
+            no_requests: None,
+            admitted: Mutex::default(),
+        })
+    }
+
+    /// How long ago the plugins' last tick was; none while no plugin runs.
+    pub fn tick_age(&self) -> Option<Duration> {
+        self.sandbox.tick_age()
+    }
+
+    /// The names of all plugins, built in or configured.
+    pub fn names(&self) -> Vec<String> {
+        let configured = self.node.config.value.spec.plugins.keys().cloned();
+        let mut names: Vec<String> = built_in::names()
+            .map(str::to_owned)
+            .chain(configured)
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The component of that name, and whether it is the built-in one.
+    pub fn component(&self, name: &str) -> Result<(Vec<u8>, bool), Failure> {
+        let spec = &self.node.config.value.spec;
+        if let Some(source) = spec.plugins.get(name) {
+            let most = limits::component_bytes_max(spec, &self.node.documents);
+            let component = read_component(&source.file, most).map_err(|error| {
+                let config = &self.node.config;
+                let path = format!("spec.plugins.{name}");
+                let told = format!("{path} cannot be used: {error}");
+                Failure::at(config.sentence(&path, told))
+            })?;
+            return Ok((component, false));
+        }
+        match built_in::component(name) {
+            Some(component) => Ok((component.to_vec(), true)),
+            None => Err(self.unknown(name)),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        let names = self.names();
+        let near = drydock_core::nearest(name, names.iter().map(String::as_str))
+            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        Failure::usage(format!(
+            "there is no plugin {name}: it is neither built in nor under `plugins:` of the node's configuration{near}"
+        ))
+    }
+
+    /// The admitted plugin of that name.
+    pub fn plugin(&self, name: &str) -> Result<Arc<Plugin>, Failure> {
+        self.plugin_with(name, Power::Whole)
+    }
+
+    fn plugin_with(&self, name: &str, power: Power) -> Result<Arc<Plugin>, Failure> {
+        let place = self.place(name, power);
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plugin) = &*place {
+            return Ok(Arc::clone(plugin));
+        }
+        let (component, is_built_in) = self.component(name)?;
+        let digest = drydock_core::PluginDigest::of(&component);
+        let built_in = is_built_in.then_some(name);
+        let spec = &self.node.config.value.spec;
+        let grant = self.node.documents.grant_of(built_in, &digest);
+        let grant = grant.map(|grant| &grant.value.spec);
+        let grants = self.node.documents.grants_of(built_in, &digest);
+        let limits = limits::in_force(spec, grant.map(|grant| &grant.limits));
+        let admission = Admission {
+            component: &component,
+            builtin: built_in,
+            grants: grants.as_ref(),
+            ceiling: spec.ceiling.as_ref(),
+            limits: Some(&limits),
+        };
+        let plugin = match power {
+            Power::Whole => self.sandbox.admit(admission),
+            Power::Reading => self.sandbox.admit_for_reading(admission),
+        };
+        let plugin = plugin.map_err(|error| refused(&self.node, name, built_in, &digest, error))?;
+        if let Some(why) = &self.no_requests
+            && !plugin.grants().http.is_empty()
+        {
+            return Err(Failure::usage(why.clone()));
+        }
+        *place = Some(Arc::clone(&plugin));
+        Ok(plugin)
+    }
+
+    fn place(&self, name: &str, power: Power) -> Arc<Place> {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(admitted.entry((name.to_owned(), power)).or_default())
+    }
+
+    /// The plugin of that name for a step or target, the subject, of one of these worlds.
+    pub fn plugin_for(
+        &self,
+        name: &str,
+        worlds: &[World],
+        subject: &str,
+    ) -> Result<Arc<Plugin>, Failure> {
+        self.plugin_of(name, worlds, subject, Power::Whole)
+    }
+
+    fn plugin_of(
+        &self,
+        name: &str,
+        worlds: &[World],
+        subject: &str,
+        power: Power,
+    ) -> Result<Arc<Plugin>, Failure> {
+        let plugin = self.plugin_with(name, power)?;
+        let actual = plugin.manifest().world;
+        if worlds.contains(&actual) {
+            return Ok(plugin);
+        }
+        let wanted: Vec<String> = worlds.iter().map(ToString::to_string).collect();
+        Err(Failure::usage(format!(
+            "{subject} needs a {} plugin, and {name} is a {actual} plugin: name another one",
+            wanted.join(" or a ")
+        )))
+    }
+
+    /// A target through its store plugin.
+    pub fn target(
+        &self,
+        document: &Located<TargetDocument>,
+        step: StepCall,
+        observer: CallObserver,
+    ) -> Result<StoreTarget, Failure> {
+        self.target_with(document, step, observer, Power::Whole)
+    }
+
+    fn target_with(
+        &self,
+        document: &Located<TargetDocument>,
+        step: StepCall,
+        observer: CallObserver,
+        power: Power,
+    ) -> Result<StoreTarget, Failure> {
+        let spec = &document.value.spec;
+        let subject = format!("target {}", document.value.name);
+        let plugin = self
+            .plugin_of(spec.plugin.as_str(), &[World::Store], &subject, power)
+            .map_err(|failure| failure.placed(&document.sentence("spec.plugin", "")))?;
+        let plugin = with_secrets(plugin, document, "spec.secrets", &spec.secrets)?;
+        let context = StoreContext {
+            target: document.value.name.clone(),
+            config: spec.config_json(),
+            step,
+            observer,
+        };
+        Ok(StoreTarget::new(plugin, context))
+    }
+
+    /// A target outside of any run.
+    pub fn idle_target(
+        &self,
+        document: &Located<TargetDocument>,
+        cluster: &ClusterName,
+    ) -> Result<StoreTarget, Failure> {
+        self.idle_with(document, cluster, Power::Whole)
+    }
+
+    /// The same to read: nothing can be written there, and a grant to read is enough.
+    pub fn target_to_read(
+        &self,
+        document: &Located<TargetDocument>,
+        cluster: &ClusterName,
+    ) -> Result<StoreTarget, Failure> {
+        self.idle_with(document, cluster, Power::Reading)
+    }
+
+    fn idle_with(
+        &self,
+        document: &Located<TargetDocument>,
+        cluster: &ClusterName,
+        power: Power,
+    ) -> Result<StoreTarget, Failure> {
+        let step = StepCall::idle(cluster.clone(), SystemClock.now());
+        let observer: CallObserver = Arc::new(|call, log| {
+            let plugin = log.tag();
+            for line in log.to_string().lines() {
+                tracing::debug!(call, plugin, "{line}");
+            }
+        });
+        self.target_with(document, step, observer, power)
+    }
+
+    /// The own signing key.
+    pub fn signing_key(&self) -> Result<SigningKey, Failure> {
+        let key = self.own_key()?;
+        key.ok_or_else(|| {
+            let told = "has no signingKey, so nothing can be signed here: make one with `drydock key new --kind signing --out FILE`, and add `signingKey: {valueFrom: {file: FILE}}`";
+            Failure::at(self.node.config.error("spec", told))
+        })
+    }
+
+    /// The same; none on a node that only restores.
+    pub fn own_key(&self) -> Result<Option<SigningKey>, Failure> {
+        let config = &self.node.config;
+        let path = "spec.signingKey";
+        let Some(key) = &config.value.spec.signing_key else {
+            return Ok(None);
+        };
+        let secret = key.value_from.read_text(&ProcessEnvironment);
+        let secret = secret.map_err(|error| Failure::at(config.error(path, error)))?;
+        let parsed = SigningKey::parse(&secret);
+        let key = parsed.map_err(|error| Failure::at(config.sentence(path, error.to_string())))?;
+        Ok(Some(key))
+    }
+
+    /// Whom this node believes: those it lists, and itself where its key can be read.
+    pub fn signers(&self) -> Result<TrustedSigners, Failure> {
+        let config = &self.node.config;
+        let listed = config.value.spec.trusted_signers.iter().map(String::as_str);
+        let mut signers = TrustedSigners::parse(listed).map_err(|error| {
+            Failure::at(config.sentence("spec.trustedSigners", error.to_string()))
+        })?;
+        match self.own_key() {
+            Ok(Some(key)) => signers.add(&key.public_line())?,
+            Ok(None) => {}
+            Err(failure) => tracing::warn!(
+                "the own signing key cannot be read, so what it signed is not trusted: {}",
+                failure
+            ),
+        }
+        Ok(signers)
+    }
+}
+
+/// Lets a plugin judge a configuration, and waits no longer than it may take: nobody waits
+/// for another's plugin.
+pub async fn judged_config(
+    subject: &str,
+    plugin: &str,
+    judged: impl Future<Output = Result<Vec<Finding>, drydock_core::Fault>>,
+) -> Result<(), Failure> {
+    match tokio::time::timeout(CONFIG_WALL_MAX, judged).await {
+        Ok(attempt) => accept_config(subject, attempt),
+        Err(_) => Err(Failure::failed(format!(
+            "plugin {plugin} does not say within {} s whether it accepts the configuration of {subject}: ask its author, or use another plugin",
+            CONFIG_WALL_MAX.as_secs()
+        ))),
+    }
+}
+
+/// Turns what a plugin says of its configuration into an error, if it is one.
+fn accept_config(
+    subject: &str,
+    attempt: Result<Vec<Finding>, drydock_core::Fault>,
+) -> Result<(), Failure> {
+    let findings = attempt.map_err(|fault| {
+        Failure::usage(format!(
+            "the configuration of {subject} is wrong: {}",
+            fault.message
+        ))
+    })?;
+    for finding in &findings {
+        match finding.level {
+            Level::Failure => {
+                return Err(Failure::usage(format!(
+                    "the configuration of {subject} is wrong: {}",
+                    finding.message
+                )));
+            }
+            Level::Warning => tracing::warn!(code = finding.code, "{subject}: {}", finding.message),
+            Level::Note => tracing::info!(code = finding.code, "{subject}: {}", finding.message),
+        }
+    }
+    Ok(())
+}
+
+/// The findings of an attempt, its log put where logs go.
+pub fn findings_of<T>(subject: &str, attempt: Attempt<T>) -> Result<T, drydock_core::Fault> {
+    let plugin = attempt.log.tag();
+    for line in attempt.log.to_string().lines() {
+        tracing::debug!(subject, plugin, "{line}");
+    }
+    attempt.result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plugin_that_never_answers_is_named_in_the_end() {
+        let judged = judged_config("step backup", "sloth", std::future::pending());
+        let failure = judged.await.unwrap_err();
+        assert_eq!(
+            failure.sentence(),
+            "plugin sloth does not say within 10 s whether it accepts the configuration of step backup: ask its author, or use another plugin"
+        );
+    }
+}

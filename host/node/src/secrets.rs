@@ -1,0 +1,82 @@
+//! The secrets of a step or target: that each which was granted has a place, and what is
+//! read there when a plugin uses it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drydock_capability_secret::{SecretAccess, SecretSource};
+use drydock_core::{Fault, Name, Secret, nearest};
+use drydock_documents::{FileError, Located, SecretFrom};
+use drydock_sandbox::Plugin;
+
+use crate::Failure;
+use crate::environment::ProcessEnvironment;
+
+/// The places under one `secrets:`.
+struct Places(BTreeMap<Name, SecretFrom>);
+
+/// The plugin with the secrets under `path`, e.g. `spec.secrets` of a target.
+///
+/// # Errors
+/// By file and line: a secret that the plugin was granted has no place, nothing is there,
+/// or it is not what it is granted for.
+pub fn with_secrets<T>(
+    plugin: Arc<Plugin>,
+    document: &Located<T>,
+    path: &str,
+    secrets: &BTreeMap<Name, SecretFrom>,
+) -> Result<Arc<Plugin>, Failure> {
+    let granted = plugin.grants().secret_names();
+    if granted.is_empty() {
+        return Ok(plugin);
+    }
+    let places = Arc::new(Places(secrets.clone()));
+    let judge = SecretAccess::new(plugin.grants().secret.clone(), Some(places.clone()));
+    for name in &granted {
+        let Some(place) = secrets.get(name) else {
+            let missing = missing(&plugin, document, path, secrets, name);
+            return Err(Failure::at(missing));
+        };
+        // Read once to see that it can be, and is what it is granted for; the plugin's
+        // attempt reads it anew.
+        let path = format!("{path}.{name}");
+        let read = place.value_from.read(&ProcessEnvironment);
+        read.map_err(|error| Failure::at(document.error(&path, error)))?;
+        judge
+            .judge(name.as_str())
+            .map_err(|fault| Failure::at(document.sentence(&path, fault.message)))?;
+    }
+    Ok(plugin.with_secrets(places))
+}
+
+fn missing<T>(
+    plugin: &Plugin,
+    document: &Located<T>,
+    path: &str,
+    secrets: &BTreeMap<Name, SecretFrom>,
+    name: &Name,
+) -> FileError {
+    let near = nearest(name.as_str(), secrets.keys().map(Name::as_str))
+        .map_or_else(String::new, |near| format!("; is {near} meant for it?"));
+    document.error(
+        path,
+        format!(
+            "has no {name}, which plugin {} was granted: add `secrets: {{{name}: {{valueFrom: {{file: PATH}}}}}}`{near}",
+            plugin.manifest().name
+        ),
+    )
+}
+
+impl SecretSource for Places {
+    fn read(&self, name: &str) -> Result<Secret, Fault> {
+        let place = self.0.iter().find(|(own, _)| own.as_str() == name);
+        let Some((_, place)) = place else {
+            return Err(Fault::denied(
+                "no-such-secret",
+                format!("the document has no {name} under `secrets:`: add it there"),
+            ));
+        };
+        let read = place.value_from.read(&ProcessEnvironment);
+        read.map_err(|error| Fault::denied("no-secret", format!("the secret {name} {error}")))
+    }
+}

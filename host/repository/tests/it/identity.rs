@@ -1,0 +1,73 @@
+//! Which id a target has, and who gives it one.
+
+use drydock_core::store::PLACE_MISSING;
+use drydock_core::{Fault, TargetId, UnixTime};
+use drydock_fakes::{Call, FakeTarget};
+use drydock_repository::RepositoryError;
+use drydock_repository::identity::{Identity, find, make};
+use drydock_repository::names::TARGET;
+
+const ID: &str = "0123456789abcdef0123456789abcdef";
+const NOW: UnixTime = UnixTime(1_767_323_045);
+
+#[tokio::test]
+async fn a_target_keeps_the_first_id_that_it_was_given() {
+    let target = FakeTarget::new();
+    assert_eq!(find(&target).await.unwrap(), Identity::Absent);
+    let id = TargetId::new(ID);
+    let made = make(&target, &id, NOW).await.unwrap();
+    assert_eq!(made, Identity::Is(id.clone()));
+    let other = TargetId::new("f".repeat(32));
+    assert_eq!(make(&target, &other, NOW).await.unwrap(), made);
+    assert_eq!(
+        String::from_utf8(target.bytes(TARGET).unwrap()).unwrap(),
+        format!(
+            "{{\n  \"formatVersion\": 1,\n  \"id\": \"{ID}\",\n  \"created\": \"2026-01-02T03:04:05Z\"\n}}\n"
+        )
+    );
+}
+
+#[tokio::test]
+async fn another_that_is_first_wins() {
+    let target = FakeTarget::new();
+    let theirs =
+        format!("{{\"formatVersion\":1,\"id\":\"{ID}\",\"created\":\"2026-01-02T03:04:05Z\"}}");
+    target.intrude(TARGET, theirs.as_bytes());
+    let made = make(&target, &TargetId::new("f".repeat(32)), NOW).await;
+    assert_eq!(made.unwrap(), Identity::Is(TargetId::new(ID)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_neither_absent_nor_another() {
+    let target = FakeTarget::new();
+    for fault in [
+        Fault::transient("io", "the disk failed"),
+        Fault::denied("permission-denied", "not yours"),
+        Fault::permanent("not-mounted", "mount it"),
+    ] {
+        target.fail_next(Call::Stat, fault.clone());
+        let error = find(&target).await.unwrap_err();
+        assert!(matches!(error, RepositoryError::Target { source, .. } if source == fault));
+    }
+    target.fail_next(Call::Stat, Fault::permanent(PLACE_MISSING, "no folder"));
+    assert_eq!(
+        find(&target).await.unwrap(),
+        Identity::NoPlace("no folder".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn an_object_without_an_id_is_not_taken_for_one() {
+    let target = FakeTarget::new();
+    for bytes in [
+        String::new(),
+        "{}".to_owned(),
+        "x".repeat(5000),
+        r#"{"formatVersion":2,"id":"0123456789abcdef0123456789abcdef","created":"2026-01-02T03:04:05Z"}"#.to_owned(),
+        r#"{"formatVersion":1,"id":"0123","created":"2026-01-02T03:04:05Z"}"#.to_owned(),
+    ] {
+        target.put(TARGET, bytes.as_bytes());
+        let found = find(&target).await.unwrap();
+        assert!(matches!(found, Identity::Unusable(_)), "{bytes}: {found:?}");
+    }
+}

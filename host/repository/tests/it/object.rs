@@ -1,0 +1,119 @@
+//! Small objects written once, and large ones read over a connection that breaks.
+
+use drydock_core::Fault;
+use drydock_fakes::{Call, FakeTarget};
+use drydock_repository::object::{
+    ATTEMPTS_MAX, Creation, PIECES_AHEAD, Streamed, create, read, stream,
+};
+use tokio::sync::mpsc;
+
+const KEY: &str = "lab/point/object";
+
+fn sample(length: usize) -> Vec<u8> {
+    (0..length)
+        .map(|n| u8::try_from(n % 251).unwrap())
+        .collect()
+}
+
+fn broken() -> Fault {
+    Fault::transient("unreachable", "the connection broke")
+}
+
+#[tokio::test]
+async fn an_object_is_created_once_and_read_back() {
+    let target = FakeTarget::new();
+    let bytes = sample(200_000);
+    assert_eq!(
+        create(&target, KEY, &bytes).await.unwrap(),
+        Creation::Created
+    );
+    assert_eq!(read(&target, KEY, 200_000).await.unwrap(), Some(bytes));
+    let second = create(&target, KEY, b"other").await.unwrap();
+    assert_eq!(second, Creation::AlreadyThere);
+    assert_eq!(target.open_uploads(), 0);
+    assert_eq!(read(&target, "lab/point/none", 10).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_object_above_the_bound_is_not_read() {
+    let target = FakeTarget::new();
+    target.put(KEY, &sample(101));
+    let message = read(&target, KEY, 100).await.unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "lab/point/object is 101 bytes, more than the 100 that such an object may have: it is damaged or something else"
+    );
+}
+
+#[tokio::test]
+async fn a_failed_upload_is_aborted() {
+    for call in [Call::PutPart, Call::Complete] {
+        let target = FakeTarget::new();
+        target.fail_next(call, broken());
+        let error = create(&target, KEY, &sample(10)).await.unwrap_err();
+        assert_eq!(error.code(), "unreachable");
+        assert_eq!(target.open_uploads(), 0);
+        assert!(target.objects().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_verify_is_read_back() {
+    let target = FakeTarget::new();
+    target.stop_verifying();
+    assert_eq!(
+        create(&target, KEY, &sample(10)).await.unwrap(),
+        Creation::Created
+    );
+}
+
+#[tokio::test]
+async fn an_object_that_was_spoilt_on_its_way_is_noticed() {
+    let target = FakeTarget::new();
+    target.spoil_what_is_written();
+    let error = create(&target, KEY, &sample(10)).await.unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.starts_with("lab/point/object is damaged: it should be 10 bytes with sha256"),
+        "{message}"
+    );
+}
+
+async fn streamed(target: &FakeTarget, size: u64) -> (Result<Streamed, Fault>, Vec<u8>) {
+    let (sender, mut receiver) = mpsc::channel(PIECES_AHEAD);
+    let collect = async {
+        let mut bytes = Vec::new();
+        while let Some(piece) = receiver.recv().await {
+            bytes.extend(piece);
+        }
+        bytes
+    };
+    tokio::join!(stream(target, KEY, size, sender), collect)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_range_goes_on_where_it_broke() {
+    let target = FakeTarget::new();
+    let bytes = sample(20 * 1024 * 1024);
+    target.put(KEY, &bytes);
+    for _ in 0..10 {
+        target.fail_next(Call::GetRangeMidway, broken());
+    }
+    let (outcome, got) = streamed(&target, bytes.len() as u64).await;
+    assert_eq!(outcome, Ok(Streamed::Whole));
+    assert!(got == bytes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_without_progress_is_given_up() {
+    let target = FakeTarget::new();
+    target.put(KEY, &sample(10));
+    for _ in 0..ATTEMPTS_MAX {
+        target.fail_next(Call::GetRange, broken());
+    }
+    assert_eq!(streamed(&target, 10).await.0, Err(broken()));
+    let denied = Fault::denied("not-granted", "no");
+    target.fail_next(Call::GetRange, denied.clone());
+    assert_eq!(streamed(&target, 10).await.0, Err(denied));
+    assert_eq!(streamed(&target, 10).await.1, sample(10));
+}

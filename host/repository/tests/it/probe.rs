@@ -1,0 +1,52 @@
+//! What the probe finds at a sound target and at broken ones.
+
+use drydock_core::{Fault, Level};
+use drydock_fakes::{Call, FakeTarget};
+use drydock_repository::probe::probe;
+
+const PREFIX: &str = "probe/";
+
+async fn codes(target: &FakeTarget) -> Vec<(Level, String)> {
+    let findings = probe(target, PREFIX).await;
+    findings.into_iter().map(|f| (f.level, f.code)).collect()
+}
+
+fn notes(codes: &[&str]) -> Vec<(Level, String)> {
+    let note = |code: &&str| (Level::Note, (*code).to_owned());
+    codes.iter().map(note).collect()
+}
+
+#[tokio::test]
+async fn a_sound_target_passes_every_law_and_is_left_empty() {
+    let target = FakeTarget::new();
+    let all = [
+        "probe-create",
+        "probe-create-again",
+        "probe-read",
+        "probe-list",
+        "probe-uploads",
+        "probe-delete",
+    ];
+    assert_eq!(codes(&target).await, notes(&all));
+    assert!(target.objects().is_empty());
+}
+
+#[tokio::test]
+async fn the_first_broken_law_ends_the_probe_and_nothing_is_left() {
+    let target = FakeTarget::new();
+    target.fail_next(Call::PutPart, Fault::permanent("no-space", "it is full"));
+    let findings = probe(&target, PREFIX).await;
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].level, Level::Failure);
+    assert!(findings[0].message.contains("it is full"), "{findings:?}");
+    assert_eq!(target.open_uploads(), 0);
+}
+
+#[tokio::test]
+async fn bytes_that_came_to_rest_wrong_are_found() {
+    let target = FakeTarget::new();
+    target.spoil_what_is_written();
+    let found = codes(&target).await;
+    assert_eq!(found.last().map(|(level, _)| *level), Some(Level::Failure));
+    assert!(target.objects().is_empty());
+}

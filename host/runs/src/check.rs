@@ -1,0 +1,112 @@
+//! Everything that the schedules name, looked at without a run: plugins admitted and of
+//! the right world, what they say of their configurations, keys and certificates. No
+//! cluster is asked, and the state folder need not be free.
+
+use std::collections::BTreeSet;
+
+use drydock_core::{Clock as _, ClusterName, ScheduleName};
+use drydock_documents::{DrillWork, Located, Step, Target, Workflow};
+use drydock_drill::perform::identities;
+use drydock_node::{
+    ConfigPlaces, Configuration, Failure, PluginRegistry, Work, check_authorities,
+    clock::SystemClock, cluster_access, findings_of, judged_config, place,
+};
+use drydock_sandbox::{Plugin, StepCall};
+
+use super::prepare::recipients;
+use super::roles::{self, Roles};
+
+/// Looks at every schedule of the node.
+///
+/// # Errors
+/// Every mistake, a line each.
+pub async fn check(node: Configuration) -> Result<(), Failure> {
+    let registry = PluginRegistry::open(node)?;
+    let mut failures = Vec::new();
+    failures.extend(registry.signing_key().err());
+    failures.extend(registry.signers().err());
+    let names: Vec<ScheduleName> = registry
+        .node
+        .documents
+        .schedules()
+        .map(|schedule| schedule.value.name.clone())
+        .collect();
+    for name in names {
+        match registry.node.work(&name)? {
+            Work::Backup(workflow) => {
+                failures.extend(check_workflow(&registry, &workflow).await);
+            }
+            Work::Drill(drill) => failures.extend(check_drill(&registry, &drill).await),
+        }
+    }
+    // Two schedules that name one wrong thing are one mistake.
+    let told: BTreeSet<String> = failures.iter().map(Failure::sentence).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = told.into_iter().collect();
+    Err(Failure::usage(told.join("\nerror: ")))
+}
+
+async fn check_workflow(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    let cluster = workflow.cluster.value.name.clone();
+    let access = cluster_access(workflow.cluster)
+        .and_then(|access| check_authorities(workflow.cluster).map(|()| access))
+        .map_err(|failure| failures.push(failure))
+        .ok();
+    let idle = StepCall {
+        etcd: access,
+        ..StepCall::idle(cluster.clone(), SystemClock.now())
+    };
+    let places = ConfigPlaces::of(workflow);
+    let (fronts, refused) = roles::admitted(registry, workflow);
+    for front in &fronts {
+        let place = place(workflow, front.step, "config");
+        let checked = check_step(&front.plugin, front.step, &idle).await;
+        failures.extend(checked.err().map(|failure| failure.placed(&place)));
+    }
+    // What a refused plugin would have been for is not known.
+    if refused.is_empty() {
+        failures.extend(Roles::of(workflow, &fronts).err().into_iter().flatten());
+    }
+    failures.extend(refused);
+    for ((_, document), place) in workflow.stores.iter().zip(&places.stores) {
+        failures.extend(recipients(document).err());
+        let checked = check_target(registry, document, &cluster).await;
+        failures.extend(checked.err().map(|failure| failure.placed(place)));
+    }
+    failures
+}
+
+/// A node without an identity skips its drills, which is no mistake.
+async fn check_drill(registry: &PluginRegistry, work: &DrillWork<'_>) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    failures.extend(identities(&registry.node.config).err());
+    let place = work.target.sentence("spec.config", "");
+    let checked = check_target(registry, work.target, &work.cluster.value.name).await;
+    failures.extend(checked.err().map(|failure| failure.placed(&place)));
+    failures
+}
+
+async fn check_step(plugin: &Plugin, step: &Step, idle: &StepCall) -> Result<(), Failure> {
+    let subject = format!("step {}", step.name);
+    let call = StepCall {
+        config: step.config_json(),
+        ..idle.clone()
+    };
+    let name = &plugin.manifest().name;
+    let judged = async { findings_of(&subject, plugin.check_config(call, None).await) };
+    judged_config(&subject, name, judged).await
+}
+
+async fn check_target(
+    registry: &PluginRegistry,
+    document: &Located<Target>,
+    cluster: &ClusterName,
+) -> Result<(), Failure> {
+    let target = registry.idle_target(document, cluster)?;
+    let subject = format!("target {}", document.value.name);
+    let name = document.value.spec.plugin.as_str();
+    judged_config(&subject, name, target.check_config()).await
+}

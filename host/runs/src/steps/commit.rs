@@ -1,0 +1,310 @@
+//! The manifest: built from what the journal knows, signed, and created at the target.
+//! Everything in it follows from the run's records, so that it can be made again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drydock_core::{Clock, Facts, Fault, UnixTime, VERSION};
+use drydock_drill::resources;
+use drydock_engine::{
+    model::{Event, SealedOutput},
+    state::{Output, RunState},
+};
+use drydock_journal::{Journal, PointEntry};
+use drydock_repository::{
+    Measure, Repository, Sealing, Sensitivity, Sha256, SigningKey, TrustedSigners,
+    manifest::{
+        Artifact, Compression, Consistency, EtcdFigures, FORMAT_VERSION, HashKv, Lineage,
+        MEDIA_TYPE_BYTES, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR, Manifest, PluginUsed, Predecessor,
+        StepVerdict, Tool,
+    },
+    recovery_point::{CommitOutcome, LINEAGE_UNKNOWN},
+};
+
+use super::Store;
+use super::facts::{CLOSED, OPENED, is_archive, is_snapshot};
+use super::witnesses;
+
+/// How long a committed run looks for what dead processes left of its manifest. It is only
+/// room, and no reason to leave open whether the run committed.
+const CLEAR_MAX: Duration = Duration::from_secs(20);
+
+/// Signs and commits.
+pub struct Commit {
+    pub key: Arc<SigningKey>,
+    pub signers: Arc<TrustedSigners>,
+    pub clock: Arc<dyn Clock>,
+    pub journal: Arc<Journal>,
+}
+
+impl Commit {
+    pub fn sign(&self, state: &RunState) -> Result<Event, Fault> {
+        let manifest = manifest(state, self.clock.now())?;
+        let text = manifest
+            .to_text()
+            .map_err(|error| Fault::permanent("bad-manifest", error.to_string()))?;
+        let signature = self
+            .key
+            .sign(text.as_bytes(), &manifest.cluster, &manifest.recovery_point)
+            .map_err(|error| Fault::transient("signing-failed", error.to_string()))?;
+        Ok(Event::ManifestSigned {
+            manifest: text,
+            signature,
+        })
+    }
+
+    pub async fn commit(
+        &self,
+        store: &Store,
+        manifest: &str,
+        signature: &str,
+    ) -> Result<Event, Fault> {
+        let admitted = store.guard.admit_again(&*store.target).await;
+        admitted.map_err(Fault::not_done)?;
+        let repository = Repository::new(&*store.target, &self.signers);
+        let outcome = repository.commit(manifest, signature).await?;
+        self.clear(store, manifest).await;
+        let despite = match outcome {
+            CommitOutcome::Superseded { names } => {
+                let store = store.step.clone();
+                return Ok(Event::Superseded { store, names });
+            }
+            CommitOutcome::Committed | CommitOutcome::AlreadyOurs => None,
+            // A connection that breaks is nobody's fault, and the next look was enough.
+            CommitOutcome::Despite(fault) => Some(fault).filter(|f| !f.class.is_retryable()),
+        };
+        self.index(store, manifest);
+        Ok(Event::Committed {
+            store: store.step.clone(),
+            despite,
+        })
+    }
+
+    /// Aborts uploads that a dead process left of the manifest and of its signature: now
+    /// that a manifest is there, none of them can ever win. What stays is only room.
+    async fn clear(&self, store: &Store, text: &str) {
+        let Ok(folder) = Manifest::parse(text.as_bytes()).map(|manifest| manifest.folder()) else {
+            return;
+        };
+        let Ok(folder) = folder else { return };
+        let objects = [
+            folder.manifest(),
+            folder.signature(&Sha256::of(text.as_bytes())),
+        ];
+        let prefix = folder.object("manifest.");
+        let sweep = store.sweep(&prefix, &objects, &[]);
+        match tokio::time::timeout(CLEAR_MAX, sweep).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => {
+                tracing::warn!(store = %store.step, code = fault.code, "an upload of a manifest may be left: {}", fault.message);
+            }
+            Err(_) => {
+                tracing::warn!(store = %store.step, "an upload of a manifest may be left: the target did not answer");
+            }
+        }
+    }
+
+    /// Enters the recovery point into the local index, which is a cache: failing to is
+    /// no reason to fail the run.
+    fn index(&self, store: &Store, text: &str) {
+        let Ok(manifest) = Manifest::parse(text.as_bytes()) else {
+            return;
+        };
+        let entry = PointEntry {
+            target: store.name.clone(),
+            cluster: manifest.cluster.clone(),
+            name: manifest.recovery_point.clone(),
+            lineage: manifest.lineage.id.clone(),
+            revision: manifest.etcd.as_ref().map_or(0, |etcd| etcd.revision),
+            total_key: manifest
+                .etcd
+                .as_ref()
+                .map_or(0, |etcd| i64::try_from(etcd.total_keys).unwrap_or(i64::MAX)),
+            manifest_digest: Sha256::of(text.as_bytes()).to_string(),
+            committed: self.clock.now(),
+        };
+        if let Err(error) = self.journal.put_point(&entry) {
+            tracing::warn!(%error, "the recovery point could not be entered into the local index");
+        }
+    }
+}
+
+fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
+    let spec = &state.spec;
+    let outputs: Vec<(&Output, &SealedOutput)> = state
+        .live_outputs()
+        .filter_map(|output| Some((output, output.sealed()?)))
+        .collect();
+    let facts = snapshot(&outputs)?;
+    Ok(Manifest {
+        format_version: FORMAT_VERSION,
+        cluster: spec.cluster.clone(),
+        recovery_point: spec.run.recovery_point(),
+        run: spec.run.clone(),
+        schedule: spec.schedule.clone(),
+        due: spec.due,
+        taken: UnixTime(first_opened(&outputs).unwrap_or(state.created.0)),
+        finished,
+        lineage: lineage(facts),
+        etcd: facts.map(figures),
+        consistency: consistency(&outputs),
+        artifacts: outputs
+            .iter()
+            .map(|(output, sealed)| artifact(output, sealed))
+            .collect::<Result<_, _>>()?,
+        verification: verification(&outputs),
+        predecessor: facts.and_then(predecessor),
+        workflow_digest: spec.workflow_digest.clone(),
+        plugins: plugins(state),
+        tool: Tool {
+            name: "drydock".to_owned(),
+            version: VERSION.to_owned(),
+            wasmtime: drydock_sandbox::WASMTIME.to_owned(),
+        },
+    })
+}
+
+/// The facts of the only etcd snapshot: every figure of the manifest that concerns etcd
+/// is its.
+fn snapshot<'a>(outputs: &[(&Output, &'a SealedOutput)]) -> Result<Option<&'a Facts>, Fault> {
+    let has_revision = |facts: &&Facts| facts.get("snapshot.revision").is_some();
+    let facts = outputs.iter().map(|(_, sealed)| &sealed.facts);
+    let mut snapshots = facts.filter(has_revision);
+    match (snapshots.next(), snapshots.next()) {
+        (found, None) => Ok(found),
+        _ => Err(Fault::permanent(
+            "second-snapshot",
+            "the run made two etcd snapshots, and a recovery point can hold one only: give each a schedule of its own",
+        )),
+    }
+}
+
+/// When the first artifact began to be read.
+fn first_opened(outputs: &[(&Output, &SealedOutput)]) -> Option<i64> {
+    let opened = outputs.iter().filter_map(|(_, s)| s.facts.number(OPENED));
+    opened.min()
+}
+
+/// One snapshot is of one instant. Everything else is told with the time from the first
+/// byte that was asked for to the last that came.
+fn consistency(outputs: &[(&Output, &SealedOutput)]) -> Consistency {
+    let is_alone = matches!(outputs, [(_, sealed)] if is_snapshot(&sealed.facts));
+    if is_alone {
+        return Consistency::single_snapshot();
+    }
+    let closed = outputs.iter().filter_map(|(_, s)| s.facts.number(CLOSED));
+    let seconds = match (first_opened(outputs), closed.max()) {
+        (Some(first), Some(last)) => u64::try_from(last - first).unwrap_or(0),
+        _ => 0,
+    };
+    Consistency::separate_cuts(Duration::from_secs(seconds))
+}
+
+fn lineage(facts: Option<&Facts>) -> Lineage {
+    let text = |name| facts.and_then(|facts| facts.text(name)).map(str::to_owned);
+    Lineage {
+        id: text("lineage.id").unwrap_or_else(|| LINEAGE_UNKNOWN.to_owned()),
+        cluster_id: text("cluster.id"),
+    }
+}
+
+fn figures(facts: &Facts) -> EtcdFigures {
+    let number = |name| facts.number(name);
+    let unsigned = |name| number(name).and_then(|n| u64::try_from(n).ok());
+    let hash = |name| number(name).and_then(|n| u32::try_from(n).ok());
+    let revision = number("snapshot.revision").unwrap_or_default();
+    EtcdFigures {
+        revision,
+        hash: hash("snapshot.hash").unwrap_or_default(),
+        hash_kv: hash("snapshot.hash-kv").map(|hash| HashKv {
+            hash,
+            compact_revision: number("snapshot.hash-kv.compact-revision").unwrap_or(-1),
+            hash_revision: revision,
+        }),
+        total_keys: unsigned("snapshot.total-key").unwrap_or_default(),
+        total_size: unsigned("snapshot.total-size").unwrap_or_default(),
+        version: facts
+            .text("snapshot.version")
+            .unwrap_or_default()
+            .to_owned(),
+        member: facts.text("snapshot.member").unwrap_or_default().to_owned(),
+        raft_index: unsigned("cluster.raft-index"),
+        raft_term: unsigned("cluster.raft-term"),
+        witnesses: witnesses::told(facts),
+        keys_per_resource: resources::told(facts),
+    }
+}
+
+fn predecessor(facts: &Facts) -> Option<Predecessor> {
+    Some(Predecessor {
+        recovery_point: drydock_core::RecoveryPointName::new(
+            facts.text("previous.recovery-point")?,
+        ),
+        manifest_sha256: Sha256::from_hex(facts.text("previous.manifest-sha256")?)?,
+    })
+}
+
+fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
+    let measure = |size, digits: &str| {
+        Sha256::from_hex(digits)
+            .map(|sha256| Measure { size, sha256 })
+            .ok_or_else(|| {
+                Fault::permanent("bad-digest", "the journal holds a digest that is none")
+            })
+    };
+    let object = output.object.rsplit('/').next().unwrap_or_default();
+    Ok(Artifact {
+        name: sealed.name.clone(),
+        object: object.to_owned(),
+        media_type: media_type(&sealed.facts).to_owned(),
+        sensitivity: if sealed.secret {
+            Sensitivity::Secret
+        } else {
+            Sensitivity::Public
+        },
+        compression: Compression::Zstd,
+        sealing: if object.ends_with(".age") {
+            Sealing::Age
+        } else {
+            Sealing::None
+        },
+        plain: measure(sealed.plain_size, &sealed.plain_sha256)?,
+        sealed: measure(sealed.sealed_size, &sealed.sealed_sha256)?,
+    })
+}
+
+fn media_type(facts: &Facts) -> &'static str {
+    match () {
+        () if facts.get("snapshot.revision").is_some() => MEDIA_TYPE_ETCD,
+        () if is_archive(facts) => MEDIA_TYPE_TAR,
+        () => MEDIA_TYPE_BYTES,
+    }
+}
+
+fn verification(outputs: &[(&Output, &SealedOutput)]) -> Vec<StepVerdict> {
+    outputs
+        .iter()
+        .flat_map(|(output, _)| {
+            output.judging.iter().filter_map(|(step, judging)| {
+                let verdict = judging.verdict.as_ref()?;
+                Some(StepVerdict {
+                    step: step.clone(),
+                    artifact: output.name.clone(),
+                    pass: verdict.pass,
+                    findings: verdict.findings.clone(),
+                })
+            })
+        })
+        .collect()
+}
+
+fn plugins(state: &RunState) -> Vec<PluginUsed> {
+    let spec = &state.spec;
+    spec.pins()
+        .map(|pin| PluginUsed {
+            step: pin.step.clone(),
+            name: pin.plugin.clone(),
+            digest: pin.digest.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,191 @@
+//! The folder in which sealed outputs wait until their run is over.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use drydock_capability_artifact::errno::class_of;
+use drydock_capability_artifact::spool::free_bytes;
+use drydock_capability_artifact::{PlainSpool, SpoolError};
+use drydock_core::{ErrorClass, Fault, OutputId, ReadAt, RunId};
+
+/// The sealed spool of one run: `<state>/spool/<run>/<output>.sealed`.
+#[derive(Debug, Clone)]
+pub struct SealedSpool {
+    root: PathBuf,
+    folder: PathBuf,
+}
+
+/// A sealed output that is being stored.
+pub struct SealedFile {
+    file: File,
+    size: u64,
+}
+
+impl SealedSpool {
+    /// `root` is the folder of all spools. Nothing is created yet.
+    pub fn new(root: &Path, run: &RunId) -> Self {
+        Self {
+            root: root.to_owned(),
+            folder: root.join(run.as_str()),
+        }
+    }
+
+    /// An unnamed file for plain bytes, on the same file system.
+    pub fn plain(&self) -> Result<PlainSpool, Fault> {
+        create_folder(&self.root)?;
+        PlainSpool::create(&self.root).map_err(|error| spool_fault(&error))
+    }
+
+    /// A new file for sealed bytes. One that a dead attempt left under this name is
+    /// replaced: its output was discarded.
+    pub fn create(&self, output: OutputId) -> Result<File, Fault> {
+        create_folder(&self.folder)?;
+        let path = self.path(output);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.fault(&error)),
+            _ => {}
+        }
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| self.fault(&error))?;
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| self.fault(&error))?;
+        Ok(file)
+    }
+
+    /// Opens a sealed output that has at least so many bytes. Code `spool-missing` when it is
+    /// gone; not where this node cannot open it just now.
+    pub fn open(&self, output: OutputId, bytes_min: u64) -> Result<SealedFile, Fault> {
+        let path = self.path(output);
+        let unread = |class, code, why: String| {
+            let spool = path.display();
+            let message = format!("the sealed spool {spool} cannot be read: {why}");
+            Fault::new(class, code, message).not_done()
+        };
+        let missing = |why| unread(ErrorClass::Permanent, "spool-missing", why);
+        let failed = |error: io::Error| match class_of(&error) {
+            ErrorClass::Transient => {
+                unread(ErrorClass::Transient, "spool-failed", error.to_string())
+            }
+            _ => missing(error.to_string()),
+        };
+        let file = File::open(&path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        if size < bytes_min {
+            let why = format!("it has {size} bytes, and {bytes_min} were written");
+            return Err(missing(why));
+        }
+        Ok(SealedFile { file, size })
+    }
+
+    /// Removes the sealed files of outputs before `first` but for the live ones: the
+    /// others' attempts are dead, and a step that runs needs the room.
+    pub fn keep_only(&self, live: &BTreeSet<OutputId>, first: OutputId) -> Result<(), Fault> {
+        let before = (1..first.0).map(OutputId);
+        for output in before.filter(|output| !live.contains(output)) {
+            match fs::remove_file(self.path(output)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.fault(&error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes everything that the run left in the spool. No error when nothing is there.
+    pub fn remove(&self) -> Result<(), Fault> {
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.fault(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, output: OutputId) -> PathBuf {
+        self.folder.join(format!("{output}.sealed"))
+    }
+
+    fn fault(&self, error: &io::Error) -> Fault {
+        write_fault(&self.folder, error)
+    }
+
+    /// Where the sealed outputs of this run lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl ReadAt for SealedFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+}
+
+/// What a failure of the plain spool means.
+pub fn spool_fault(error: &SpoolError) -> Fault {
+    match error {
+        SpoolError::NoSpace { .. } => Fault::transient("no-space", error.to_string()),
+        SpoolError::Create { folder, source }
+        | SpoolError::Write { folder, source }
+        | SpoolError::Free { folder, source } => write_fault(folder, source),
+    }
+}
+
+/// What a failed write to the spool means.
+pub fn write_fault(folder: &Path, error: &io::Error) -> Fault {
+    let spool = folder.display();
+    let or_move = "or move `state:` of the node's configuration";
+    let class = class_of(error);
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::new(
+            class,
+            "no-space",
+            format!(
+                "the file system of the spool {spool} is full{}: make room there, {or_move}",
+                free(folder)
+            ),
+        ),
+        io::ErrorKind::ReadOnlyFilesystem => Fault::new(
+            class,
+            "read-only",
+            format!(
+                "the file system of the spool {spool} is mounted read-only: remount it for writing, {or_move}"
+            ),
+        ),
+        _ => Fault::new(
+            class,
+            "spool-failed",
+            format!(
+                "the spool {spool} cannot be written ({}): see that the folder and its disk are well, {or_move}",
+                drydock_core::reason(error)
+            ),
+        ),
+    }
+}
+
+/// How much room is left, where that can be told.
+fn free(folder: &Path) -> String {
+    free_bytes(folder).map_or_else(
+        |_| String::new(),
+        |bytes| format!(" ({bytes} bytes are free)"),
+    )
+}
+
+pub fn create_folder(folder: &Path) -> Result<(), Fault> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| write_fault(folder, &error))
+}

@@ -1,0 +1,319 @@
+//! Uploads: one effect is one call of a store plugin, in a Store of its own.
+
+use std::sync::Arc;
+
+use drydock_core::{
+    Fault, OutputId, StepName, TargetName,
+    store::{Layout, ObjectStat, PartReceipt, Session},
+};
+use drydock_engine::model::Event;
+use drydock_repository::{
+    Measure, Repository, Sha256, Target, TrustedSigners, pages::SessionPages, target::Part,
+};
+
+use super::guard::TargetGuard;
+use super::spool::SealedFile;
+use super::stopwatch::Stopwatch;
+
+/// Part size where the store leaves it open: small enough that the first part leaves
+/// early and a lost one costs little, large enough that a call's cost vanishes.
+const PART_BYTES_PREFERRED: u64 = 8 * 1024 * 1024;
+
+/// Largest object that must fit into a store's parts: far above etcd's 8 GiB.
+const OBJECT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Uploads that one sweep aborts: a run begins a handful of each object.
+const SWEPT_MAX: u32 = 1_000;
+
+/// One store step of a run.
+#[derive(Clone)]
+pub struct Store {
+    pub step: StepName,
+    pub name: TargetName,
+    pub target: Arc<dyn Target>,
+    /// The same for taking back, when the run was asked to stop.
+    pub cleanup: Arc<dyn Target>,
+    /// Asked before anything else of the target is.
+    pub guard: Arc<TargetGuard>,
+}
+
+/// The part of a sealed output that a `PutPart` names.
+pub struct PartRange {
+    pub number: u32,
+    pub offset: u64,
+    pub length: u64,
+}
+
+impl Store {
+    pub async fn begin(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
+        // Whatever fails before the upload is begun, nothing is begun.
+        let layout = self.target.layout().await.map_err(Fault::not_done)?;
+        let part_size = part_size(&layout).map_err(Fault::not_done)?;
+        let session = self.target.begin(object, None, part_size).await?;
+        Ok(Event::UploadBegan {
+            store: self.step.clone(),
+            output,
+            session,
+            layout,
+            part_size,
+        })
+    }
+
+    pub async fn put_part(
+        &self,
+        sealed: SealedFile,
+        output: OutputId,
+        session: &Session,
+        range: PartRange,
+    ) -> Result<Event, Fault> {
+        let part = Part {
+            bytes: Arc::new(sealed),
+            offset: range.offset,
+            length: range.length,
+        };
+        tracing::debug!(store = %self.step, %output, part = range.number, "part is sent");
+        let receipt = self
+            .target
+            .put_part(session, range.number, range.offset, part)
+            .await?;
+        tracing::debug!(store = %self.step, %output, part = range.number, bytes = range.length, "part stored");
+        Ok(Event::PartStored {
+            store: self.step.clone(),
+            output,
+            number: range.number,
+            receipt,
+        })
+    }
+
+    pub async fn complete(
+        &self,
+        output: OutputId,
+        object: &str,
+        session: &Session,
+        receipts: &[PartReceipt],
+        size: u64,
+        sha256: &str,
+    ) -> Result<Event, Fault> {
+        let digest = digest(sha256)?;
+        let lap = Stopwatch::begin();
+        let completion = self
+            .target
+            .complete(session, receipts, size, digest, true)
+            .await?;
+        tracing::info!(store = %self.step, %output, bytes = size, complete_ms = lap.ms(), "upload completed");
+        if completion.stat.object != object {
+            return Err(another_object(object, &completion.stat.object));
+        }
+        of_size(&completion.stat, size)?;
+        self.is_there(object, size).await?;
+        Ok(Event::UploadCompleted {
+            store: self.step.clone(),
+            output,
+            completion,
+        })
+    }
+
+    /// What a store says of its own work is one thing, and what it has afterwards another.
+    async fn is_there(&self, object: &str, size: u64) -> Result<(), Fault> {
+        match self.target.stat(object).await {
+            Ok(stat) => of_size(&stat, size),
+            Err(fault) if fault.is("not-found") => Err(Fault::permanent(
+                "object-missing",
+                format!(
+                    "the target said that {object} is complete, and does not have it: what is kept there gets lost, so use another target until its author has mended the plugin"
+                ),
+            )),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Reads the object back whole and compares size and SHA-256.
+    pub async fn read_back(
+        &self,
+        output: OutputId,
+        object: &str,
+        size: u64,
+        sha256: &str,
+    ) -> Result<Event, Fault> {
+        let sealed = Measure {
+            size,
+            sha256: Sha256(digest(sha256)?),
+        };
+        let signers = TrustedSigners::default();
+        Repository::new(&*self.target, &signers)
+            .read_back(object, sealed)
+            .await
+            .map_err(|error| not_given_back(object, error.into()))?;
+        Ok(Event::ReadBackPassed {
+            store: self.step.clone(),
+            output,
+        })
+    }
+
+    pub async fn abort(&self, output: OutputId, session: &Session) -> Result<Event, Fault> {
+        self.cleanup.abort(session).await?;
+        Ok(Event::UploadAborted {
+            store: self.step.clone(),
+            output,
+        })
+    }
+
+    /// Removes an object, unless the manifest beside it names it: the journal may have been
+    /// put back to an instant before the commit.
+    pub async fn delete(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
+        let signers = TrustedSigners::default();
+        let repository = Repository::new(&*self.cleanup, &signers);
+        let named = repository.names(object).await;
+        if named.map_err(|error| Fault::from(error).not_done())? {
+            return Err(still_named(object));
+        }
+        self.cleanup.delete(object).await?;
+        Ok(Event::ObjectDeleted {
+            store: self.step.clone(),
+            output,
+        })
+    }
+
+    /// Aborts uploads of `objects` that a dead process began and could not record.
+    pub async fn sweep(
+        &self,
+        prefix: &str,
+        objects: &[String],
+        keep: &[Session],
+    ) -> Result<Event, Fault> {
+        let mut aborted = 0;
+        let mut pages = SessionPages::new(&*self.cleanup, prefix);
+        while let Some(sessions) = pages.next().await? {
+            for open in &sessions {
+                if objects.contains(&open.object) && !keep.contains(&open.session) {
+                    if aborted == SWEPT_MAX {
+                        return Err(endless(prefix));
+                    }
+                    self.cleanup.abort(&open.session).await?;
+                    aborted += 1;
+                }
+            }
+        }
+        Ok(Event::UploadsSwept {
+            store: self.step.clone(),
+            aborted,
+        })
+    }
+}
+
+fn endless(prefix: &str) -> Fault {
+    Fault::permanent(
+        "endless-listing",
+        format!("the target's list of open uploads under {prefix} does not end"),
+    )
+}
+
+/// Other bytes than were sent: nothing was kept yet, so that there is nothing to restore.
+pub(super) fn not_given_back(object: &str, fault: Fault) -> Fault {
+    if !fault.is("corrupt") {
+        return fault;
+    }
+    let message = format!(
+        "the target does not give back what it was sent of {object}, so nothing of it is kept: look at its disks, then back up again"
+    );
+    Fault::new(fault.class, &fault.code, message).with_detail("found", fault.message)
+}
+
+fn still_named(object: &str) -> Fault {
+    Fault::permanent(
+        "named",
+        format!("the manifest beside {object} names it, so it belongs to a recovery point"),
+    )
+    .not_done()
+}
+
+/// The part size for objects of unknown size.
+fn part_size(layout: &Layout) -> Result<u64, Fault> {
+    let parts = u64::from(layout.parts_max.max(1));
+    let needed = OBJECT_BYTES_MAX.div_ceil(parts);
+    let size = PART_BYTES_PREFERRED.max(needed).max(layout.part_bytes_min);
+    let size = size.min(layout.part_bytes_max);
+    if size == 0 || size < layout.part_bytes_min {
+        return Err(Fault::permanent(
+            "bad-layout",
+            format!(
+                "the store asks for parts of at least {} and at most {} bytes, which no part can be",
+                layout.part_bytes_min, layout.part_bytes_max
+            ),
+        ));
+    }
+    Ok(size)
+}
+
+/// A name of its own would be looked for in the place of the one that the manifest gives.
+fn another_object(object: &str, completed: &str) -> Fault {
+    Fault::permanent(
+        "another-object",
+        format!(
+            "the target was to complete {object} and says that it completed {}: use another target until its author has mended the plugin",
+            drydock_core::plain(completed, 200)
+        ),
+    )
+}
+
+fn of_size(stat: &ObjectStat, size: u64) -> Result<(), Fault> {
+    if stat.size == size {
+        return Ok(());
+    }
+    Err(Fault::permanent(
+        "size-differs",
+        format!(
+            "the target completed {} with {} bytes instead of {size}",
+            stat.object, stat.size
+        ),
+    ))
+}
+
+fn digest(hex_digits: &str) -> Result<[u8; 32], Fault> {
+    hex::decode(hex_digits)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| Fault::permanent("bad-digest", "the journal holds a digest that is none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(min: u64, max: u64, parts: u32) -> Layout {
+        Layout {
+            part_bytes_min: min,
+            part_bytes_max: max,
+            parts_max: parts,
+            parallel_max: 1,
+            equal_parts: false,
+        }
+    }
+
+    #[test]
+    fn a_part_is_as_large_as_preferred_where_the_store_allows() {
+        assert_eq!(
+            part_size(&layout(1, 1 << 40, 1 << 20)).unwrap(),
+            PART_BYTES_PREFERRED
+        );
+    }
+
+    #[test]
+    fn few_parts_make_large_ones() {
+        let size = part_size(&layout(1, 1 << 40, 1000)).unwrap();
+        assert!(size * 1000 >= OBJECT_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_stores_own_limits_win() {
+        assert_eq!(part_size(&layout(1 << 16, 1 << 16, 10)).unwrap(), 1 << 16);
+        assert_eq!(
+            part_size(&layout(1 << 25, 1 << 30, 1 << 20)).unwrap(),
+            1 << 25
+        );
+        assert_eq!(
+            part_size(&layout(10, 5, 10)).unwrap_err().code,
+            "bad-layout"
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Verify steps: the plugin judges the facts that were kept with the output.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drydock_capability_artifact::Slice;
+use drydock_capability_artifact::spool::SpoolReader;
+use drydock_core::{Fault, OutputId, StepName};
+use drydock_engine::{model::Event, state::RunState};
+use drydock_sandbox::{JudgeCall, Plugin, StepCall};
+
+use super::Attempts;
+
+/// The verify steps of one run.
+pub struct Verdicts {
+    pub steps: BTreeMap<StepName, (Arc<Plugin>, StepCall)>,
+    pub attempts: Attempts,
+}
+
+impl Verdicts {
+    pub async fn judge(
+        &self,
+        state: &RunState,
+        step: &StepName,
+        output: OutputId,
+        attempt: u32,
+        plain: Option<SpoolReader>,
+    ) -> Result<Event, Fault> {
+        let (plugin, context) = self.steps.get(step).ok_or_else(|| {
+            Fault::permanent("no-such-step", format!("the run has no verify step {step}"))
+        })?;
+        let sealed = state
+            .outputs
+            .get(&output)
+            .and_then(|output| output.sealed())
+            .ok_or_else(|| {
+                Fault::permanent("not-sealed", format!("output {output} has no facts yet"))
+            })?;
+        let running = self.attempts.start(step, attempt);
+        let call = JudgeCall {
+            context: context.clone(),
+            facts: sealed.facts.clone(),
+            plain: plain.map(|plain| Slice::whole(Arc::new(plain))),
+        };
+        let done = plugin.judge(call).await;
+        running.end(done.result.as_ref(), &done.log);
+        let verdict = done.result?;
+        for finding in &verdict.findings {
+            tracing::info!(%step, level = ?finding.level, code = finding.code, "{}", finding.message);
+        }
+        Ok(Event::Judged {
+            step: step.clone(),
+            output,
+            verdict,
+        })
+    }
+}

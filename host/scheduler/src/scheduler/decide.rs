@@ -1,0 +1,193 @@
+//! Deciding what is due, and what the last process left undone.
+
+use std::time::Instant;
+
+use drydock_core::UnixTime;
+use drydock_journal::Occurrence;
+use drydock_schedule::{ActiveRun, Activity, Decision, OccurrenceEnd, next_wake, plan};
+
+use super::outbox::OutboxEntry;
+use super::{Phase, RunCommand, Scheduler, Stage, TAKE_UP_WALL_MAX, Task};
+use crate::past;
+use crate::planning;
+use crate::planning::Patience;
+
+/// What a run is told that has to make room.
+const REPLACED: &str =
+    "a later occurrence of its schedule is due, and concurrencyPolicy is Replace";
+
+impl Scheduler {
+    /// Takes up every run that has no end, of whichever schedule.
+    pub(super) async fn take_up(&mut self) {
+        let Some(rows) = self.journal(|journal| journal.open_runs(None)).await else {
+            return;
+        };
+        for row in rows {
+            tracing::info!(run = %row.run, schedule = %row.schedule, due = %row.due, "an unfinished run is taken up");
+            let run = ActiveRun {
+                run: row.run,
+                schedule: row.schedule,
+                cluster: row.cluster,
+                activity: Activity::Backup,
+            };
+            let run = self.with_activity(run);
+            self.attend(run, row.due, Task::TakeUp);
+        }
+        self.phase = Phase::TakingUp(Instant::now() + TAKE_UP_WALL_MAX);
+    }
+
+    /// Whether planning may begin: all that is unfinished was taken up, or is at it for so
+    /// long that it counts as under way.
+    pub(super) fn has_taken_up(&self, until: Instant) -> bool {
+        self.count(Stage::Beginning) == 0 || until <= Instant::now()
+    }
+
+    /// The journal does not tell what a run does; its schedule does, if it is still there.
+    fn with_activity(&self, run: ActiveRun) -> ActiveRun {
+        let planned = planning::find(&self.plan.schedules, &run.schedule);
+        ActiveRun {
+            activity: planned.map_or(run.activity, |planned| planned.policy.activity),
+            ..run
+        }
+    }
+
+    /// Starts what was decided to start and has no run: the last process ended in between.
+    pub(super) async fn start_pending(&mut self, now: UnixTime) {
+        let Some(pending) = self.journal(|journal| journal.pending_occurrences()).await else {
+            return;
+        };
+        for (run, supervised) in &self.supervised {
+            if supervised.stage == Stage::Beginning {
+                tracing::warn!(%run, "the run is still being taken up, others go on");
+                self.plan.resumed(supervised.active(run));
+            }
+        }
+        for occurrence in pending {
+            self.start_one_pending(occurrence, now);
+        }
+        self.phase = Phase::Serving;
+        self.wake = Some(now);
+    }
+
+    fn start_one_pending(&mut self, occurrence: Occurrence, now: UnixTime) {
+        let Occurrence {
+            schedule, due, run, ..
+        } = occurrence;
+        let planned = planning::find(&self.plan.schedules, &schedule);
+        let why = match planned {
+            None => {
+                "its run had not begun when the daemon stopped, and its schedule is none of this node's any more"
+            }
+            Some(planned)
+                if planned
+                    .timetable
+                    .next_after(due)
+                    .is_some_and(|next| next <= now) =>
+            {
+                "its run had not begun when the daemon stopped, and a later occurrence is due"
+            }
+            Some(planned) => {
+                tracing::info!(%schedule, %run, %due, "an occurrence whose run had not begun is started");
+                let patience = Patience::of(planned, due);
+                let active = ActiveRun {
+                    run,
+                    schedule: schedule.clone(),
+                    cluster: planned.cluster.clone(),
+                    activity: planned.policy.activity,
+                };
+                self.plan.resumed(active.clone());
+                let task = Task::Start {
+                    schedule,
+                    due,
+                    patience,
+                };
+                return self.attend(active, due, task);
+            }
+        };
+        tracing::error!(%schedule, %run, %due, outcome = "Failed", "the occurrence ended: {why}");
+        self.metrics.occurrence(&schedule, "Failed");
+        if planned.is_some() {
+            self.last_ended(&schedule, Some(past::not_started(due, why)));
+        }
+        self.outbox.push_back(OutboxEntry::Fail {
+            schedule,
+            due,
+            why: why.to_owned(),
+        });
+    }
+
+    /// Decides what is due, records it, and carries it out.
+    pub(super) async fn plan(&mut self, now: UnixTime) {
+        if self.wake.is_none_or(|wake| now < wake) {
+            return;
+        }
+        let decisions = plan(&self.plan, now);
+        if !decisions.is_empty() {
+            let occurrences: Vec<_> = decisions
+                .iter()
+                .map(|decision| planning::occurrence(decision, now))
+                .collect();
+            let recorded = self
+                .journal(move |journal| journal.decide(&occurrences))
+                .await;
+            if recorded.is_none() {
+                return;
+            }
+            self.batches += 1;
+            if let Some(kill) = &self.kill {
+                kill.after_decision(self.batches);
+            }
+            for decision in decisions {
+                self.carry_out(decision);
+            }
+        }
+        self.wake = next_wake(&self.plan, now);
+    }
+
+    fn carry_out(&mut self, decision: Decision) {
+        self.plan.record(&decision);
+        let Decision {
+            schedule,
+            cluster,
+            due,
+            run,
+            activity,
+            end,
+        } = decision;
+        self.metrics.occurrence(&schedule, end.word());
+        let outcome = end.word();
+        match planning::reason(&end) {
+            Some(reason) => {
+                tracing::warn!(%schedule, %run, %due, outcome, "the occurrence ended: {reason}");
+            }
+            None => tracing::info!(%schedule, %run, %due, outcome, "the occurrence is due"),
+        }
+        let Some(planned) = planning::find(&self.plan.schedules, &schedule) else {
+            return;
+        };
+        let next = planned.timetable.next_after(due);
+        self.metrics.next_due(&schedule, next);
+        let OccurrenceEnd::Started { replaces } = end else {
+            return;
+        };
+        let patience = Patience::of(planned, due);
+        for replaced in &replaces {
+            if let Some(supervised) = self.supervised.get(replaced) {
+                tracing::warn!(run = %replaced, by = %run, "the run is replaced");
+                supervised.order(RunCommand::Cancel(REPLACED.to_owned()));
+            }
+        }
+        let active = ActiveRun {
+            run,
+            schedule: schedule.clone(),
+            cluster,
+            activity,
+        };
+        let task = Task::Start {
+            schedule,
+            due,
+            patience,
+        };
+        self.attend(active, due, task);
+    }
+}

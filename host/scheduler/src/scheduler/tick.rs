@@ -1,0 +1,138 @@
+//! What every tick does.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use drydock_core::{Clock as _, UnixTime};
+use drydock_node::{check_clock, clock::SystemClock};
+
+use super::{Phase, Scheduler, Stage, notify};
+
+/// By so much the wall clock and the monotonic one may drift apart in one tick before
+/// the clock counts as having been set. NTP slews by far less.
+const JUMP_SECONDS_MIN: i64 = 5;
+
+impl Scheduler {
+    pub(super) async fn tick(&mut self) {
+        let now = SystemClock.now();
+        if !self.is_draining() {
+            self.look_at_clock(now).await;
+        }
+        self.do_chores(now).await;
+        if self.health.clock.is_none() && self.may_ask_journal() {
+            match self.phase {
+                Phase::Waiting if self.outbox.is_empty() => self.take_up().await,
+                Phase::TakingUp(until) if self.has_taken_up(until) => {
+                    self.start_pending(now).await;
+                }
+                Phase::Serving => self.plan(now).await,
+                _ => {}
+            }
+        }
+        if self.may_ask_journal() {
+            self.show_past().await;
+        }
+        if let Phase::Draining(until) = self.phase
+            && until <= Instant::now()
+        {
+            self.suspend();
+        }
+        self.show();
+    }
+
+    pub(super) fn may_ask_journal(&self) -> bool {
+        self.journal_again
+            .is_none_or(|again| again <= Instant::now())
+    }
+
+    /// Notices when the clock was set, and whether it can be believed.
+    async fn look_at_clock(&mut self, now: UnixTime) {
+        let (wall, monotonic) = std::mem::replace(&mut self.last_tick, (now, Instant::now()));
+        let passed = i64::try_from(monotonic.elapsed().as_secs()).unwrap_or(i64::MAX);
+        let jump = (now.0 - wall.0).saturating_sub(passed);
+        let jumped = jump.abs() >= JUMP_SECONDS_MIN;
+        if jumped {
+            tracing::warn!(
+                seconds = jump,
+                %now,
+                "the clock was set, or the machine slept: what became due is decided now"
+            );
+        }
+        if self.clock_is_known && !jumped && self.health.clock.is_none() {
+            return;
+        }
+        let Some(latest) = self.journal(|journal| journal.latest_instant()).await else {
+            return;
+        };
+        self.clock_is_known = true;
+        let problem = check_clock(latest.as_ref(), now).err();
+        match (&problem, &self.health.clock) {
+            (Some(problem), None) => {
+                tracing::error!("{problem}; nothing is planned until then");
+            }
+            (None, Some(_)) => tracing::info!("the clock is right again"),
+            _ => {}
+        }
+        self.health.clock = problem.map(|problem| problem.to_string());
+    }
+
+    /// Shows how things stand, to whoever asks.
+    pub(super) fn show(&mut self) {
+        let now = Instant::now();
+        self.health.tick = now;
+        self.health.draining = self.is_draining();
+        self.health.starting = matches!(self.phase, Phase::Waiting | Phase::TakingUp(_));
+        self.health.tick_age = self.service.borrow().registry.tick_age();
+        self.shown.send_replace(self.health.clone());
+        let metrics = &self.metrics;
+        let health = &self.health;
+        metrics.ready.set(i64::from(health.is_ready()));
+        metrics.draining.set(i64::from(health.draining));
+        metrics.clock_sane.set(i64::from(health.clock.is_none()));
+        metrics.journal_ok.set(i64::from(health.journal.is_none()));
+        let valid = health.documents.is_none();
+        metrics.documents_valid.set(i64::from(valid));
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        metrics.runs_active.set(count(self.count(Stage::Running)));
+        metrics.runs_stuck.set(count(health.stuck.len()));
+        let tick_age = health.tick_age.unwrap_or_default();
+        metrics.tick_age.set(tick_age.as_secs_f64());
+        self.sign_of_life(now);
+    }
+
+    fn sign_of_life(&mut self, now: Instant) {
+        if let Some(interval) = notify::watchdog_interval()
+            && self.last_watchdog.is_none_or(|last| now - last >= interval)
+        {
+            notify::watchdog();
+            self.last_watchdog = Some(now);
+        }
+        let status = self.status();
+        if status != self.last_status && !self.is_draining() {
+            notify::status(&status);
+            self.last_status = status;
+        }
+    }
+
+    /// A line for `systemctl status`.
+    pub(super) fn status(&self) -> String {
+        let mut status = format!(
+            "{} schedules, {} runs under way",
+            self.health.schedules,
+            self.count(Stage::Running)
+        );
+        let more = [
+            (&self.health.clock, "the clock is behind the journal"),
+            (&self.health.journal, "the journal takes nothing"),
+            (&self.health.documents, "the documents on disk were refused"),
+        ];
+        for (_, what) in more.iter().filter(|(problem, _)| problem.is_some()) {
+            // Writing into a String does not fail.
+            let _ = write!(status, "; {what}");
+        }
+        if let Some(next) = self.wake {
+            let _ = write!(status, "; next start {next}");
+        }
+        status
+    }
+}
