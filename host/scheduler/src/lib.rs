@@ -2,9 +2,10 @@
 //!
 //! One task, the [`scheduler`], owns what is planned and what is under way. It holds the
 //! schedules against the clock, enters every decision into the journal before anything
-//! comes of it, and gives each run to an [`supervisor`], a task that starts it or takes it
-//! up and tells of its end. The [`watcher`] compares the documents with their files and
-//! hands over new sets, and [`checks`] tries them out; [`http`] answers health and metrics from what the scheduler shows.
+//! comes of it, and gives each run to a [`supervisor`], a task that starts or resumes it and
+//! tells of its end. The [`watcher`] compares the documents with their files and hands over
+//! new sets, and [`checks`] tries them out; [`http`] answers health and metrics from what the
+//! scheduler shows.
 //! [`planning`] and [`health`] are the pure parts.
 //!
 //! **Invariant:** a decision is recorded, in one transaction with all others of its tick,
