@@ -187,17 +187,26 @@ pub struct RunArgs {
 #[derive(Debug, Subcommand)]
 pub enum RunVerb {
     /// List the runs that this node keeps records of, newest first.
-    List {
-        /// Only runs of this schedule.
-        #[arg(long, value_name = "SCHEDULE")]
-        schedule: Option<String>,
-    },
+    List(RunListArgs),
     /// Show one run: steps, attempts, parts, findings and logs.
     Show {
         /// The run's id.
         #[arg(value_name = "RUN")]
         run: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct RunListArgs {
+    /// Only runs of this schedule.
+    #[arg(long, value_name = "SCHEDULE")]
+    pub schedule: Option<String>,
+    /// At most so many runs.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Only runs that are older than this one, e.g. the last one of the page before.
+    #[arg(long, value_name = "RUN")]
+    pub before: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ mod plugin;
 mod progress;
 mod recovery_point;
 mod run;
+mod run_list;
 mod run_show;
 mod runtime;
 mod schedule;

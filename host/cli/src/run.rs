@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::args::{Global, RunArgs, RunVerb};
 use super::snapshot::STATUS_HEADER;
-use super::{made, progress, run_show};
+use super::{made, progress, run_list, run_show};
 use crate::runtime::block_on_uninterrupted;
 
 /// How long a run that was told to stop may take back what it began; what it has not done
@@ -28,9 +28,7 @@ pub fn dispatch(global: &Global, args: RunArgs) -> Outcome {
     // What happened stands in the journal: no document is needed for it.
     let journal = || crate::runtime::load(global, &Need::JOURNAL);
     match (args.verb, args.schedule) {
-        (Some(RunVerb::List { schedule }), _) => {
-            run_show::list(&journal()?, global.output, schedule)
-        }
+        (Some(RunVerb::List(args)), _) => run_list::list(&journal()?, global.output, args),
         (Some(RunVerb::Show { run }), _) => run_show::show(&journal()?, global.output, &run),
         (None, Some(schedule)) => {
             let schedule = ScheduleName::new(schedule);

@@ -1,15 +1,13 @@
-//! `drydock run list` and `drydock run show`, and what `drydock run` says at the end.
+//! `drydock run show`, and what `drydock run` says at the end.
 
-use drydock_core::{
-    Facts, Finding, Level, RunId, ScheduleName, StepName, UnixTime, nearest, plugin::Grants,
-};
+use drydock_core::{Facts, Finding, Level, RunId, StepName, UnixTime, nearest, plugin::Grants};
 use drydock_engine::{
     RunView,
     model::Outcome as RunOutcome,
     replay::replay,
     view::{DrillView, OutputView, StorePhase, StoreView},
 };
-use drydock_journal::{Attempt, Journal, Occurrence, OpenError, RunRow};
+use drydock_journal::{Attempt, Journal, OpenError, RunPage, RunRow};
 use drydock_node::{Configuration, Failure};
 use drydock_runs::cause;
 use drydock_snapshot::Status;
@@ -24,99 +22,23 @@ use super::snapshot::{STATUS_HEADER, status_row};
 /// The detail of a failed run's fault by which the engine tells what it could not remove.
 const LEFT_BEHIND: &str = "left-behind";
 
+/// The word of a run that has no outcome yet.
+pub const UNFINISHED: &str = "Unfinished";
+
+/// The newest runs among which the one is looked for that was meant: who mistypes an id has
+/// just seen it.
+const NEAREST_RUNS_MAX: u32 = 1000;
+
 /// Why a run that did nothing wrong has no recovery point of its own.
 const SUPERSEDED: &str =
     "another run had committed this recovery point first, so this one stored nothing";
 
-/// The word of an occurrence that could have been started, and was not.
-const SKIPPED: &str = "Skipped";
-
 /// Instants of a run that JSON shows as text, as every other command does.
 const INSTANTS: [&str; 3] = ["due", "created", "finished"];
 
-pub fn list(node: &Configuration, output: Output, schedule: Option<String>) -> Outcome {
-    let journal = reader(node)?;
-    let schedule = schedule.map(ScheduleName::new);
-    let mut views = Vec::new();
-    if let Some(journal) = &journal {
-        for row in journal.runs(schedule.as_ref())? {
-            // The daemon prunes beside us: one that went since has no records any more.
-            let records = journal.records(&row.run)?;
-            if !records.is_empty() {
-                views.push(RunView::of(&replay(&row.run, &records)?));
-            }
-        }
-    }
-    let skipped = match &journal {
-        Some(journal) => skipped(journal, schedule.as_ref())?,
-        None => Vec::new(),
-    };
-    let rows = views.iter().map(|view| {
-        vec![
-            view.run.to_string(),
-            outcome_word(view).to_owned(),
-            view.created.to_string(),
-            view.finished
-                .map_or_else(|| "-".to_owned(), |at| at.to_string()),
-            recovery_point(view).unwrap_or_else(|| "-".to_owned()),
-            cause(view).map_or_else(|| "-".to_owned(), |cause| cause::short(&cause)),
-        ]
-    });
-    let rows = skipped.iter().map(skipped_row).chain(rows);
-    let mut values = views.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-    values.splice(0..0, skipped.iter().map(skipped_value));
-    print::rows(output, &values, &LIST_HEADER, rows)?;
-    Ok(Exit::Done)
-}
-
-const LIST_HEADER: [&str; 6] = [
-    "RUN",
-    "OUTCOME",
-    "CREATED",
-    "FINISHED",
-    "RECOVERY POINT",
-    "CAUSE",
-];
-
-/// The last occurrence of each schedule, where it was skipped: no run tells of it, and what
-/// nobody backs up or proves must be seen.
-fn skipped(journal: &Journal, asked: Option<&ScheduleName>) -> Result<Vec<Occurrence>, Failure> {
-    let mut occurrences = journal.last_occurrences()?;
-    occurrences.retain(|Occurrence { schedule, end, .. }| {
-        let is_asked = asked.is_none_or(|asked| asked == schedule);
-        end == SKIPPED && is_asked
-    });
-    Ok(occurrences)
-}
-
-fn skipped_row(occurrence: &Occurrence) -> Vec<String> {
-    let reason = occurrence.reason.as_deref().unwrap_or("no reason is known");
-    vec![
-        occurrence.run.to_string(),
-        SKIPPED.to_owned(),
-        occurrence.decided_at.to_string(),
-        "-".to_owned(),
-        "-".to_owned(),
-        cause::short(reason),
-    ]
-}
-
-fn skipped_value(occurrence: &Occurrence) -> Value {
-    json!({
-        "run": occurrence.run,
-        "schedule": occurrence.schedule,
-        "due": occurrence.due.to_string(),
-        "phase": SKIPPED.to_lowercase(),
-        "reason": occurrence.reason,
-    })
-}
-
 pub fn show(node: &Configuration, output: Output, run: &str) -> Outcome {
     let run = RunId::new(run);
-    let journal = reader(node)?.ok_or_else(|| unknown(&run, &[]))?;
-    let Some(row) = journal.run(&run)? else {
-        return Err(unknown(&run, &journal.runs(None)?));
-    };
+    let (journal, row) = look_up(node, &run)?;
     let view = view(&journal, &row)?;
     let attempts = journal.attempts(&run)?;
     match output {
@@ -127,6 +49,22 @@ pub fn show(node: &Configuration, output: Output, run: &str) -> Outcome {
         Output::Table => print_view(&view, &attempts),
     }
     Ok(Exit::Done)
+}
+
+/// The run's row, with the journal that has it.
+pub fn look_up(node: &Configuration, run: &RunId) -> Result<(Journal, RunRow), Failure> {
+    let journal = reader(node)?.ok_or_else(|| unknown(run, &[]))?;
+    match journal.run(run)? {
+        Some(row) => Ok((journal, row)),
+        None => {
+            let newest = journal.runs(&RunPage {
+                schedule: None,
+                before: None,
+                count_max: NEAREST_RUNS_MAX,
+            });
+            Err(unknown(run, &newest?))
+        }
+    }
 }
 
 /// No such run: the nearest that there is.
@@ -143,7 +81,7 @@ fn unknown(run: &RunId, rows: &[RunRow]) -> Failure {
 }
 
 /// The journal without its lock: looking is allowed while a run is under way.
-fn reader(node: &Configuration) -> Result<Option<Journal>, Failure> {
+pub fn reader(node: &Configuration) -> Result<Option<Journal>, Failure> {
     match Journal::open_reader(node.state()) {
         Err(OpenError::Missing { .. }) => Ok(None),
         opened => Ok(Some(opened?)),
@@ -349,24 +287,12 @@ fn state_word(view: &RunView, store: &StoreView) -> &'static str {
 }
 
 pub fn outcome_word(view: &RunView) -> &'static str {
-    match &view.outcome {
-        None => "Unfinished",
-        Some(RunOutcome::Succeeded) => "Succeeded",
-        Some(RunOutcome::Degraded { .. }) => "Degraded",
-        Some(RunOutcome::Failed { .. }) => "Failed",
-        Some(RunOutcome::Superseded { .. }) => "Superseded",
-    }
+    view.outcome.as_ref().map_or(UNFINISHED, RunOutcome::word)
 }
 
 /// The recovery point's name, once it is committed somewhere, or was drilled.
 pub fn recovery_point(view: &RunView) -> Option<String> {
-    if let Some(result) = view.drill.as_ref().and_then(|drill| drill.result.as_ref()) {
-        return Some(result.recovery_point.to_string());
-    }
-    view.stores
-        .iter()
-        .any(|store| store.state == StorePhase::Committed)
-        .then(|| view.run.recovery_point().to_string())
+    view.recovery_point.as_ref().map(ToString::to_string)
 }
 
 /// Why the run is to be looked at, in a line.

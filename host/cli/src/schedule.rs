@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use drydock_core::Clock as _;
+use drydock_core::{Clock as _, OccurrenceEnd};
 use drydock_documents::{self as documents, Among, Loaded, Located, Schedule};
 use drydock_journal::{Journal, Occurrence, OpenError};
 use drydock_node::{
@@ -67,10 +67,10 @@ fn list(output: Output, node: &Configuration) -> Outcome {
 }
 
 /// The last occurrence of each schedule, read beside a daemon that may be running. None
-/// has ended where no daemon of this version has run yet.
+/// has ended where no daemon has run yet.
 fn last_occurrences(node: &Configuration) -> Result<Vec<Ended>, Failure> {
     let journal = match Journal::open_reader(node.state()) {
-        Err(OpenError::Missing { .. } | OpenError::Older { .. }) => return Ok(Vec::new()),
+        Err(OpenError::Missing { .. }) => return Ok(Vec::new()),
         opened => opened?,
     };
     let occurrences = journal.last_occurrences()?;
@@ -83,19 +83,17 @@ fn last_occurrences(node: &Configuration) -> Result<Vec<Ended>, Failure> {
 /// An occurrence with what became of its run.
 struct Ended {
     occurrence: Occurrence,
-    word: String,
+    word: &'static str,
 }
 
 impl Ended {
     /// Where the run has ended, its outcome says more than that it was started.
     fn of(journal: &Journal, occurrence: Occurrence) -> Result<Self, Failure> {
         let run = journal.run(&occurrence.run)?;
-        let outcome = run.and_then(|row| row.end).and_then(|end| {
-            serde_json::from_str::<drydock_engine::model::Outcome>(&end.outcome).ok()
-        });
-        let word = match &outcome {
-            Some(outcome) if occurrence.end == "Started" => outcome.word().to_owned(),
-            _ => occurrence.end.clone(),
+        let ended = run.and_then(|row| row.progress.end);
+        let word = match (&occurrence.end, ended) {
+            (OccurrenceEnd::Started { .. }, Some(end)) => end.outcome.word(),
+            (end, _) => end.word(),
         };
         Ok(Self { occurrence, word })
     }
@@ -118,8 +116,8 @@ fn value(located: &Located<Schedule>, past: &[Ended]) -> Result<Value, Failure> 
         "suspend": schedule.spec.suspend,
         "next": next,
         "last": last.map(|ended| ended.occurrence.due.to_string()),
-        "lastEnd": last.map(|ended| ended.word.as_str()),
-        "lastReason": last.and_then(|ended| ended.occurrence.reason.as_deref()),
+        "lastEnd": last.map(|ended| ended.word),
+        "lastReason": last.and_then(|ended| ended.occurrence.end.reason()),
         "lastRun": last.map(|ended| ended.occurrence.run.as_str()),
     }))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drydock_core::{ErrorClass, Fault};
-use drydock_journal::{JournalError, NewRecord, NewRun, RunEnd};
+use drydock_journal::{JournalError, NewRecord};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use crate::engine::{Ended, Parts};
 use crate::error::EngineError;
 use crate::model::{Effect, Event};
 use crate::replay::{effect_record, event_record};
+use crate::row;
 use crate::runner::{Events, StepRunner};
 use crate::state::RunState;
 use crate::view::RunView;
@@ -185,10 +186,12 @@ impl Driver {
     /// The fault of an effect that was dropped, or whose task panicked.
     fn unanswered(&self, effect: Effect, error: &JoinError) -> Event {
         let given_up = self.state.cleanup_given_up.clone();
-        let fault = match error.is_cancelled() {
-            true if effect.is_cleanup() => given_up.unwrap_or_else(abandoned),
-            true => abandoned(),
-            false => panicked(),
+        let fault = if !error.is_cancelled() {
+            panicked()
+        } else if effect.is_cleanup() {
+            given_up.unwrap_or_else(abandoned)
+        } else {
+            abandoned()
         };
         failed(effect, fault)
     }
@@ -200,18 +203,23 @@ impl Driver {
         let records: Vec<_> = event_records.into_iter().chain(effect_records).collect();
         self.transactions += 1;
         self.parts.crash.before_record(self.transactions);
-        self.write(Write::of(event, &self.state), records).await?;
+        self.write(event, records).await?;
         self.parts.crash.after_record(self.transactions);
         Ok(())
     }
 
-    async fn write(&self, write: Write, records: Vec<NewRecord>) -> Result<(), EngineError> {
+    /// Writes records in one transaction with the row of the run that they lead to.
+    async fn write(&self, event: &Event, records: Vec<NewRecord>) -> Result<(), EngineError> {
         let journal = Arc::clone(&self.parts.journal);
         let run = self.state.spec.run.clone();
-        let written = tokio::task::spawn_blocking(move || match write {
-            Write::Begin(new) => journal.begin(&new, &records),
-            Write::Append => journal.append(&run, &records),
-            Write::End(end) => journal.finish(&run, &records, &end),
+        let progress = row::progress(&self.state);
+        let new = match event {
+            Event::RunCreated { spec, at } => Some(row::new_run(spec, *at)),
+            _ => None,
+        };
+        let written = tokio::task::spawn_blocking(move || match new {
+            Some(new) => journal.begin(&new, &progress, &records),
+            None => journal.append(&run, &progress, &records),
         });
         match written.await {
             Ok(Ok(_)) => Ok(()),
@@ -306,34 +314,6 @@ impl WindDown {
     }
 }
 
-/// Which transaction an event's records go into.
-enum Write {
-    Begin(NewRun),
-    Append,
-    End(RunEnd),
-}
-
-impl Write {
-    fn of(event: &Event, state: &RunState) -> Self {
-        match event {
-            Event::RunCreated { spec, at } => Self::Begin(NewRun {
-                run: spec.run.clone(),
-                schedule: spec.schedule.clone(),
-                cluster: spec.cluster.clone(),
-                due: spec.due,
-                by_hand: spec.by_hand,
-                created: *at,
-            }),
-            Event::RunFinished { outcome, at } if state.finished.is_some() => Self::End(RunEnd {
-                good: outcome.is_good(),
-                outcome: serde_json::to_string(outcome).expect("an outcome is plain data"),
-                finished: *at,
-            }),
-            _ => Self::Append,
-        }
-    }
-}
-
 async fn carry_out(
     runner: Arc<dyn StepRunner>,
     state: Arc<RunState>,
@@ -341,9 +321,10 @@ async fn carry_out(
     events: Events,
 ) {
     let last = runner.perform(state, effect.clone(), events.clone()).await;
-    let last = match is_answer(&effect, &last) {
-        true => last,
-        false => failed(effect, wrong_answer()),
+    let last = if is_answer(&effect, &last) {
+        last
+    } else {
+        failed(effect, wrong_answer())
     };
     // Nobody listens any more when the run is suspended: the effect counts as lost.
     let _ = events.send(last).await;

@@ -164,13 +164,13 @@ impl Engine {
 
     fn claim(&self, run: &RunId) -> Result<Claim, EngineError> {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        match active.insert(run.clone()) {
-            true => Ok(Claim {
-                run: run.clone(),
-                active: Arc::clone(&self.active),
-            }),
-            false => Err(EngineError::Running { run: run.clone() }),
+        if !active.insert(run.clone()) {
+            return Err(EngineError::Running { run: run.clone() });
         }
+        Ok(Claim {
+            run: run.clone(),
+            active: Arc::clone(&self.active),
+        })
     }
 }
 
@@ -241,12 +241,13 @@ fn check(spec: &RunSpec) -> Result<(), EngineError> {
     let mut judged = spec.verify.iter().flat_map(|verify| &verify.judges);
     let is_judged = |pin: &StepPin| spec.judges_of(&pin.step).next().is_some();
     if spec.drill.is_some() {
-        return match names.is_empty() {
-            true => Ok(()),
-            false => Err(EngineError::BadSpec {
+        return if names.is_empty() {
+            Ok(())
+        } else {
+            Err(EngineError::BadSpec {
                 run: spec.run.clone(),
                 problem: "it drills and has steps",
-            }),
+            })
         };
     }
     let problem = if spec.backups.is_empty() {

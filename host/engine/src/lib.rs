@@ -47,6 +47,7 @@ mod engine;
 mod error;
 pub mod model;
 pub mod replay;
+mod row;
 pub mod runner;
 pub mod state;
 pub mod task;

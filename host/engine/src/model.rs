@@ -4,8 +4,8 @@
 use drydock_core::plugin::Grants;
 use drydock_core::store::{Completion, Layout, PartReceipt, Receipt, Session};
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RecoveryPointName, RunId,
-    ScheduleName, StepName, TargetName, UnixTime, Verdict,
+    ClusterName, Facts, Fault, Finding, OutcomeCode, OutputId, PluginDigest, RecoveryPointName,
+    RunId, RunKind, ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -400,6 +400,15 @@ pub enum Outcome {
 }
 
 impl RunSpec {
+    /// What the run does.
+    #[must_use]
+    pub fn kind(&self) -> RunKind {
+        match self.drill {
+            None => RunKind::Backup,
+            Some(_) => RunKind::Drill,
+        }
+    }
+
     /// Every pinned step: backup, verify, store, each in its order.
     pub fn pins(&self) -> impl Iterator<Item = &StepPin> {
         let verify = self.verify.iter().map(|verify| &verify.pin);
@@ -516,19 +525,24 @@ impl Effect {
 }
 
 impl Outcome {
+    #[must_use]
+    pub fn code(&self) -> OutcomeCode {
+        match self {
+            Self::Succeeded => OutcomeCode::Succeeded,
+            Self::Degraded { .. } => OutcomeCode::Degraded,
+            Self::Failed { .. } => OutcomeCode::Failed,
+            Self::Superseded { .. } => OutcomeCode::Superseded,
+        }
+    }
+
     /// Whether the recovery point exists at one target at least, or did not fail the drill.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::Succeeded | Self::Degraded { .. })
+        self.code().is_good()
     }
 
     #[must_use]
     pub fn word(&self) -> &'static str {
-        match self {
-            Self::Succeeded => "Succeeded",
-            Self::Degraded { .. } => "Degraded",
-            Self::Failed { .. } => "Failed",
-            Self::Superseded { .. } => "Superseded",
-        }
+        self.code().word()
     }
 }

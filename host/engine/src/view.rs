@@ -2,8 +2,8 @@
 
 use drydock_core::plugin::Grants;
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RunId, ScheduleName, StepName,
-    TargetName, UnixTime, Verdict,
+    ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RecoveryPointName, RunId, RunPhase,
+    ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ pub struct RunView {
     pub finished: Option<UnixTime>,
     pub phase: RunPhase,
     pub outcome: Option<Outcome>,
+    /// Once it is committed somewhere, or was drilled.
+    pub recovery_point: Option<RecoveryPointName>,
     /// In the order in which they run.
     pub backups: Vec<BackupView>,
     /// Those that count.
@@ -36,18 +38,6 @@ pub struct RunView {
     pub pins: Vec<PinView>,
     /// What went wrong on the way, whether or not it mattered in the end.
     pub faults: Vec<FaultView>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RunPhase {
-    Drilling,
-    BackingUp,
-    /// Every backup step is finished; verification, uploads or commits are under way.
-    Storing,
-    /// What the run began is being taken back.
-    Ending,
-    Finished,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -165,6 +155,7 @@ impl RunView {
             finished: state.finished.as_ref().map(|finished| finished.at),
             phase: phase(state),
             outcome: state.finished.as_ref().map(|f| f.outcome.clone()),
+            recovery_point: recovery_point(state),
             backups: state.backups.iter().map(backup).collect(),
             drill: drill(state),
             pins: pins(&state.spec),
@@ -190,7 +181,8 @@ impl StorePhase {
     }
 }
 
-fn phase(state: &RunState) -> RunPhase {
+/// How far the run is.
+pub(crate) fn phase(state: &RunState) -> RunPhase {
     match () {
         () if state.finished.is_some() => RunPhase::Finished,
         () if state.is_ending() => RunPhase::Ending,
@@ -198,6 +190,16 @@ fn phase(state: &RunState) -> RunPhase {
         () if state.is_backed_up() => RunPhase::Storing,
         () => RunPhase::BackingUp,
     }
+}
+
+/// The recovery point, once it is committed somewhere, or was drilled.
+pub(crate) fn recovery_point(state: &RunState) -> Option<RecoveryPointName> {
+    if let Some(result) = state.drill.as_ref().and_then(|drill| drill.result.as_ref()) {
+        return Some(result.recovery_point.clone());
+    }
+    let is_committed = |store| store_phase(state, store) == StorePhase::Committed;
+    let committed = state.stores.iter().any(is_committed);
+    committed.then(|| state.spec.run.recovery_point())
 }
 
 fn backup(backup: &Backup) -> BackupView {

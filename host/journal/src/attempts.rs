@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use crate::Journal;
 use crate::error::JournalError;
-use crate::runs::collect;
+use crate::rows::collect;
 
 /// Bytes of log text that are kept of one attempt. A plugin's panic stands at the
 /// end, so the end is what is kept.

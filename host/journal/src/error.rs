@@ -34,15 +34,6 @@ pub enum OpenError {
         found: i64,
         known: i64,
     },
-    #[error(
-        "the journal {} has schema version {found} and must be brought to {known} first: start the daemon once",
-        path.display()
-    )]
-    Older {
-        path: PathBuf,
-        found: i64,
-        known: i64,
-    },
     #[error("the journal {} is damaged ({problem}): {}", path.display(), mend(copy.as_ref()))]
     Damaged {
         path: PathBuf,

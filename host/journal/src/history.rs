@@ -1,6 +1,6 @@
 //! Pruning: records, attempts and logs of old runs go, recovery points never do.
 
-use drydock_core::{RunId, ScheduleName, UnixTime};
+use drydock_core::{OutcomeCode, RunId, ScheduleName, UnixTime};
 use rusqlite::{Transaction, params};
 
 use crate::Journal;
@@ -54,13 +54,18 @@ fn prune_beyond(
     let Some(keep_max) = keep_max else {
         return Ok(0);
     };
-    transaction.execute(
+    let codes = OutcomeCode::ALL
+        .iter()
+        .filter(|code| code.is_good() == good);
+    let codes: Vec<_> = codes.map(|code| format!("'{}'", code.word())).collect();
+    let sql = format!(
         "DELETE FROM runs WHERE run IN (
-            SELECT run FROM runs WHERE schedule = ?1 AND state = 'terminal' AND good = ?2
-            ORDER BY finished DESC, run DESC LIMIT -1 OFFSET ?3)
+            SELECT run FROM runs WHERE schedule = ?1 AND outcome IN ({})
+            ORDER BY finished DESC, run DESC LIMIT -1 OFFSET ?2)
          AND run NOT IN (SELECT run FROM kept)",
-        params![schedule.as_str(), good, keep_max],
-    )
+        codes.join(", ")
+    );
+    transaction.execute(&sql, params![schedule.as_str(), keep_max])
 }
 
 fn prune_older(
@@ -72,7 +77,7 @@ fn prune_older(
         return Ok(0);
     };
     transaction.execute(
-        "DELETE FROM runs WHERE schedule = ?1 AND state = 'terminal' AND finished < ?2
+        "DELETE FROM runs WHERE schedule = ?1 AND finished < ?2
          AND run NOT IN (SELECT run FROM kept)",
         params![schedule.as_str(), since.0],
     )

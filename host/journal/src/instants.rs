@@ -54,7 +54,7 @@ const LATEST: &str = "
         SELECT COALESCE(finished, created) AS at, 'run ' || run AS what FROM runs
         UNION ALL
         SELECT at, 'run ' || run FROM records
-            WHERE run IN (SELECT run FROM runs WHERE state = 'open')
+            WHERE run IN (SELECT run FROM runs WHERE finished IS NULL)
         UNION ALL
         SELECT decided_at, 'the occurrence of ' || schedule FROM occurrences
         UNION ALL

@@ -1,15 +1,16 @@
 //! The journal: what happened to every run, kept in one SQLite file in the state
 //! folder, and the lock that makes one process the owner of that folder.
 //!
-//! The crate keeps text and ids. It refuses to know what an event or an effect
-//! means: the engine writes its records as JSON and reads them back in order. It
-//! also keeps attempts with their logs, an index of recovery points that is only a cache of
-//! what the targets hold, and what restores bumped revisions to.
+//! The crate refuses to know what an event or an effect means: the engine writes its
+//! records as JSON and reads them back in order. Beside them stands a row a run, which says
+//! what the run is, how far it is and how it ended. The journal also keeps attempts with
+//! their logs, the revisions of recovery points, and what restores bumped revisions to.
 //!
-//! Data passes through like this: the engine hands over a batch of [`NewRecord`]s,
-//! [`Journal::append`] writes them in one transaction and syncs it, and only then
-//! does the engine act. After a restart [`Journal::open_runs`] names the runs that
-//! have no end, and [`Journal::records`] gives their records in order.
+//! Data passes through like this: the engine hands over a batch of [`NewRecord`]s with the
+//! [`RunProgress`] that they lead to, [`Journal::append`] writes both in one transaction and
+//! syncs it, and only then does the engine act. After a restart [`Journal::open_runs`] names
+//! the runs that have no end, and [`Journal::records`] gives their records in order. Lists
+//! read rows, a page at a time: [`Journal::runs`].
 //!
 //! Every call blocks; callers on an async runtime use `spawn_blocking`.
 //!
@@ -18,6 +19,9 @@
 //!
 //! **Invariant:** the sequence numbers of a run are 1, 2, 3 and so on without a gap,
 //! and no record is ever changed.
+//!
+//! **Invariant:** a run's row is written with the records that it follows from: whoever
+//! replays them finds the same.
 //!
 //! **Invariant:** a run without an end is never pruned.
 //!
@@ -36,6 +40,7 @@ mod lock;
 mod occurrences;
 mod points;
 mod restores;
+mod rows;
 mod runs;
 mod schema;
 mod targets;
@@ -55,7 +60,9 @@ pub use lock::{LockOwner, StateLock};
 pub use occurrences::{Decided, KnownSchedule, Occurrence};
 pub use points::PointEntry;
 pub use restores::RestoreEntry;
-pub use runs::{NewRecord, NewRun, RECORD_BYTES_MAX, Record, RecordKind, RunEnd, RunRow};
+pub use runs::{
+    NewRecord, NewRun, RECORD_BYTES_MAX, Record, RecordKind, RunEnd, RunPage, RunProgress, RunRow,
+};
 pub use schema::{COPY_FILE, JOURNAL_FILE, SCHEMA_VERSION};
 
 /// The open journal. Cheap to share behind an `Arc`; calls take turns.

@@ -2,18 +2,19 @@
 //! when a schedule is planned at all. Both outlive a restart, so that nothing is decided
 //! twice and nothing is lost between a decision and its run.
 
-use drydock_core::{RunId, ScheduleName, UnixTime};
+use drydock_core::{FailReason, OccurrenceEnd, RunId, ScheduleName, UnixTime};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use serde_json::Value;
 
 use crate::Journal;
 use crate::error::JournalError;
-use crate::runs::collect;
+use crate::rows::{collect, unreadable};
 
 /// The word of an occurrence whose run is to be started.
 const STARTED: &str = "Started";
 
-/// The word of an occurrence whose run could not be started in time.
-const FAILED: &str = "Failed";
+/// The key of an end's word in its JSON; it has a column of its own.
+const END: &str = "end";
 
 /// A schedule that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +40,7 @@ pub struct Decided {
 pub struct Occurrence {
     pub schedule: ScheduleName,
     pub due: UnixTime,
-    /// `Started`, `Skipped`, `Missed` or `Failed`.
-    pub end: String,
-    /// A sentence; none for one that was started.
-    pub reason: Option<String>,
+    pub end: OccurrenceEnd,
     /// The id of its run, whether it was started or not.
     pub run: RunId,
     pub decided_at: UnixTime,
@@ -95,12 +93,13 @@ impl Journal {
         &self,
         schedule: &ScheduleName,
         due: UnixTime,
-        reason: &str,
+        reason: &FailReason,
     ) -> Result<(), JournalError> {
+        let end = OccurrenceEnd::Failed(reason.clone());
         self.write("end an occurrence", |transaction| {
             transaction.execute(
-                "UPDATE occurrences SET ending = ?3, reason = ?4 WHERE schedule = ?1 AND due = ?2",
-                params![schedule.as_str(), due.0, FAILED, reason],
+                "UPDATE occurrences SET ending = ?3, details = ?4 WHERE schedule = ?1 AND due = ?2",
+                params![schedule.as_str(), due.0, end.word(), details(&end)],
             )?;
             Ok(())
         })
@@ -179,19 +178,19 @@ pub(crate) fn mark_begun(transaction: &Transaction<'_>, run: &RunId) -> rusqlite
     Ok(())
 }
 
-const SELECT: &str = "SELECT schedule, due, ending, reason, run, decided_at FROM occurrences";
+const SELECT: &str = "SELECT schedule, due, ending, details, run, decided_at FROM occurrences";
 
 fn insert(transaction: &Transaction<'_>, occurrence: &Occurrence) -> rusqlite::Result<usize> {
     transaction
         .prepare_cached(
-            "INSERT INTO occurrences (schedule, due, ending, reason, run, begun, decided_at)
+            "INSERT INTO occurrences (schedule, due, ending, details, run, begun, decided_at)
              VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
         )?
         .execute(params![
             occurrence.schedule.as_str(),
             occurrence.due.0,
-            occurrence.end,
-            occurrence.reason,
+            occurrence.end.word(),
+            details(&occurrence.end),
             occurrence.run.as_str(),
             occurrence.decided_at.0
         ])
@@ -229,9 +228,24 @@ fn occurrence_row(row: &Row<'_>) -> rusqlite::Result<Occurrence> {
     Ok(Occurrence {
         schedule: ScheduleName::new(row.get::<_, String>("schedule")?),
         due: UnixTime(row.get("due")?),
-        end: row.get("ending")?,
-        reason: row.get("reason")?,
+        end: end(row)?,
         run: RunId::new(row.get::<_, String>("run")?),
         decided_at: UnixTime(row.get("decided_at")?),
     })
+}
+
+/// An end without its word, as JSON.
+fn details(end: &OccurrenceEnd) -> String {
+    let mut value = serde_json::to_value(end).expect("an end is plain data");
+    if let Value::Object(fields) = &mut value {
+        fields.remove(END);
+    }
+    value.to_string()
+}
+
+fn end(row: &Row<'_>) -> rusqlite::Result<OccurrenceEnd> {
+    let details: String = row.get("details")?;
+    let mut value: Value = serde_json::from_str(&details).map_err(unreadable)?;
+    value[END] = row.get::<_, String>("ending")?.into();
+    serde_json::from_value(value).map_err(unreadable)
 }

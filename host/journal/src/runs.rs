@@ -1,25 +1,51 @@
 //! Runs and their records.
 
-use drydock_core::{ClusterName, RunId, ScheduleName, UnixTime};
+use drydock_core::{
+    ClusterName, OutcomeCode, RecoveryPointName, RunId, RunKind, RunPhase, RunSubject,
+    ScheduleName, UnixTime,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::error::JournalError;
 use crate::occurrences::mark_begun;
+use crate::rows::{collect, optional_word, unreadable, word};
 use crate::{Change, Journal};
 
 /// Largest record. The largest that the engine writes carries a manifest of at most
 /// 1 MiB as JSON text, whose escapes may double it.
 pub const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A run that is about to begin.
+/// A run that is about to begin: what never changes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRun {
     pub run: RunId,
     pub schedule: ScheduleName,
     pub cluster: ClusterName,
+    pub kind: RunKind,
+    /// What it works on, each once.
+    pub subjects: Vec<RunSubject>,
     pub due: UnixTime,
     pub by_hand: bool,
     pub created: UnixTime,
+}
+
+/// How far a run is, as its records have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunProgress {
+    pub phase: RunPhase,
+    /// Once it is committed somewhere, or was drilled.
+    pub recovery_point: Option<RecoveryPointName>,
+    /// None while the run is open.
+    pub end: Option<RunEnd>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnd {
+    pub outcome: OutcomeCode,
+    /// The outcome with all that it tells, as JSON.
+    pub details: String,
+    pub finished: UnixTime,
 }
 
 /// A run as the journal's index of runs has it.
@@ -28,21 +54,23 @@ pub struct RunRow {
     pub run: RunId,
     pub schedule: ScheduleName,
     pub cluster: ClusterName,
+    pub kind: RunKind,
+    /// In the order of their kinds and names.
+    pub subjects: Vec<RunSubject>,
     pub due: UnixTime,
     pub by_hand: bool,
     pub created: UnixTime,
-    /// None while the run is open.
-    pub end: Option<RunEnd>,
+    pub progress: RunProgress,
 }
 
-/// How a run ended.
+/// Which runs are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunEnd {
-    /// Whether it counts as successful when history is pruned.
-    pub good: bool,
-    /// The outcome as JSON.
-    pub outcome: String,
-    pub finished: UnixTime,
+pub struct RunPage {
+    /// Only runs of this schedule.
+    pub schedule: Option<ScheduleName>,
+    /// Only runs that were created before this one.
+    pub before: Option<RunId>,
+    pub count_max: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +102,12 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::RunExists`], a record too large, or the database fails.
-    pub fn begin(&self, new: &NewRun, records: &[NewRecord]) -> Result<Vec<u64>, JournalError> {
+    pub fn begin(
+        &self,
+        new: &NewRun,
+        progress: &RunProgress,
+        records: &[NewRecord],
+    ) -> Result<Vec<u64>, JournalError> {
         check_sizes(&new.run, records)?;
         self.write("begin a run", |transaction| {
             if find(transaction, &new.run)?.is_some() {
@@ -83,44 +116,29 @@ impl Journal {
                 }
                 .into());
             }
-            insert_run(transaction, new)?;
+            insert_run(transaction, new, progress)?;
             mark_begun(transaction, &new.run)?;
             Ok(insert_records(transaction, &new.run, records)?)
         })
     }
 
-    /// Adds records to an open run, in one synced transaction. Gives their sequences.
+    /// Adds records to an open run and enters how far it is now, which may be its end, in
+    /// one synced transaction. Gives the records' sequences.
     ///
     /// # Errors
     /// The run is unknown or has ended, a record is too large, or the database fails.
-    pub fn append(&self, run: &RunId, records: &[NewRecord]) -> Result<Vec<u64>, JournalError> {
-        check_sizes(run, records)?;
-        self.write("add records", |transaction| {
-            require_open(transaction, run)?;
-            Ok(insert_records(transaction, run, records)?)
-        })
-    }
-
-    /// Adds the last records of a run and enters its end, in one synced transaction.
-    ///
-    /// # Errors
-    /// As [`Journal::append`].
-    pub fn finish(
+    pub fn append(
         &self,
         run: &RunId,
+        progress: &RunProgress,
         records: &[NewRecord],
-        end: &RunEnd,
     ) -> Result<Vec<u64>, JournalError> {
         check_sizes(run, records)?;
-        self.write("end a run", |transaction| {
-            require_open(transaction, run)?;
-            let sequences = insert_records(transaction, run, records)?;
-            transaction.execute(
-                "UPDATE runs SET state = 'terminal', good = ?2, outcome = ?3, finished = ?4
-                 WHERE run = ?1",
-                params![run.as_str(), end.good, end.outcome, end.finished.0],
-            )?;
-            Ok(sequences)
+        self.write("add records", |transaction| {
+            if require_open(transaction, run)?.progress != *progress {
+                update_run(transaction, run, progress)?;
+            }
+            Ok(insert_records(transaction, run, records)?)
         })
     }
 
@@ -132,21 +150,51 @@ impl Journal {
         self.read("look up a run", |connection| find(connection, run))
     }
 
-    /// All runs, or those of one schedule, the newest first.
+    /// A page of runs, the newest first. Empty when the run that they are to be older than
+    /// is unknown.
     ///
     /// # Errors
     /// The database fails.
-    pub fn runs(&self, schedule: Option<&ScheduleName>) -> Result<Vec<RunRow>, JournalError> {
+    pub fn runs(&self, page: &RunPage) -> Result<Vec<RunRow>, JournalError> {
         self.read("list runs", |connection| {
+            // Runs of one second are told apart by the order in which they were entered.
             let sql = format!(
-                "{SELECT_RUN} WHERE ?1 IS NULL OR schedule = ?1 ORDER BY created DESC, rowid DESC"
+                "{SELECT_RUN} WHERE (?1 IS NULL OR schedule = ?1)
+                 AND (?2 IS NULL OR (created, rowid) <
+                     (SELECT created, rowid FROM runs WHERE run = ?2))
+                 ORDER BY created DESC, rowid DESC LIMIT ?3"
             );
+            let schedule = page.schedule.as_ref().map(ScheduleName::as_str);
+            let before = page.before.as_ref().map(RunId::as_str);
             collect(
                 connection,
                 &sql,
-                params![schedule.map(ScheduleName::as_str)],
+                params![schedule, before, page.count_max],
                 run_row,
             )
+        })
+    }
+
+    /// The run of a schedule that ended last, or the last that ended so.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn last_ended(
+        &self,
+        schedule: &ScheduleName,
+        outcome: Option<OutcomeCode>,
+    ) -> Result<Option<RunRow>, JournalError> {
+        self.read("look for the last run", |connection| {
+            let sql = format!(
+                "{SELECT_RUN} WHERE schedule = ?1 AND finished IS NOT NULL
+                 AND (?2 IS NULL OR outcome = ?2)
+                 ORDER BY finished DESC, created DESC, rowid DESC LIMIT 1"
+            );
+            let outcome = outcome.map(OutcomeCode::word);
+            connection
+                .prepare_cached(&sql)?
+                .query_row(params![schedule.as_str(), outcome], run_row)
+                .optional()
         })
     }
 
@@ -157,7 +205,7 @@ impl Journal {
     pub fn open_runs(&self, schedule: Option<&ScheduleName>) -> Result<Vec<RunRow>, JournalError> {
         self.read("list open runs", |connection| {
             let sql = format!(
-                "{SELECT_RUN} WHERE state = 'open' AND (?1 IS NULL OR schedule = ?1)
+                "{SELECT_RUN} WHERE finished IS NULL AND (?1 IS NULL OR schedule = ?1)
                  ORDER BY created, run"
             );
             collect(
@@ -182,21 +230,11 @@ impl Journal {
     }
 }
 
-const SELECT_RUN: &str = "SELECT run, schedule, cluster, due, by_hand, created, state, good,
-    outcome, finished FROM runs";
-
-/// Runs a query and gathers its rows.
-pub(crate) fn collect<T>(
-    connection: &Connection,
-    sql: &str,
-    values: &[&dyn rusqlite::ToSql],
-    row: fn(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Vec<T>> {
-    connection
-        .prepare_cached(sql)?
-        .query_map(values, row)?
-        .collect()
-}
+const SELECT_RUN: &str = "SELECT run, schedule, cluster, kind, due, by_hand, created, phase,
+    recovery_point, outcome, details, finished,
+    (SELECT json_group_array(json_object('kind', kind, 'name', name, 'access', access))
+        FROM run_subjects WHERE run_subjects.run = runs.run) AS subjects
+    FROM runs";
 
 fn check_sizes(run: &RunId, records: &[NewRecord]) -> Result<(), JournalError> {
     match records.iter().find(|r| r.body.len() > RECORD_BYTES_MAX) {
@@ -209,11 +247,13 @@ fn check_sizes(run: &RunId, records: &[NewRecord]) -> Result<(), JournalError> {
     }
 }
 
-fn require_open(transaction: &Transaction<'_>, run: &RunId) -> Result<(), Change> {
+fn require_open(transaction: &Transaction<'_>, run: &RunId) -> Result<RunRow, Change> {
     match find(transaction, run)? {
         None => Err(JournalError::RunUnknown { run: run.clone() }.into()),
-        Some(row) if row.end.is_some() => Err(JournalError::RunEnded { run: run.clone() }.into()),
-        Some(_) => Ok(()),
+        Some(row) if row.progress.end.is_some() => {
+            Err(JournalError::RunEnded { run: run.clone() }.into())
+        }
+        Some(row) => Ok(row),
     }
 }
 
@@ -224,19 +264,60 @@ fn find(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<RunRow>
         .optional()
 }
 
-fn insert_run(transaction: &Transaction<'_>, new: &NewRun) -> rusqlite::Result<()> {
+fn insert_run(
+    transaction: &Transaction<'_>,
+    new: &NewRun,
+    progress: &RunProgress,
+) -> rusqlite::Result<()> {
     transaction.execute(
-        "INSERT INTO runs (run, schedule, cluster, due, by_hand, state, created)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'open', ?6)",
+        "INSERT INTO runs (run, schedule, cluster, kind, due, by_hand, created, phase)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             new.run.as_str(),
             new.schedule.as_str(),
             new.cluster.as_str(),
+            new.kind.word(),
             new.due.0,
             new.by_hand,
-            new.created.0
+            new.created.0,
+            progress.phase.word()
         ],
     )?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO run_subjects (run, kind, name, access) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for RunSubject { subject, access } in &new.subjects {
+        let values = params![
+            new.run.as_str(),
+            subject.kind(),
+            subject.name(),
+            access.word()
+        ];
+        insert.execute(values)?;
+    }
+    update_run(transaction, &new.run, progress)
+}
+
+fn update_run(
+    transaction: &Transaction<'_>,
+    run: &RunId,
+    progress: &RunProgress,
+) -> rusqlite::Result<()> {
+    let end = progress.end.as_ref();
+    let recovery_point = progress.recovery_point.as_ref();
+    transaction
+        .prepare_cached(
+            "UPDATE runs SET phase = ?2, recovery_point = ?3, outcome = ?4, details = ?5,
+             finished = ?6 WHERE run = ?1",
+        )?
+        .execute(params![
+            run.as_str(),
+            progress.phase.word(),
+            recovery_point.map(RecoveryPointName::as_str),
+            end.map(|end| end.outcome.word()),
+            end.map(|end| &end.details),
+            end.map(|end| end.finished.0)
+        ])?;
     Ok(())
 }
 
@@ -268,24 +349,35 @@ fn insert_records(
 }
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
-    let terminal = row.get::<_, String>("state")? == "terminal";
-    let end = match terminal {
-        true => Some(RunEnd {
-            good: row.get("good")?,
-            outcome: row.get("outcome")?,
-            finished: UnixTime(row.get("finished")?),
-        }),
-        false => None,
-    };
+    let subjects: String = row.get("subjects")?;
     Ok(RunRow {
         run: RunId::new(row.get::<_, String>("run")?),
         schedule: ScheduleName::new(row.get::<_, String>("schedule")?),
         cluster: ClusterName::new(row.get::<_, String>("cluster")?),
+        kind: word(row, "kind", RunKind::of_word)?,
+        subjects: serde_json::from_str(&subjects).map_err(unreadable)?,
         due: UnixTime(row.get("due")?),
         by_hand: row.get("by_hand")?,
         created: UnixTime(row.get("created")?),
-        end,
+        progress: RunProgress {
+            phase: word(row, "phase", RunPhase::of_word)?,
+            recovery_point: row
+                .get::<_, Option<String>>("recovery_point")?
+                .map(RecoveryPointName::new),
+            end: run_end(row)?,
+        },
     })
+}
+
+fn run_end(row: &Row<'_>) -> rusqlite::Result<Option<RunEnd>> {
+    let Some(outcome) = optional_word(row, "outcome", OutcomeCode::of_word)? else {
+        return Ok(None);
+    };
+    Ok(Some(RunEnd {
+        outcome,
+        details: row.get("details")?,
+        finished: UnixTime(row.get("finished")?),
+    }))
 }
 
 fn record_row(row: &Row<'_>) -> rusqlite::Result<Record> {

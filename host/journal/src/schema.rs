@@ -27,23 +27,39 @@ const APPLICATION_ID: i64 = 0x4472_7944;
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// Step N leads from version N to N + 1. Never change one that was released.
-const MIGRATIONS: [&str; 4] = [RUNS, OCCURRENCES, TARGETS, RESTORES];
+const MIGRATIONS: [&str; 1] = [SCHEMA];
 
-/// Version 1: runs, their records and attempts, the index of recovery points.
-const RUNS: &str = "
+/// Version 1. A run's row tells what it is and how far it is, so that nobody has to read
+/// its records for that. `ending` is the word of an occurrence's end and `details` the rest
+/// of it as JSON; `begun` says whether its run has begun; `since` is the instant from which
+/// a schedule is planned; instants in `clock_accepted` were entered while the clock was
+/// wrong; a target has the id that it had when recovery points were stored at it.
+const SCHEMA: &str = "
     CREATE TABLE runs (
-        run         TEXT PRIMARY KEY,
-        schedule    TEXT NOT NULL,
-        cluster     TEXT NOT NULL,
-        due         INTEGER NOT NULL,
-        by_hand     INTEGER NOT NULL,
-        state       TEXT NOT NULL CHECK (state IN ('open', 'terminal')),
-        good        INTEGER,
-        outcome     TEXT,
-        created     INTEGER NOT NULL,
-        finished    INTEGER
+        run             TEXT PRIMARY KEY,
+        schedule        TEXT NOT NULL,
+        cluster         TEXT NOT NULL,
+        kind            TEXT NOT NULL,
+        due             INTEGER NOT NULL,
+        by_hand         INTEGER NOT NULL,
+        created         INTEGER NOT NULL,
+        phase           TEXT NOT NULL,
+        recovery_point  TEXT,
+        outcome         TEXT,
+        details         TEXT,
+        finished        INTEGER,
+        CHECK ((outcome IS NULL) = (finished IS NULL))
     ) STRICT;
-    CREATE INDEX runs_by_schedule ON runs (schedule, state, created);
+    CREATE INDEX runs_by_creation ON runs (created);
+    CREATE INDEX runs_by_end ON runs (schedule, outcome, finished);
+
+    CREATE TABLE run_subjects (
+        run         TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+        kind        TEXT NOT NULL CHECK (kind IN ('cluster', 'target')),
+        name        TEXT NOT NULL,
+        access      TEXT NOT NULL CHECK (access IN ('reads', 'writes')),
+        PRIMARY KEY (run, kind, name)
+    ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE records (
         run         TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
@@ -65,23 +81,6 @@ const RUNS: &str = "
         PRIMARY KEY (run, step, attempt)
     ) STRICT;
 
-    CREATE TABLE recovery_points (
-        target          TEXT NOT NULL,
-        cluster         TEXT NOT NULL,
-        name            TEXT NOT NULL,
-        lineage         TEXT NOT NULL,
-        revision        INTEGER NOT NULL,
-        total_key       INTEGER NOT NULL,
-        manifest_digest TEXT NOT NULL,
-        committed       INTEGER NOT NULL,
-        PRIMARY KEY (target, cluster, name)
-    ) STRICT;
-    ";
-
-/// Version 2: what the daemon decided. `ending` and `begun` stand for the occurrence's
-/// end and for whether its run has begun; `since` is the instant from which a schedule is
-/// planned; instants in `clock_accepted` were entered while the clock was wrong.
-const OCCURRENCES: &str = "
     CREATE TABLE schedules (
         schedule    TEXT PRIMARY KEY,
         timetable   TEXT NOT NULL,
@@ -93,7 +92,7 @@ const OCCURRENCES: &str = "
         due         INTEGER NOT NULL,
         ending      TEXT NOT NULL
                     CHECK (ending IN ('Started', 'Skipped', 'Missed', 'Failed')),
-        reason      TEXT,
+        details     TEXT NOT NULL,
         run         TEXT NOT NULL,
         begun       INTEGER NOT NULL,
         decided_at  INTEGER NOT NULL,
@@ -105,19 +104,21 @@ const OCCURRENCES: &str = "
         after       INTEGER PRIMARY KEY,
         through     INTEGER NOT NULL
     ) STRICT;
-    ";
 
-/// Version 3: which target it was that recovery points were stored at, by its own id.
-const TARGETS: &str = "
     CREATE TABLE targets (
         target      TEXT PRIMARY KEY,
         id          TEXT NOT NULL,
         since       INTEGER NOT NULL
     ) STRICT;
-    ";
 
-/// Version 4: what restores bumped to.
-const RESTORES: &str = "
+    CREATE TABLE recovery_points (
+        target      TEXT NOT NULL,
+        cluster     TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        revision    INTEGER NOT NULL,
+        PRIMARY KEY (target, cluster, name)
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE restores (
         id          INTEGER PRIMARY KEY,
         cluster     TEXT NOT NULL,
@@ -158,23 +159,16 @@ pub fn open_beside(path: &Path) -> Result<Connection, OpenError> {
         source,
     })?;
     if !is_there {
-        return Err(OpenError::Missing {
-            path: path.to_owned(),
-        });
+        return Err(not_yet(path));
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection
         .pragma_update(None, "synchronous", "FULL")
         .map_err(|source| database("open", path, source))?;
-    let found = version(&connection, path)?;
-    match found < SCHEMA_VERSION {
-        true => Err(OpenError::Older {
-            path: path.to_owned(),
-            found,
-            known: SCHEMA_VERSION,
-        }),
-        false => Ok(connection),
+    if version(&connection, path)? == 0 {
+        return Err(not_yet(path));
     }
+    Ok(connection)
 }
 
 fn prepare_folder(folder: &Path) -> Result<(), OpenError> {
@@ -195,17 +189,12 @@ fn prepare_file(folder: &Path, path: &Path) -> Result<(), OpenError> {
         path: folder.to_owned(),
         source,
     })?;
-    let kept = existing_copy(path);
-    match size == 0 && kept.is_some() {
-        // SQLite takes an empty file for a new database: a truncated journal would
-        // be forgotten without a word.
-        true => Err(OpenError::Damaged {
-            path: path.to_owned(),
-            problem: "it is empty".to_owned(),
-            copy: kept,
-        }),
-        false => Ok(()),
+    // SQLite takes an empty file for a new database: a truncated journal would be forgotten
+    // without a word.
+    if size == 0 && existing_copy(path).is_some() {
+        return Err(damaged(path, "it is empty".to_owned()));
     }
+    Ok(())
 }
 
 fn create_private(path: &Path) -> io::Result<u64> {
@@ -317,6 +306,17 @@ fn publish(fresh: &Path, name: &Path, folder: &Path) -> io::Result<()> {
     File::open(fresh)?.sync_all()?;
     fs::rename(fresh, name)?;
     File::open(folder)?.sync_all()
+}
+
+/// No journal, or a file that its owner has not made one of yet. Where there is a copy, there
+/// was one: SQLite takes an empty file for a new database.
+fn not_yet(path: &Path) -> OpenError {
+    if path.exists() && existing_copy(path).is_some() {
+        return damaged(path, "it is empty".to_owned());
+    }
+    OpenError::Missing {
+        path: path.to_owned(),
+    }
 }
 
 fn existing_copy(path: &Path) -> Option<PathBuf> {

@@ -5,22 +5,64 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use drydock_core::{
-    ClusterName, RecoveryPointName, RunId, ScheduleName, StepName, TargetId, TargetName, UnixTime,
+    ClusterName, OutcomeCode, RecoveryPointName, RunId, RunKind, RunPhase, RunSubject,
+    ScheduleName, StepName, Subject, SubjectAccess, TargetId, TargetName, UnixTime,
 };
 use rusqlite::Connection;
 
 use super::*;
 
 mod occurrences;
+mod rows;
 
 fn new_run(name: &str, schedule: &str, created: i64) -> NewRun {
     NewRun {
         run: RunId::new(name),
         schedule: ScheduleName::new(schedule),
         cluster: ClusterName::new("c1"),
+        kind: RunKind::Backup,
+        subjects: vec![RunSubject::read(Subject::Cluster(ClusterName::new("c1")))],
         due: UnixTime(created),
         by_hand: false,
         created: UnixTime(created),
+    }
+}
+
+fn under_way() -> RunProgress {
+    RunProgress {
+        phase: RunPhase::BackingUp,
+        recovery_point: None,
+        end: None,
+    }
+}
+
+fn ended(good: bool, finished: i64) -> RunProgress {
+    RunProgress {
+        phase: RunPhase::Finished,
+        recovery_point: None,
+        end: Some(end(good, finished)),
+    }
+}
+
+/// Runs of all schedules or of one, more than any test makes.
+fn all(schedule: Option<&str>) -> RunPage {
+    RunPage {
+        schedule: schedule.map(ScheduleName::new),
+        before: None,
+        count_max: 100,
+    }
+}
+
+fn names(rows: &[RunRow]) -> Vec<String> {
+    rows.iter().map(|row| row.run.to_string()).collect()
+}
+
+fn point(target: &str, name: &str, revision: i64) -> PointEntry {
+    PointEntry {
+        target: TargetName::new(target),
+        cluster: ClusterName::new("c1"),
+        name: RecoveryPointName::new(name),
+        revision,
     }
 }
 
@@ -34,8 +76,12 @@ fn record(kind: RecordKind, body: &str) -> NewRecord {
 
 fn end(good: bool, finished: i64) -> RunEnd {
     RunEnd {
-        good,
-        outcome: "{}".to_owned(),
+        outcome: if good {
+            OutcomeCode::Succeeded
+        } else {
+            OutcomeCode::Failed
+        },
+        details: "{}".to_owned(),
         finished: UnixTime(finished),
     }
 }
@@ -59,6 +105,7 @@ fn records_come_back_in_order_after_a_reopen() {
     let first = journal
         .begin(
             &new_run("a.1", "a", 5),
+            &under_way(),
             &[
                 record(RecordKind::Event, "1"),
                 record(RecordKind::Effect, "2"),
@@ -66,7 +113,7 @@ fn records_come_back_in_order_after_a_reopen() {
         )
         .unwrap();
     let second = journal
-        .append(&run, &[record(RecordKind::Event, "3")])
+        .append(&run, &under_way(), &[record(RecordKind::Event, "3")])
         .unwrap();
     assert_eq!((first, second), (vec![1, 2], vec![3]));
     drop(journal);
@@ -105,7 +152,9 @@ fn files_are_private() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("state");
     let journal = Journal::open(&folder).unwrap();
-    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    journal
+        .begin(&new_run("a.1", "a", 5), &under_way(), &[])
+        .unwrap();
     assert_eq!(mode(&folder), 0o700);
     for name in [JOURNAL_FILE, "journal.db-wal", "journal.db-shm", COPY_FILE] {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
@@ -116,9 +165,15 @@ fn files_are_private() {
 fn a_run_begins_once() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
-    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    journal
+        .begin(&new_run("a.1", "a", 5), &under_way(), &[])
+        .unwrap();
     let error = journal
-        .begin(&new_run("a.1", "a", 5), &[record(RecordKind::Event, "x")])
+        .begin(
+            &new_run("a.1", "a", 5),
+            &under_way(),
+            &[record(RecordKind::Event, "x")],
+        )
         .unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -132,16 +187,19 @@ fn a_run_that_ended_takes_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let run = RunId::new("a.1");
-    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
     journal
-        .finish(&run, &[record(RecordKind::Event, "end")], &end(true, 9))
+        .begin(&new_run("a.1", "a", 5), &under_way(), &[])
+        .unwrap();
+    journal
+        .append(&run, &ended(true, 9), &[record(RecordKind::Event, "end")])
         .unwrap();
     let error = journal
-        .append(&run, &[record(RecordKind::Event, "x")])
+        .append(&run, &under_way(), &[record(RecordKind::Event, "x")])
         .unwrap_err();
     assert!(matches!(error, JournalError::RunEnded { .. }));
     assert_eq!(journal.records(&run).unwrap().len(), 1);
-    assert_eq!(journal.run(&run).unwrap().unwrap().end, Some(end(true, 9)));
+    let row = journal.run(&run).unwrap().unwrap();
+    assert_eq!(row.progress, ended(true, 9));
     assert!(journal.open_runs(None).unwrap().is_empty());
 }
 
@@ -150,7 +208,9 @@ fn a_batch_is_kept_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let run = RunId::new("a.1");
-    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    journal
+        .begin(&new_run("a.1", "a", 5), &under_way(), &[])
+        .unwrap();
     // A trigger stands for a database that fails in the middle of a batch.
     journal
         .connection()
@@ -163,7 +223,7 @@ fn a_batch_is_kept_whole_or_not_at_all() {
         record(RecordKind::Event, "1"),
         record(RecordKind::Effect, "2"),
     ];
-    assert!(journal.append(&run, &batch).is_err());
+    assert!(journal.append(&run, &under_way(), &batch).is_err());
     assert!(journal.records(&run).unwrap().is_empty());
 }
 
@@ -171,11 +231,17 @@ fn a_batch_is_kept_whole_or_not_at_all() {
 fn unknown_runs_and_large_records_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
-    let unknown = journal.append(&RunId::new("b.1"), &[]).unwrap_err();
+    let unknown = journal
+        .append(&RunId::new("b.1"), &under_way(), &[])
+        .unwrap_err();
     assert!(matches!(unknown, JournalError::RunUnknown { .. }));
-    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    journal
+        .begin(&new_run("a.1", "a", 5), &under_way(), &[])
+        .unwrap();
     let large = record(RecordKind::Event, &"x".repeat(RECORD_BYTES_MAX + 1));
-    let error = journal.append(&RunId::new("a.1"), &[large]).unwrap_err();
+    let error = journal
+        .append(&RunId::new("a.1"), &under_way(), &[large])
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "a record of run a.1 has 4194305 bytes and at most 4194304 are kept"
@@ -188,14 +254,14 @@ fn runs_are_listed_by_schedule() {
     let journal = Journal::open(folder.path()).unwrap();
     for (name, schedule, created) in [("a.1", "a", 1), ("b.1", "b", 2), ("a.2", "a", 3)] {
         journal
-            .begin(&new_run(name, schedule, created), &[])
+            .begin(&new_run(name, schedule, created), &under_way(), &[])
             .unwrap();
     }
-    let names = |rows: Vec<RunRow>| rows.iter().map(|r| r.run.to_string()).collect::<Vec<_>>();
     let a = ScheduleName::new("a");
-    assert_eq!(names(journal.runs(None).unwrap()), ["a.2", "b.1", "a.1"]);
-    assert_eq!(names(journal.runs(Some(&a)).unwrap()), ["a.2", "a.1"]);
-    assert_eq!(names(journal.open_runs(Some(&a)).unwrap()), ["a.1", "a.2"]);
+    let listed = |schedule| names(&journal.runs(&all(schedule)).unwrap());
+    assert_eq!(listed(None), ["a.2", "b.1", "a.1"]);
+    assert_eq!(listed(Some("a")), ["a.2", "a.1"]);
+    assert_eq!(names(&journal.open_runs(Some(&a)).unwrap()), ["a.1", "a.2"]);
 }
 
 #[test]
@@ -207,18 +273,21 @@ fn pruning_keeps_the_newest_and_never_touches_open_runs() {
         journal
             .begin(
                 &new_run(&name, "a", number),
+                &under_way(),
                 &[record(RecordKind::Event, "x")],
             )
             .unwrap();
         if number != 1 {
             journal
-                .finish(&RunId::new(&name), &[], &end(number % 2 == 0, number))
+                .append(&RunId::new(&name), &ended(number % 2 == 0, number), &[])
                 .unwrap();
         }
     }
-    journal.begin(&new_run("b.1", "b", 1), &[]).unwrap();
     journal
-        .finish(&RunId::new("b.1"), &[], &end(true, 1))
+        .begin(&new_run("b.1", "b", 1), &under_way(), &[])
+        .unwrap();
+    journal
+        .append(&RunId::new("b.1"), &ended(true, 1), &[])
         .unwrap();
     let limits = HistoryLimits {
         good_max: Some(1),
@@ -226,13 +295,8 @@ fn pruning_keeps_the_newest_and_never_touches_open_runs() {
         ..HistoryLimits::default()
     };
     assert_eq!(journal.prune(&ScheduleName::new("a"), &limits).unwrap(), 3);
-    let left: Vec<_> = journal
-        .runs(None)
-        .unwrap()
-        .iter()
-        .map(|r| r.run.to_string())
-        .collect();
-    assert_eq!(left, ["a.6", "a.5", "b.1", "a.1"]);
+    let left = journal.runs(&all(None)).unwrap();
+    assert_eq!(names(&left), ["a.6", "a.5", "b.1", "a.1"]);
     assert!(journal.records(&RunId::new("a.2")).unwrap().is_empty());
     let old = HistoryLimits {
         finished_since: Some(UnixTime(6)),
@@ -252,7 +316,9 @@ fn attempts_keep_the_end_of_a_long_log() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let run = RunId::new("a.1");
-    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
+    journal
+        .begin(&new_run("a.1", "a", 5), &under_way(), &[])
+        .unwrap();
     let mut attempt = Attempt {
         step: StepName::new("snapshot"),
         attempt: 1,
@@ -272,51 +338,6 @@ fn attempts_keep_the_end_of_a_long_log() {
 }
 
 #[test]
-fn recovery_points_are_an_index_that_can_be_replaced() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(folder.path()).unwrap();
-    let point = |target: &str, name: &str, committed| PointEntry {
-        target: TargetName::new(target),
-        cluster: ClusterName::new("c1"),
-        name: RecoveryPointName::new(name),
-        lineage: "l".to_owned(),
-        revision: 5,
-        total_key: 3,
-        manifest_digest: "00".to_owned(),
-        committed: UnixTime(committed),
-    };
-    let local = TargetName::new("local");
-    journal.put_point(&point("local", "p1", 1)).unwrap();
-    journal.put_point(&point("other", "p1", 1)).unwrap();
-    journal.put_point(&point("local", "p2", 2)).unwrap();
-    assert_eq!(
-        journal.points(Some(&local), None).unwrap(),
-        [point("local", "p2", 2), point("local", "p1", 1)]
-    );
-    journal
-        .replace_points(&local, &[point("local", "p3", 3)])
-        .unwrap();
-    assert_eq!(
-        journal
-            .points(None, Some(&ClusterName::new("c1")))
-            .unwrap()
-            .len(),
-        2
-    );
-    journal
-        .forget_point(
-            &local,
-            &ClusterName::new("c1"),
-            &RecoveryPointName::new("p3"),
-        )
-        .unwrap();
-    assert_eq!(
-        journal.points(None, None).unwrap(),
-        [point("other", "p1", 1)]
-    );
-}
-
-#[test]
 fn a_target_is_known_by_its_id_until_another_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let local = TargetName::new("local");
@@ -326,27 +347,19 @@ fn a_target_is_known_by_its_id_until_another_is_accepted() {
     ));
     let journal = Journal::open(folder.path()).unwrap();
     assert_eq!(journal.target_id(&local).unwrap(), None);
-    let point = PointEntry {
-        target: local.clone(),
-        cluster: ClusterName::new("c1"),
-        name: RecoveryPointName::new("p1"),
-        lineage: "l".to_owned(),
-        revision: 5,
-        total_key: 3,
-        manifest_digest: "00".to_owned(),
-        committed: UnixTime(1),
-    };
+    let cluster = ClusterName::new("c1");
     let (first, second) = (TargetId::new("a".repeat(32)), TargetId::new("b".repeat(32)));
     let set = |journal: &Journal, id| journal.set_target_id(&local, id, UnixTime(1)).unwrap();
     assert_eq!(set(&journal, &first), None);
-    journal.put_point(&point).unwrap();
+    journal.put_point(&point("local", "p1", 5)).unwrap();
+    journal.put_point(&point("other", "p1", 3)).unwrap();
     assert_eq!(set(&journal, &first).as_ref(), Some(&first));
-    assert_eq!(journal.points(Some(&local), None).unwrap(), [point]);
+    assert_eq!(journal.known_revision(&cluster).unwrap(), Some(5));
     // Beside the process that holds the folder, which sees it at its next look.
     let beside = Journal::open_beside(folder.path()).unwrap();
     assert_eq!(set(&beside, &second).as_ref(), Some(&first));
     assert_eq!(journal.target_id(&local).unwrap(), Some(second));
-    assert_eq!(journal.points(Some(&local), None).unwrap(), []);
+    assert_eq!(journal.known_revision(&cluster).unwrap(), Some(3));
 }
 
 #[test]
@@ -363,7 +376,7 @@ fn a_newer_journal_is_refused_and_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the journal {} has schema version 9, and this Drydock reads versions up to 4: start the newer Drydock that wrote it, or name another state folder",
+            "the journal {} has schema version 9, and this Drydock reads versions up to 1: start the newer Drydock that wrote it, or name another state folder",
             path.display()
         )
     );
@@ -380,7 +393,9 @@ fn a_damaged_journal_is_refused_and_its_copy_named() {
     let path = folder.path().join(JOURNAL_FILE);
     let journal = Journal::open(folder.path()).unwrap();
     let bodies = vec![record(RecordKind::Event, &"x".repeat(900)); 400];
-    journal.begin(&new_run("a.1", "a", 5), &bodies).unwrap();
+    journal
+        .begin(&new_run("a.1", "a", 5), &under_way(), &bodies)
+        .unwrap();
     drop(journal);
     drop(Journal::open(folder.path()).unwrap());
     let mut bytes = fs::read(&path).unwrap();
@@ -412,11 +427,16 @@ fn a_file_that_is_no_database_or_was_emptied_is_refused() {
     fs::remove_file(&path).unwrap();
     drop(Journal::open(folder.path()).unwrap());
     fs::write(&path, "").unwrap();
-    let error = Journal::open(folder.path()).err().unwrap().to_string();
-    assert!(
-        error.contains("it is empty") && error.contains("a copy from"),
-        "{error}"
-    );
+    for opened in [
+        Journal::open_reader(folder.path()),
+        Journal::open(folder.path()),
+    ] {
+        let error = opened.err().unwrap().to_string();
+        assert!(
+            error.contains("it is empty") && error.contains("a copy from"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -440,13 +460,25 @@ fn a_reader_works_beside_the_owner_and_cannot_write() {
         Journal::open_reader(folder.path()),
         Err(OpenError::Missing { .. })
     ));
+    // The owner has made the file, and no journal of it yet.
+    fs::write(folder.path().join(JOURNAL_FILE), "").unwrap();
+    assert!(matches!(
+        Journal::open_reader(folder.path()),
+        Err(OpenError::Missing { .. })
+    ));
     let journal = Journal::open(folder.path()).unwrap();
     let reader = Journal::open_reader(folder.path()).unwrap();
-    journal.begin(&new_run("a.1", "a", 5), &[]).unwrap();
-    assert_eq!(reader.runs(None).unwrap().len(), 1);
+    journal
+        .begin(&new_run("a.1", "a", 5), &under_way(), &[])
+        .unwrap();
+    assert_eq!(reader.runs(&all(None)).unwrap().len(), 1);
     assert!(
         reader
-            .append(&RunId::new("a.1"), &[record(RecordKind::Event, "x")])
+            .append(
+                &RunId::new("a.1"),
+                &under_way(),
+                &[record(RecordKind::Event, "x")]
+            )
             .is_err()
     );
 }
@@ -493,17 +525,9 @@ fn what_restores_bumped_to_is_entered_beside_the_owner() {
     let _lock = StateLock::acquire(folder.path(), &owner()).unwrap();
     let owned = Journal::open(folder.path()).unwrap();
     assert_eq!(owned.known_revision(&cluster).unwrap(), None);
-    let point = PointEntry {
-        target: TargetName::new("t"),
-        cluster: cluster.clone(),
-        name: RecoveryPointName::new("p"),
-        lineage: "l".to_owned(),
-        revision: 41,
-        total_key: 1,
-        manifest_digest: String::new(),
-        committed: UnixTime(1),
-    };
-    owned.put_point(&point).unwrap();
+    // What is entered anew replaces what was there.
+    owned.put_point(&point("t", "p", 99)).unwrap();
+    owned.put_point(&point("t", "p", 41)).unwrap();
     assert_eq!(owned.known_revision(&cluster).unwrap(), Some(41));
     let beside = Journal::open_beside(folder.path()).unwrap();
     for bumped_to in [1_000_000_041, 500] {

@@ -98,8 +98,7 @@ pub struct EtcdFigures {
     pub raft_term: Option<u64>,
     /// Revisions by which a later snapshot is told to be of this history or of another.
     pub witnesses: Vec<Witness>,
-    /// Null when it was not counted, as in recovery points of before it was.
-    #[serde(default)]
+    /// Null when it was not counted.
     pub keys_per_resource: Option<KeysPerResource>,
 }
 

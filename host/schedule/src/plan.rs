@@ -12,9 +12,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
-use drydock_core::{ClusterName, RunId, ScheduleName, UnixTime};
+use drydock_core::{
+    ClusterName, MissReason, OccurrenceEnd, RunId, RunKind, ScheduleName, SkipReason, UnixTime,
+};
 use drydock_documents::{CatchUp, ConcurrencyPolicy, schedule::ScheduleSpec};
 
 use crate::Timetable;
@@ -94,49 +94,6 @@ pub struct Decision {
     pub end: OccurrenceEnd,
 }
 
-/// How an occurrence ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OccurrenceEnd {
-    /// Its run is to be started, after these runs were told to stop.
-    Started { replaces: Vec<RunId> },
-    /// It could have been started, and a rule said no.
-    Skipped(SkipReason),
-    /// It was too late to start it.
-    Missed(MissReason),
-}
-
-/// Why an occurrence was skipped. `Display` is a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SkipReason {
-    Suspended,
-    /// It is a drill, and the node cannot open recovery points.
-    NoIdentity,
-    /// A run of the same cluster is active.
-    Overlap {
-        active: RunId,
-    },
-    /// The cluster is being restored.
-    Restoring {
-        active: RunId,
-    },
-}
-
-/// Why an occurrence was missed. `Display` is a sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MissReason {
-    /// A later occurrence was due as well.
-    LaterDue {
-        later: UnixTime,
-    },
-    DeadlinePassed {
-        late_seconds: i64,
-    },
-    /// It is late, and `catchUp: none`.
-    NotCaughtUp {
-        late_seconds: i64,
-    },
-}
-
 /// Ends every occurrence that can be ended at `now`, schedule by schedule, each in the
 /// order of its occurrences. A run that is started here counts as active for what
 /// follows.
@@ -182,6 +139,15 @@ impl Policy {
                 Some(_) => Activity::Drill,
             },
             lacks_identity: false,
+        }
+    }
+}
+
+impl From<RunKind> for Activity {
+    fn from(kind: RunKind) -> Self {
+        match kind {
+            RunKind::Backup => Self::Backup,
+            RunKind::Drill => Self::Drill,
         }
     }
 }
@@ -317,49 +283,6 @@ impl Planned {
         let limit = self.policy.jitter_seconds.min(room);
         let jitter = spread(&self.schedule, due) % limit.saturating_add(1);
         UnixTime(due.0.saturating_add_unsigned(jitter))
-    }
-}
-
-impl OccurrenceEnd {
-    /// The word of the state, as records and metrics have it.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Started { .. } => "Started",
-            Self::Skipped(_) => "Skipped",
-            Self::Missed(_) => "Missed",
-        }
-    }
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Suspended => f.write_str("the schedule is suspended"),
-            Self::NoIdentity => f.write_str(
-                "this node has no identity that opens recovery points: name one as spec.drill.identity of its configuration, or let another node drill with nodes: of the schedule",
-            ),
-            Self::Overlap { active } => write!(f, "the run {active} of the same cluster is active"),
-            Self::Restoring { active } => write!(f, "the run {active} is restoring the cluster"),
-        }
-    }
-}
-
-impl fmt::Display for MissReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LaterDue { later } => {
-                write!(f, "a later occurrence was due as well, at {later}")
-            }
-            Self::DeadlinePassed { late_seconds } => write!(
-                f,
-                "it could be started only {late_seconds} s late, after startingDeadlineSeconds"
-            ),
-            Self::NotCaughtUp { late_seconds } => write!(
-                f,
-                "it could be started only {late_seconds} s late, and catchUp is none"
-            ),
-        }
     }
 }
 

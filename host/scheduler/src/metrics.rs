@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 
-use drydock_core::{ScheduleName, UnixTime};
+use drydock_core::{OccurrenceEnd, OutcomeCode, ScheduleName, UnixTime};
 use drydock_engine::{
     RunView,
     model::{DrillResult, DrillVerdict, Outcome},
@@ -19,12 +19,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
-
-/// How an occurrence can end.
-const ENDS: [&str; 4] = ["Started", "Skipped", "Missed", "Failed"];
-
-/// How a run can end.
-const OUTCOMES: [&str; 4] = ["Succeeded", "Degraded", "Failed", "Superseded"];
 
 /// Seconds of a run: from an idle test cluster to the default limit of a step.
 const RUN_SECONDS: [f64; 11] = [
@@ -169,11 +163,11 @@ impl Metrics {
     /// before its first event.
     pub fn add(&self, schedule: &ScheduleName) {
         let per = &self.schedules;
-        for end in ENDS {
+        for end in OccurrenceEnd::WORDS {
             drop(per.occurrences.get_or_create(&by_end(schedule, end)));
         }
-        for outcome in OUTCOMES {
-            drop(per.runs.get_or_create(&by_outcome(schedule, outcome)));
+        for outcome in OutcomeCode::ALL {
+            drop(per.runs.get_or_create(&by_outcome(schedule, *outcome)));
         }
         drop(per.upload_bytes.get_or_create(&by(schedule)));
     }
@@ -181,11 +175,11 @@ impl Metrics {
     /// Drops the series of a schedule that is no longer there.
     pub fn forget(&self, schedule: &ScheduleName) {
         let per = &self.schedules;
-        for end in ENDS {
+        for end in OccurrenceEnd::WORDS {
             per.occurrences.remove(&by_end(schedule, end));
         }
-        for outcome in OUTCOMES {
-            per.runs.remove(&by_outcome(schedule, outcome));
+        for outcome in OutcomeCode::ALL {
+            per.runs.remove(&by_outcome(schedule, *outcome));
         }
         per.duration.remove(&by(schedule));
         per.upload_bytes.remove(&by(schedule));
@@ -200,8 +194,8 @@ impl Metrics {
         now.iter().for_each(|schedule| self.add(schedule));
     }
 
-    pub fn occurrence(&self, schedule: &ScheduleName, end: &'static str) {
-        let series = by_end(schedule, end);
+    pub fn occurrence(&self, schedule: &ScheduleName, end: &OccurrenceEnd) {
+        let series = by_end(schedule, end.word());
         self.schedules.occurrences.get_or_create(&series).inc();
     }
 
@@ -228,7 +222,7 @@ impl Metrics {
         let Some(outcome) = &view.outcome else { return };
         let schedule = &view.schedule;
         let per = &self.schedules;
-        let series = by_outcome(schedule, outcome.word());
+        let series = by_outcome(schedule, outcome.code());
         per.runs.get_or_create(&series).inc();
         let sent = view.stores.iter().map(|store| store.bytes).sum();
         per.upload_bytes.get_or_create(&by(schedule)).inc_by(sent);
@@ -397,10 +391,10 @@ fn by_end(schedule: &ScheduleName, end: &'static str) -> ByEnd {
     }
 }
 
-fn by_outcome(schedule: &ScheduleName, outcome: &'static str) -> ByOutcome {
+fn by_outcome(schedule: &ScheduleName, outcome: OutcomeCode) -> ByOutcome {
     ByOutcome {
         schedule: schedule.to_string(),
-        outcome,
+        outcome: outcome.word(),
     }
 }
 
@@ -414,6 +408,8 @@ fn resident_bytes() -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use drydock_core::MissReason;
+
     use super::*;
 
     #[test]
@@ -422,7 +418,8 @@ mod tests {
         let names = |list: &[&str]| list.iter().map(|n| ScheduleName::new(*n)).collect();
         metrics.in_force(&BTreeSet::new(), &names(&["a", "b"]));
         metrics.next_due(&ScheduleName::new("a"), Some(UnixTime(60)));
-        metrics.occurrence(&ScheduleName::new("a"), "Missed");
+        let reason = MissReason::NotCaughtUp { late_seconds: 61 };
+        metrics.occurrence(&ScheduleName::new("a"), &OccurrenceEnd::Missed(reason));
         let text = metrics.text();
         for line in [
             "drydock_occurrences_total{schedule=\"a\",end=\"Missed\"} 1",
@@ -447,8 +444,9 @@ mod tests {
             by_hand: false,
             created: UnixTime(1),
             finished: Some(UnixTime(finished)),
-            phase: drydock_engine::view::RunPhase::Finished,
+            phase: drydock_core::RunPhase::Finished,
             outcome: Some(outcome),
+            recovery_point: None,
             backups: Vec::new(),
             outputs: Vec::new(),
             stores: Vec::new(),

@@ -1,26 +1,20 @@
 //! What the journal tells a daemon that starts: the last success of every schedule and its
 //! last degraded run, so that a restart does not blind an alert, and how its last run ended.
 
-use drydock_core::{RunId, ScheduleName, UnixTime};
+use drydock_core::{FailReason, OccurrenceEnd, OutcomeCode, RunId, ScheduleName, UnixTime};
 use drydock_engine::{RunView, model::Outcome, replay::replay};
 use drydock_journal::{Journal, JournalError, Occurrence, RunRow};
 use drydock_runs::cause;
-
-/// The journal's word for an occurrence whose run could not be started.
-const FAILED: &str = "Failed";
 
 /// What is told of a schedule's last run as long as the journal cannot be asked.
 pub const UNTOLD: &str = "how the last run ended is not known yet: the journal could not be read";
 
 /// The schedule's newest run that succeeded and its newest degraded one, as they were then,
-/// the older of the two first. A run whose records cannot be read is passed over: another
-/// version of Drydock wrote it.
+/// the older of the two first. A run whose records cannot be read is passed over.
 pub fn last_good(journal: &Journal, schedule: &ScheduleName) -> Vec<RunView> {
-    let rows = journal
-        .runs(Some(schedule))
+    let newest = newest_good(journal, schedule)
         .inspect_err(|error| tracing::warn!(%schedule, %error, "earlier runs cannot be read"))
         .unwrap_or_default();
-    let newest = newest_good(&rows);
     newest.iter().filter_map(|row| view(journal, row)).collect()
 }
 
@@ -43,23 +37,21 @@ pub fn last_end(
     occurrences: &[Occurrence],
     schedule: &ScheduleName,
 ) -> Result<Option<String>, JournalError> {
-    let rows = journal.runs(Some(schedule))?;
-    let ended = rows.iter().filter(|row| row.end.is_some());
-    let last = ended.max_by_key(|row| row.end.as_ref().map(|end| end.finished));
-    let mut failed = occurrences
-        .iter()
-        .filter(|one| one.schedule == *schedule && one.end == FAILED);
-    let failed = failed.find(|one| last.is_none_or(|row| row.due < one.due));
-    if let Some(failed) = failed {
-        let why = failed.reason.as_deref().unwrap_or_default();
-        return Ok(Some(not_started(failed.due, why)));
+    let last = journal.last_ended(schedule, None)?;
+    let mut failed = occurrences.iter().filter_map(|one| match &one.end {
+        OccurrenceEnd::Failed(why) if one.schedule == *schedule => Some((one.due, why)),
+        _ => None,
+    });
+    let failed = failed.find(|(due, _)| last.as_ref().is_none_or(|row| row.due < *due));
+    if let Some((due, why)) = failed {
+        return Ok(Some(not_started(due, why)));
     }
-    Ok(last.and_then(told_of_row))
+    Ok(last.as_ref().and_then(told_of_row))
 }
 
 fn told_of_row(row: &RunRow) -> Option<String> {
-    let end = row.end.as_ref()?;
-    match serde_json::from_str(&end.outcome) {
+    let end = row.progress.end.as_ref()?;
+    match serde_json::from_str(&end.details) {
         Ok(outcome) => told(&row.run, &outcome),
         Err(error) => Some(format!("how run {} ended cannot be read: {error}", row.run)),
     }
@@ -76,35 +68,23 @@ pub fn told(run: &RunId, outcome: &Outcome) -> Option<String> {
 }
 
 /// The same of an occurrence whose run could not be started.
-pub fn not_started(due: UnixTime, why: &str) -> String {
-    let why = why.replace('\n', " ");
+pub fn not_started(due: UnixTime, why: &FailReason) -> String {
+    let why = why.to_string().replace('\n', " ");
     format!("the last run, due {due}, could not be started: {why}")
 }
 
 /// Of the runs that succeeded and of those that were degraded the one that ended last, the
 /// older of the two first.
-pub fn newest_good(rows: &[RunRow]) -> Vec<&RunRow> {
-    let ended = |wanted: fn(&Outcome) -> bool| {
-        let rows = rows.iter();
-        rows.filter(|row| outcome(row).is_some_and(|outcome| wanted(&outcome)))
-            .max_by_key(|row| finished(row))
-    };
-    let succeeded = ended(|outcome| matches!(outcome, Outcome::Succeeded));
-    let degraded = ended(|outcome| matches!(outcome, Outcome::Degraded { .. }));
+///
+/// # Errors
+/// The journal fails.
+pub fn newest_good(
+    journal: &Journal,
+    schedule: &ScheduleName,
+) -> Result<Vec<RunRow>, JournalError> {
+    let succeeded = journal.last_ended(schedule, Some(OutcomeCode::Succeeded))?;
+    let degraded = journal.last_ended(schedule, Some(OutcomeCode::Degraded))?;
     let mut newest: Vec<_> = succeeded.into_iter().chain(degraded).collect();
-    newest.sort_by_key(|row| finished(row));
-    newest
-}
-
-fn outcome(row: &RunRow) -> Option<Outcome> {
-    let end = row.end.as_ref().filter(|end| end.good)?;
-    serde_json::from_str(&end.outcome)
-        .inspect_err(
-            |error| tracing::warn!(run = %row.run, %error, "an earlier outcome cannot be read"),
-        )
-        .ok()
-}
-
-fn finished(row: &RunRow) -> Option<UnixTime> {
-    row.end.as_ref().map(|end| end.finished)
+    newest.sort_by_key(|row| row.progress.end.as_ref().map(|end| end.finished));
+    Ok(newest)
 }

@@ -7,7 +7,7 @@ use drydock_core::{RunId, ScheduleName, UnixTime};
 use drydock_documents::{Located, Schedule};
 use drydock_journal::{Decided, HistoryLimits, KnownSchedule, Occurrence};
 use drydock_node::{Configuration, Failure};
-use drydock_schedule::{Decision, OccurrenceEnd, Planned, Policy, Timetable};
+use drydock_schedule::{Decision, Planned, Policy, Timetable};
 
 /// How long a run is tried to start when its schedule sets no startingDeadlineSeconds.
 const START_SECONDS_MAX: i64 = 10 * 60;
@@ -72,18 +72,9 @@ pub fn occurrence(decision: &Decision, now: UnixTime) -> Occurrence {
     Occurrence {
         schedule: decision.schedule.clone(),
         due: decision.due,
-        end: decision.end.word().to_owned(),
-        reason: reason(&decision.end),
+        end: decision.end.clone(),
         run: decision.run.clone(),
         decided_at: now,
-    }
-}
-
-pub fn reason(end: &OccurrenceEnd) -> Option<String> {
-    match end {
-        OccurrenceEnd::Started { .. } => None,
-        OccurrenceEnd::Skipped(reason) => Some(reason.to_string()),
-        OccurrenceEnd::Missed(reason) => Some(reason.to_string()),
     }
 }
 

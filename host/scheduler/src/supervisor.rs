@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{Clock as _, RunId, ScheduleName, UnixTime};
+use drydock_core::{Clock as _, FailReason, RunId, ScheduleName, UnixTime};
 use drydock_engine::{Ended, RunHandle, RunView};
 use drydock_node::{Failure, clock::SystemClock};
 use drydock_runs::{RunService, StartError};
@@ -52,7 +52,7 @@ pub enum RunStatus {
     /// The run could not be started and is tried again.
     NotYet { why: String, again: Duration },
     /// The run could not be started, and it is too late to try again.
-    GaveUp { why: String },
+    GaveUp { why: FailReason },
     /// The run cannot be taken up, or not gone on with, for now.
     Stuck { why: String },
     /// The run has ended.
@@ -117,13 +117,15 @@ impl RunSupervisor {
             };
             let again = patience.wait(SystemClock.now());
             let (why, again) = match not_begun {
-                NotBegun::NotYet(why) => (why, again),
-                NotBegun::Never(why) => (why, None),
+                NotBegun::NotYet(message) => (FailReason::CannotStart { message }, again),
+                NotBegun::Existed(run) => (FailReason::RunExisted { run }, None),
             };
+            let cancelled = cancelled.map(|message| FailReason::Cancelled { message });
             let why = cancelled.unwrap_or(why);
             let Some(again) = again else {
                 return self.tell(RunStatus::GaveUp { why }).await;
             };
+            let why = why.to_string();
             self.tell(RunStatus::NotYet { why, again }).await;
             if !self.pause(again).await {
                 return;
@@ -203,7 +205,8 @@ impl RunSupervisor {
                 Err(_) => self.left().await,
             },
             order = self.orders.recv() => match order {
-                Some(RunCommand::Cancel(why)) => {
+                Some(RunCommand::Cancel(message)) => {
+                    let why = FailReason::Cancelled { message };
                     self.tell(RunStatus::GaveUp { why }).await;
                     false
                 }
@@ -227,8 +230,8 @@ impl RunSupervisor {
 enum NotBegun {
     /// It may begin when it is tried again.
     NotYet(String),
-    /// Trying again will not help.
-    Never(String),
+    /// It was made before, and has ended: trying again will not help.
+    Existed(RunId),
 }
 
 /// Starts the run; resumes it when it was begun by a try that was not told so.
@@ -243,9 +246,7 @@ async fn start_once(
         other => other,
     };
     started.map_err(|error| match error {
-        StartError::Ended { run } => NotBegun::Never(format!(
-            "the run {run} was made before, while the clock was ahead: its recovery point stands for this occurrence, and the next one makes its own"
-        )),
+        StartError::Ended { run } => NotBegun::Existed(run),
         other => NotBegun::NotYet(Failure::from(other).sentence()),
     })
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: Drydock beside the tools that people use today.
 //!
-//! This part only prepares: tools, plugins, and the programs built for release in a
-//! folder of their own beside the others. The measuring is the program `drydock-bench`,
+//! This part only prepares: tools, plugins, and the programs that are also installed and
+//! tested. The measuring is the program `drydock-bench`,
 //! since it talks to etcd, and for the comparison `sandbox` the bench of that crate, since
 //! it knows wasmtime.
 
@@ -12,8 +12,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::program::{run as run_program, step};
+use crate::programs;
 use crate::workspace::Workspace;
-use crate::{plugins, tools};
 
 /// The peers, and what the build needs.
 const BENCH_TOOLS: &[&str] = &["protoc", "etcd-3.6.16", "etcd-3.7.3", "age", "zstd"];
@@ -32,15 +32,15 @@ pub struct Wanted<'a> {
 
 /// The chore: prepares everything and becomes the scenario.
 pub fn run(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
-    step("prepare the tools", || {
-        tools::prepare(workspace, BENCH_TOOLS)
-    })?;
-    step("prepare the plugins", || plugins::build(workspace))?;
+    let folder = programs::prepare(workspace, BENCH_TOOLS)?;
     if wanted.names.is_empty() || wanted.names.iter().any(|name| name == SANDBOX) {
         step("measure the sandbox", || sandbox(workspace, wanted))?;
     }
     if wanted.names.iter().any(|name| name != SANDBOX) || wanted.names.is_empty() {
-        return programs(workspace, wanted);
+        // The scenario takes this process over, so that Ctrl-C reaches only the one that has
+        // something to stop.
+        let error = scenario(workspace, &folder, wanted)?.exec();
+        return Err(error).context("cannot start drydock-bench");
     }
     Ok(())
 }
@@ -50,8 +50,9 @@ fn sandbox(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
     let mut bench = workspace.cargo();
     bench.args([
         "bench",
-        "--package",
-        "drydock-sandbox",
+        "--profile",
+        "dev",
+        "--workspace",
         "--bench",
         SANDBOX,
         "--",
@@ -67,23 +68,7 @@ fn sandbox(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
     run_program(&mut bench)
 }
 
-/// Drydock's program beside its peers.
-fn programs(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
-    step("build drydock and the bench for release", || {
-        let mut build = workspace.cargo();
-        build.args(["build", "--release", "--package", "drydock"]);
-        build.args(["--package", "drydock-bench", "--bin", "drydock"]);
-        build.args(["--bin", "drydock-bench"]);
-        run_program(&mut build)
-    })?;
-    // The scenario takes this process over, so that Ctrl-C reaches only the one that has
-    // something to stop.
-    let error = scenario(workspace, wanted)?.exec();
-    Err(error).context("cannot start drydock-bench")
-}
-
-fn scenario(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<Command> {
-    let programs = workspace.target.join("release");
+fn scenario(workspace: &Workspace, programs: &Path, wanted: &Wanted<'_>) -> Result<Command> {
     let mut command = Command::new(programs.join("drydock-bench"));
     command
         .env("DRYDOCK_CACHE", workspace.cache.root())

@@ -31,6 +31,7 @@ mod cache;
 mod deps;
 mod plugins;
 mod program;
+mod programs;
 mod quickstart;
 mod test;
 mod tools;
@@ -59,6 +60,8 @@ enum Chore {
     },
     /// Build the guest plugins into `plugins/dist`.
     Plugins,
+    /// Build `drydock` and the other programs, and print where `drydock` is.
+    Build,
     /// Check that the crates depend on each other only the way the design allows.
     CheckDeps,
     /// Prepare tools and plugins, then run the tests of the whole workspace.
@@ -126,6 +129,7 @@ fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Tools { names } => tools::run(&workspace, &names),
         Chore::Plugins => plugins::run(&workspace),
+        Chore::Build => programs::run(&workspace),
         Chore::CheckDeps => deps::run(&workspace),
         Chore::Test { filters } => test::run(&workspace, &filters),
         Chore::Quickstart { keep, scratch } => {

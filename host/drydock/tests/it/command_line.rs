@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use drydock_testkit::Scratch;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{Answer, DRYDOCK, World, checkout};
 
@@ -69,6 +69,49 @@ fn runs_are_listed_and_shown_with_their_attempts() {
         .collect();
     assert!(steps.contains(&"snapshot".to_owned()) && steps.contains(&"verify".to_owned()));
     world.drydock(&["run", "show", "nothing"]).code(1);
+}
+
+#[test]
+fn a_list_of_runs_tells_what_each_is_and_comes_in_pages() {
+    let world = World::new();
+    let made = [world.run(), world.run()].map(|(answer, run)| {
+        answer.ok();
+        run["run"].as_str().unwrap().to_owned()
+    });
+    let page = |more: &[&str]| -> (Vec<Value>, String) {
+        let list = ["run", "list", "--output", "json"];
+        let answer = world.drydock(&[&list, more].concat()).ok();
+        (serde_json::from_str(&answer.stdout).unwrap(), answer.stderr)
+    };
+    let [older, newer] = made;
+    let (runs, said) = page(&["--limit", "1"]);
+    assert_eq!(runs.len(), 1);
+    assert_eq!(
+        said,
+        format!("There are older runs: add `--before {newer}` to see them.\n")
+    );
+    let run = &runs[0];
+    assert_eq!(run["run"], newer);
+    assert_eq!(
+        (&run["kind"], &run["phase"]),
+        (&json!("backup"), &json!("finished"))
+    );
+    assert_eq!(run["subjects"][0]["kind"], "cluster");
+    assert_eq!(run["subjects"][0]["access"], "reads");
+    assert_eq!(run["recoveryPoint"], newer);
+    let (runs, said) = page(&["--limit", "1", "--before", &newer]);
+    assert_eq!((runs[0]["run"].as_str(), runs.len()), (Some(&*older), 1));
+    assert_eq!(said, "");
+    assert_eq!(page(&["--before", &older]).0, [Value::Null; 0]);
+    assert_eq!(page(&[]).0.len(), 2);
+    let list = ["run", "list", "--before", "nothing"];
+    let unknown = world.drydock(&list).code(1);
+    assert!(
+        unknown.stderr.contains("there is no run nothing"),
+        "{}",
+        unknown.stderr
+    );
+    world.drydock(&["run", "list", "--limit", "0"]).code(64);
 }
 
 #[test]

@@ -87,8 +87,7 @@ pub fn wait(what: &str, mut met: impl FnMut() -> bool) {
 
 /// The runs, as soon as there is a journal.
 fn begun(world: &World) -> Vec<Value> {
-    let listed = world.drydock(&["run", "list", "--output", "json"]);
-    serde_json::from_str(&listed.stdout).unwrap_or_default()
+    world.runs_so_far()
 }
 
 /// Whether a scratch folder is there.

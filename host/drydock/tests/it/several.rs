@@ -112,8 +112,7 @@ fn assert_no_two_in_one_file(world: &World, point: &str) {
 
 /// Attempts of each step as `run show` tells of them.
 fn attempts(world: &World) -> Vec<(String, u64)> {
-    let listed = world.drydock(&["run", "list", "--output", "json"]).ok();
-    let runs: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
+    let runs = world.runs();
     let backups = runs[0]["backups"].as_array().unwrap().iter();
     backups
         .map(|backup| {

@@ -180,9 +180,7 @@ fn wait_for(world: &World, child: &mut Child, what: &str, wanted: impl Fn(&Value
 }
 
 fn shown(world: &World) -> Option<Value> {
-    let list = world.drydock(&["run", "list", "--output", "json"]);
-    let runs: Vec<Value> = serde_json::from_str(&list.stdout).ok()?;
-    runs.into_iter().next()
+    world.runs_so_far().into_iter().next()
 }
 
 #[test]

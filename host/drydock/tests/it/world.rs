@@ -16,6 +16,9 @@ use tokio::runtime::Runtime;
 /// The binary under test.
 pub const DRYDOCK: &str = env!("CARGO_BIN_EXE_drydock");
 
+/// Lists the node's runs as JSON.
+const RUN_LIST: [&str; 4] = ["run", "list", "--output", "json"];
+
 /// Objects in the shared cluster: enough for several pages of every kind.
 const OBJECTS: usize = 2_000;
 
@@ -303,6 +306,32 @@ impl World {
         let value = serde_json::from_str::<Value>(&answer.stdout)
             .map_or(Value::Null, |runs| runs[0].clone());
         (answer, value)
+    }
+
+    /// The runs of the node with everything that is known of them, the newest first.
+    pub fn runs(&self) -> Vec<Value> {
+        let listed = self.drydock(&RUN_LIST).ok();
+        self.shown(serde_json::from_str(&listed.stdout).unwrap())
+    }
+
+    /// The same while the node may be at its first run; none before there is a journal.
+    pub fn runs_so_far(&self) -> Vec<Value> {
+        let listed = self.drydock(&RUN_LIST);
+        self.shown(serde_json::from_str(&listed.stdout).unwrap_or_default())
+    }
+
+    /// Each run of a list in full. What was skipped has none.
+    fn shown(&self, listed: Vec<Value>) -> Vec<Value> {
+        let shown = listed.into_iter().map(|row| {
+            if row["phase"] == "skipped" {
+                return row;
+            }
+            let run = row["run"].as_str().unwrap();
+            let shown = self.drydock(&["run", "show", run, "--output", "json"]).ok();
+            let mut shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+            shown["run"].take()
+        });
+        shown.collect()
     }
 
     /// Names of the recovery points at the target.

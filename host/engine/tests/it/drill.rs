@@ -1,12 +1,12 @@
 //! Runs that drill: one effect, tried again for the machine's sake and never for the
 //! data's, and taken up after a crash.
 
-use drydock_core::{Fault, RecoveryPointName, TargetName, UnixTime};
+use drydock_core::{Fault, RecoveryPointName, RunPhase, TargetName, UnixTime};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{DrillPin, DrillResult, DrillVerdict, Effect, Event, Outcome, RunSpec};
 use drydock_engine::replay::{effect_record, event_record, replay};
 use drydock_engine::state::RunState;
-use drydock_engine::view::{RunPhase, RunView};
+use drydock_engine::view::RunView;
 use drydock_journal::Record;
 
 use crate::kit;

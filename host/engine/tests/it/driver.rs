@@ -1,18 +1,24 @@
 //! The driver over a real journal, with a runner that answers as it is told.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
-use drydock_core::{Clock, Fault, RunId, ScheduleName, UnixTime};
+use drydock_core::{
+    Clock, Fault, OutcomeCode, RunId, RunKind, RunPhase, RunSubject, ScheduleName, Subject,
+    UnixTime,
+};
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
+use drydock_engine::replay::replay;
 use drydock_engine::state::RunState;
 use drydock_engine::view::StorePhase;
-use drydock_engine::{CrashPoint, Ended, Engine, EngineError, Events, STOP_GRACE, StepRunner};
-use drydock_journal::{JOURNAL_FILE, Journal};
+use drydock_engine::{
+    CrashPoint, Ended, Engine, EngineError, Events, RunView, STOP_GRACE, StepRunner,
+};
+use drydock_journal::{JOURNAL_FILE, Journal, RunProgress};
 use tokio::sync::Notify;
 
 use crate::kit;
@@ -253,11 +259,17 @@ async fn a_run_ends_and_the_journal_tells_its_story() {
     assert_eq!(bench.count("put-part"), 3);
     let journal = Journal::open_reader(bench.folder.path()).unwrap();
     let row = journal.run(&RunId::new(kit::RUN)).unwrap().unwrap();
-    let end = row.end.unwrap();
-    assert!(end.good);
-    assert_eq!(end.outcome, r#"{"outcome":"succeeded"}"#);
+    assert_eq!(row.kind, RunKind::Backup);
+    let cluster = RunSubject::read(Subject::Cluster(row.cluster));
+    assert_eq!(row.subjects, [cluster]);
+    assert_eq!(row.progress.phase, RunPhase::Finished);
+    let end = row.progress.end.unwrap();
+    assert_eq!(end.outcome, OutcomeCode::Succeeded);
+    assert_eq!(end.details, r#"{"outcome":"succeeded"}"#);
     let view = bench.engine.view(&RunId::new(kit::RUN)).await.unwrap();
     assert_eq!(view.outcome, Some(Outcome::Succeeded));
+    assert!(view.recovery_point.is_some());
+    assert_eq!(view.recovery_point, row.progress.recovery_point);
     let store = &view.stores[0];
     assert_eq!(
         (store.state, store.parts, store.bytes),
@@ -642,6 +654,62 @@ async fn crash_points_stand_on_both_sides_of_every_record() {
     // point before its own record.
     let first = passed.iter().find(|(_, _, committed)| *committed).unwrap();
     assert_eq!(first.0, 'b');
+}
+
+/// Compares the journal's row with what its records lead to, after each transaction.
+struct RowReader {
+    folder: PathBuf,
+    phases: Mutex<Vec<RunPhase>>,
+}
+
+impl CrashPoint for RowReader {
+    fn before_record(&self, _n: u64) {}
+
+    fn after_record(&self, _n: u64) {
+        let journal = Journal::open_reader(&self.folder).unwrap();
+        let run = RunId::new(kit::RUN);
+        let RunProgress {
+            phase,
+            recovery_point,
+            end,
+        } = journal.run(&run).unwrap().unwrap().progress;
+        let records = journal.records(&run).unwrap();
+        let view = RunView::of(&replay(&run, &records).unwrap());
+        assert_eq!((phase, recovery_point), (view.phase, view.recovery_point));
+        assert_eq!(
+            end.as_ref().map(|end| (end.outcome, end.finished)),
+            view.outcome.map(|o| o.code()).zip(view.finished)
+        );
+        let mut phases = self.phases.lock().unwrap();
+        if phases.last() != Some(&phase) {
+            phases.push(phase);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_is_what_the_records_lead_to_after_every_transaction() {
+    use RunPhase::{BackingUp, Ending, Finished, Storing};
+    let fault = Fault::permanent("no-key", "there is no key");
+    for (fault, phases) in [
+        (None, vec![BackingUp, Storing, Finished]),
+        (Some(fault), vec![BackingUp, Storing, Ending, Finished]),
+    ] {
+        let bench = Bench::new();
+        let failures = fault.map(|fault| ("sign-manifest", fault));
+        bench.runner.failures.lock().unwrap().extend(failures);
+        let reader = Arc::new(RowReader {
+            folder: bench.folder.path().to_owned(),
+            phases: Mutex::default(),
+        });
+        let engine = bench
+            .engine
+            .clone()
+            .with_crash_point(Arc::clone(&reader) as _);
+        let handle = engine.start(kit::spec(&["s1"], 1)).await.unwrap();
+        finished(handle.wait().await);
+        assert_eq!(*reader.phases.lock().unwrap(), phases);
+    }
 }
 
 #[tokio::test]

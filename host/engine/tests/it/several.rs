@@ -1,9 +1,9 @@
 //! Several backup steps in one run, case by case: they run one after the other, and what
 //! becomes of one leaves the others alone.
 
-use drydock_core::{ErrorClass, Fault, OutputId, StepName, UnixTime};
+use drydock_core::{ErrorClass, Fault, OutputId, RunPhase, StepName, UnixTime};
 use drydock_engine::model::{Effect, Event, Outcome};
-use drydock_engine::view::{RunPhase, RunView};
+use drydock_engine::view::RunView;
 
 use crate::kit::{
     began, committed, completed, failed_by, finished_by, judged, judged_by, opened_by, sealed,

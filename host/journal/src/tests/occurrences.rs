@@ -1,8 +1,10 @@
 //! Decisions, how they outlive a restart, and the clock that was wrong.
 
-use drydock_core::{RunId, ScheduleName, UnixTime};
+use drydock_core::{
+    FailReason, MissReason, OccurrenceEnd, RunId, ScheduleName, SkipReason, UnixTime,
+};
 
-use super::{end, new_run};
+use super::{ended, new_run, under_way};
 use crate::{Journal, KnownSchedule, Occurrence};
 
 fn known(schedule: &str, timetable: &str) -> KnownSchedule {
@@ -12,12 +14,26 @@ fn known(schedule: &str, timetable: &str) -> KnownSchedule {
     }
 }
 
-fn occurrence(schedule: &str, due: i64, end: &str) -> Occurrence {
+fn started() -> OccurrenceEnd {
+    OccurrenceEnd::Started {
+        replaces: Vec::new(),
+    }
+}
+
+fn skipped() -> OccurrenceEnd {
+    let active = RunId::new("b.7");
+    OccurrenceEnd::Skipped(SkipReason::Overlap { active })
+}
+
+fn missed() -> OccurrenceEnd {
+    OccurrenceEnd::Missed(MissReason::NotCaughtUp { late_seconds: 61 })
+}
+
+fn occurrence(schedule: &str, due: i64, end: OccurrenceEnd) -> Occurrence {
     Occurrence {
         schedule: ScheduleName::new(schedule),
         due: UnixTime(due),
-        end: end.to_owned(),
-        reason: (end != "Started").then(|| "because".to_owned()),
+        end,
         run: RunId::new(format!("{schedule}.{due}")),
         decided_at: UnixTime(due),
     }
@@ -39,7 +55,7 @@ fn a_schedule_is_planned_from_the_instant_at_which_it_was_first_seen() {
     drop(journal);
     let journal = Journal::open(folder.path()).unwrap();
     assert_eq!(through(&journal, "hourly", 300), (100, false));
-    journal.decide(&[occurrence("a", 250, "Missed")]).unwrap();
+    journal.decide(&[occurrence("a", 250, missed())]).unwrap();
     assert_eq!(through(&journal, "hourly", 300), (250, false));
     // Another timetable owes nothing of the past, and neither does one that came back.
     assert_eq!(through(&journal, "daily", 400), (400, true));
@@ -48,37 +64,14 @@ fn a_schedule_is_planned_from_the_instant_at_which_it_was_first_seen() {
 }
 
 #[test]
-fn a_journal_of_the_first_version_is_brought_up_to_date_with_its_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(folder.path()).unwrap();
-    journal.begin(&new_run("a.1", "a", 1), &[]).unwrap();
-    journal
-        .connection()
-        .execute_batch(
-            "DROP TABLE occurrences; DROP TABLE schedules; DROP TABLE clock_accepted;
-             DROP TABLE targets; DROP TABLE restores;
-             PRAGMA user_version = 1",
-        )
-        .unwrap();
-    drop(journal);
-    assert!(matches!(
-        Journal::open_reader(folder.path()),
-        Err(crate::OpenError::Older { found: 1, .. })
-    ));
-    let journal = Journal::open(folder.path()).unwrap();
-    assert_eq!(journal.open_runs(None).unwrap().len(), 1);
-    journal.decide(&[occurrence("a", 1, "Started")]).unwrap();
-}
-
-#[test]
 fn an_occurrence_is_decided_once_and_a_batch_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
-    journal.decide(&[occurrence("a", 1, "Skipped")]).unwrap();
-    let twice = [occurrence("a", 2, "Started"), occurrence("a", 1, "Started")];
+    journal.decide(&[occurrence("a", 1, skipped())]).unwrap();
+    let twice = [occurrence("a", 2, started()), occurrence("a", 1, started())];
     assert!(journal.decide(&twice).is_err());
     let all = journal.occurrences(&ScheduleName::new("a"), 10).unwrap();
-    assert_eq!(all, [occurrence("a", 1, "Skipped")]);
+    assert_eq!(all, [occurrence("a", 1, skipped())]);
 }
 
 #[test]
@@ -86,30 +79,34 @@ fn an_occurrence_waits_for_its_run_until_that_has_begun_or_failed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let due = [
-        occurrence("a", 1, "Started"),
-        occurrence("a", 2, "Started"),
-        occurrence("b", 2, "Missed"),
+        occurrence("a", 1, started()),
+        occurrence("a", 2, started()),
+        occurrence("b", 2, missed()),
     ];
     journal.decide(&due).unwrap();
     assert_eq!(journal.pending_occurrences().unwrap(), due[..2]);
-    journal.begin(&new_run("a.1", "a", 1), &[]).unwrap();
+    journal
+        .begin(&new_run("a.1", "a", 1), &under_way(), &[])
+        .unwrap();
     assert_eq!(journal.pending_occurrences().unwrap(), due[1..2]);
     // The run's record may be pruned; the occurrence does not start again.
     journal
-        .finish(&RunId::new("a.1"), &[], &end(true, 3))
+        .append(&RunId::new("a.1"), &ended(true, 3), &[])
         .unwrap();
     let none = crate::HistoryLimits {
         good_max: Some(0),
         ..crate::HistoryLimits::default()
     };
     journal.prune(&ScheduleName::new("a"), &none).unwrap();
+    let why = FailReason::CannotStart {
+        message: "no certificate".to_owned(),
+    };
     journal
-        .fail_occurrence(&ScheduleName::new("a"), UnixTime(2), "no certificate")
+        .fail_occurrence(&ScheduleName::new("a"), UnixTime(2), &why)
         .unwrap();
     assert_eq!(journal.pending_occurrences().unwrap(), []);
     let last = journal.last_occurrences().unwrap();
-    assert_eq!((last[0].end.as_str(), last.len()), ("Failed", 2));
-    assert_eq!(last[0].reason.as_deref(), Some("no certificate"));
+    assert_eq!((&last[0].end, last.len()), (&OccurrenceEnd::Failed(why), 2));
 }
 
 #[test]
@@ -118,10 +115,10 @@ fn pruning_keeps_the_last_occurrence_of_each_schedule_and_those_that_wait() {
     let journal = Journal::open(folder.path()).unwrap();
     journal
         .decide(&[
-            occurrence("a", 1, "Missed"),
-            occurrence("a", 2, "Started"),
-            occurrence("a", 3, "Skipped"),
-            occurrence("b", 1, "Missed"),
+            occurrence("a", 1, missed()),
+            occurrence("a", 2, started()),
+            occurrence("a", 3, skipped()),
+            occurrence("b", 1, missed()),
         ])
         .unwrap();
     assert_eq!(journal.prune_occurrences(UnixTime(9)).unwrap(), 1);
@@ -140,16 +137,20 @@ fn the_latest_instant_is_named_with_what_was_entered_at_it() {
         (latest().at.0, latest().what.as_str()),
         (5, "the schedule a")
     );
-    journal.begin(&new_run("a.1", "a", 6), &[]).unwrap();
+    journal
+        .begin(&new_run("a.1", "a", 6), &under_way(), &[])
+        .unwrap();
     assert_eq!((latest().at.0, latest().what.as_str()), (6, "run a.1"));
     let record = crate::NewRecord {
         kind: crate::RecordKind::Event,
         body: "{}".to_owned(),
         at: UnixTime(8),
     };
-    journal.append(&RunId::new("a.1"), &[record]).unwrap();
+    journal
+        .append(&RunId::new("a.1"), &under_way(), &[record])
+        .unwrap();
     assert_eq!((latest().at.0, latest().what.as_str()), (8, "run a.1"));
-    journal.decide(&[occurrence("a", 9, "Missed")]).unwrap();
+    journal.decide(&[occurrence("a", 9, missed())]).unwrap();
     assert_eq!(latest().what, "the occurrence of a");
 }
 
@@ -160,15 +161,15 @@ fn an_accepted_clock_forgets_what_was_decided_ahead_of_time() {
     through(&journal, "hourly", 5);
     journal
         .decide(&[
-            occurrence("a", 50, "Missed"),
-            occurrence("a", 500, "Missed"),
+            occurrence("a", 50, missed()),
+            occurrence("a", 500, missed()),
         ])
         .unwrap();
     journal.accept_clock(UnixTime(100)).unwrap();
     assert_eq!(journal.latest_instant().unwrap().unwrap().at, UnixTime(50));
     assert_eq!(through(&journal, "hourly", 100), (50, false));
     // What is entered from now on counts again once it is later than what was accepted.
-    journal.decide(&[occurrence("a", 501, "Missed")]).unwrap();
+    journal.decide(&[occurrence("a", 501, missed())]).unwrap();
     assert_eq!(journal.latest_instant().unwrap().unwrap().at, UnixTime(501));
     journal.accept_clock(UnixTime(900)).unwrap();
     assert_eq!(journal.latest_instant().unwrap().unwrap().at, UnixTime(501));

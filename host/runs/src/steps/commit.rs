@@ -104,8 +104,8 @@ impl Commit {
         }
     }
 
-    /// Enters the recovery point into the local index, which is a cache: failing to is
-    /// no reason to fail the run.
+    /// Notes the recovery point's revision here, for restores to go beyond: its manifest
+    /// tells it as well, so that failing to is no reason to fail the run.
     fn index(&self, store: &Store, text: &str) {
         let Ok(manifest) = Manifest::parse(text.as_bytes()) else {
             return;
@@ -114,14 +114,7 @@ impl Commit {
             target: store.name.clone(),
             cluster: manifest.cluster.clone(),
             name: manifest.recovery_point.clone(),
-            lineage: manifest.lineage.id.clone(),
             revision: manifest.etcd.as_ref().map_or(0, |etcd| etcd.revision),
-            total_key: manifest
-                .etcd
-                .as_ref()
-                .map_or(0, |etcd| i64::try_from(etcd.total_keys).unwrap_or(i64::MAX)),
-            manifest_digest: Sha256::of(text.as_bytes()).to_string(),
-            committed: self.clock.now(),
         };
         if let Err(error) = self.journal.put_point(&entry) {
             tracing::warn!(%error, "the recovery point could not be entered into the local index");

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use drydock_core::{ScheduleName, UnixTime};
+use drydock_core::{OccurrenceEnd, ScheduleName, UnixTime};
 use drydock_documents::{self as documents, Document, DocumentSet, Located};
-use drydock_schedule::{OccurrenceEnd, Planned, Policy, State, Timetable, next_wake, plan};
+use drydock_schedule::{Planned, Policy, State, Timetable, next_wake, plan};
 
 /// 2026-03-01T00:00:00Z: the months after it hold transitions of every zone in use.
 const BEGIN: i64 = 1_772_323_200;

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use drydock_core::UnixTime;
+use drydock_core::{FailReason, OccurrenceEnd, UnixTime};
 use drydock_journal::Occurrence;
-use drydock_schedule::{ActiveRun, Activity, Decision, OccurrenceEnd, next_wake, plan};
+use drydock_schedule::{ActiveRun, Decision, next_wake, plan};
 
 use super::outbox::OutboxEntry;
 use super::{Phase, RunCommand, Scheduler, Stage, TAKE_UP_WALL_MAX, Task};
@@ -28,9 +28,8 @@ impl Scheduler {
                 run: row.run,
                 schedule: row.schedule,
                 cluster: row.cluster,
-                activity: Activity::Backup,
+                activity: row.kind.into(),
             };
-            let run = self.with_activity(run);
             self.attend(run, row.due, Task::TakeUp);
         }
         self.phase = Phase::TakingUp(Instant::now() + TAKE_UP_WALL_MAX);
@@ -40,15 +39,6 @@ impl Scheduler {
     /// long that it counts as under way.
     pub(super) fn has_taken_up(&self, until: Instant) -> bool {
         self.count(Stage::Beginning) == 0 || until <= Instant::now()
-    }
-
-    /// The journal does not tell what a run does; its schedule does, if it is still there.
-    fn with_activity(&self, run: ActiveRun) -> ActiveRun {
-        let planned = planning::find(&self.plan.schedules, &run.schedule);
-        ActiveRun {
-            activity: planned.map_or(run.activity, |planned| planned.policy.activity),
-            ..run
-        }
     }
 
     /// Starts what was decided to start and has no run: the last process ended in between.
@@ -75,16 +65,14 @@ impl Scheduler {
         } = occurrence;
         let planned = planning::find(&self.plan.schedules, &schedule);
         let why = match planned {
-            None => {
-                "its run had not begun when the daemon stopped, and its schedule is none of this node's any more"
-            }
+            None => FailReason::ScheduleGone,
             Some(planned)
                 if planned
                     .timetable
                     .next_after(due)
                     .is_some_and(|next| next <= now) =>
             {
-                "its run had not begun when the daemon stopped, and a later occurrence is due"
+                FailReason::LaterDue
             }
             Some(planned) => {
                 tracing::info!(%schedule, %run, %due, "an occurrence whose run had not begun is started");
@@ -105,15 +93,13 @@ impl Scheduler {
             }
         };
         tracing::error!(%schedule, %run, %due, outcome = "Failed", "the occurrence ended: {why}");
-        self.metrics.occurrence(&schedule, "Failed");
+        self.metrics
+            .occurrence(&schedule, &OccurrenceEnd::Failed(why.clone()));
         if planned.is_some() {
-            self.last_ended(&schedule, Some(past::not_started(due, why)));
+            self.last_ended(&schedule, Some(past::not_started(due, &why)));
         }
-        self.outbox.push_back(OutboxEntry::Fail {
-            schedule,
-            due,
-            why: why.to_owned(),
-        });
+        self.outbox
+            .push_back(OutboxEntry::Fail { schedule, due, why });
     }
 
     /// Decides what is due, records it, and carries it out.
@@ -154,9 +140,9 @@ impl Scheduler {
             activity,
             end,
         } = decision;
-        self.metrics.occurrence(&schedule, end.word());
+        self.metrics.occurrence(&schedule, &end);
         let outcome = end.word();
-        match planning::reason(&end) {
+        match end.reason() {
             Some(reason) => {
                 tracing::warn!(%schedule, %run, %due, outcome, "the occurrence ended: {reason}");
             }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use drydock_core::{ScheduleName, UnixTime};
+use drydock_core::{FailReason, ScheduleName, UnixTime};
 
 use super::{Scheduler, past};
 use crate::planning;
@@ -26,7 +26,7 @@ pub enum OutboxEntry {
     Fail {
         schedule: ScheduleName,
         due: UnixTime,
-        why: String,
+        why: FailReason,
     },
     /// The history of a schedule is cut to its limits.
     Prune(ScheduleName),
@@ -64,10 +64,10 @@ impl Scheduler {
                     None => Some(OutboxEntry::Fail { schedule, due, why }),
                 }
             }
-            OutboxEntry::Prune(schedule) => match self.prune(&schedule, now).await {
-                true => None,
-                false => Some(OutboxEntry::Prune(schedule)),
-            },
+            OutboxEntry::Prune(schedule) => {
+                let pruned = self.prune(&schedule, now).await;
+                (!pruned).then_some(OutboxEntry::Prune(schedule))
+            }
         }
     }
 
@@ -80,9 +80,8 @@ impl Scheduler {
         let document = document.value.clone();
         let pruned = self
             .journal(move |journal| {
-                let rows = journal.runs(Some(&document.name))?;
-                let newest = past::newest_good(&rows).into_iter();
-                let kept = newest.map(|row| row.run.clone()).collect();
+                let newest = past::newest_good(journal, &document.name)?;
+                let kept = newest.into_iter().map(|row| row.run).collect();
                 let limits = planning::history(&document, now, kept);
                 let runs = journal.prune(&document.name, &limits)?;
                 let oldest = UnixTime(now.0.saturating_sub(OCCURRENCE_SECONDS_MAX));

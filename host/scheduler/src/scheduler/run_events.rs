@@ -1,6 +1,6 @@
 //! What supervisors tell of their runs.
 
-use drydock_core::{RunId, ScheduleName};
+use drydock_core::{FailReason, OccurrenceEnd, RunId, ScheduleName};
 use drydock_engine::{RunView, model::Outcome, view::FaultView};
 use drydock_node::clock::SystemClock;
 
@@ -53,14 +53,15 @@ impl Scheduler {
         tracing::info!(%run, %schedule, %due, taken_up, late_ms, "the run is under way");
     }
 
-    fn gave_up(&mut self, run: &RunId, why: String) {
+    fn gave_up(&mut self, run: &RunId, why: FailReason) {
         let Some(supervised) = self.supervised.get(run) else {
             return;
         };
         let (schedule, due) = (supervised.schedule.clone(), supervised.due);
         tracing::error!(%run, %schedule, %due, outcome = "Failed", "the occurrence ended, its run could not be started: {why}");
-        self.metrics.occurrence(&schedule, "Failed");
-        self.cannot_run(&schedule, why.clone());
+        self.metrics
+            .occurrence(&schedule, &OccurrenceEnd::Failed(why.clone()));
+        self.cannot_run(&schedule, why.to_string());
         self.last_ended(&schedule, Some(past::not_started(due, &why)));
         self.outbox
             .push_back(OutboxEntry::Fail { schedule, due, why });

@@ -82,6 +82,6 @@ fn a_clock_that_was_a_day_ahead_is_refused_until_it_is_accepted() {
     set_clock(&world, to_the_hour(DAY));
     daemon.wait_said("was made before, while the clock was ahead", 1);
     daemon.stop();
-    assert_eq!(occurrences(&world, "s1")[0].end, "Failed");
+    assert_eq!(occurrences(&world, "s1")[0].end.word(), "Failed");
     assert_eq!(runs(&world).len(), 2);
 }

@@ -243,7 +243,7 @@ pub fn occurrences(world: &World, schedule: &str) -> Vec<Occurrence> {
         .unwrap()
 }
 
-/// The runs of the node, the newest first.
+/// The runs of the node as a list shows them, the newest first.
 pub fn runs(world: &World) -> Vec<Value> {
     let listed = world.drydock(&["run", "list", "--output", "json"]).ok();
     serde_json::from_str(&listed.stdout).unwrap()

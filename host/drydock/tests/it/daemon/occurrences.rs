@@ -1,6 +1,7 @@
 //! What is due: real occurrences end to end, those that were missed or skipped, those that
 //! could not be prepared.
 
+use drydock_core::{OccurrenceEnd, SkipReason};
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
 
 use super::kit::{
@@ -42,7 +43,8 @@ fn every_minute_makes_a_recovery_point_that_restores_to_the_same_keys() {
     assert!(points.len() >= 2, "{points:?}");
     let ends = occurrences(&world, "s1");
     assert!(
-        ends.iter().all(|occurrence| occurrence.end == "Started"),
+        ends.iter()
+            .all(|occurrence| occurrence.end.word() == "Started"),
         "{ends:?}"
     );
     assert_eq!(ends[0].due.0 - ends[1].due.0, 60);
@@ -93,20 +95,26 @@ fn what_fell_due_while_nobody_was_there_is_recorded_with_its_reason() {
 
     let s1 = occurrences(&world, "s1");
     assert_eq!(s1.len(), 8);
-    assert_eq!(s1[0].end, "Started");
-    assert!(s1[1..].iter().all(|occurrence| occurrence.end == "Missed"));
-    let reason = s1[1].reason.clone().unwrap();
+    assert_eq!(s1[0].end.word(), "Started");
+    assert!(
+        s1[1..]
+            .iter()
+            .all(|occurrence| occurrence.end.word() == "Missed")
+    );
+    let reason = s1[1].end.reason().unwrap();
     assert_eq!(
         reason,
         format!("a later occurrence was due as well, at {}", s1[0].due)
     );
     let s2 = occurrences(&world, "s2");
-    assert_eq!((s2.len(), s2[0].end.as_str()), (8, "Missed"));
-    let reason = s2[0].reason.clone().unwrap();
+    assert_eq!((s2.len(), s2[0].end.word()), (8, "Missed"));
+    let reason = s2[0].end.reason().unwrap();
     assert!(reason.ends_with("s late, and catchUp is none"), "{reason}");
     let s3 = occurrences(&world, "s3");
-    assert_eq!((s3.len(), s3[7].end.as_str()), (8, "Skipped"));
-    assert_eq!(s3[7].reason.as_deref(), Some("the schedule is suspended"));
+    assert_eq!((s3.len(), s3[7].end.word()), (8, "Skipped"));
+    let suspended = OccurrenceEnd::Skipped(SkipReason::Suspended);
+    assert_eq!(s3[7].end, suspended);
+    assert_eq!(suspended.reason().unwrap(), "the schedule is suspended");
     assert!(
         occurrences(&world, "s4").is_empty(),
         "another node's schedule"
@@ -179,7 +187,7 @@ fn what_cannot_be_prepared_is_tried_again_until_it_can() {
     daemon.wait_said("the run has ended", 1);
     daemon.wait("it is ready", |daemon| daemon.get("/readyz").0 == 200);
     daemon.stop();
-    assert_eq!(occurrences(&world, "s1")[0].end, "Started");
+    assert_eq!(occurrences(&world, "s1")[0].end.word(), "Started");
 }
 
 #[test]
@@ -208,8 +216,8 @@ fn what_can_never_be_prepared_ends_failed_with_its_sentence() {
     });
     daemon.stop();
     let failed = occurrences(&world, "s2").remove(0);
-    assert_eq!(failed.end, "Failed");
-    let reason = failed.reason.unwrap();
+    assert_eq!(failed.end.word(), "Failed");
+    let reason = failed.end.reason().unwrap();
     assert!(reason.contains("did you mean etcd-verify?"), "{reason}");
     assert_eq!(runs(&world).len(), 1);
 }

@@ -121,7 +121,7 @@ fn a_store_that_never_answers_is_left_when_draining_is_over() {
     daemon.wait_serving();
     set_clock(&world, to_the_hour(0));
     daemon.wait("the store is to complete", |_| {
-        runs(&world).first().is_some_and(|run| {
+        world.runs().first().is_some_and(|run| {
             run["stores"][0]["parts"].as_u64() > Some(0)
                 && run["outputs"][0]["verdicts"][0]["verdict"]["pass"] == true
         })
@@ -166,7 +166,7 @@ fn an_occurrence_that_meets_a_run_is_skipped_where_that_is_forbidden() {
     daemon.stop();
     let ends = occurrences(&world, "s1");
     let reason = format!("the run {} of the same cluster is active", ends[1].run);
-    assert_eq!(ends[0].reason.as_deref(), Some(reason.as_str()));
+    assert_eq!(ends[0].end.reason(), Some(reason));
 }
 
 #[test]

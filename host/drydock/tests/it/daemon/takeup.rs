@@ -24,7 +24,7 @@ fn an_occurrence_that_was_recorded_and_not_begun_is_started_by_the_next_daemon()
     let mut world = World::new();
     configure(&mut world, "0 * * * *", "", 60);
     killed_at(&world, "after-decision:1");
-    assert_eq!(occurrences(&world, "s1")[0].end, "Started");
+    assert_eq!(occurrences(&world, "s1")[0].end.word(), "Started");
     assert!(runs(&world).is_empty());
     let mut daemon = Daemon::start(&world);
     daemon.wait_said("an occurrence whose run had not begun is started", 1);

@@ -91,8 +91,8 @@ fn without_an_identity_the_occurrence_is_skipped_and_says_why() {
     daemon.stop();
     let why = "this node has no identity that opens recovery points: name one as spec.drill.identity of its configuration, or let another node drill with nodes: of the schedule";
     let ends = occurrences(&node.world, "d1");
-    assert_eq!(ends[0].end, "Skipped");
-    assert_eq!(ends[0].reason.as_deref(), Some(why));
+    assert_eq!(ends[0].end.word(), "Skipped");
+    assert_eq!(ends[0].end.reason().as_deref(), Some(why));
     let listed = node.world.drydock(&["run", "list"]).ok().stdout;
     let line = listed.lines().find(|line| line.contains("Skipped"));
     assert!(

@@ -4,8 +4,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::endpoints::plain_cluster;
 use super::with_store;
 use crate::bad_input::{with_placeholders, without_log};
@@ -141,8 +139,7 @@ fn a_store_that_falls_in_a_commit_that_stands() {
 fn a_store_that_gives_back_another_manifest() {
     let mut falling = Falling::new();
     falling.run("not", "garbles", 1);
-    let listed = falling.world.drydock(&["run", "list", "--output", "json"]);
-    let runs: Vec<Value> = serde_json::from_str(&listed.ok().stdout).unwrap();
+    let runs = falling.world.runs();
     let run = runs.last().unwrap();
     assert_eq!(run["stores"][0]["state"], "indeterminate", "{run:#}");
     assert_eq!(run["outcome"]["fault"]["certainty"], "unknown", "{run:#}");

@@ -12,7 +12,7 @@ use drydock_testkit::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{ended, ends, impatient, newest};
+use super::{ended, ends, impatient};
 use crate::bad_input::Case;
 use crate::world::{Answer, World, fixture, runtime};
 
@@ -188,9 +188,7 @@ fn started(case: &Case) -> Child {
 }
 
 fn listed(case: &Case) -> Option<Value> {
-    let list = case.world.drydock(&["run", "list", "--output", "json"]);
-    let runs: Vec<Value> = serde_json::from_str(&list.stdout).ok()?;
-    (!runs.is_empty()).then(|| newest(case))
+    case.world.runs_so_far().into_iter().next()
 }
 
 fn signal(child: &Child, signal: Signal) {

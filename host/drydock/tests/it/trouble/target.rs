@@ -128,9 +128,7 @@ fn started_and_gated(case: &Case) -> Child {
 }
 
 fn shown(case: &Case) -> Option<Value> {
-    let list = case.world.drydock(&["run", "list", "--output", "json"]);
-    let runs: Vec<Value> = serde_json::from_str(&list.stdout).ok()?;
-    runs.into_iter().next()
+    case.world.runs_so_far().into_iter().next()
 }
 
 /// The folder goes away between two parts, as a file system does that is unmounted.

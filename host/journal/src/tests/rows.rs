@@ -1,0 +1,143 @@
+//! What a run's row tells without its records.
+
+use super::*;
+
+#[test]
+fn a_row_tells_what_a_run_is_and_how_far_it_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let run = RunId::new("d.1");
+    let new = NewRun {
+        kind: RunKind::Drill,
+        subjects: vec![
+            RunSubject::read(Subject::Cluster(ClusterName::new("c1"))),
+            RunSubject {
+                subject: Subject::Target(TargetName::new("t1")),
+                access: SubjectAccess::Writes,
+            },
+        ],
+        ..new_run("d.1", "d", 5)
+    };
+    let row = || journal.run(&run).unwrap().unwrap();
+    let mut progress = RunProgress {
+        phase: RunPhase::Drilling,
+        ..under_way()
+    };
+    journal.begin(&new, &progress, &[]).unwrap();
+    assert_eq!((row().kind, row().subjects), (new.kind, new.subjects));
+    assert_eq!(row().progress, progress);
+    progress.recovery_point = Some(RecoveryPointName::new("p1"));
+    journal.append(&run, &progress, &[]).unwrap();
+    assert_eq!(row().progress, progress);
+    progress.phase = RunPhase::Finished;
+    progress.end = Some(end(false, 9));
+    journal.append(&run, &progress, &[]).unwrap();
+    assert_eq!(row().progress, progress);
+    // Subjects go with their run.
+    let none = HistoryLimits {
+        bad_max: Some(0),
+        ..HistoryLimits::default()
+    };
+    assert_eq!(journal.prune(&new.schedule, &none).unwrap(), 1);
+    let left = journal
+        .connection()
+        .query_row("SELECT COUNT(*) FROM run_subjects", [], |row| {
+            row.get::<_, i64>(0)
+        });
+    assert_eq!(left.unwrap(), 0);
+}
+
+#[test]
+fn a_row_changes_with_its_records_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let run = RunId::new("a.1");
+    let new = new_run("a.1", "a", 5);
+    journal.begin(&new, &under_way(), &[]).unwrap();
+    // A trigger stands for a database that fails in the middle of a batch.
+    journal
+        .connection()
+        .execute_batch(
+            "CREATE TRIGGER broken BEFORE INSERT ON records
+             BEGIN SELECT RAISE(ABORT, 'broken'); END",
+        )
+        .unwrap();
+    let record = record(RecordKind::Event, "1");
+    assert!(journal.append(&run, &ended(true, 9), &[record]).is_err());
+    let row = journal.run(&run).unwrap().unwrap();
+    assert_eq!(row.progress, under_way());
+}
+
+#[test]
+fn a_word_that_is_not_known_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let new = new_run("a.1", "a", 5);
+    journal.begin(&new, &under_way(), &[]).unwrap();
+    let sql = "UPDATE runs SET phase = 'waiting'";
+    journal.connection().execute_batch(sql).unwrap();
+    let error = journal.run(&RunId::new("a.1")).unwrap_err();
+    let told = drydock_core::chain(&error);
+    assert!(
+        told.contains("\"waiting\" is no phase that is known"),
+        "{told}"
+    );
+}
+
+#[test]
+fn runs_come_in_pages_without_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    // Two of them in the same second.
+    for (name, schedule, created) in [
+        ("a.1", "a", 1),
+        ("b.1", "b", 2),
+        ("a.2", "a", 2),
+        ("a.3", "a", 3),
+    ] {
+        let new = new_run(name, schedule, created);
+        journal.begin(&new, &under_way(), &[]).unwrap();
+    }
+    let page = |schedule: Option<&str>, before: Option<&str>| {
+        let page = RunPage {
+            before: before.map(RunId::new),
+            count_max: 2,
+            ..all(schedule)
+        };
+        names(&journal.runs(&page).unwrap())
+    };
+    assert_eq!(page(None, None), ["a.3", "a.2"]);
+    assert_eq!(page(None, Some("a.2")), ["b.1", "a.1"]);
+    assert_eq!(page(None, Some("a.1")), [""; 0]);
+    assert_eq!(page(Some("a"), Some("a.3")), ["a.2", "a.1"]);
+    assert_eq!(page(None, Some("unknown")), [""; 0]);
+}
+
+#[test]
+fn the_last_run_of_a_schedule_is_the_one_that_ended_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let ends = [
+        ("a.1", "a", Some((true, 9))),
+        ("a.2", "a", Some((false, 8))),
+        ("a.3", "a", Some((true, 7))),
+        ("a.4", "a", None),
+        ("b.1", "b", Some((true, 10))),
+    ];
+    for (number, (name, schedule, end)) in (1..).zip(ends) {
+        let new = new_run(name, schedule, number);
+        journal.begin(&new, &under_way(), &[]).unwrap();
+        if let Some((good, finished)) = end {
+            let end = ended(good, finished);
+            journal.append(&new.run, &end, &[]).unwrap();
+        }
+    }
+    let last = |outcome| {
+        let row = journal.last_ended(&ScheduleName::new("a"), outcome);
+        row.unwrap().map(|row| row.run.to_string())
+    };
+    assert_eq!(last(None).as_deref(), Some("a.1"));
+    assert_eq!(last(Some(OutcomeCode::Failed)).as_deref(), Some("a.2"));
+    assert_eq!(last(Some(OutcomeCode::Succeeded)).as_deref(), Some("a.1"));
+    assert_eq!(last(Some(OutcomeCode::Superseded)), None);
+}
