@@ -9,11 +9,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use drydock_core::{ClusterName, RecoveryPointName, nearest};
 use drydock_documents::{Located, Target as TargetDocument};
 use drydock_drill::perform;
-use drydock_node::{Configuration, Failure, Need, PluginRegistry};
+use drydock_node::{Configuration, Need, PluginRegistry, RegistryError};
 use drydock_repository::{
     Identities, Repository, RepositoryError, TrustedSigners, names::Folder,
     recovery_point::RecoveryPoint,
@@ -22,6 +21,7 @@ use drydock_sandbox::StoreTarget;
 use drydock_terminal::print;
 
 use super::args::{At, Global};
+use crate::{Context as _, Failure};
 
 pub use latest::{LATEST, Purpose};
 pub use signers::{Strangers, line_of};
@@ -83,7 +83,7 @@ impl Catalog {
         })
     }
 
-    pub fn target(&self, document: &Located<TargetDocument>) -> Result<StoreTarget, Failure> {
+    pub fn target(&self, document: &Located<TargetDocument>) -> Result<StoreTarget, RegistryError> {
         let cluster = self.cluster.clone().unwrap_or_else(|| ClusterName::new(""));
         if self.writes {
             self.registry.idle_target(document, &cluster)
@@ -97,7 +97,7 @@ impl Catalog {
     pub fn identities(&self, file: Option<&Path>) -> Result<Option<Arc<Identities>>, Failure> {
         match file {
             Some(file) => identities(file).map(Some),
-            None => perform::identities(&self.registry.node.config),
+            None => Ok(perform::identities(&self.registry.node.config)?),
         }
     }
 
@@ -248,15 +248,13 @@ pub fn warn_of(document: &Located<TargetDocument>, failure: &Failure) {
 
 /// The identity in a file.
 pub fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
-    let read = || -> anyhow::Result<String> {
-        let size = fs::metadata(path)?.len();
-        anyhow::ensure!(
-            size <= IDENTITY_BYTES_MAX,
-            "it is too large to be an identity file"
-        );
+    let read = || -> Result<String, Failure> {
+        if fs::metadata(path)?.len() > IDENTITY_BYTES_MAX {
+            return Err(Failure::usage("it is too large to be an identity file"));
+        }
         String::from_utf8(fs::read(path)?).map_err(|_| {
-            anyhow::anyhow!(
-                "it is not text; give an age identity file or an ssh-ed25519 private key"
+            Failure::usage(
+                "it is not text; give an age identity file or an ssh-ed25519 private key",
             )
         })
     };

@@ -9,17 +9,15 @@ use drydock_drill::{
     perform::{self, Done, Means, Wanted, drill},
     report::{Report, Verdict},
 };
-use drydock_node::{Configuration, Failure, Need, environment::variable};
+use drydock_node::{Configuration, Need, environment::variable};
 use drydock_repository::{Identities, Repository};
-use drydock_runs::NO_IDENTITY;
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_runs::PrepareError;
+use drydock_terminal::print::{self, Output};
 
 use super::args::{DrillArgs, Global};
 use super::catalog::{self, Catalog, LATEST, Purpose, identities};
 use crate::runtime::block_on;
+use crate::{Exit, Failure, Outcome};
 
 pub fn dispatch(global: &Global, args: DrillArgs) -> Outcome {
     block_on(Box::pin(run(global, args)))
@@ -71,7 +69,7 @@ async fn run(global: &Global, args: DrillArgs) -> Outcome {
 pub fn opened(node: &Configuration, file: Option<&Path>) -> Result<Arc<Identities>, Failure> {
     match file {
         Some(file) => identities(file),
-        None => perform::identities(&node.config)?.ok_or_else(|| Failure::usage(NO_IDENTITY)),
+        None => Ok(perform::identities(&node.config)?.ok_or(PrepareError::NoIdentity)?),
     }
 }
 

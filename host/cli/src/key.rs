@@ -6,13 +6,13 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use drydock_core::Clock as _;
 use drydock_node::clock::SystemClock;
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
-use drydock_terminal::{Exit, Outcome, print};
+use drydock_terminal::print;
 
 use super::args::{KeyKind, KeyVerb};
+use crate::{Context as _, Exit, Failure, Outcome};
 
 const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
@@ -49,16 +49,17 @@ fn sealing(out: &Path) -> Outcome {
 }
 
 /// The private part first: without it the public part is of no use to anybody.
-fn write_pair(out: &Path, private: &str, public: &str) -> anyhow::Result<()> {
+fn write_pair(out: &Path, private: &str, public: &str) -> Result<(), Failure> {
     let beside = public_path(out);
     if beside.exists() {
-        anyhow::bail!("{} exists already: give another --out", beside.display());
+        let told = format!("{} exists already: give another --out", beside.display());
+        return Err(Failure::failed(told));
     }
     create(out, private, PRIVATE)?;
     create(&beside, public, PUBLIC)
 }
 
-fn create(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+fn create(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

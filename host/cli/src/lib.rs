@@ -3,6 +3,8 @@
 //! The other crates know no command line; this one reads it, and [`run`] is all that
 //! `main` calls.
 //!
+//! **Invariant:** exit codes are known here alone, in one file that knows every error.
+//!
 //! **Invariant:** no secret is formatted: keys live in types whose `Debug` hides them.
 //!
 //! A crash leaves what the verb under way had written under hidden names, and what the
@@ -12,6 +14,8 @@ pub mod args;
 pub mod catalog;
 mod daemon;
 mod drill;
+mod exit;
+mod failure;
 mod key;
 mod made;
 mod open;
@@ -29,9 +33,10 @@ mod target;
 use std::io::IsTerminal as _;
 
 use clap::Parser as _;
-use drydock_node::{Failure, FailureKind};
-use drydock_terminal::{Exit, Outcome, print, stderr};
+use drydock_terminal::{print, stderr};
 
+pub use exit::Exit;
+pub use failure::{Context, Failure, Outcome};
 pub use runtime::{block_on, load};
 
 use args::{Cli, Command, Global, InitArgs};
@@ -45,9 +50,9 @@ pub fn run(init: Init) -> Exit {
     let exit = match Cli::try_parse() {
         Ok(cli) => {
             let only_tells = cli.command.only_tells();
-            print::ended(carry_out(cli, init), only_tells)
+            carry_out(cli, init).once_printed(only_tells)
         }
-        Err(error) => print::ended(usage(&error), true),
+        Err(error) => usage(&error).once_printed(true),
     };
     stderr::flush(stderr::STALL_MAX);
     exit
@@ -57,10 +62,10 @@ fn carry_out(cli: Cli, init: Init) -> Exit {
     match dispatch(cli, init) {
         Ok(exit) => exit,
         Err(failure) => {
-            if failure.kind != FailureKind::Unheard {
+            if failure.exit != Exit::Done {
                 print::error_line(&format!("error: {failure}"));
             }
-            failure.kind.into()
+            failure.exit
         }
     }
 }

@@ -15,12 +15,11 @@ use drydock_drill::{
     report::Phase,
     seconds,
 };
-use drydock_node::{Failure, Need, clock::SystemClock, http_config};
+use drydock_node::{Need, clock::SystemClock, http_config};
 use drydock_repository::Repository;
-use drydock_scratch::{LabError, children::Guarded};
+use drydock_scratch::children::Guarded;
 use drydock_terminal::{
-    Exit, Outcome,
-    interrupt::{Interrupts, interrupted},
+    interrupt::{Interrupted, Interrupts},
     print,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,6 +28,7 @@ use super::args::{Global, OpenArgs};
 use super::catalog::{self, Catalog, LATEST, Purpose};
 use super::drill::{name_programs, opened};
 use crate::runtime::{block_on_uninterrupted, interruptible};
+use crate::{Exit, Outcome};
 
 /// Between two looks at a command that runs.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -42,7 +42,7 @@ pub fn dispatch(global: &Global, args: OpenArgs) -> Outcome {
 
 async fn run(global: &Global, args: OpenArgs) -> Outcome {
     // From the first folder that is made to the last: a signal has somebody who takes back.
-    let _ours = Interrupts::heed(Exit::Failed)?;
+    let _ours = Interrupts::heed(Exit::Failed.code())?;
     let need = Need::drill(args.at.target.as_deref());
     let mut node = catalog::node(global, &args.at, &need)?;
     let identities = opened(&node, args.identity.as_deref())?;
@@ -69,10 +69,7 @@ async fn run(global: &Global, args: OpenArgs) -> Outcome {
     let begun = Instant::now();
     let name = &found.point.manifest.recovery_point;
     print::note(&format!("opening {name} of {}", found.target_name));
-    let opening = Box::pin(async {
-        let opened = open(&asked, told).await;
-        opened.map_err(|error| Failure::from(perform::Trouble::from(error)))
-    });
+    let opening = Box::pin(async { Ok(open(&asked, told).await?) });
     let opened = interruptible(opening).await?;
     let whole = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     print::note(&format!("ready after {}", seconds(whole)));
@@ -89,7 +86,7 @@ async fn attend(opened: &Opened, words: &[OsString]) -> Outcome {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
     if drydock_node::interrupt::asked() {
-        return Err(interrupted());
+        return Err(Interrupted.into());
     }
     if words.is_empty() {
         print::line(&format!(
@@ -103,9 +100,7 @@ async fn attend(opened: &Opened, words: &[OsString]) -> Outcome {
         }
         return Ok(Exit::Done);
     }
-    let command = opened
-        .command(words)
-        .map_err(|error: LabError| Failure::failed(error))?;
+    let command = opened.command(words)?;
     let ended = follow(command, interrupts, terminations).await;
     Ok(Exit::Of(code(ended)))
 }

@@ -3,13 +3,14 @@
 mod embed;
 mod inspect;
 
-use drydock_core::plugin::Grants;
+use drydock_core::{chain, plugin::Grants};
 use drydock_node::{Need, PluginRegistry};
-use drydock_terminal::{Exit, Outcome, print};
+use drydock_terminal::print;
 use serde::Serialize;
 
 use super::args::{Global, PluginVerb};
 use crate::runtime::block_on;
+use crate::{Exit, Outcome};
 
 /// One plugin in the list.
 #[derive(Serialize)]
@@ -92,7 +93,7 @@ fn row(registry: &PluginRegistry, name: &str) -> Row {
             .map(ToString::to_string)
             .collect(),
         grants: admitted.as_ref().ok().map(|plugin| plugin.grants().clone()),
-        refused: admitted.err().map(|failure| failure.sentence()),
+        refused: admitted.err().map(|error| chain(&error)),
     }
 }
 

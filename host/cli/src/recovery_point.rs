@@ -8,21 +8,18 @@ pub(super) use fetch::snapshot_of;
 
 use drydock_core::chain;
 use drydock_documents::{Located, Target as TargetDocument};
-use drydock_node::Failure;
 use drydock_repository::{
     Repository, Sealing,
     manifest::{Artifact, Consistency, ConsistencyLevel, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR},
     recovery_point::{FoundMark, Listed, MarkStanding, Standing, State},
 };
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use serde_json::{Value, json};
 
 use super::args::{Global, RecoveryPointVerb};
 use super::catalog::{Catalog, Purpose, Strangers, warn_of};
 use crate::runtime::block_on;
+use crate::{Exit, Failure, Outcome};
 
 /// Recovery points that one list shows: hourly ones of more than a year.
 const LISTED_MAX: usize = 10_000;

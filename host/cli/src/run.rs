@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use drydock_core::{Clock as _, RunId, ScheduleName};
 use drydock_engine::{Ended, RunHandle, RunView, model::Outcome as RunOutcome};
-use drydock_node::{Configuration, Failure, Need, clock::SystemClock};
+use drydock_node::{Configuration, Need, clock::SystemClock};
 use drydock_runs::RunService;
 use drydock_terminal::{
-    Exit, Outcome,
     interrupt::Interrupts,
     print::{self, Output},
 };
@@ -19,6 +18,7 @@ use super::args::{Global, RunArgs, RunVerb};
 use super::snapshot::STATUS_HEADER;
 use super::{made, progress, run_list, run_show};
 use crate::runtime::block_on_uninterrupted;
+use crate::{Exit, Failure, Outcome};
 
 /// How long a run that was told to stop may take back what it began; what it has not done
 /// then is left for the next process.
@@ -85,14 +85,14 @@ async fn once(global: &Global, node: Configuration, schedule: ScheduleName, how:
 }
 
 fn new_run(schedule: &ScheduleName) -> Result<RunId, Failure> {
-    let by_hand = drydock_node::random_hex::<4>().map_err(Failure::failed)?;
+    let by_hand = drydock_node::random_hex::<4>()?;
     Ok(RunId::of(schedule, SystemClock.now(), Some(&by_hand)))
 }
 
 /// Follows a run to its end. The first interrupt asks it to stop and clean up; the second,
 /// or a clean-up that hangs, leaves it as it is, to be taken up again.
 async fn attend(handle: RunHandle) -> Result<(Exit, RunView), Failure> {
-    let mut interrupts = Interrupts::heed(Exit::TryLater)?;
+    let mut interrupts = Interrupts::heed(Exit::TryLater.code())?;
     let progress = handle.progress();
     let following = progress::follow(progress.clone());
     tokio::pin!(following);

@@ -3,16 +3,14 @@
 use drydock_core::{OccurrenceEnd, RunId, ScheduleName};
 use drydock_engine::model::Outcome as RunOutcome;
 use drydock_journal::{Journal, Occurrence, RunPage, RunRow};
-use drydock_node::{Configuration, Failure};
+use drydock_node::Configuration;
 use drydock_runs::cause;
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use serde_json::{Value, json};
 
 use super::args::RunListArgs;
 use super::run_show::{UNFINISHED, look_up, reader};
+use crate::{Exit, Failure, Outcome};
 
 /// A row with what has to be read of its outcome.
 struct Ended {

@@ -8,16 +8,14 @@ use drydock_engine::{
     view::{DrillView, OutputView, StorePhase, StoreView},
 };
 use drydock_journal::{Attempt, Journal, OpenError, RunPage, RunRow};
-use drydock_node::{Configuration, Failure};
+use drydock_node::Configuration;
 use drydock_runs::cause;
 use drydock_snapshot::Status;
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use serde_json::{Value, json};
 
 use super::snapshot::{STATUS_HEADER, status_row};
+use crate::{Exit, Failure, Outcome};
 
 /// The detail of a failed run's fault by which the engine tells what it could not remove.
 const LEFT_BEHIND: &str = "left-behind";

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use drydock_documents as documents;
-use drydock_node::{Configuration, Failure, Need};
-use drydock_terminal::interrupt::{Interrupts, interrupted};
+use drydock_node::{Configuration, Need};
+use drydock_terminal::interrupt::{Interrupted, Interrupts};
+use drydock_terminal::print;
 use drydock_terminal::telemetry::{self, LogFormat};
-use drydock_terminal::{Exit, print};
 
 use crate::args::Global;
+use crate::{Exit, Failure};
 
 /// Warnings about documents that a verb shows; `schedule check` shows them all.
 const WARNINGS_MAX: usize = 8;
@@ -33,8 +34,7 @@ pub fn block_on_uninterrupted<T, F: Future<Output = Result<T, Failure>>>(
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()
-        .map_err(Failure::failed)?;
+        .build()?;
     let done = runtime.block_on(future);
     runtime.shutdown_timeout(REST_WALL_MAX);
     done
@@ -44,13 +44,13 @@ pub fn block_on_uninterrupted<T, F: Future<Output = Result<T, Failure>>>(
 pub async fn interruptible<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let mut interrupts = Interrupts::heed(Exit::Failed)?;
+    let mut interrupts = Interrupts::heed(Exit::Failed.code())?;
     if drydock_node::interrupt::asked() {
-        return Err(interrupted());
+        return Err(Interrupted.into());
     }
     tokio::select! {
         done = work => done,
-        () = interrupts.next() => Err(interrupted()),
+        () = interrupts.next() => Err(Interrupted.into()),
     }
 }
 

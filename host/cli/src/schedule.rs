@@ -3,21 +3,17 @@
 use std::path::PathBuf;
 
 use drydock_core::{Clock as _, OccurrenceEnd};
-use drydock_documents::{self as documents, Among, Loaded, Located, Schedule};
+use drydock_documents::{self as documents, Among, FileErrors, Loaded, Located, Schedule};
 use drydock_journal::{Journal, Occurrence, OpenError};
-use drydock_node::{
-    Configuration, Failure, Need, clock::SystemClock, read_documents, refuse_timetables, refused,
-};
+use drydock_node::{Configuration, Need, clock::SystemClock, read_documents, refuse_timetables};
 use drydock_runs::check;
 use drydock_schedule::Timetable;
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use serde_json::{Value, json};
 
 use super::args::{Global, ScheduleVerb};
 use crate::runtime::block_on;
+use crate::{Exit, Failure, Outcome};
 
 pub fn dispatch(global: &Global, verb: &ScheduleVerb) -> Outcome {
     match verb {
@@ -43,8 +39,7 @@ fn list(output: Output, node: &Configuration) -> Outcome {
     // What is due does not depend on what was.
     let past = last_occurrences(node).unwrap_or_else(|failure| {
         print::note(&format!(
-            "warning: how the last occurrences ended is not shown: {}",
-            failure.sentence()
+            "warning: how the last occurrences ended is not shown: {failure}"
         ));
         Vec::new()
     });
@@ -104,8 +99,7 @@ fn value(located: &Located<Schedule>, past: &[Ended]) -> Result<Value, Failure> 
     let last = past
         .iter()
         .find(|ended| ended.occurrence.schedule == schedule.name);
-    let next = Timetable::of(located)
-        .map_err(Failure::usage)?
+    let next = Timetable::of(located)?
         .next_after(SystemClock.now())
         .map(|instant| instant.to_string());
     Ok(json!({
@@ -128,7 +122,7 @@ fn check_node(global: &Global) -> Outcome {
     let count = node.documents.schedules().count();
     if count == 0 {
         let rule = "names nothing that holds a Schedule; put a file with kind: Schedule there, its name ending in .yaml";
-        return Err(Failure::at(node.config.error("spec.schedules", rule)));
+        return Err(node.config.error("spec.schedules", rule).into());
     }
     block_on(async move {
         check(node).await?;
@@ -146,7 +140,7 @@ fn check_files(paths: &[PathBuf]) -> Outcome {
     loaded.note_unread(Among::Schedules, unread);
     refuse_timetables(&mut loaded);
     let usable = loaded.take(documents::Need::All);
-    let set = usable.map_err(|errors| refused(&errors))?.set;
+    let set = usable.map_err(FileErrors)?.set;
     let count = set.schedules().count();
     print::note(&format!(
         "{count} schedules and the documents they name are sound."

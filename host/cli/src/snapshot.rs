@@ -12,15 +12,12 @@ pub mod source;
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use drydock_snapshot::{Limits, Problems, SnapshotError, SnapshotFile, Status};
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use serde_json::json;
 
 use super::args::{Global, Inside, SnapshotVerb};
+use crate::{Context as _, Exit, Outcome};
 
 use source::Opened;
 
@@ -96,8 +93,7 @@ fn verify(output: Output, opened: &Opened) -> Outcome {
         Ok(verified) => Listed::of_figures(opened, &verified.status),
         Err(SnapshotError::Damaged(problems)) => Listed::of(&problems),
         Err(error) => {
-            let told = format!("{} cannot be verified", path.display());
-            return Err(anyhow::Error::new(error).context(told).into());
+            return Err(error).with_context(|| format!("{} cannot be verified", path.display()));
         }
     };
     tell(output, path, &problems)?;

@@ -2,19 +2,17 @@
 
 mod accept;
 
-use drydock_core::{ClusterName, Finding, Level, TargetId, TargetName};
+use drydock_core::{ClusterName, Finding, Level, TargetId, TargetName, chain};
 use drydock_journal::{Journal, OpenError};
-use drydock_node::{Configuration, Failure, Need, PluginRegistry, judged_config};
+use drydock_node::{Configuration, Need, PluginRegistry, RegistryError, judged_config};
 use drydock_repository::{Identity, Target as _, identity, names::PROBE_FOLDER, probe::probe};
 use drydock_runs::steps::guard;
 use drydock_sandbox::StoreTarget;
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 
 use super::args::{Global, TargetVerb};
 use crate::runtime::block_on;
+use crate::{Exit, Failure, Outcome};
 
 pub fn dispatch(global: &Global, verb: &TargetVerb) -> Outcome {
     let (TargetVerb::Check { name, .. } | TargetVerb::Accept { name }) = verb;
@@ -84,7 +82,7 @@ async fn opened(registry: &PluginRegistry, name: &str) -> Result<StoreTarget, Fa
 fn opened_to_look(
     registry: &PluginRegistry,
     name: &str,
-) -> Result<(StoreTarget, Option<Failure>), Failure> {
+) -> Result<(StoreTarget, Option<RegistryError>), Failure> {
     let document = registry.node.target(name)?;
     let cluster = ClusterName::new("");
     let why = match registry.idle_target(document, &cluster) {
@@ -93,7 +91,7 @@ fn opened_to_look(
     };
     match registry.target_to_read(document, &cluster) {
         Ok(target) => Ok((target, Some(why))),
-        Err(_) => Err(why),
+        Err(_) => Err(why.into()),
     }
 }
 
@@ -103,14 +101,15 @@ async fn judged(
     target: &StoreTarget,
 ) -> Result<(), Failure> {
     let plugin = registry.node.target(name)?.value.spec.plugin.as_str();
-    judged_config(&format!("target {name}"), plugin, target.check_config()).await
+    let subject = format!("target {name}");
+    Ok(judged_config(&subject, plugin, target.check_config()).await?)
 }
 
 /// Nothing may be written there: no more than a note, unless that was asked for.
-fn not_written(name: &str, probed: bool, why: &Failure) -> Finding {
+fn not_written(name: &str, probed: bool, why: &RegistryError) -> Finding {
     let message = format!("{name} can only be read from here, and writing was not tried");
     if probed {
-        let message = format!("{message}: {}", why.sentence());
+        let message = format!("{message}: {}", chain(why));
         return Finding::new(Level::Warning, "probe-not-tried", message);
     }
     Finding::new(Level::Note, "target-to-read", message)
@@ -127,9 +126,8 @@ async fn which(
     let known = match known_id(node, name) {
         Ok(known) => known,
         Err(failure) => {
-            let told = failure.sentence();
             let message =
-                format!("whether it is the target that was stored at is not known: {told}");
+                format!("whether it is the target that was stored at is not known: {failure}");
             return Finding::new(Level::Warning, "journal", message);
         }
     };
@@ -186,7 +184,7 @@ pub(super) async fn warning(
 ) -> Option<String> {
     let known = match known_id(node, name) {
         Ok(known) => known?,
-        Err(failure) => return Some(failure.sentence()),
+        Err(failure) => return Some(failure.to_string()),
     };
     match identity::find(target).await {
         Ok(found) => guard::accept(name, Some(&known), found)

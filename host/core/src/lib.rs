@@ -44,6 +44,6 @@ pub use occurrence::{FailReason, MissReason, OccurrenceEnd, SkipReason};
 pub use plain::plain;
 pub use run::{OutcomeCode, RunKind, RunPhase, RunSubject, Subject, SubjectAccess};
 pub use secret::Secret;
-pub use text::{chain, human_bytes, reason, span};
+pub use text::{chain, error_lines, human_bytes, reason, span};
 pub use version::VERSION;
 pub use witness::{SharedHistory, Witness};

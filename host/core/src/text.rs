@@ -23,6 +23,13 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     whole
 }
 
+/// Several errors as one text that is shown after the word `error: `, a line each.
+#[must_use]
+pub fn error_lines(errors: impl IntoIterator<Item = String>) -> String {
+    let lines: Vec<String> = errors.into_iter().collect();
+    lines.join("\nerror: ")
+}
+
 /// What the operating system says, without the number that only programmers know.
 #[must_use]
 pub fn reason(error: &std::io::Error) -> String {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::tree::FILE_BYTES_MAX;
-use drydock_core::{nearest, plain};
+use drydock_core::{error_lines, nearest, plain};
 
 /// Longest sentence that is shown: a key that is repeated in it can be as long as a file.
 const SENTENCE_BYTES_MAX: usize = 4096;
@@ -25,6 +25,31 @@ pub struct FileError {
     pub at: Position,
     /// One sentence: which key, what is wrong with it, how to mend it. Never a secret.
     pub message: String,
+}
+
+/// Everything that is wrong with some documents. `Display` gives a line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", error_lines(.0.iter().map(ToString::to_string)))]
+pub struct FileErrors(pub Vec<FileError>);
+
+/// The place of a key: where the mend of a mistake stands that is found elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSpan {
+    /// The file as the operator named it.
+    pub file: Arc<str>,
+    pub at: Position,
+}
+
+impl SourceSpan {
+    /// An error at this place.
+    #[must_use]
+    pub fn error(&self, message: impl Into<String>) -> FileError {
+        FileError {
+            file: Arc::clone(&self.file),
+            at: self.at,
+            message: message.into(),
+        }
+    }
 }
 
 impl Position {

@@ -38,7 +38,7 @@ mod tests;
 pub use cluster::{Cluster, EtcdAccess};
 pub use document::{API_VERSION, Document, Kind, parse, parse_node_config};
 pub use drill::{Drill, DrillConfig};
-pub use error::{FileError, Position};
+pub use error::{FileError, FileErrors, Position, SourceSpan};
 pub use grant::{GrantSubject, PluginGrant};
 pub use limits::{Limits, above_limits_max};
 pub use loaded::{Among, Loaded, Need, Usable};

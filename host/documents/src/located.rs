@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::{FileError, Position};
+use super::error::{FileError, Position, SourceSpan};
 use super::tree::Positions;
 
 /// A document, or a part of one, with the places of its keys.
@@ -22,6 +22,15 @@ impl<T> Located<T> {
         self.positions.at(path)
     }
 
+    /// The place of `path` in its file.
+    #[must_use]
+    pub fn span(&self, path: &str) -> SourceSpan {
+        SourceSpan {
+            file: Arc::clone(&self.file),
+            at: self.at(path),
+        }
+    }
+
     /// An error about the key at `path`. `rule` goes on where the path ends: "must be
     /// ...", "names a ... that ...".
     #[must_use]
@@ -32,11 +41,7 @@ impl<T> Located<T> {
     /// An error at the place of `path`, in a sentence of its own.
     #[must_use]
     pub fn sentence(&self, path: &str, message: impl Into<String>) -> FileError {
-        FileError {
-            file: Arc::clone(&self.file),
-            at: self.at(path),
-            message: message.into(),
-        }
+        self.span(path).error(message)
     }
 
     pub(crate) fn with<U>(self, value: U) -> Located<U> {

@@ -1,11 +1,12 @@
 //! The second half of a drill: data folders for all members, and real etcd on them.
 
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 
 use drydock_node::interrupt;
 use drydock_scratch::{
-    LabError,
+    ScratchError,
     etcd::{Layout, Means, Members, TOKEN},
 };
 use drydock_snapshot::{
@@ -30,9 +31,6 @@ const MACHINE: [&str; 9] = [
     "exec format error",
     "flag provided but not defined",
 ];
-
-/// What a process says when a signal ended it, e.g. since memory ran out.
-const BY_SIGNAL: &str = "signal";
 
 /// Restores every member and boots it.
 pub(super) async fn members(
@@ -165,23 +163,27 @@ fn is_data(error: &RestoreError) -> bool {
 }
 
 /// Whether etcd ended by itself and not for want of anything that this machine has.
-fn died_of_its_data(error: &LabError) -> bool {
-    let LabError::Ended { exit, why, .. } = error else {
+fn died_of_its_data(error: &ScratchError) -> bool {
+    let ScratchError::Ended { exit, why, .. } = error else {
         return false;
     };
-    let by_signal = exit.as_ref().is_some_and(|exit| exit.contains(BY_SIGNAL));
+    // A signal ends it e.g. since memory ran out.
+    let by_signal = exit.signal().is_some();
     let said = why.to_lowercase();
     !by_signal && !MACHINE.iter().any(|words| said.contains(words))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::ExitStatus;
+
     use super::*;
 
-    fn ended(exit: &str, why: &str) -> LabError {
-        LabError::Ended {
+    /// `status` as wait(2) gives it.
+    fn ended(status: i32, why: &str) -> ScratchError {
+        ScratchError::Ended {
             name: "etcd member-1".to_owned(),
-            exit: Some(exit.to_owned()),
+            exit: ExitStatus::from_raw(status),
             why: why.to_owned(),
         }
     }
@@ -189,26 +191,23 @@ mod tests {
     #[test]
     fn an_etcd_that_this_machine_ended_says_nothing_of_the_data() {
         let data = ended(
-            "exit status: 2",
+            2 << 8,
             "panic: freepages: failed to get all reachable pages",
         );
         assert!(died_of_its_data(&data));
         for machine in [
             ended(
-                "exit status: 1",
+                1 << 8,
                 "listen tcp 127.0.0.1:1: bind: address already in use",
             ),
-            ended("exit status: 1", "write: No space left on device"),
+            ended(1 << 8, "write: No space left on device"),
             ended(
-                "exit status: 1",
+                1 << 8,
                 "flag provided but not defined: -quota-backend-bytes",
             ),
-            ended(
-                "exit status: 1",
-                "error: /opt/etcd cannot be run: Exec format error",
-            ),
-            ended("signal: 9 (SIGKILL)", "it said nothing"),
-            LabError::NoPort,
+            ended(1 << 8, "error: /opt/etcd cannot be run: Exec format error"),
+            ended(9, "it said nothing"),
+            ScratchError::NoPort,
         ] {
             assert!(!died_of_its_data(&machine), "{machine}");
         }

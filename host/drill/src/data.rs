@@ -14,7 +14,7 @@ use drydock_repository::{
     recovery_point::{Fetched, Form},
     seal::UnsealError,
 };
-use drydock_scratch::{LabError, Scratch};
+use drydock_scratch::{Scratch, ScratchError};
 use drydock_snapshot::{
     Limits, ResourceCounts, SnapshotError, SnapshotFile, Survey, verify_hashed,
 };
@@ -89,7 +89,7 @@ fn title(artifact: &Artifact) -> &str {
 
 fn unnamed(scratch: &Scratch) -> Result<File, DrillError> {
     unnamed_file(scratch.path()).map_err(|error| {
-        DrillError::Lab(LabError::Scratch {
+        DrillError::Scratch(ScratchError::Scratch {
             folder: scratch.path().to_owned(),
             why: chain(&error),
         })

@@ -43,7 +43,7 @@ use drydock_repository::{
     recovery_point::RecoveryPoint,
 };
 use drydock_scratch::{
-    LabError, Scratch,
+    Scratch, ScratchError,
     authority::Authority,
     children::Nursery,
     etcd,
@@ -85,7 +85,7 @@ pub struct Places {
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
     #[error(transparent)]
-    Lab(#[from] LabError),
+    Scratch(#[from] ScratchError),
     #[error(transparent)]
     Repository(#[from] RepositoryError),
     #[error("the snapshot cannot be read in the scratch folder")]
@@ -141,9 +141,9 @@ impl DrillError {
     pub fn into_fault(self) -> Fault {
         let (class, code) = match &self {
             Self::Repository(_) | Self::Member(_) => return self.into_told(),
-            Self::Lab(LabError::NoProgram { .. }) => (ErrorClass::Permanent, "no-program"),
-            Self::Lab(LabError::Program { .. }) => (ErrorClass::Transient, "no-program"),
-            Self::Lab(LabError::NoSpace { .. }) => (ErrorClass::Transient, "no-space"),
+            Self::Scratch(ScratchError::NoProgram { .. }) => (ErrorClass::Permanent, "no-program"),
+            Self::Scratch(ScratchError::Program { .. }) => (ErrorClass::Transient, "no-program"),
+            Self::Scratch(ScratchError::NoSpace { .. }) => (ErrorClass::Transient, "no-space"),
             Self::Restore(RestoreError::Space { .. }) => (ErrorClass::Transient, "no-space"),
             Self::NoSnapshot { .. } => (ErrorClass::Permanent, "no-snapshot"),
             Self::NoObjects | Self::OtherPrefix { .. } => (ErrorClass::Permanent, "no-objects"),
@@ -279,7 +279,7 @@ impl Equipment<'_> {
     /// Finds the programs and makes certificates; says the version of etcd.
     ///
     /// # Errors
-    /// [`LabError`], [`DrillError::OlderEtcd`].
+    /// [`ScratchError`], [`DrillError::OlderEtcd`].
     pub async fn open(&self, scratch: Scratch) -> Result<(Lab, String), DrillError> {
         let shelf = ProgramStore {
             folder: self.places.programs.clone(),

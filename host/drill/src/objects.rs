@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use drydock_scratch::{
-    LabError,
+    ScratchError,
     api_server::{ApiServer, BootError, ListError, Means},
     etcd::Members,
 };
@@ -59,7 +59,7 @@ async fn on_top(
             report.note("API server", "ready", why, Verdict::Fail);
             return Ok(());
         }
-        Err(BootError::Lab(error)) => return Err(error.into()),
+        Err(BootError::Scratch(error)) => return Err(error.into()),
     };
     report.compare("API server", "ready", "ready");
     if LISTS
@@ -86,7 +86,7 @@ async fn on_top(
             Err(ListError::Refused(why)) => report.note(name, expected, why, Verdict::Fail),
             Err(ListError::Silent(why)) => {
                 let name = "kube-apiserver".to_owned();
-                return Err(LabError::Silent { name, why }.into());
+                return Err(ScratchError::Silent { name, why }.into());
             }
         }
     }
@@ -153,7 +153,7 @@ pub async fn boot(
     encryption: Option<&Path>,
     prefix: &Prefix,
 ) -> Result<ApiServer, BootError> {
-    let program = lab.api_server.as_deref().ok_or(LabError::NoProgram {
+    let program = lab.api_server.as_deref().ok_or(ScratchError::NoProgram {
         name: "kube-apiserver",
         key: "apiServer",
     })?;

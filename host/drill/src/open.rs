@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use drydock_scratch::{
-    LabError, Scratch,
+    Scratch, ScratchError,
     api_server::{ApiServer, BootError},
     etcd::{Layout, Means, Members, two_numbers},
 };
@@ -77,7 +77,7 @@ pub async fn open(
         let encryption = objects::configuration(named, &lab, archives).await?;
         let booted = objects::boot(&lab, &members, encryption.as_deref(), &prefix).await;
         booted.map_err(|error| match error {
-            BootError::Lab(error) => DrillError::Lab(error),
+            BootError::Scratch(error) => DrillError::Scratch(error),
             BootError::Unreadable(why) => DrillError::Data(why),
         })
     });
@@ -126,11 +126,11 @@ impl Opened {
     /// Starts a command that sees the API server.
     ///
     /// # Errors
-    /// [`LabError::Start`].
+    /// [`ScratchError::Start`].
     pub fn command(
         &self,
         words: &[std::ffi::OsString],
-    ) -> Result<drydock_scratch::children::Guarded, LabError> {
+    ) -> Result<drydock_scratch::children::Guarded, ScratchError> {
         self.lab
             .nursery
             .command(words, ("KUBECONFIG", &self.kubeconfig))

@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use drydock_capability_http::HttpConfig;
 use drydock_core::{Clock as _, ClusterName, Fault};
-use drydock_documents::{Located, NodeConfig};
+use drydock_documents::{FileError, Located, NodeConfig};
 use drydock_node::{
-    Failure, PluginRegistry, clock::SystemClock, environment::ProcessEnvironment, http_config,
+    PluginRegistry, clock::SystemClock, environment::ProcessEnvironment, http_config,
 };
 use drydock_repository::{
     Identities, Repository, RepositoryError, SigningKey,
     mark::MarkName,
     recovery_point::{RecoveryPoint, Standing},
 };
-use drydock_scratch::LabError;
 use drydock_snapshot::Prefix;
 
 use super::report::Report;
@@ -57,7 +56,7 @@ impl Means {
 
     /// # Errors
     /// The node's `http:` cannot be used.
-    pub fn of(registry: &PluginRegistry, key: Option<Arc<SigningKey>>) -> Result<Self, Failure> {
+    pub fn of(registry: &PluginRegistry, key: Option<Arc<SigningKey>>) -> Result<Self, FileError> {
         let config = registry.node.config.clone();
         Ok(Self {
             http: Arc::new(http_config(&config)?),
@@ -79,8 +78,8 @@ pub struct Done {
 /// Carries a drill out on this node.
 ///
 /// # Errors
-/// [`Trouble`].
-pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, Trouble> {
+/// [`DrillError`].
+pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, DrillError> {
     let config = &means.config;
     let asked = Asked {
         repository: wanted.repository,
@@ -96,7 +95,7 @@ pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, Trouble> {
         node: config.value.name.to_string(),
         now: SystemClock.now(),
     };
-    let report = Box::pin(carry_out(&asked)).await.map_err(Trouble)?;
+    let report = Box::pin(carry_out(&asked)).await?;
     let written = wanted
         .reports
         .map(|folder| reports::write(&report, &folder));
@@ -109,33 +108,6 @@ pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, Trouble> {
         written,
         mark,
     })
-}
-
-/// Why there is no report.
-pub struct Trouble(DrillError);
-
-impl Trouble {
-    /// As a run's record keeps it.
-    pub fn into_fault(self) -> Fault {
-        self.0.into_fault()
-    }
-}
-
-impl From<DrillError> for Trouble {
-    fn from(error: DrillError) -> Self {
-        Self(error)
-    }
-}
-
-impl From<Trouble> for Failure {
-    fn from(Trouble(error): Trouble) -> Self {
-        match error {
-            DrillError::Lab(LabError::NoProgram { .. })
-            | DrillError::NoObjects
-            | DrillError::OtherPrefix { .. } => Self::usage(error),
-            error => Self::failed(error),
-        }
-    }
 }
 
 /// The newest recovery point of a cluster at a target. One that cannot be believed is no
@@ -192,15 +164,15 @@ impl NewestError {
 ///
 /// # Errors
 /// It cannot be read, or is none.
-pub fn identities(config: &Located<NodeConfig>) -> Result<Option<Arc<Identities>>, Failure> {
+pub fn identities(config: &Located<NodeConfig>) -> Result<Option<Arc<Identities>>, FileError> {
     let Some(identity) = &config.value.spec.drill.identity else {
         return Ok(None);
     };
     let path = "spec.drill.identity";
     let text = identity.value_from.read_text(&ProcessEnvironment);
-    let text = text.map_err(|error| Failure::at(config.error(path, error)))?;
+    let text = text.map_err(|error| config.error(path, error))?;
     let parsed = Identities::parse(path, &text);
-    let parsed = parsed.map_err(|error| Failure::at(config.sentence(path, error.to_string())))?;
+    let parsed = parsed.map_err(|error| config.sentence(path, error.to_string()))?;
     Ok(Some(Arc::new(parsed)))
 }
 

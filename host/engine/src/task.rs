@@ -51,12 +51,11 @@ pub struct Retry {
 impl Retry {
     #[must_use]
     pub fn of(effect: &Effect, policy: &Policy) -> Self {
-        let failures_max = match effect.is_cleanup() {
-            true => policy
-                .backoff_limit
-                .saturating_mul(2)
-                .max(CLEANUP_RETRIES_MIN),
-            false => policy.backoff_limit,
+        let failures_max = if effect.is_cleanup() {
+            let twice = policy.backoff_limit.saturating_mul(2);
+            twice.max(CLEANUP_RETRIES_MIN)
+        } else {
+            policy.backoff_limit
         };
         Self {
             failures_max,
@@ -90,13 +89,14 @@ impl Task {
     pub fn fail(&mut self, fault: &Fault, retry: Retry, timer: u64) {
         self.failures += 1;
         let again = fault.class.is_retryable() && self.failures <= retry.failures_max;
-        self.phase = match again {
-            true => Phase::Waiting(Timer {
+        self.phase = if again {
+            Phase::Waiting(Timer {
                 id: timer,
                 milliseconds: retry.wait_ms(self.failures, fault.class),
                 started: false,
-            }),
-            false => Phase::GaveUp(fault.clone()),
+            })
+        } else {
+            Phase::GaveUp(fault.clone())
         };
     }
 

@@ -6,10 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use drydock_cli::args::InitArgs;
+use drydock_cli::{Failure, args::InitArgs};
 use drydock_core::Name;
 use drydock_documents::cluster::is_endpoint;
-use drydock_node::Failure;
 use drydock_repository::Recipient;
 use drydock_schedule::{CronExpr, Zone};
 

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use dialoguer::{Confirm, Input};
-use drydock_node::Failure;
+use drydock_cli::Failure;
 use drydock_terminal::{print, stderr};
 
 use super::survey::Found;

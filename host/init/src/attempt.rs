@@ -1,9 +1,10 @@
 //! Trying what was written: every endpoint with the certificates, and the target. What
 //! fails is a warning with its mend, since a cluster may be down just now.
 
-use drydock_core::{Fault, Level, TargetName};
+use drydock_cli::Failure;
+use drydock_core::{Fault, Level, TargetName, chain};
 use drydock_documents::{Cluster, Located, Target};
-use drydock_node::{Failure, PluginRegistry, clock::SystemClock, cluster_access};
+use drydock_node::{PluginRegistry, clock::SystemClock, cluster_access};
 use drydock_repository::{Target as _, identity};
 use drydock_runs::steps::guard;
 use drydock_sandbox::StoreTarget;
@@ -52,7 +53,7 @@ pub async fn attempt(
     let mut tried = Tried::default();
     match try_cluster(cluster, &mut tried).await {
         Ok(()) => {}
-        Err(failure) => tried.warnings.push(failure.sentence()),
+        Err(failure) => tried.warnings.push(failure.to_string()),
     }
     if let Err(text) = try_target(registry, cluster, target, &mut tried).await {
         tried
@@ -135,7 +136,7 @@ async fn try_target(
 ) -> Result<(), String> {
     let store = registry
         .idle_target(target, &cluster.value.name)
-        .map_err(|failure| failure.sentence())?;
+        .map_err(|error| chain(&error))?;
     let mut findings = store.check_config().await.map_err(|fault| fault.message)?;
     findings.extend(store.check().await.map_err(|fault| fault.message)?);
     let is_sound = findings.iter().all(|found| found.level < Level::Failure);

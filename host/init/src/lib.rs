@@ -28,17 +28,15 @@ use std::path::Path;
 
 use drydock_capability_files::is_own_mount;
 use drydock_cli::{
+    Exit, Failure, Outcome,
     args::{Global, InitArgs},
     block_on,
 };
 use drydock_core::{Clock as _, without_os_number};
-use drydock_node::{Failure, Need, PluginRegistry, clock::SystemClock, judged_config};
+use drydock_node::{Need, PluginRegistry, clock::SystemClock, judged_config};
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use drydock_runs::Roles;
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use serde_json::json;
 
 use answers::{Answers, Mode, Sealing};
@@ -219,11 +217,11 @@ async fn check(global: &Global, answers: &Answers, folder: &Path) -> Result<(), 
     };
     // The operator knows the wanted folder, not the hidden one.
     checked.await.map_err(|failure: Failure| {
-        let told = failure.sentence().replace(
+        let told = failure.to_string().replace(
             &folder.display().to_string(),
             &answers.dir.display().to_string(),
         );
-        Failure::of(failure.kind, told)
+        Failure::of(failure.exit, told)
     })
 }
 

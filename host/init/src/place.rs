@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use drydock_cli::{Context as _, Failure};
 use tempfile::{NamedTempFile, TempDir};
 
 const PRIVATE_FOLDER: u32 = 0o700;
@@ -19,7 +19,7 @@ const PRIVATE_FILE: u32 = 0o600;
 const NAMED_MAX: usize = 4;
 
 /// Refuses a folder that holds something.
-pub fn refuse_used(dir: &Path) -> anyhow::Result<()> {
+pub fn refuse_used(dir: &Path) -> Result<(), Failure> {
     let entries = fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     let entries = match entries {
         Ok(entries) => entries,
@@ -43,21 +43,22 @@ pub fn refuse_used(dir: &Path) -> anyhow::Result<()> {
     names.sort();
     let more = if names.len() > NAMED_MAX { ", ..." } else { "" };
     names.truncate(NAMED_MAX);
-    anyhow::bail!(
+    Err(Failure::failed(format!(
         "{} holds {}{more}, and init overwrites nothing: move it away, or name another --dir",
         dir.display(),
         names.join(", ")
-    )
+    )))
 }
 
 /// Refuses a file that exists.
-pub fn refuse_existing(file: &Path) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        file.symlink_metadata().is_err(),
+pub fn refuse_existing(file: &Path) -> Result<(), Failure> {
+    if file.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
         "{} exists, and init overwrites nothing: name another --sealing-key-out",
         file.display()
-    );
-    Ok(())
+    )))
 }
 
 /// The hidden folder in which everything is built.
@@ -68,11 +69,11 @@ pub struct Staging {
 
 impl Staging {
     /// Beside `dir`, whose parent is made if it is missing.
-    pub fn beside(dir: &Path) -> anyhow::Result<Self> {
+    pub fn beside(dir: &Path) -> Result<Self, Failure> {
         let dir = &std::path::absolute(dir)?;
         let parent = dir
             .parent()
-            .context("/ cannot be the folder; name another --dir")?;
+            .ok_or_else(|| Failure::failed("/ cannot be the folder; name another --dir"))?;
         fs::create_dir_all(parent)
             .and_then(|()| builder().tempdir_in(parent))
             .map(|folder| Self {
@@ -88,7 +89,7 @@ impl Staging {
     }
 
     /// Somewhere else, for a look at what would be written; it is never put into place.
-    pub fn elsewhere() -> anyhow::Result<Self> {
+    pub fn elsewhere() -> Result<Self, Failure> {
         let folder = builder()
             .tempdir()
             .context("the system's folder for temporary files cannot be written")?;
@@ -101,7 +102,7 @@ impl Staging {
     }
 
     /// Writes one file, which nobody else can read, and syncs it.
-    pub fn put(&self, name: &str, text: &str) -> anyhow::Result<()> {
+    pub fn put(&self, name: &str, text: &str) -> Result<(), Failure> {
         let path = self.folder.path().join(name);
         let parent = path.parent().expect("it lies in the folder");
         let write = || {
@@ -119,7 +120,7 @@ impl Staging {
     }
 
     /// The one rename that puts everything into place.
-    pub fn place(self) -> anyhow::Result<()> {
+    pub fn place(self) -> Result<(), Failure> {
         let why = || {
             format!(
                 "{} cannot be put into place, and nothing was written; is it a mount point, or did something appear there meanwhile? name another --dir",
@@ -144,7 +145,7 @@ pub struct KeyFile {
 
 impl KeyFile {
     /// Writes it; it is removed again unless it is kept.
-    pub fn write(path: &Path, text: &str) -> anyhow::Result<Self> {
+    pub fn write(path: &Path, text: &str) -> Result<Self, Failure> {
         let write = || -> std::io::Result<()> {
             let parent = path.parent().unwrap_or(Path::new("/"));
             let mut file = NamedTempFile::new_in(parent)?;
@@ -186,7 +187,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    pub fn ensure(path: &Path) -> anyhow::Result<Self> {
+    pub fn ensure(path: &Path) -> Result<Self, Failure> {
         let mend = || {
             format!(
                 "the folder {} cannot be made: make it, or name another one",
@@ -195,12 +196,13 @@ impl Folder {
         };
         match fs::metadata(path) {
             Ok(found) => {
-                anyhow::ensure!(
-                    found.is_dir(),
+                if found.is_dir() {
+                    return Ok(Self { made: None });
+                }
+                return Err(Failure::failed(format!(
                     "{} is no folder: name another one",
                     path.display()
-                );
-                return Ok(Self { made: None });
+                )));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(mend),

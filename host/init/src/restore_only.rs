@@ -8,17 +8,15 @@
 use std::path::{Path, PathBuf};
 
 use drydock_cli::{
+    Exit, Failure, Outcome,
     args::{At, Global, InitArgs},
     block_on,
     catalog::{Catalog, Strangers, identities, line_of},
 };
 use drydock_core::{chain, reason};
-use drydock_node::{Failure, Need};
+use drydock_node::Need;
 use drydock_repository::{Repository, recovery_point::Standing};
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use serde_json::json;
 
 use super::answers::{absolute, name};

@@ -7,7 +7,6 @@ use drydock_capability_etcd::{
 use drydock_core::{Clock as _, plugin::EtcdCall};
 use drydock_documents::{self as documents, Cluster, FileError, Located, SecretFrom, Setting};
 
-use crate::Failure;
 use crate::clock::SystemClock;
 use crate::environment::ProcessEnvironment;
 
@@ -16,7 +15,7 @@ pub const OWN_CALLS: [EtcdCall; 3] = [EtcdCall::MemberList, EtcdCall::Status, Et
 
 /// The cluster of a document, its files and variables read and found fit for use, for every
 /// call there is: the caller narrows it.
-pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, Failure> {
+pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, FileError> {
     let documents::EtcdAccess {
         endpoints,
         ca,
@@ -27,7 +26,7 @@ pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, Failure>
         connect_timeout,
         request_timeout,
         stream_idle,
-    } = cluster.resolve(&ProcessEnvironment).map_err(Failure::at)?;
+    } = cluster.resolve(&ProcessEnvironment)?;
     let config = EtcdConfig {
         endpoints,
         ca,
@@ -41,7 +40,7 @@ pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, Failure>
             stream_idle,
         },
     };
-    judge_certificates(&config).map_err(|unsound| Failure::at(placed(cluster, unsound)))?;
+    judge_certificates(&config).map_err(|unsound| placed(cluster, unsound))?;
     let calls = OWN_CALLS.into_iter().chain([EtcdCall::Snapshot]).collect();
     Ok(EtcdAccess::new(config, calls))
 }
@@ -55,15 +54,13 @@ pub fn judge_certificates(config: &EtcdConfig) -> Result<(), Unsound> {
 /// Whether the authorities of a document are valid now. Connections are made all the same
 /// when they are not, as long as the members' certificates are: so a run goes on, and
 /// whoever looks ahead hears of it.
-pub fn check_authorities(cluster: &Located<Cluster>) -> Result<(), Failure> {
-    let etcd = cluster
-        .resolve(&ProcessEnvironment)
-        .map_err(Failure::usage)?;
+pub fn check_authorities(cluster: &Located<Cluster>) -> Result<(), FileError> {
+    let etcd = cluster.resolve(&ProcessEnvironment)?;
     let Some(pem) = etcd.ca else {
         return Ok(());
     };
     certificates::judge_authorities_time(&pem, SystemClock.now())
-        .map_err(|unsound| Failure::usage(placed(cluster, unsound)))
+        .map_err(|unsound| placed(cluster, unsound))
 }
 
 /// What is wrong, at the line that names it.

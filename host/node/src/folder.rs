@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use drydock_core::reason;
-use drydock_documents::{self as documents, Document, DocumentSet, Located};
+use drydock_documents::{self as documents, Document, DocumentSet, FileErrors, Located};
 use drydock_repository::names::MANIFEST;
 use serde_json::{Value, json};
 
-use crate::{Configuration, Failure};
+use crate::{Configuration, LoadError};
 
 /// What errors call the documents: they were made of this flag.
 const SOURCE: &str = "--target-folder";
@@ -20,20 +20,17 @@ pub const TARGET: &str = "folder";
 
 impl Configuration {
     /// A node whose only target is this folder.
-    pub fn of_folder(folder: &Path) -> Result<Self, Failure> {
+    pub fn of_folder(folder: &Path) -> Result<Self, LoadError> {
         let folder = whole_path(folder)?;
         refuse_inner(&folder)?;
         let state = tempfile::Builder::new().prefix("drydock-").tempdir();
-        let state = state.map_err(|error| {
-            Failure::failed(format!(
-                "no folder can be made in {}: name another one as TMPDIR: {}",
-                tempfile::env::temp_dir().display(),
-                reason(&error)
-            ))
+        let state = state.map_err(|error| LoadError::NoTemporary {
+            folder: tempfile::env::temp_dir(),
+            why: reason(&error),
         })?;
         let config = json!({"state": state.path(), "schedules": [folder]});
         let text = document("NodeConfig", "rescue", &config);
-        let config = documents::parse_node_config(SOURCE, &text).map_err(Failure::at)?;
+        let config = documents::parse_node_config(SOURCE, &text)?;
         let target = json!({"plugin": "store-file", "config": {"folder": folder}});
         let grant = json!({
             "builtin": "store-file",
@@ -44,12 +41,11 @@ impl Configuration {
             document("PluginGrant", "store-file", &grant),
         ];
         let documents = documents.iter().map(|text| documents::parse(SOURCE, text));
-        let documents: Vec<Vec<Located<Document>>> =
-            documents.collect::<Result<_, _>>().map_err(Failure::at)?;
+        let documents: Vec<Vec<Located<Document>>> = documents.collect::<Result<_, _>>()?;
         let documents = DocumentSet::build(documents.into_iter().flatten().collect());
         Ok(Self {
             config,
-            documents: documents.map_err(|errors| crate::refused(&errors))?,
+            documents: documents.map_err(FileErrors)?,
             warnings: Vec::new(),
             lent: Some(state),
         })
@@ -68,12 +64,10 @@ fn document(kind: &str, name: &str, spec: &Value) -> String {
 }
 
 /// The folder itself: grants follow no links.
-fn whole_path(folder: &Path) -> Result<PathBuf, Failure> {
-    let told = |why: String| {
-        Failure::usage(format!(
-            "--target-folder {} cannot be read: {why}; name the folder that holds a folder for each cluster",
-            folder.display()
-        ))
+fn whole_path(folder: &Path) -> Result<PathBuf, LoadError> {
+    let told = |why: String| LoadError::NoFolder {
+        folder: folder.to_owned(),
+        why,
     };
     let whole = std::fs::canonicalize(folder).map_err(|error| told(reason(&error)))?;
     std::fs::read_dir(&whole).map_err(|error| told(reason(&error)))?;
@@ -84,7 +78,7 @@ fn whole_path(folder: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Somebody in a hurry names the folder of a recovery point, or of a cluster.
-fn refuse_inner(folder: &Path) -> Result<(), Failure> {
+fn refuse_inner(folder: &Path) -> Result<(), LoadError> {
     let is_point = |folder: &Path| folder.join(MANIFEST).is_file();
     let mut inside = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let (what, levels) = if is_point(folder) {
@@ -95,9 +89,12 @@ fn refuse_inner(folder: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     let outer = folder.ancestors().nth(levels).unwrap_or(Path::new("/"));
-    Err(Failure::usage(format!(
-        "--target-folder {} is the folder of {what}: name the target's, which holds CLUSTER/RECOVERY-POINT/{MANIFEST}, e.g. {}; if it was copied alone, make those folders above it",
-        folder.display(),
-        outer.display()
-    )))
+    Err(LoadError::InnerFolder {
+        folder: folder.to_owned(),
+        what,
+        advice: format!(
+            "name the target's, which holds CLUSTER/RECOVERY-POINT/{MANIFEST}, e.g. {}; if it was copied alone, make those folders above it",
+            outer.display()
+        ),
+    })
 }

@@ -14,7 +14,7 @@ mod built_in;
 pub mod clock;
 pub mod crash;
 pub mod environment;
-mod failure;
+mod error;
 mod folder;
 pub mod interrupt;
 mod limits;
@@ -35,9 +35,9 @@ use drydock_documents::{DocumentSet, FileError, Located, NodeConfig};
 use tempfile::TempDir;
 
 pub use access::{OWN_CALLS, check_authorities, cluster_access, judge_certificates};
-pub use failure::{Failure, FailureKind};
+pub use error::{LoadError, NoSuchDocument, RegistryError};
 pub use folder::TARGET;
-pub use load::{files_of, read_documents, refuse_timetables, refused};
+pub use load::{files_of, read_documents, refuse_timetables};
 pub use need::Need;
 pub use network::http_config;
 pub use places::{ConfigPlaces, place, step_plugin};
@@ -46,7 +46,7 @@ pub use registry::{
     COMPILE_VERB, PluginRegistry, UnreadComponent, compiler, findings_of, judged_config,
     read_component,
 };
-pub use sanity::check_clock;
+pub use sanity::{ClockBehind, check_clock};
 
 /// Names that an error lists; more would hide the sentence.
 const NAMED_MAX: usize = 10;
@@ -73,7 +73,7 @@ impl Configuration {
     ///
     /// # Errors
     /// What is needed is not there, or wrong.
-    pub fn load(config: &Path, need: &Need<'_>) -> Result<Self, Failure> {
+    pub fn load(config: &Path, need: &Need<'_>) -> Result<Self, LoadError> {
         let (config, mut warnings) = load::node_config(config, need)?;
         let usable = load::documents(&config, need)?;
         warnings.extend(usable.warnings);
@@ -100,7 +100,7 @@ impl Configuration {
     }
 
     /// What the schedule does, or a sentence that names the nearest schedule.
-    pub fn work(&self, schedule: &ScheduleName) -> Result<Work<'_>, Failure> {
+    pub fn work(&self, schedule: &ScheduleName) -> Result<Work<'_>, NoSuchDocument> {
         if let Some(drill) = self.documents.drill(schedule) {
             return Ok(Work::Drill(drill));
         }
@@ -110,7 +110,10 @@ impl Configuration {
 
     /// The schedule's workflow, or a sentence that names the nearest schedule. One that
     /// drills has none.
-    pub fn workflow(&self, schedule: &ScheduleName) -> Result<documents::Workflow<'_>, Failure> {
+    pub fn workflow(
+        &self,
+        schedule: &ScheduleName,
+    ) -> Result<documents::Workflow<'_>, NoSuchDocument> {
         self.documents.workflow(schedule).ok_or_else(|| {
             let known = self.documents.schedules().map(|s| s.value.name.as_str());
             unknown("schedule", schedule.as_str(), known)
@@ -118,7 +121,7 @@ impl Configuration {
     }
 
     /// The target of that name, or a sentence that names the nearest one.
-    pub fn target(&self, name: &str) -> Result<&Located<documents::Target>, Failure> {
+    pub fn target(&self, name: &str) -> Result<&Located<documents::Target>, NoSuchDocument> {
         let mut targets = self.documents.targets();
         targets
             .find(|target| target.value.name.as_str() == name)
@@ -129,7 +132,11 @@ impl Configuration {
     }
 }
 
-fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+fn unknown<'a>(
+    kind: &'static str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> NoSuchDocument {
     let known: Vec<&str> = known.collect();
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
@@ -137,5 +144,9 @@ fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
         None if known.len() <= NAMED_MAX => format!("there are: {}", known.join(", ")),
         None => format!("there are {}, see the documents", known.len()),
     };
-    Failure::usage(format!("there is no {kind} {name}; {hint}"))
+    NoSuchDocument {
+        kind,
+        name: name.to_owned(),
+        hint,
+    }
 }

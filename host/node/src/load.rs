@@ -7,13 +7,13 @@ use std::{fs, io};
 
 use drydock_core::reason;
 use drydock_documents::{
-    self as documents, Among, Document, DocumentSet, FILE_BYTES_MAX, FileError, Kind, Loaded,
-    Located, NodeConfig, Position, Usable, above_limits_max,
+    self as documents, Among, Document, DocumentSet, FILE_BYTES_MAX, FileError, FileErrors, Kind,
+    Loaded, Located, NodeConfig, Position, Usable, above_limits_max,
 };
 use drydock_schedule::Timetable;
 
 use super::need::Need;
-use crate::Failure;
+use crate::LoadError;
 
 /// Folders inside folders that are followed: a repository of schedules is not deeper.
 const DEPTH_MAX: usize = 16;
@@ -22,23 +22,26 @@ const DEPTH_MAX: usize = 16;
 pub fn node_config(
     path: &Path,
     need: &Need<'_>,
-) -> Result<(Located<NodeConfig>, Vec<FileError>), Failure> {
+) -> Result<(Located<NodeConfig>, Vec<FileError>), LoadError> {
     let text = match read(path) {
-        Ok(text) => text.map_err(Failure::at)?,
+        Ok(text) => text?,
         Err(error) => {
-            return Err(Failure::usage(format!(
-                "the node's configuration {} cannot be read: {}; name another with --config, or make one with `drydock init`",
-                path.display(),
-                reason(&error)
-            )));
+            return Err(LoadError::Unread {
+                path: path.to_owned(),
+                why: reason(&error),
+            });
         }
     };
-    documents::parse_node_config_without(&path.display().to_string(), &text, need.unused())
-        .map_err(Failure::at)
+    let file = path.display().to_string();
+    Ok(documents::parse_node_config_without(
+        &file,
+        &text,
+        need.unused(),
+    )?)
 }
 
 /// The documents in the configured folders that this need asks for.
-pub fn documents(config: &Located<NodeConfig>, need: &Need<'_>) -> Result<Usable, Failure> {
+pub fn documents(config: &Located<NodeConfig>, need: &Need<'_>) -> Result<Usable, FileErrors> {
     let spec = &config.value.spec;
     let Some(need) = need.documents() else {
         return Ok(Usable {
@@ -64,7 +67,7 @@ pub fn documents(config: &Located<NodeConfig>, need: &Need<'_>) -> Result<Usable
         loaded.refuse(Kind::PluginGrant, &name, error);
     }
     refuse_timetables(&mut loaded);
-    loaded.take(need).map_err(|errors| refused(&errors))
+    loaded.take(need).map_err(FileErrors)
 }
 
 /// Everything under the paths of a key; a path that is not there is told by the line that
@@ -132,12 +135,6 @@ pub fn files_of(path: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     find(path, DEPTH_MAX, &mut found, &mut Vec::new());
     found
-}
-
-/// All mistakes, a line each.
-pub fn refused(errors: &[FileError]) -> Failure {
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Failure::usage(lines.join("\nerror: "))
 }
 
 /// The file itself, or every `.yaml` and `.yml` under the folder in the order of names.

@@ -3,9 +3,8 @@
 
 use drydock_capability_etcd::certificates::judge_authorities;
 use drydock_capability_http::{HttpConfig, Proxies};
-use drydock_documents::{Located, Lookup, NodeConfig, Source};
+use drydock_documents::{FileError, Located, Lookup, NodeConfig, Source};
 
-use crate::Failure;
 use crate::environment::ProcessEnvironment;
 
 /// What turns a proxy off that the environment names.
@@ -15,7 +14,7 @@ const NO_PROXY: &str = "none";
 ///
 /// # Errors
 /// A file that cannot be read or holds no certificate, a proxy that is none.
-pub fn http_config(config: &Located<NodeConfig>) -> Result<HttpConfig, Failure> {
+pub fn http_config(config: &Located<NodeConfig>) -> Result<HttpConfig, FileError> {
     Ok(HttpConfig {
         proxies: proxies(config, &ProcessEnvironment)?,
         ca_pem: ca(config)?,
@@ -23,12 +22,12 @@ pub fn http_config(config: &Located<NodeConfig>) -> Result<HttpConfig, Failure> 
     })
 }
 
-fn ca(config: &Located<NodeConfig>) -> Result<Option<Vec<u8>>, Failure> {
+fn ca(config: &Located<NodeConfig>) -> Result<Option<Vec<u8>>, FileError> {
     let Some(file) = &config.value.spec.http.ca_file else {
         return Ok(None);
     };
     let read = Source::File(file.clone()).read_certificates(&ProcessEnvironment);
-    let refused = |rule: String| Failure::at(config.error("spec.http.caFile", rule));
+    let refused = |rule: String| config.error("spec.http.caFile", rule);
     let pem = read.map_err(|error| refused(error.to_string()))?;
     judge_authorities(&pem).map_err(|why| {
         refused(format!(
@@ -39,14 +38,14 @@ fn ca(config: &Located<NodeConfig>) -> Result<Option<Vec<u8>>, Failure> {
     Ok(Some(pem))
 }
 
-fn proxies(config: &Located<NodeConfig>, lookup: &dyn Lookup) -> Result<Proxies, Failure> {
+fn proxies(config: &Located<NodeConfig>, lookup: &dyn Lookup) -> Result<Proxies, FileError> {
     let http = &config.value.spec.http;
     let told = http
         .proxy
         .as_ref()
         .map(|proxy| proxy.text(lookup))
         .transpose();
-    let told = told.map_err(|error| Failure::at(config.error("spec.http.proxy", error)))?;
+    let told = told.map_err(|error| config.error("spec.http.proxy", error))?;
     let direct = match &http.no_proxy {
         Some(direct) => direct.clone(),
         None => list(variable(lookup, "NO_PROXY")),
@@ -59,14 +58,12 @@ fn proxies(config: &Located<NodeConfig>, lookup: &dyn Lookup) -> Result<Proxies,
             variable(lookup, "HTTPS_PROXY"),
         ),
     };
-    Proxies::new(for_http, for_https, &direct).map_err(|rule| {
-        Failure::at(match &http.proxy {
-            Some(_) => config.error("spec.http.proxy", rule),
-            None => config.sentence(
-                "spec",
-                format!("the environment variable HTTP_PROXY or HTTPS_PROXY {rule}, or say `http: {{proxy: ...}}`"),
-            ),
-        })
+    Proxies::new(for_http, for_https, &direct).map_err(|rule| match &http.proxy {
+        Some(_) => config.error("spec.http.proxy", rule),
+        None => config.sentence(
+            "spec",
+            format!("the environment variable HTTP_PROXY or HTTPS_PROXY {rule}, or say `http: {{proxy: ...}}`"),
+        ),
     })
 }
 
@@ -116,7 +113,7 @@ mod tests {
         let environment = Environment(environment.iter().copied().collect());
         match proxies(&config, &environment) {
             Ok(proxies) => format!("{proxies:?}"),
-            Err(failure) => failure.sentence(),
+            Err(error) => error.to_string(),
         }
     }
 

@@ -4,18 +4,18 @@
 use std::sync::Arc;
 
 use drydock_core::{Name, PluginDigest, chain, plugin::World};
-use drydock_documents::{FileError, Step, Workflow};
+use drydock_documents::{SourceSpan, Step, Workflow};
 use drydock_sandbox::{AdmitError, Plugin};
 
 use super::secrets::with_secrets;
 use super::{Configuration, PluginRegistry};
-use crate::Failure;
+use crate::RegistryError;
 
 /// The place of the configuration of each step that backs up or judges, in the order of
 /// the document, and of the stores' in their targets' documents.
 pub struct ConfigPlaces {
-    pub steps: Vec<FileError>,
-    pub stores: Vec<FileError>,
+    pub steps: Vec<SourceSpan>,
+    pub stores: Vec<SourceSpan>,
 }
 
 impl ConfigPlaces {
@@ -28,7 +28,7 @@ impl ConfigPlaces {
                 .map(|step| place(workflow, step, "config"))
                 .collect(),
             stores: stores
-                .map(|(_, target)| target.sentence("spec.config", ""))
+                .map(|(_, target)| target.span("spec.config"))
                 .collect(),
         }
     }
@@ -39,19 +39,24 @@ pub fn step_plugin(
     registry: &PluginRegistry,
     workflow: &Workflow<'_>,
     step: &Step,
-) -> Result<Arc<Plugin>, Failure> {
+) -> Result<Arc<Plugin>, RegistryError> {
     let name = step.plugin.as_ref().map_or("", Name::as_str);
     let worlds = [World::Backup, World::Verify];
     let plugin = registry
         .plugin_for(name, &worlds, &format!("step {}", step.name))
-        .map_err(|failure| failure.placed(&place(workflow, step, "plugin")))?;
+        .map_err(|error| error.at_span(&place(workflow, step, "plugin")))?;
     let path = path(workflow, step, "secrets");
-    with_secrets(plugin, workflow.schedule, &path, &step.secrets)
+    Ok(with_secrets(
+        plugin,
+        workflow.schedule,
+        &path,
+        &step.secrets,
+    )?)
 }
 
 /// The place of a step's key.
-pub fn place(workflow: &Workflow<'_>, step: &Step, key: &str) -> FileError {
-    workflow.schedule.sentence(&path(workflow, step, key), "")
+pub fn place(workflow: &Workflow<'_>, step: &Step, key: &str) -> SourceSpan {
+    workflow.schedule.span(&path(workflow, step, key))
 }
 
 fn path(workflow: &Workflow<'_>, step: &Step, key: &str) -> String {
@@ -67,7 +72,7 @@ pub fn refused(
     builtin: Option<&str>,
     digest: &PluginDigest,
     error: AdmitError,
-) -> Failure {
+) -> RegistryError {
     let config = &node.config;
     let path = format!("spec.plugins.{name}");
     let file = config
@@ -79,15 +84,15 @@ pub fn refused(
     let told = chain(&error);
     match (&error, file) {
         (AdmitError::NotGranted { .. }, _) => match node.documents.grant_of(builtin, digest) {
-            Some(grant) => Failure::at(grant.sentence("spec.grants", told)),
-            None => Failure::usage(error),
+            Some(grant) => grant.sentence("spec.grants", told).into(),
+            None => error.into(),
         },
-        (AdmitError::AboveCeiling { .. }, _) => Failure::at(config.sentence("spec.ceiling", told)),
+        (AdmitError::AboveCeiling { .. }, _) => config.sentence("spec.ceiling", told).into(),
         (AdmitError::Manifest { source, .. }, Some(file)) => {
             let rule = format!("names {}, which cannot be used: {source}", file.display());
-            Failure::at(config.error(&path, rule))
+            config.error(&path, rule).into()
         }
-        (_, Some(_)) => Failure::at(config.sentence(&path, told)),
-        (_, None) => Failure::usage(error),
+        (_, Some(_)) => config.sentence(&path, told).into(),
+        (_, None) => error.into(),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use drydock_capability_http::HttpConfig;
 use drydock_core::{Clock as _, ClusterName, Finding, Level, plugin::World, reason};
-use drydock_documents::{Located, Target as TargetDocument};
+use drydock_documents::{FileError, Located, Target as TargetDocument};
 use drydock_repository::{SigningKey, TrustedSigners};
 use drydock_sandbox::{
     Admission, Attempt, CallObserver, Compiler, Plugin, Sandbox, SandboxConfig, StepCall,
@@ -18,14 +18,14 @@ use super::network::http_config;
 use super::places::refused;
 use super::secrets::with_secrets;
 use super::{Configuration, limits};
-use crate::Failure;
+use crate::RegistryError;
 use crate::built_in;
 use crate::clock::SystemClock;
 use crate::environment::ProcessEnvironment;
 
 /// How long a plugin may think about a configuration: it has no power meanwhile, and
 /// parsing takes milliseconds.
-const CONFIG_WALL_MAX: Duration = Duration::from_secs(10);
+pub(crate) const CONFIG_WALL_MAX: Duration = Duration::from_secs(10);
 
 /// The hidden verb of this program that compiles a plugin for the process that started it.
 pub const COMPILE_VERB: &str = "compile-plugin";
@@ -71,7 +71,7 @@ pub struct PluginRegistry {
     sandbox: Sandbox,
     /// Why no plugin can send requests, where that is wrong and not everything has to be
     /// sound.
-    no_requests: Option<String>,
+    no_requests: Option<FileError>,
     admitted: Mutex<BTreeMap<(String, Power), Arc<Place>>>,
 }
 
@@ -90,17 +90,17 @@ type Place = Mutex<Option<Arc<Plugin>>>;
 
 impl PluginRegistry {
     /// Sets the sandbox up. Call it on the process's runtime.
-    pub fn open(node: Configuration) -> Result<Self, Failure> {
+    pub fn open(node: Configuration) -> Result<Self, RegistryError> {
         let http = http_config(&node.config)?;
         Self::with_http(node, http)
     }
 
     /// The same to read recovery points: what is wrong with `http:` is told by a plugin
     /// that sends requests, and stops no other.
-    pub fn open_to_read(node: Configuration) -> Result<Self, Failure> {
+    pub fn open_to_read(node: Configuration) -> Result<Self, RegistryError> {
         let (http, no_requests) = match http_config(&node.config) {
             Ok(http) => (http, None),
-            Err(failure) => (HttpConfig::default(), Some(failure.sentence())),
+            Err(error) => (HttpConfig::default(), Some(error)),
         };
         Ok(Self {
             no_requests,
@@ -108,7 +108,7 @@ impl PluginRegistry {
         })
     }
 
-    fn with_http(node: Configuration, http: HttpConfig) -> Result<Self, Failure> {
+    fn with_http(node: Configuration, http: HttpConfig) -> Result<Self, RegistryError> {
         let spec = &node.config.value.spec;
         let sandbox = Sandbox::new(SandboxConfig {
             cache: Some(spec.state.join("cache")),
@@ -126,7 +126,7 @@ impl PluginRegistry {
 
     /// The same sandbox with other documents. Plugins are admitted anew, since grants may
     /// have changed; their compiled code is in the cache.
-    pub fn renewed(&self, node: Configuration) -> Result<Self, Failure> {
+    pub fn renewed(&self, node: Configuration) -> Result<Self, RegistryError> {
         Ok(Self {
             sandbox: self.sandbox.with_http(http_config(&node.config)?),
             node,
@@ -153,15 +153,14 @@ impl PluginRegistry {
     }
 
     /// The component of that name, and whether it is the built-in one.
-    pub fn component(&self, name: &str) -> Result<(Vec<u8>, bool), Failure> {
+    pub fn component(&self, name: &str) -> Result<(Vec<u8>, bool), RegistryError> {
         let spec = &self.node.config.value.spec;
         if let Some(source) = spec.plugins.get(name) {
             let most = limits::component_bytes_max(spec, &self.node.documents);
             let component = read_component(&source.file, most).map_err(|error| {
                 let config = &self.node.config;
                 let path = format!("spec.plugins.{name}");
-                let told = format!("{path} cannot be used: {error}");
-                Failure::at(config.sentence(&path, told))
+                config.error(&path, format!("cannot be used: {error}"))
             })?;
             return Ok((component, false));
         }
@@ -171,21 +170,22 @@ impl PluginRegistry {
         }
     }
 
-    fn unknown(&self, name: &str) -> Failure {
+    fn unknown(&self, name: &str) -> RegistryError {
         let names = self.names();
-        let near = drydock_core::nearest(name, names.iter().map(String::as_str))
+        let hint = drydock_core::nearest(name, names.iter().map(String::as_str))
             .map_or_else(String::new, |near| format!("; did you mean {near}?"));
-        Failure::usage(format!(
-            "there is no plugin {name}: it is neither built in nor under `plugins:` of the node's configuration{near}"
-        ))
+        RegistryError::NoSuchPlugin {
+            name: name.to_owned(),
+            hint,
+        }
     }
 
     /// The admitted plugin of that name.
-    pub fn plugin(&self, name: &str) -> Result<Arc<Plugin>, Failure> {
+    pub fn plugin(&self, name: &str) -> Result<Arc<Plugin>, RegistryError> {
         self.plugin_with(name, Power::Whole)
     }
 
-    fn plugin_with(&self, name: &str, power: Power) -> Result<Arc<Plugin>, Failure> {
+    fn plugin_with(&self, name: &str, power: Power) -> Result<Arc<Plugin>, RegistryError> {
         let place = self.place(name, power);
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plugin) = &*place {
@@ -214,7 +214,7 @@ impl PluginRegistry {
         if let Some(why) = &self.no_requests
             && !plugin.grants().http.is_empty()
         {
-            return Err(Failure::usage(why.clone()));
+            return Err(RegistryError::NoRequests(why.clone()));
         }
         *place = Some(Arc::clone(&plugin));
         Ok(plugin)
@@ -231,7 +231,7 @@ impl PluginRegistry {
         name: &str,
         worlds: &[World],
         subject: &str,
-    ) -> Result<Arc<Plugin>, Failure> {
+    ) -> Result<Arc<Plugin>, RegistryError> {
         self.plugin_of(name, worlds, subject, Power::Whole)
     }
 
@@ -241,17 +241,19 @@ impl PluginRegistry {
         worlds: &[World],
         subject: &str,
         power: Power,
-    ) -> Result<Arc<Plugin>, Failure> {
+    ) -> Result<Arc<Plugin>, RegistryError> {
         let plugin = self.plugin_with(name, power)?;
         let actual = plugin.manifest().world;
         if worlds.contains(&actual) {
             return Ok(plugin);
         }
-        let wanted: Vec<String> = worlds.iter().map(ToString::to_string).collect();
-        Err(Failure::usage(format!(
-            "{subject} needs a {} plugin, and {name} is a {actual} plugin: name another one",
-            wanted.join(" or a ")
-        )))
+        let needed: Vec<String> = worlds.iter().map(ToString::to_string).collect();
+        Err(RegistryError::OtherWorld {
+            subject: subject.to_owned(),
+            needed: needed.join(" or a "),
+            name: name.to_owned(),
+            actual,
+        })
     }
 
     /// A target through its store plugin.
@@ -260,7 +262,7 @@ impl PluginRegistry {
         document: &Located<TargetDocument>,
         step: StepCall,
         observer: CallObserver,
-    ) -> Result<StoreTarget, Failure> {
+    ) -> Result<StoreTarget, RegistryError> {
         self.target_with(document, step, observer, Power::Whole)
     }
 
@@ -270,12 +272,12 @@ impl PluginRegistry {
         step: StepCall,
         observer: CallObserver,
         power: Power,
-    ) -> Result<StoreTarget, Failure> {
+    ) -> Result<StoreTarget, RegistryError> {
         let spec = &document.value.spec;
         let subject = format!("target {}", document.value.name);
         let plugin = self
             .plugin_of(spec.plugin.as_str(), &[World::Store], &subject, power)
-            .map_err(|failure| failure.placed(&document.sentence("spec.plugin", "")))?;
+            .map_err(|error| error.at_span(&document.span("spec.plugin")))?;
         let plugin = with_secrets(plugin, document, "spec.secrets", &spec.secrets)?;
         let context = StoreContext {
             target: document.value.name.clone(),
@@ -291,7 +293,7 @@ impl PluginRegistry {
         &self,
         document: &Located<TargetDocument>,
         cluster: &ClusterName,
-    ) -> Result<StoreTarget, Failure> {
+    ) -> Result<StoreTarget, RegistryError> {
         self.idle_with(document, cluster, Power::Whole)
     }
 
@@ -300,7 +302,7 @@ impl PluginRegistry {
         &self,
         document: &Located<TargetDocument>,
         cluster: &ClusterName,
-    ) -> Result<StoreTarget, Failure> {
+    ) -> Result<StoreTarget, RegistryError> {
         self.idle_with(document, cluster, Power::Reading)
     }
 
@@ -309,7 +311,7 @@ impl PluginRegistry {
         document: &Located<TargetDocument>,
         cluster: &ClusterName,
         power: Power,
-    ) -> Result<StoreTarget, Failure> {
+    ) -> Result<StoreTarget, RegistryError> {
         let step = StepCall::idle(cluster.clone(), SystemClock.now());
         let observer: CallObserver = Arc::new(|call, log| {
             let plugin = log.tag();
@@ -321,41 +323,39 @@ impl PluginRegistry {
     }
 
     /// The own signing key.
-    pub fn signing_key(&self) -> Result<SigningKey, Failure> {
+    pub fn signing_key(&self) -> Result<SigningKey, FileError> {
         let key = self.own_key()?;
         key.ok_or_else(|| {
             let told = "has no signingKey, so nothing can be signed here: make one with `drydock key new --kind signing --out FILE`, and add `signingKey: {valueFrom: {file: FILE}}`";
-            Failure::at(self.node.config.error("spec", told))
+            self.node.config.error("spec", told)
         })
     }
 
     /// The same; none on a node that only restores.
-    pub fn own_key(&self) -> Result<Option<SigningKey>, Failure> {
+    pub fn own_key(&self) -> Result<Option<SigningKey>, FileError> {
         let config = &self.node.config;
         let path = "spec.signingKey";
         let Some(key) = &config.value.spec.signing_key else {
             return Ok(None);
         };
         let secret = key.value_from.read_text(&ProcessEnvironment);
-        let secret = secret.map_err(|error| Failure::at(config.error(path, error)))?;
+        let secret = secret.map_err(|error| config.error(path, error))?;
         let parsed = SigningKey::parse(&secret);
-        let key = parsed.map_err(|error| Failure::at(config.sentence(path, error.to_string())))?;
+        let key = parsed.map_err(|error| config.sentence(path, error.to_string()))?;
         Ok(Some(key))
     }
 
     /// Whom this node believes: those it lists, and itself where its key can be read.
-    pub fn signers(&self) -> Result<TrustedSigners, Failure> {
+    pub fn signers(&self) -> Result<TrustedSigners, RegistryError> {
         let config = &self.node.config;
         let listed = config.value.spec.trusted_signers.iter().map(String::as_str);
-        let mut signers = TrustedSigners::parse(listed).map_err(|error| {
-            Failure::at(config.sentence("spec.trustedSigners", error.to_string()))
-        })?;
+        let mut signers = TrustedSigners::parse(listed)
+            .map_err(|error| config.sentence("spec.trustedSigners", error.to_string()))?;
         match self.own_key() {
             Ok(Some(key)) => signers.add(&key.public_line())?,
             Ok(None) => {}
-            Err(failure) => tracing::warn!(
-                "the own signing key cannot be read, so what it signed is not trusted: {}",
-                failure
+            Err(error) => tracing::warn!(
+                "the own signing key cannot be read, so what it signed is not trusted: {error}"
             ),
         }
         Ok(signers)
@@ -368,13 +368,13 @@ pub async fn judged_config(
     subject: &str,
     plugin: &str,
     judged: impl Future<Output = Result<Vec<Finding>, drydock_core::Fault>>,
-) -> Result<(), Failure> {
+) -> Result<(), RegistryError> {
     match tokio::time::timeout(CONFIG_WALL_MAX, judged).await {
         Ok(attempt) => accept_config(subject, attempt),
-        Err(_) => Err(Failure::failed(format!(
-            "plugin {plugin} does not say within {} s whether it accepts the configuration of {subject}: ask its author, or use another plugin",
-            CONFIG_WALL_MAX.as_secs()
-        ))),
+        Err(_) => Err(RegistryError::NoAnswer {
+            plugin: plugin.to_owned(),
+            subject: subject.to_owned(),
+        }),
     }
 }
 
@@ -382,21 +382,15 @@ pub async fn judged_config(
 fn accept_config(
     subject: &str,
     attempt: Result<Vec<Finding>, drydock_core::Fault>,
-) -> Result<(), Failure> {
-    let findings = attempt.map_err(|fault| {
-        Failure::usage(format!(
-            "the configuration of {subject} is wrong: {}",
-            fault.message
-        ))
-    })?;
+) -> Result<(), RegistryError> {
+    let refused = |why| RegistryError::ConfigRefused {
+        subject: subject.to_owned(),
+        why,
+    };
+    let findings = attempt.map_err(|fault| refused(fault.message))?;
     for finding in &findings {
         match finding.level {
-            Level::Failure => {
-                return Err(Failure::usage(format!(
-                    "the configuration of {subject} is wrong: {}",
-                    finding.message
-                )));
-            }
+            Level::Failure => return Err(refused(finding.message.clone())),
             Level::Warning => tracing::warn!(code = finding.code, "{subject}: {}", finding.message),
             Level::Note => tracing::info!(code = finding.code, "{subject}: {}", finding.message),
         }
@@ -420,9 +414,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_plugin_that_never_answers_is_named_in_the_end() {
         let judged = judged_config("step backup", "sloth", std::future::pending());
-        let failure = judged.await.unwrap_err();
+        let error = judged.await.unwrap_err();
         assert_eq!(
-            failure.sentence(),
+            error.to_string(),
             "plugin sloth does not say within 10 s whether it accepts the configuration of step backup: ask its author, or use another plugin"
         );
     }

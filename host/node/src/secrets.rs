@@ -9,7 +9,6 @@ use drydock_core::{Fault, Name, Secret, nearest};
 use drydock_documents::{FileError, Located, SecretFrom};
 use drydock_sandbox::Plugin;
 
-use crate::Failure;
 use crate::environment::ProcessEnvironment;
 
 /// The places under one `secrets:`.
@@ -25,7 +24,7 @@ pub fn with_secrets<T>(
     document: &Located<T>,
     path: &str,
     secrets: &BTreeMap<Name, SecretFrom>,
-) -> Result<Arc<Plugin>, Failure> {
+) -> Result<Arc<Plugin>, FileError> {
     let granted = plugin.grants().secret_names();
     if granted.is_empty() {
         return Ok(plugin);
@@ -34,17 +33,16 @@ pub fn with_secrets<T>(
     let judge = SecretAccess::new(plugin.grants().secret.clone(), Some(places.clone()));
     for name in &granted {
         let Some(place) = secrets.get(name) else {
-            let missing = missing(&plugin, document, path, secrets, name);
-            return Err(Failure::at(missing));
+            return Err(missing(&plugin, document, path, secrets, name));
         };
         // Read once to see that it can be, and is what it is granted for; the plugin's
         // attempt reads it anew.
         let path = format!("{path}.{name}");
         let read = place.value_from.read(&ProcessEnvironment);
-        read.map_err(|error| Failure::at(document.error(&path, error)))?;
+        read.map_err(|error| document.error(&path, error))?;
         judge
             .judge(name.as_str())
-            .map_err(|fault| Failure::at(document.sentence(&path, fault.message)))?;
+            .map_err(|fault| document.sentence(&path, fault.message))?;
     }
     Ok(plugin.with_secrets(places))
 }

@@ -2,17 +2,16 @@
 //! the right world, what they say of their configurations, keys and certificates. No
 //! cluster is asked, and the state folder need not be free.
 
-use std::collections::BTreeSet;
-
 use drydock_core::{Clock as _, ClusterName, ScheduleName};
 use drydock_documents::{DrillWork, Located, Step, Target, Workflow};
 use drydock_drill::perform::identities;
 use drydock_node::{
-    ConfigPlaces, Configuration, Failure, PluginRegistry, Work, check_authorities,
+    ConfigPlaces, Configuration, PluginRegistry, RegistryError, Work, check_authorities,
     clock::SystemClock, cluster_access, findings_of, judged_config, place,
 };
 use drydock_sandbox::{Plugin, StepCall};
 
+use super::PrepareError;
 use super::prepare::recipients;
 use super::roles::{self, Roles};
 
@@ -20,11 +19,11 @@ use super::roles::{self, Roles};
 ///
 /// # Errors
 /// Every mistake, a line each.
-pub async fn check(node: Configuration) -> Result<(), Failure> {
+pub async fn check(node: Configuration) -> Result<(), PrepareError> {
     let registry = PluginRegistry::open(node)?;
-    let mut failures = Vec::new();
-    failures.extend(registry.signing_key().err());
-    failures.extend(registry.signers().err());
+    let mut failures: Vec<PrepareError> = Vec::new();
+    failures.extend(registry.signing_key().err().map(Into::into));
+    failures.extend(registry.signers().err().map(Into::into));
     let names: Vec<ScheduleName> = registry
         .node
         .documents
@@ -39,21 +38,15 @@ pub async fn check(node: Configuration) -> Result<(), Failure> {
             Work::Drill(drill) => failures.extend(check_drill(&registry, &drill).await),
         }
     }
-    // Two schedules that name one wrong thing are one mistake.
-    let told: BTreeSet<String> = failures.iter().map(Failure::sentence).collect();
-    if told.is_empty() {
-        return Ok(());
-    }
-    let told: Vec<String> = told.into_iter().collect();
-    Err(Failure::usage(told.join("\nerror: ")))
+    PrepareError::all(failures).map_or(Ok(()), Err)
 }
 
-async fn check_workflow(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Vec<Failure> {
-    let mut failures = Vec::new();
+async fn check_workflow(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Vec<PrepareError> {
+    let mut failures: Vec<PrepareError> = Vec::new();
     let cluster = workflow.cluster.value.name.clone();
     let access = cluster_access(workflow.cluster)
         .and_then(|access| check_authorities(workflow.cluster).map(|()| access))
-        .map_err(|failure| failures.push(failure))
+        .map_err(|error| failures.push(error.into()))
         .ok();
     let idle = StepCall {
         etcd: access,
@@ -64,32 +57,34 @@ async fn check_workflow(registry: &PluginRegistry, workflow: &Workflow<'_>) -> V
     for front in &fronts {
         let place = place(workflow, front.step, "config");
         let checked = check_step(&front.plugin, front.step, &idle).await;
-        failures.extend(checked.err().map(|failure| failure.placed(&place)));
+        failures.extend(checked.err().map(|error| error.at_span(&place).into()));
     }
     // What a refused plugin would have been for is not known.
     if refused.is_empty() {
-        failures.extend(Roles::of(workflow, &fronts).err().into_iter().flatten());
+        let wrong = Roles::of(workflow, &fronts).err().into_iter().flatten();
+        failures.extend(wrong.map(Into::into));
     }
-    failures.extend(refused);
+    failures.extend(refused.into_iter().map(Into::into));
     for ((_, document), place) in workflow.stores.iter().zip(&places.stores) {
-        failures.extend(recipients(document).err());
+        failures.extend(recipients(document).err().map(Into::into));
         let checked = check_target(registry, document, &cluster).await;
-        failures.extend(checked.err().map(|failure| failure.placed(place)));
+        failures.extend(checked.err().map(|error| error.at_span(place).into()));
     }
     failures
 }
 
 /// A node without an identity skips its drills, which is no mistake.
-async fn check_drill(registry: &PluginRegistry, work: &DrillWork<'_>) -> Vec<Failure> {
-    let mut failures = Vec::new();
-    failures.extend(identities(&registry.node.config).err());
-    let place = work.target.sentence("spec.config", "");
+async fn check_drill(registry: &PluginRegistry, work: &DrillWork<'_>) -> Vec<PrepareError> {
+    let mut failures: Vec<PrepareError> = Vec::new();
+    let identities = identities(&registry.node.config);
+    failures.extend(identities.err().map(Into::into));
+    let place = work.target.span("spec.config");
     let checked = check_target(registry, work.target, &work.cluster.value.name).await;
-    failures.extend(checked.err().map(|failure| failure.placed(&place)));
+    failures.extend(checked.err().map(|error| error.at_span(&place).into()));
     failures
 }
 
-async fn check_step(plugin: &Plugin, step: &Step, idle: &StepCall) -> Result<(), Failure> {
+async fn check_step(plugin: &Plugin, step: &Step, idle: &StepCall) -> Result<(), RegistryError> {
     let subject = format!("step {}", step.name);
     let call = StepCall {
         config: step.config_json(),
@@ -104,7 +99,7 @@ async fn check_target(
     registry: &PluginRegistry,
     document: &Located<Target>,
     cluster: &ClusterName,
-) -> Result<(), Failure> {
+) -> Result<(), RegistryError> {
     let target = registry.idle_target(document, cluster)?;
     let subject = format!("target {}", document.value.name);
     let name = document.value.spec.plugin.as_str();

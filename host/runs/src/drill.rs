@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use drydock_core::{ClusterName, Fault, RunId, UnixTime, chain};
 use drydock_documents::DrillWork;
 use drydock_drill::{
-    perform::{self, Done, Means, NewestError, Trouble, Wanted, newest},
+    DrillError,
+    perform::{self, Done, Means, NewestError, Wanted, newest},
     report::Verdict,
 };
 use drydock_engine::{
@@ -14,18 +15,16 @@ use drydock_engine::{
     runner::{Events, StepRunner},
     state::RunState,
 };
-use drydock_node::{Failure, judged_config};
+use drydock_node::{RegistryError, judged_config};
 use drydock_repository::{Identities, Repository, TrustedSigners};
 use drydock_sandbox::StoreTarget;
 
 use crate::BACKOFF_MS;
 use crate::BACKOFF_MS_MAX;
+use crate::PrepareError;
 use crate::RunService;
 use crate::Tell;
 use crate::asked;
-
-/// What an operator is told whose node cannot open recovery points.
-pub const NO_IDENTITY: &str = "a drill opens the recovery point and needs the key that does: give --identity FILE, or name it as spec.drill.identity of this node's configuration";
 
 /// A drill that is ready to start.
 pub struct Prepared {
@@ -53,10 +52,9 @@ impl Prepared {
         run: RunId,
         due: UnixTime,
         by_hand: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, PrepareError> {
         let node = &service.registry.node;
-        let identities =
-            perform::identities(&node.config)?.ok_or_else(|| Failure::usage(NO_IDENTITY))?;
+        let identities = perform::identities(&node.config)?.ok_or(PrepareError::NoIdentity)?;
         let cluster = work.cluster.value.name.clone();
         let target = service.registry.idle_target(work.target, &cluster)?;
         let steps = DrillSteps {
@@ -79,7 +77,7 @@ impl Prepared {
     ///
     /// # Errors
     /// As the plugin says.
-    pub async fn check_config(&self, tell: Tell<'_>) -> Result<(), Failure> {
+    pub async fn check_config(&self, tell: Tell<'_>) -> Result<(), RegistryError> {
         let DrillSteps {
             target,
             target_name,
@@ -162,7 +160,7 @@ impl DrillSteps {
             reports: Some(self.means.reports()),
         };
         let done = Box::pin(perform::drill(&self.means, wanted)).await;
-        Ok(result(done.map_err(Trouble::into_fault)?))
+        Ok(result(done.map_err(DrillError::into_fault)?))
     }
 }
 

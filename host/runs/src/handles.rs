@@ -4,14 +4,14 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use drydock_node::Failure;
+use crate::ServiceError;
 
 /// A run with a few stores has about 60 open; a daemon runs some of them at once.
 const HANDLES_MIN: u64 = 256;
 
 /// Raises this process's limit to what it is allowed to, and refuses to go on below the
 /// minimum.
-pub fn require() -> Result<(), Failure> {
+pub fn require() -> Result<(), ServiceError> {
     let limit = getrlimit(Resource::Nofile);
     let allowed = limit.maximum;
     let raised = Rlimit {
@@ -21,9 +21,10 @@ pub fn require() -> Result<(), Failure> {
     // Where it cannot be raised, the present one counts.
     let now = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| allowed);
     match now {
-        Some(handles) if handles < HANDLES_MIN => Err(Failure::failed(format!(
-            "this process may open {handles} files at once and needs {HANDLES_MIN}: raise `ulimit -n`, or `LimitNOFILE=` of its systemd unit"
-        ))),
+        Some(handles) if handles < HANDLES_MIN => Err(ServiceError::Handles {
+            handles,
+            needed: HANDLES_MIN,
+        }),
         _ => Ok(()),
     }
 }

@@ -15,6 +15,7 @@
 pub mod cause;
 mod check;
 mod drill;
+mod error;
 mod handles;
 mod prepare;
 mod roles;
@@ -22,7 +23,7 @@ mod service;
 pub mod steps;
 
 pub use check::check;
-pub use drill::NO_IDENTITY;
+pub use error::{PrepareError, ServiceError, StartError};
 pub use prepare::{BACKOFF_MS, BACKOFF_MS_MAX, Tell, asked};
 pub use roles::Roles;
-pub use service::{RunService, StartError};
+pub use service::RunService;

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use drydock_capability_etcd::EtcdAccess;
 use drydock_core::{Fault, RunId, ScheduleName, StepName, UnixTime};
-use drydock_documents::{Located, Step, Target as TargetDocument, Workflow};
+use drydock_documents::{FileError, Located, Step, Target as TargetDocument, Workflow};
 use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin, VerifyPin};
 use drydock_node::{
-    ConfigPlaces, Configuration, Failure, OWN_CALLS, cluster_access,
+    ConfigPlaces, Configuration, OWN_CALLS, RegistryError, cluster_access,
     environment::ProcessEnvironment, findings_of, judged_config,
 };
 use drydock_repository::Recipient;
@@ -21,8 +21,8 @@ use drydock_snapshot::Limits;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::RunService;
 use super::roles::{Front, Roles};
+use super::{PrepareError, RunService};
 use crate::steps::{
     Attempts, Backup, Backups, Commit, FactGatherer, PipelineContext, PlainSpools, Previous,
     RunTargets, SealedSpool, Sealing, Steps, Store, TargetGuard, Verdicts,
@@ -73,7 +73,7 @@ impl Prepared {
         run: RunId,
         due: UnixTime,
         by_hand: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, PrepareError> {
         let node = &service.registry.node;
         let workflow = node.workflow(schedule)?;
         let etcd = etcd(&workflow)?;
@@ -109,7 +109,7 @@ impl Prepared {
 
     /// Lets every plugin judge its configuration before anything happens; `tell` hears who
     /// is asked.
-    pub async fn check_config(&self, tell: Tell<'_>) -> Result<(), Failure> {
+    pub async fn check_config(&self, tell: Tell<'_>) -> Result<(), RegistryError> {
         // The document has them in the order of the pins: backup steps, then verify steps.
         let plugins = self.backups.iter().chain(&self.verify);
         for ((pin, plugin), place) in self.spec.pins().zip(plugins).zip(&self.places.steps) {
@@ -118,20 +118,20 @@ impl Prepared {
             let call = self.call_with(&pin.config);
             let judged = async { findings_of(&subject, plugin.check_config(call, None).await) };
             let judged = judged_config(&subject, &pin.plugin, judged).await;
-            judged.map_err(|failure| failure.placed(place))?;
+            judged.map_err(|error| error.at_span(place))?;
         }
         let stores = self.stores.iter().zip(&self.spec.stores);
         for (((_, target), pin), place) in stores.zip(&self.places.stores) {
             let subject = format!("target {}", pin.target);
             tell(&asked(&pin.pin.plugin, &subject));
             let judged = judged_config(&subject, &pin.pin.plugin, target.check_config()).await;
-            judged.map_err(|failure| failure.placed(place))?;
+            judged.map_err(|error| error.at_span(place))?;
         }
         Ok(())
     }
 
     /// What carries the run's effects out.
-    pub fn steps(self, service: &RunService) -> Result<Steps, Failure> {
+    pub fn steps(self, service: &RunService) -> Steps {
         let spool_root = service.registry.node.state().join("spool");
         let spool = SealedSpool::new(&spool_root, &self.spec.run);
         let plain = Arc::new(PlainSpools::default());
@@ -159,7 +159,7 @@ impl Prepared {
             facts,
             Arc::clone(&plain),
         );
-        Ok(Steps {
+        Steps {
             backups: Backups {
                 steps: backups,
                 etcd: self.etcd,
@@ -186,7 +186,7 @@ impl Prepared {
             spool,
             plain,
             grace,
-        })
+        }
     }
 
     fn store_steps(&self, service: &RunService) -> Vec<Store> {
@@ -257,7 +257,7 @@ impl Access {
     }
 }
 
-fn etcd(workflow: &Workflow<'_>) -> Result<Access, Failure> {
+fn etcd(workflow: &Workflow<'_>) -> Result<Access, FileError> {
     let all = cluster_access(workflow.cluster)?;
     Ok(Access {
         own: all.narrowed(&OWN_CALLS),
@@ -270,7 +270,7 @@ fn stores(
     workflow: &Workflow<'_>,
     call: &StepCall,
     attempts: &Attempts,
-) -> Result<Vec<(StepName, StoreTarget)>, Failure> {
+) -> Result<Vec<(StepName, StoreTarget)>, RegistryError> {
     workflow
         .stores
         .iter()
@@ -309,7 +309,7 @@ fn observer(step: StepName, attempts: Attempts) -> CallObserver {
 }
 
 /// One sealed copy serves every target, so it is sealed for all their recipients.
-fn sealing(workflow: &Workflow<'_>) -> Result<Sealing, Failure> {
+fn sealing(workflow: &Workflow<'_>) -> Result<Sealing, FileError> {
     let mut all = Vec::new();
     let mut open_target = None;
     for (_, document) in &workflow.stores {
@@ -326,16 +326,13 @@ fn sealing(workflow: &Workflow<'_>) -> Result<Sealing, Failure> {
 }
 
 /// Whom artifacts are sealed to at a target.
-pub fn recipients(document: &Located<TargetDocument>) -> Result<Vec<Recipient>, Failure> {
-    let lines = document
-        .recipients(&ProcessEnvironment)
-        .map_err(Failure::at)?;
+pub fn recipients(document: &Located<TargetDocument>) -> Result<Vec<Recipient>, FileError> {
+    let lines = document.recipients(&ProcessEnvironment)?;
     lines
         .iter()
         .map(|line| {
-            Recipient::parse(line).map_err(|error| {
-                Failure::at(document.sentence("spec.recipients", error.to_string()))
-            })
+            Recipient::parse(line)
+                .map_err(|error| document.sentence("spec.recipients", error.to_string()))
         })
         .collect()
 }

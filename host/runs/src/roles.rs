@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use drydock_core::{StepName, nearest, plugin::World};
-use drydock_documents::{Step, Workflow};
-use drydock_node::{Failure, PluginRegistry, place, step_plugin};
+use drydock_documents::{FileError, Step, Workflow};
+use drydock_node::{PluginRegistry, RegistryError, place, step_plugin};
 use drydock_sandbox::Plugin;
+
+use crate::PrepareError;
 
 /// A front step with its plugin.
 #[derive(Clone)]
@@ -36,16 +38,16 @@ pub struct Roles<'a> {
 pub fn admitted<'a>(
     registry: &PluginRegistry,
     workflow: &Workflow<'a>,
-) -> (Vec<Front<'a>>, Vec<Failure>) {
+) -> (Vec<Front<'a>>, Vec<RegistryError>) {
     let mut fronts = Vec::new();
-    let mut failures = Vec::new();
+    let mut refused = Vec::new();
     for step in &workflow.front {
         match step_plugin(registry, workflow, step) {
             Ok(plugin) => fronts.push(Front { step, plugin }),
-            Err(failure) => failures.push(failure),
+            Err(error) => refused.push(error),
         }
     }
-    (fronts, failures)
+    (fronts, refused)
 }
 
 impl<'a> Roles<'a> {
@@ -53,27 +55,25 @@ impl<'a> Roles<'a> {
     ///
     /// # Errors
     /// Everything that is in the way, a line each.
-    pub fn in_force(registry: &PluginRegistry, workflow: &Workflow<'a>) -> Result<Self, Failure> {
+    pub fn in_force(
+        registry: &PluginRegistry,
+        workflow: &Workflow<'a>,
+    ) -> Result<Self, PrepareError> {
         let (fronts, refused) = admitted(registry, workflow);
-        let roles = match refused.is_empty() {
-            true => Self::of(workflow, &fronts),
-            false => Err(refused),
-        };
-        roles.map_err(|mut failures| match failures.len() {
-            1 => failures.remove(0),
-            _ => {
-                let told: Vec<String> = failures.iter().map(Failure::sentence).collect();
-                Failure::usage(told.join("\nerror: "))
-            }
-        })
+        if !refused.is_empty() {
+            let refused = refused.into_iter().map(Into::into);
+            return Err(PrepareError::Several(refused.collect()));
+        }
+        Self::of(workflow, &fronts)
+            .map_err(|wrong| PrepareError::Several(wrong.into_iter().map(Into::into).collect()))
     }
 
     /// Tells the steps apart.
     ///
     /// # Errors
     /// Everything that is wrong with their order and with what they judge, by its line.
-    pub fn of(workflow: &Workflow<'_>, fronts: &[Front<'a>]) -> Result<Self, Vec<Failure>> {
-        let mut failures: Vec<Failure> = order(workflow, fronts).into_iter().collect();
+    pub fn of(workflow: &Workflow<'_>, fronts: &[Front<'a>]) -> Result<Self, Vec<FileError>> {
+        let mut failures: Vec<FileError> = order(workflow, fronts).into_iter().collect();
         let backups: Vec<_> = fronts.iter().filter(|f| f.backs_up()).cloned().collect();
         let mut verify = Vec::new();
         for front in fronts {
@@ -93,9 +93,10 @@ impl<'a> Roles<'a> {
                     .map(|b| unproven(workflow, b)),
             );
         }
-        match failures.is_empty() {
-            true => Ok(Self { backups, verify }),
-            false => Err(failures),
+        if failures.is_empty() {
+            Ok(Self { backups, verify })
+        } else {
+            Err(failures)
         }
     }
 }
@@ -122,12 +123,12 @@ impl Judge<'_> {
 
 /// Backup steps come first, and both kinds are there. One mistake of the order makes
 /// others, so only the first is told.
-fn order(workflow: &Workflow<'_>, fronts: &[Front<'_>]) -> Option<Failure> {
+fn order(workflow: &Workflow<'_>, fronts: &[Front<'_>]) -> Option<FileError> {
     let first = fronts.first()?;
     let Some(judge) = fronts.iter().find(|front| !front.backs_up()) else {
         let schedule = &workflow.schedule;
         let message = "of the schedule's steps none judges, and nothing counts as stored that was not verified: add a step with a verify plugin, e.g. {name: verify, plugin: etcd-verify}";
-        return Some(Failure::at(schedule.sentence("spec.steps", message)));
+        return Some(schedule.sentence("spec.steps", message));
     };
     if !first.backs_up() {
         let told = format!(
@@ -152,7 +153,7 @@ fn misplaced_judges(
     workflow: &Workflow<'_>,
     front: &Front<'_>,
     fronts: &[Front<'_>],
-) -> Vec<Failure> {
+) -> Vec<FileError> {
     let Some(judges) = &front.step.judges else {
         return Vec::new();
     };
@@ -189,7 +190,7 @@ fn near(name: &StepName, fronts: &[Front<'_>]) -> String {
     }
 }
 
-fn unproven(workflow: &Workflow<'_>, backup: &Front<'_>) -> Failure {
+fn unproven(workflow: &Workflow<'_>, backup: &Front<'_>) -> FileError {
     let name = &backup.step.name;
     let told = format!(
         "no verify step judges what step {name} makes, and nothing counts as stored that was not verified: add {name} to the `judges` of a verify step, or add a step that judges it"
@@ -197,8 +198,8 @@ fn unproven(workflow: &Workflow<'_>, backup: &Front<'_>) -> Failure {
     placed(workflow, backup.step, "name", told)
 }
 
-fn placed(workflow: &Workflow<'_>, step: &Step, key: &str, told: String) -> Failure {
-    Failure::usage(told).placed(&place(workflow, step, key))
+fn placed(workflow: &Workflow<'_>, step: &Step, key: &str, told: String) -> FileError {
+    place(workflow, step, key).error(told)
 }
 
 fn plugin_word(step: &Step) -> &str {

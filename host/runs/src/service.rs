@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use drydock_core::{Clock, RunId, ScheduleName, UnixTime};
-use drydock_engine::{
-    CrashPoint, Engine, EngineError, NoCrash, RunHandle, StepRunner, model::RunSpec,
-};
-use drydock_journal::{Journal, LockError, LockOwner, StateLock};
+use drydock_engine::{CrashPoint, Engine, NoCrash, RunHandle, StepRunner, model::RunSpec};
+use drydock_journal::{Journal, LockOwner, StateLock};
 use drydock_node::{
-    Configuration, Failure, PluginRegistry, Work, check_clock, clock::SystemClock,
-    crash::CrashInjection,
+    Configuration, NoSuchDocument, PluginRegistry, RegistryError, Work, check_clock,
+    clock::SystemClock, crash::CrashInjection,
 };
 use drydock_repository::{SigningKey, TrustedSigners};
 
 use super::drill::Prepared as PreparedDrill;
+use super::error::{PrepareError, ServiceError, StartError};
 use super::prepare::{Prepared, Tell};
 
 /// A node that can run schedules. While it lives, no other process can.
@@ -24,43 +23,6 @@ pub struct RunService {
     pub signers: Arc<TrustedSigners>,
     pub clock: Arc<dyn Clock>,
     _lock: Arc<StateLock>,
-}
-
-/// Why a run does not begin, or does not go on.
-#[derive(Debug)]
-pub enum StartError {
-    /// A run of this id was begun before.
-    Exists { run: RunId },
-    /// This run has ended already.
-    Ended { run: RunId },
-    /// Anything else; trying again may help.
-    Other(Failure),
-}
-
-impl From<Failure> for StartError {
-    fn from(failure: Failure) -> Self {
-        Self::Other(failure)
-    }
-}
-
-impl From<EngineError> for StartError {
-    fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::Exists { run } => Self::Exists { run },
-            EngineError::Ended { run } => Self::Ended { run },
-            other => Self::Other(Failure::failed(other)),
-        }
-    }
-}
-
-impl From<StartError> for Failure {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::Exists { run } => Self::failed(EngineError::Exists { run }),
-            StartError::Ended { run } => Self::failed(EngineError::Ended { run }),
-            StartError::Other(failure) => failure,
-        }
-    }
 }
 
 /// A run that is ready to start.
@@ -77,40 +39,38 @@ impl Ready {
         }
     }
 
-    async fn check_config(&self, tell: Tell<'_>) -> Result<(), Failure> {
+    async fn check_config(&self, tell: Tell<'_>) -> Result<(), RegistryError> {
         match self {
             Self::Backup(prepared) => prepared.check_config(tell).await,
             Self::Drill(prepared) => prepared.check_config(tell).await,
         }
     }
 
-    fn runner(self, service: &RunService) -> Result<Arc<dyn StepRunner>, Failure> {
-        Ok(match self {
-            Self::Backup(prepared) => Arc::new(prepared.steps(service)?),
+    fn runner(self, service: &RunService) -> Arc<dyn StepRunner> {
+        match self {
+            Self::Backup(prepared) => Arc::new(prepared.steps(service)),
             Self::Drill(prepared) => Arc::new(prepared.steps()),
-        })
+        }
     }
 }
 
 impl RunService {
     /// Takes the state folder. `command` is what others are told of this process.
-    pub fn open(node: Configuration, command: &str) -> Result<Self, Failure> {
+    pub fn open(node: Configuration, command: &str) -> Result<Self, ServiceError> {
         crate::handles::require()?;
         let owner = LockOwner {
             command: format!("drydock {command}"),
             since: SystemClock.now(),
         };
-        let lock = StateLock::acquire(node.state(), &owner).map_err(|error| match error {
-            LockError::InUse { .. } => Failure::try_later(error),
-            other => Failure::failed(other),
-        })?;
+        let lock = StateLock::acquire(node.state(), &owner)?;
         let journal = Arc::new(Journal::open(node.state())?);
-        Self::assembled(PluginRegistry::open(node)?, journal, Arc::new(lock))
+        let registry = PluginRegistry::open(node)?;
+        Ok(Self::assembled(registry, journal, Arc::new(lock))?)
     }
 
     /// The same service with other documents: it shares the state folder and the sandbox
     /// with this one, so that runs of both can be under way side by side.
-    pub fn renewed(&self, node: Configuration) -> Result<Self, Failure> {
+    pub fn renewed(&self, node: Configuration) -> Result<Self, RegistryError> {
         Self::assembled(
             self.registry.renewed(node)?,
             Arc::clone(&self.journal),
@@ -122,7 +82,7 @@ impl RunService {
         registry: PluginRegistry,
         journal: Arc<Journal>,
         lock: Arc<StateLock>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, RegistryError> {
         let key = Arc::new(registry.signing_key()?);
         let signers = Arc::new(registry.signers()?);
         Ok(Self {
@@ -137,7 +97,7 @@ impl RunService {
 
     /// Refuses a clock that is behind the journal; with `accept` takes it for right, and
     /// what the journal holds of later instants for wrong.
-    pub fn check_clock(&self, accept: bool) -> Result<(), Failure> {
+    pub fn check_clock(&self, accept: bool) -> Result<(), ServiceError> {
         let now = self.clock.now();
         let latest = self.journal.latest_instant()?;
         match check_clock(latest.as_ref(), now) {
@@ -145,8 +105,7 @@ impl RunService {
                 tracing::warn!("the clock is accepted as right from now on: {behind}");
                 Ok(self.journal.accept_clock(now)?)
             }
-            Err(behind) => Err(Failure::try_later(behind)),
-            Ok(()) => Ok(()),
+            checked => Ok(checked?),
         }
     }
 
@@ -158,7 +117,7 @@ impl RunService {
         self: &Arc<Self>,
         schedule: &ScheduleName,
         tell: Tell<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), PrepareError> {
         let lacks_identity = self
             .registry
             .node
@@ -175,7 +134,7 @@ impl RunService {
         let run = RunId::of(schedule, now, Some("check"));
         tell("its plugins are compiled, and the files that it names are read");
         let prepared = self.prepare(schedule, run, now, true).await?;
-        prepared.check_config(tell).await
+        Ok(prepared.check_config(tell).await?)
     }
 
     /// Compiles plugins and reads files, out of the way of others: whoever waits for it may
@@ -186,7 +145,7 @@ impl RunService {
         run: RunId,
         due: UnixTime,
         by_hand: bool,
-    ) -> Result<Ready, Failure> {
+    ) -> Result<Ready, PrepareError> {
         let (service, schedule) = (Arc::clone(self), schedule.clone());
         let preparing =
             tokio::task::spawn_blocking(move || match service.registry.node.work(&schedule)? {
@@ -199,12 +158,12 @@ impl RunService {
     }
 
     /// Refuses a schedule that is not there.
-    pub fn schedule(&self, schedule: &ScheduleName) -> Result<(), Failure> {
+    pub fn schedule(&self, schedule: &ScheduleName) -> Result<(), NoSuchDocument> {
         self.registry.node.work(schedule).map(|_| ())
     }
 
     /// Runs of the schedule that have no end, the oldest first.
-    pub async fn unfinished(&self, schedule: &ScheduleName) -> Result<Vec<RunId>, Failure> {
+    pub async fn unfinished(&self, schedule: &ScheduleName) -> Result<Vec<RunId>, ServiceError> {
         let journal = Arc::clone(&self.journal);
         let schedule = schedule.clone();
         let rows =
@@ -224,9 +183,10 @@ impl RunService {
         by_hand: bool,
     ) -> Result<RunHandle, StartError> {
         let prepared = self.prepare(schedule, run, due, by_hand).await?;
-        prepared.check_config(&|_| {}).await?;
+        let checked = prepared.check_config(&|_| {}).await;
+        checked.map_err(PrepareError::from)?;
         let spec = prepared.spec().clone();
-        let engine = self.engine(prepared)?;
+        let engine = self.engine(prepared);
         Ok(engine.start(spec).await?)
     }
 
@@ -240,7 +200,7 @@ impl RunService {
         let prepared = self.prepare(&pinned.schedule, run.clone(), pinned.due, pinned.by_hand);
         let prepared = prepared.await?;
         let changed = changes(&pinned, prepared.spec());
-        let handle = self.engine(prepared)?.resume(run).await?;
+        let handle = self.engine(prepared).resume(run).await?;
         if let Some(changed) = changed {
             tracing::warn!(%run, changed, "the run cannot go on and is taken back");
             handle
@@ -252,20 +212,20 @@ impl RunService {
         Ok(handle)
     }
 
-    async fn pinned(&self, run: &RunId) -> Result<RunSpec, Failure> {
+    async fn pinned(&self, run: &RunId) -> Result<RunSpec, StartError> {
         let journal = Arc::clone(&self.journal);
         let wanted = run.clone();
         let records = tokio::task::spawn_blocking(move || journal.records(&wanted)).await??;
         Ok(drydock_engine::replay::replay(run, &records)?.spec)
     }
 
-    fn engine(&self, prepared: Ready) -> Result<Engine, Failure> {
-        let steps = prepared.runner(self)?;
+    fn engine(&self, prepared: Ready) -> Engine {
+        let steps = prepared.runner(self);
         let engine = Engine::new(Arc::clone(&self.journal), steps, Arc::clone(&self.clock));
-        Ok(match CrashInjection::from_environment() {
+        match CrashInjection::from_environment() {
             Some(kill) => engine.with_crash_point(Arc::new(AtRecords(kill))),
             None => engine.with_crash_point(Arc::new(NoCrash)),
-        })
+        }
     }
 }
 

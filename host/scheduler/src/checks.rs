@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::ScheduleName;
+use drydock_core::{ScheduleName, chain};
 use drydock_runs::RunService;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -134,7 +134,7 @@ impl Checker {
         };
         let state = match found {
             Ok(Ok(())) => CheckState::Passed,
-            Ok(Err(failure)) => CheckState::CannotRun(failure.sentence()),
+            Ok(Err(error)) => CheckState::CannotRun(chain(&error)),
             Err(_) => CheckState::CannotRun(format!(
                 "its check took longer than {} s, and stood at this: {last}",
                 CHECK_WALL_MAX.as_secs()

@@ -24,6 +24,7 @@
 //! by the next daemon, runs without an end are taken up by it.
 
 mod checks;
+mod error;
 mod health;
 mod http;
 mod metrics;
@@ -41,7 +42,7 @@ use std::time::{Duration, Instant};
 
 use drydock_core::{Clock as _, reason};
 use drydock_documents::node::Listen;
-use drydock_node::{Configuration, Failure, clock::SystemClock};
+use drydock_node::{Configuration, clock::SystemClock};
 use drydock_runs::RunService;
 use prometheus_client::metrics::counter::Counter;
 use tokio::net::TcpListener;
@@ -49,6 +50,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use error::SchedulerError;
 use health::Health;
 use http::Shown;
 use metrics::Metrics;
@@ -88,8 +90,8 @@ pub async fn run(
     node: Configuration,
     accept_clock: bool,
     process: Process,
-) -> Result<(), Failure> {
-    let signals = scheduler::Signals::new()?;
+) -> Result<(), SchedulerError> {
+    let signals = scheduler::Signals::new().map_err(SchedulerError::Signals)?;
     let started = SystemClock.now();
     let seen = Fingerprint::of(&config, &node.config.value);
     let listen = node.config.value.spec.daemon.listen;
@@ -123,14 +125,13 @@ pub async fn run(
         told,
         told_sender,
     };
-    let kept =
-        Box::pin(Scheduler::new(current, metrics, health, lines, process).run(server.address))
-            .await;
+    let scheduler = Scheduler::new(current, metrics, health, lines, process);
+    Box::pin(scheduler.run(server.address)).await;
     // The scheduler has dropped the queues by which the others hear of the end.
     join("watcher", watcher).await;
     server.stop().await;
     tracing::info!("the daemon has stopped");
-    kept
+    Ok(())
 }
 
 /// The task that answers HTTP, where there is one.
@@ -142,7 +143,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(listen: Listen, state: &Path, shown: Shown) -> Result<Self, Failure> {
+    async fn start(listen: Listen, state: &Path, shown: Shown) -> Result<Self, SchedulerError> {
         let (closing, closed) = watch::channel(false);
         let mut server = Self {
             address: None,
@@ -152,9 +153,9 @@ impl Server {
         };
         if let Listen::At(wanted) = listen {
             let (listener, address) = bind(wanted).await?;
-            write_address(&server.file, address).map_err(|error| {
-                let file = server.file.display();
-                Failure::failed(format!("cannot write {file}: {}", reason(&error)))
+            write_address(&server.file, address).map_err(|error| SchedulerError::Address {
+                file: server.file.clone(),
+                why: reason(&error),
             })?;
             server.address = Some(address);
             server.task = Some(tokio::spawn(http::serve(listener, shown, closed)));
@@ -173,15 +174,16 @@ impl Server {
     }
 }
 
-async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind(wanted).await.map_err(|error| {
-        Failure::failed(format!(
-            "cannot listen on {wanted}: stop whoever uses that address, or set spec.daemon.listen of the node's configuration to another one or to none: {}",
-            reason(&error)
-        ))
-    })?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), SchedulerError> {
+    let listening = async {
+        let listener = TcpListener::bind(wanted).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listening.await.map_err(|error| SchedulerError::Listen {
+        wanted,
+        why: reason(&error),
+    })
 }
 
 /// Another process may read the file at any time: it is there whole or not at all.

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use drydock_core::{RunId, ScheduleName, UnixTime};
-use drydock_documents::{Located, Schedule};
+use drydock_documents::{FileError, Located, Schedule};
 use drydock_journal::{Decided, HistoryLimits, KnownSchedule, Occurrence};
-use drydock_node::{Configuration, Failure};
+use drydock_node::Configuration;
 use drydock_schedule::{Decision, Planned, Policy, Timetable};
 
 /// How long a run is tried to start when its schedule sets no startingDeadlineSeconds.
@@ -44,14 +44,14 @@ pub fn known(node: &Configuration) -> Vec<KnownSchedule> {
 }
 
 /// The same for planning, with how far each was decided.
-pub fn planned(node: &Configuration, decided: &[Decided]) -> Result<Vec<Planned>, Failure> {
+pub fn planned(node: &Configuration, decided: &[Decided]) -> Result<Vec<Planned>, FileError> {
     of_this_node(node)
         .zip(decided)
         .map(|(schedule, decided)| {
             Ok(Planned {
                 schedule: schedule.value.name.clone(),
                 cluster: schedule.value.spec.cluster.clone(),
-                timetable: Timetable::of(schedule).map_err(Failure::at)?,
+                timetable: Timetable::of(schedule)?,
                 policy: Policy {
                     lacks_identity: lacks_identity(node, &schedule.value),
                     ..Policy::of(&schedule.value.spec)

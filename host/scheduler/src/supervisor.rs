@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{Clock as _, FailReason, RunId, ScheduleName, UnixTime};
-use drydock_engine::{Ended, RunHandle, RunView};
-use drydock_node::{Failure, clock::SystemClock};
+use drydock_core::{Clock as _, FailReason, RunId, ScheduleName, UnixTime, chain};
+use drydock_engine::{Ended, EngineError, RunHandle, RunView};
+use drydock_node::clock::SystemClock;
 use drydock_runs::{RunService, StartError};
 use tokio::sync::{mpsc, watch};
 
@@ -73,7 +73,7 @@ enum After {
     /// Everything was told.
     Over,
     /// The engine stopped in the middle of the run.
-    Stopped(Failure),
+    Stopped(EngineError),
 }
 
 impl RunSupervisor {
@@ -137,14 +137,13 @@ impl RunSupervisor {
     async fn take_up(&mut self, mut tries: u32) {
         loop {
             let service = Arc::clone(&self.service.borrow_and_update());
-            let failure = match service.resume(&self.run).await {
+            let why = match service.resume(&self.run).await {
                 Ok(handle) => match self.attend(handle, true).await {
                     After::Over => return,
-                    After::Stopped(failure) => failure,
+                    After::Stopped(error) => chain(&error),
                 },
-                Err(error) => Failure::from(error),
+                Err(error) => chain(&error),
             };
-            let why = failure.sentence();
             self.tell(RunStatus::Stuck { why }).await;
             let again = backoff(tries, STUCK_WAIT, STUCK_WAIT_MAX);
             tries += 1;
@@ -155,8 +154,8 @@ impl RunSupervisor {
     }
 
     async fn attend_to_the_end(&mut self, handle: RunHandle, taken_up: bool) {
-        if let After::Stopped(failure) = self.attend(handle, taken_up).await {
-            let why = failure.sentence();
+        if let After::Stopped(error) = self.attend(handle, taken_up).await {
+            let why = chain(&error);
             self.tell(RunStatus::Stuck { why }).await;
             if self.pause(STUCK_WAIT).await {
                 self.take_up(1).await;
@@ -192,7 +191,7 @@ impl RunSupervisor {
                 self.tell(RunStatus::Left).await;
                 After::Over
             }
-            Err(error) => After::Stopped(error.into()),
+            Err(error) => After::Stopped(error),
         }
     }
 
@@ -242,11 +241,11 @@ async fn start_once(
     due: UnixTime,
 ) -> Result<RunHandle, NotBegun> {
     let started = match service.start(schedule, run.clone(), due, false).await {
-        Err(StartError::Exists { .. }) => service.resume(run).await,
+        Err(StartError::Engine(EngineError::Exists { .. })) => service.resume(run).await,
         other => other,
     };
     started.map_err(|error| match error {
-        StartError::Ended { run } => NotBegun::Existed(run),
-        other => NotBegun::NotYet(Failure::from(other).sentence()),
+        StartError::Engine(EngineError::Ended { run }) => NotBegun::Existed(run),
+        other => NotBegun::NotYet(chain(&other)),
     })
 }

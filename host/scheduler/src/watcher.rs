@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use drydock_core::chain;
 use drydock_documents::{NodeConfig, Source};
-use drydock_node::{Configuration, Failure, Need, files_of};
+use drydock_node::{Configuration, LoadError, Need, RegistryError, files_of};
 use drydock_runs::RunService;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
@@ -162,7 +163,7 @@ impl DocumentWatcher {
             Ok(Ok((service, waiting))) => {
                 DocumentUpdate::Sound(Box::new(Reload { service, waiting }))
             }
-            Ok(Err(failure)) => DocumentUpdate::Refused(failure.sentence()),
+            Ok(Err(error)) => DocumentUpdate::Refused(chain(&error)),
             Err(_) => DocumentUpdate::Refused(
                 "reading the documents ended in a panic: report what the log says of it".to_owned(),
             ),
@@ -206,10 +207,19 @@ impl Seen {
     }
 }
 
+/// New documents are not put in force.
+#[derive(Debug, thiserror::Error)]
+enum ReloadError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
 fn renewed(
     config: &Path,
     service: &RunService,
-) -> Result<(Arc<RunService>, Vec<&'static str>), Failure> {
+) -> Result<(Arc<RunService>, Vec<&'static str>), ReloadError> {
     let mut node = Configuration::load(config, &Need::ALL)?;
     let waiting = keep_fixed(&mut node.config.value, &service.registry.node.config.value);
     Ok((Arc::new(service.renewed(node)?), waiting))

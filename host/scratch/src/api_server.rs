@@ -18,7 +18,7 @@ use super::authority::{Authority, Pair, lone_key};
 use super::children::{Guarded, Nursery, Wanted};
 use super::https::Client;
 use super::port::Held;
-use super::{LabError, Scratch};
+use super::{Scratch, ScratchError};
 
 /// How long it may take until it is ready: four seconds as a rule.
 const READY_LIMIT: Duration = Duration::from_secs(180);
@@ -73,25 +73,29 @@ pub struct Means<'a> {
 }
 
 /// Why it does not become ready.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum BootError {
-    Lab(LabError),
+    #[error(transparent)]
+    Scratch(ScratchError),
     /// It cannot read what is stored; the server's own words.
+    #[error("{0}")]
     Unreadable(String),
 }
 
-impl<E: Into<LabError>> From<E> for BootError {
+impl<E: Into<ScratchError>> From<E> for BootError {
     fn from(error: E) -> Self {
-        Self::Lab(error.into())
+        Self::Scratch(error.into())
     }
 }
 
 /// Why a list of objects could not be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
     /// The server says that it cannot read what is stored.
+    #[error("{0}")]
     Refused(String),
     /// It says nothing.
+    #[error("{0}")]
     Silent(String),
 }
 
@@ -118,8 +122,8 @@ impl ApiServer {
     /// Starts one and waits until it is ready.
     ///
     /// # Errors
-    /// [`LabError::Start`], [`LabError::Ended`] with the end of its log,
-    /// [`LabError::Slow`], or [`BootError::Unreadable`].
+    /// [`ScratchError::Start`], [`ScratchError::Ended`] with the end of its log,
+    /// [`ScratchError::Slow`], or [`BootError::Unreadable`].
     pub async fn boot(means: &Means<'_>) -> Result<Self, BootError> {
         let scratch = means.scratch;
         let reader = means.authority.issue(scratch, "reader", READER)?;
@@ -170,7 +174,7 @@ impl ApiServer {
             if Instant::now() > deadline {
                 let name = self.child.name.clone();
                 let seconds = READY_LIMIT.as_secs();
-                return Err(LabError::Slow { name, seconds }.into());
+                return Err(ScratchError::Slow { name, seconds }.into());
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
@@ -327,8 +331,8 @@ fn base64(text: &str) -> String {
     base64::prelude::BASE64_STANDARD.encode(text)
 }
 
-fn silent(why: &str) -> LabError {
-    LabError::Silent {
+fn silent(why: &str) -> ScratchError {
+    ScratchError::Silent {
         name: "kube-apiserver".to_owned(),
         why: why.to_owned(),
     }

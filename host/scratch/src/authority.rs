@@ -11,7 +11,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose,
 };
 
-use super::{LabError, Scratch};
+use super::{Scratch, ScratchError};
 
 /// What servers on loopback are called.
 const HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
@@ -37,7 +37,7 @@ impl Authority {
     ///
     /// # Errors
     /// The kernel gives no randomness, or the folder takes no file.
-    pub fn new(scratch: &Scratch) -> Result<Self, LabError> {
+    pub fn new(scratch: &Scratch) -> Result<Self, ScratchError> {
         let mut params = CertificateParams::default();
         let name = &mut params.distinguished_name;
         name.push(DnType::CommonName, "drydock scratch authority");
@@ -61,7 +61,7 @@ impl Authority {
     ///
     /// # Errors
     /// As [`Authority::new`].
-    pub fn issue(&self, scratch: &Scratch, file: &str, name: &str) -> Result<Pair, LabError> {
+    pub fn issue(&self, scratch: &Scratch, file: &str, name: &str) -> Result<Pair, ScratchError> {
         let mut params = CertificateParams::new(HOSTS.map(str::to_owned))?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -86,7 +86,7 @@ impl Authority {
 ///
 /// # Errors
 /// As [`Authority::new`].
-pub fn lone_key(scratch: &Scratch, file: &str) -> Result<(PathBuf, PathBuf), LabError> {
+pub fn lone_key(scratch: &Scratch, file: &str) -> Result<(PathBuf, PathBuf), ScratchError> {
     let pair = KeyPair::generate()?;
     let private = scratch.write(&format!("{file}.key"), &pair.serialize_pem())?;
     let public = scratch.write(&format!("{file}.pub"), &pair.public_key_pem())?;

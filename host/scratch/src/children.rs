@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
-use super::LabError;
+use super::ScratchError;
 use drydock_core::reason;
 
 /// Bytes at the end of a log that are looked at for the reason of an end.
@@ -64,8 +64,8 @@ pub struct Wanted<'a> {
 
 impl Nursery {
     /// # Errors
-    /// [`LabError::Start`] when no thread can be had.
-    pub fn new() -> Result<Self, LabError> {
+    /// [`ScratchError::Start`] when no thread can be had.
+    pub fn new() -> Result<Self, ScratchError> {
         let (orders, taken) = channel();
         let thread = std::thread::Builder::new()
             .name("nursery".to_owned())
@@ -81,8 +81,8 @@ impl Nursery {
     /// an interrupt from the terminal reaches us first.
     ///
     /// # Errors
-    /// [`LabError::Start`].
-    pub fn server(&self, wanted: Wanted<'_>) -> Result<Guarded, LabError> {
+    /// [`ScratchError::Start`].
+    pub fn server(&self, wanted: Wanted<'_>) -> Result<Guarded, ScratchError> {
         let failed = |error: &io::Error| start_error(wanted.name, error);
         let log = File::create_new(wanted.log).map_err(|error| failed(&error))?;
         let again = log.try_clone().map_err(|error| failed(&error))?;
@@ -106,9 +106,13 @@ impl Nursery {
     /// `more` in it.
     ///
     /// # Errors
-    /// [`LabError::Start`].
-    pub fn command(&self, words: &[OsString], more: (&str, &Path)) -> Result<Guarded, LabError> {
-        let (program, arguments) = words.split_first().ok_or_else(|| LabError::Start {
+    /// [`ScratchError::Start`].
+    pub fn command(
+        &self,
+        words: &[OsString],
+        more: (&str, &Path),
+    ) -> Result<Guarded, ScratchError> {
+        let (program, arguments) = words.split_first().ok_or_else(|| ScratchError::Start {
             name: "the command".to_owned(),
             why: "it has no words".to_owned(),
         })?;
@@ -154,10 +158,10 @@ impl Guarded {
 
     /// Why it ended, as far as its log tells.
     #[must_use]
-    pub fn death(&mut self, exit: ExitStatus) -> LabError {
-        LabError::Ended {
+    pub fn death(&mut self, exit: ExitStatus) -> ScratchError {
+        ScratchError::Ended {
             name: self.name.clone(),
-            exit: Some(exit.to_string()),
+            exit,
             why: self.last_words(),
         }
     }
@@ -174,10 +178,10 @@ impl Guarded {
             .filter(|line| !line.trim().is_empty())
             .map(|line| line.chars().take(LOG_LINE_CHARS_MAX).collect())
             .collect();
-        match said.is_empty() {
-            true => "it said nothing".to_owned(),
-            false => said[said.len().saturating_sub(LOG_LINES_MAX)..].join(" | "),
+        if said.is_empty() {
+            return "it said nothing".to_owned();
         }
+        said[said.len().saturating_sub(LOG_LINES_MAX)..].join(" | ")
     }
 
     /// Asks it to stop, as an operator would.
@@ -244,8 +248,8 @@ pub fn become_guarded(parent: u32, words: &[OsString]) -> String {
     format!("{} cannot be run: {}", program.display(), reason(&error))
 }
 
-fn start_error(name: &str, error: &io::Error) -> LabError {
-    LabError::Start {
+fn start_error(name: &str, error: &io::Error) -> ScratchError {
+    ScratchError::Start {
         name: name.to_owned(),
         why: reason(error),
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::authority::{Authority, Pair};
 use super::children::{Guarded, Nursery, Wanted};
 use super::port::Held;
-use super::{LabError, Scratch};
+use super::{Scratch, ScratchError};
 
 /// How long members may take from their start until they have a leader: seconds as a
 /// rule; several GiB on a slow disk take minutes.
@@ -65,8 +65,8 @@ pub struct Members {
 
 impl Layout {
     /// # Errors
-    /// [`LabError::NoPort`].
-    pub fn new(count: usize) -> Result<Self, LabError> {
+    /// [`ScratchError::NoPort`].
+    pub fn new(count: usize) -> Result<Self, ScratchError> {
         let members = (1..=count).map(|number| {
             Ok(Place {
                 name: format!("member-{number}"),
@@ -75,7 +75,7 @@ impl Layout {
             })
         });
         Ok(Self {
-            members: members.collect::<Result<_, LabError>>()?,
+            members: members.collect::<Result<_, ScratchError>>()?,
         })
     }
 
@@ -100,13 +100,13 @@ impl Members {
     /// of them have a leader.
     ///
     /// # Errors
-    /// [`LabError::Start`], [`LabError::Ended`] with the end of a member's log, or
-    /// [`LabError::Slow`].
+    /// [`ScratchError::Start`], [`ScratchError::Ended`] with the end of a member's log, or
+    /// [`ScratchError::Slow`].
     pub async fn boot(
         layout: Layout,
         folders: &[PathBuf],
         means: &Means<'_>,
-    ) -> Result<Self, LabError> {
+    ) -> Result<Self, ScratchError> {
         let initial = layout.initial_cluster();
         let (mut children, mut endpoints, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for (place, data) in layout.members.into_iter().zip(folders) {
@@ -151,13 +151,13 @@ impl Members {
         &self.endpoints
     }
 
-    async fn wait(&mut self) -> Result<(), LabError> {
+    async fn wait(&mut self) -> Result<(), ScratchError> {
         let deadline = Instant::now() + BOOT_LIMIT;
         for index in 0..self.children.len() {
             while !self.is_ready(index).await {
                 self.look_for_the_dead()?;
                 if Instant::now() > deadline {
-                    return Err(LabError::Slow {
+                    return Err(ScratchError::Slow {
                         name: self.children[index].name.clone(),
                         seconds: BOOT_LIMIT.as_secs(),
                     });
@@ -174,7 +174,7 @@ impl Members {
         status.is_ok_and(|status| status.leader != 0)
     }
 
-    fn look_for_the_dead(&mut self) -> Result<(), LabError> {
+    fn look_for_the_dead(&mut self) -> Result<(), ScratchError> {
         for child in &mut self.children {
             if let Some(exit) = child.ended() {
                 return Err(child.death(exit));
@@ -187,9 +187,9 @@ impl Members {
 /// The major and minor version of an etcd program, e.g. (3, 6).
 ///
 /// # Errors
-/// [`LabError::Start`] when it says none.
-pub async fn version(program: &Path) -> Result<(u32, u32), LabError> {
-    let failed = |why: String| LabError::Start {
+/// [`ScratchError::Start`] when it says none.
+pub async fn version(program: &Path) -> Result<(u32, u32), ScratchError> {
+    let failed = |why: String| ScratchError::Start {
         name: program.display().to_string(),
         why,
     };

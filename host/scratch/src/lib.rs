@@ -26,12 +26,13 @@ pub mod scratch;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 pub use scratch::Scratch;
 
 /// Something about this machine, not about the data: a folder, a program, a port.
 #[derive(Debug, thiserror::Error)]
-pub enum LabError {
+pub enum ScratchError {
     #[error(
         "the scratch folder {} cannot be used: {why}; name another one as spec.drill.scratch of the node's configuration, or as TMPDIR where --target-folder is given",
         folder.display()
@@ -71,17 +72,17 @@ pub enum LabError {
         "{name} was not ready within {seconds} s, and still runs: this machine is too slow or too busy for it"
     )]
     Slow { name: String, seconds: u64 },
-    #[error("{name} ended by itself{}: {why}", exit.as_ref().map_or_else(String::new, |exit| format!(" ({exit})")))]
+    #[error("{name} ended by itself ({exit}): {why}")]
     Ended {
         name: String,
-        exit: Option<String>,
+        exit: ExitStatus,
         why: String,
     },
     #[error("{name} does not answer: {why}")]
     Silent { name: String, why: String },
 }
 
-impl LabError {
+impl ScratchError {
     fn write(path: &Path, source: io::Error) -> Self {
         Self::Write {
             path: path.to_owned(),

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use super::LabError;
+use super::ScratchError;
 
 /// Below the range from which systems take the ports of outgoing connections (32768 and
 /// up on Linux), so that no connection takes one in the moment in which nobody holds it.
@@ -21,11 +21,11 @@ pub struct Held {
 
 impl Held {
     /// # Errors
-    /// [`LabError::NoPort`].
-    pub fn new() -> Result<Self, LabError> {
+    /// [`ScratchError::NoPort`].
+    pub fn new() -> Result<Self, ScratchError> {
         let mut bytes = [0_u8; 2];
         let flags = rustix::rand::GetRandomFlags::empty();
-        rustix::rand::getrandom(&mut bytes[..], flags).map_err(|_| LabError::NoPort)?;
+        rustix::rand::getrandom(&mut bytes[..], flags).map_err(|_| ScratchError::NoPort)?;
         let begin = u16::from_le_bytes(bytes) % (PORTS.end - PORTS.start);
         let mut tries = (0..TRIES_MAX).map(|step| {
             let offset = (u32::from(begin) + u32::from(step)) % u32::from(PORTS.end - PORTS.start);
@@ -39,7 +39,7 @@ impl Held {
                     number,
                 })
             })
-            .ok_or(LabError::NoPort)
+            .ok_or(ScratchError::NoPort)
     }
 
     #[must_use]

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::scratch::private;
-use super::{LabError, Scratch};
+use super::{Scratch, ScratchError};
 
 /// Largest download: archives with several such programs have some hundred MB.
 const DOWNLOAD_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -48,16 +48,16 @@ impl ProgramStore<'_> {
     /// The program's file, ready to be run: what was downloaded has its digest.
     ///
     /// # Errors
-    /// [`LabError::NoProgram`], [`LabError::Program`].
-    pub async fn find(&self, named: Named<'_>, scratch: &Scratch) -> Result<PathBuf, LabError> {
+    /// [`ScratchError::NoProgram`], [`ScratchError::Program`].
+    pub async fn find(&self, named: Named<'_>, scratch: &Scratch) -> Result<PathBuf, ScratchError> {
         let Named {
             name,
             key,
             document,
         } = named;
-        let failed = |why: String| LabError::Program { key, why };
+        let failed = |why: String| ScratchError::Program { key, why };
         match document.and_then(Program::origin) {
-            None => Err(LabError::NoProgram { name, key }),
+            None => Err(ScratchError::NoProgram { name, key }),
             Some(Origin::Path(path)) => {
                 runnable(path).map_err(failed)?;
                 Ok(path.to_owned())

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock, statvfs};
 
-use super::LabError;
+use super::ScratchError;
 use drydock_core::reason;
 
 /// What every scratch folder's name begins with.
@@ -38,9 +38,9 @@ impl Scratch {
     /// Makes one under `root`, after removing those that dead owners left.
     ///
     /// # Errors
-    /// [`LabError::Scratch`].
-    pub fn new(root: &Path) -> Result<Self, LabError> {
-        Self::made(root).map_err(|error| LabError::Scratch {
+    /// [`ScratchError::Scratch`].
+    pub fn new(root: &Path) -> Result<Self, ScratchError> {
+        Self::made(root).map_err(|error| ScratchError::Scratch {
             folder: root.to_owned(),
             why: reason(&error),
         })
@@ -76,21 +76,21 @@ impl Scratch {
     /// Writes a file in it, for this user only.
     ///
     /// # Errors
-    /// [`LabError::Write`].
-    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, LabError> {
+    /// [`ScratchError::Write`].
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, ScratchError> {
         let path = self.join(name);
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&path);
         file.and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
-            .map_err(|source| LabError::write(&path, source))?;
+            .map_err(|source| ScratchError::write(&path, source))?;
         Ok(path)
     }
 
     /// Refuses to go on when less than `needed` bytes are free.
     ///
     /// # Errors
-    /// [`LabError::NoSpace`].
-    pub fn require(&self, needed: u64) -> Result<(), LabError> {
+    /// [`ScratchError::NoSpace`].
+    pub fn require(&self, needed: u64) -> Result<(), ScratchError> {
         // Where nobody can tell, writing will.
         let Ok(figures) = statvfs(self.path()) else {
             return Ok(());
@@ -99,7 +99,7 @@ impl Scratch {
         if free >= needed {
             return Ok(());
         }
-        Err(LabError::NoSpace {
+        Err(ScratchError::NoSpace {
             folder: self.root().to_owned(),
             free,
             needed,

@@ -17,10 +17,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::Exit;
 use crate::print;
 use crate::stderr;
-use drydock_node::Failure;
 
 /// From a first signal to the end of the process, at most. A verb that takes back what
 /// it began needs milliseconds.
@@ -42,8 +40,8 @@ static HEED: Mutex<Heed> = Mutex::new(Heed::Nobody);
 enum Heed {
     /// Nobody has anything to take back.
     Nobody,
-    /// A verb, which ends with this when it is cut off.
-    Verb(Exit),
+    /// A verb, and the exit code of the process when it is cut off.
+    Verb(u8),
     /// Somebody who has signal handlers of his own.
     Itself,
 }
@@ -60,7 +58,7 @@ impl Interrupts {
     ///
     /// # Errors
     /// No thread, or no signal handler, can be had.
-    pub fn heed(cut_off: Exit) -> Result<Self, Failure> {
+    pub fn heed(cut_off: u8) -> Result<Self, SignalError> {
         Self::as_of(Heed::Verb(cut_off))
     }
 
@@ -68,11 +66,11 @@ impl Interrupts {
     ///
     /// # Errors
     /// As [`Interrupts::heed`].
-    pub fn leave_alone() -> Result<Self, Failure> {
+    pub fn leave_alone() -> Result<Self, SignalError> {
         Self::as_of(Heed::Itself)
     }
 
-    fn as_of(heed: Heed) -> Result<Self, Failure> {
+    fn as_of(heed: Heed) -> Result<Self, SignalError> {
         // All is there before the first signal can come.
         let seen = drydock_node::interrupt::listen();
         let before = set(heed);
@@ -99,13 +97,18 @@ impl Drop for Interrupts {
     }
 }
 
-/// What is said of a verb that stopped in time.
-pub fn interrupted() -> Failure {
-    Failure::failed("interrupted; nothing is left behind")
-}
+/// A verb stopped in time.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; nothing is left behind")]
+pub struct Interrupted;
 
-/// Ends the process with `exit` unless it has ended by itself by then.
-pub fn end_within(limit: Duration, exit: Exit) {
+/// No thread, or no signal handler, can be had.
+#[derive(Debug, thiserror::Error)]
+#[error("signals cannot be listened to: {0}")]
+pub struct SignalError(String);
+
+/// Ends the process with `code` unless it has ended by itself by then.
+pub fn end_within(limit: Duration, code: u8) {
     let thread = std::thread::Builder::new().name("end".to_owned());
     let started = thread.spawn(move || {
         // Nobody sends: this only waits.
@@ -113,7 +116,7 @@ pub fn end_within(limit: Duration, exit: Exit) {
         let _ = never.recv_timeout(limit);
         leave(
             "something did not stop in time and ends with the process",
-            code_of(exit),
+            code.into(),
         );
     });
     if let Err(error) = started {
@@ -132,7 +135,7 @@ fn heeded() -> Heed {
 }
 
 /// Starts the thread, once in a process, and waits until it hears.
-fn listen() -> Result<(), Failure> {
+fn listen() -> Result<(), SignalError> {
     static LISTENING: OnceLock<Result<(), String>> = OnceLock::new();
     let listening = LISTENING.get_or_init(|| {
         let (ready, started) = std::sync::mpsc::channel();
@@ -147,9 +150,7 @@ fn listen() -> Result<(), Failure> {
             .recv()
             .unwrap_or_else(|_| Err("its thread ended".to_owned()))
     });
-    listening
-        .clone()
-        .map_err(|why| Failure::failed(format!("signals cannot be listened to: {why}")))
+    listening.clone().map_err(SignalError)
 }
 
 fn attend(ready: &std::sync::mpsc::Sender<Result<(), String>>) -> io::Result<()> {
@@ -180,7 +181,7 @@ fn told(kind: SignalKind, end: Option<(Instant, i32)>) -> Option<(Instant, i32)>
         Heed::Itself => end,
         Heed::Nobody => leave("interrupted", BY_SIGNAL + kind.as_raw_value()),
         Heed::Verb(cut_off) => {
-            let code = code_of(cut_off);
+            let code = cut_off.into();
             let left = match drydock_node::interrupt::count() {
                 1 => FIRST_WALL_MAX,
                 2 => SECOND_WALL_MAX,
@@ -200,10 +201,6 @@ async fn reached(end: Option<(Instant, i32)>) -> i32 {
         }
         None => std::future::pending().await,
     }
-}
-
-fn code_of(exit: Exit) -> i32 {
-    i32::from(exit.code())
 }
 
 #[expect(

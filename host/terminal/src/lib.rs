@@ -1,7 +1,7 @@
-//! What reaches the operator's terminal and how the process ends: stdout for data, stderr
-//! for logs, notes and errors, exit codes, signals.
+//! What reaches the operator's terminal and what asks the process to end: stdout for data,
+//! stderr for logs, notes and errors, signals.
 //!
-//! The crate knows no verb and no document.
+//! The crate knows no verb, no document and no exit code.
 //!
 //! **Invariant:** stdout carries data only; logs, progress and errors go to stderr.
 //!
@@ -9,10 +9,7 @@
 //!
 //! A crash leaves what was printed.
 
-mod exit;
 pub mod interrupt;
 pub mod print;
 pub mod stderr;
 pub mod telemetry;
-
-pub use exit::{Exit, Outcome};

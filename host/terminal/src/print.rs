@@ -1,7 +1,7 @@
 //! The only module that writes data to stdout, and notes to stderr.
 //!
 //! What cannot be written to stdout is no reason to stop what is under way: printing goes
-//! on into the void, and [`ended`] makes an exit code of it. A list that may be long is
+//! on into the void, and [`unwritten`] tells of it at the end. A list that may be long is
 //! left off.
 
 use std::io::{self, Write as _};
@@ -9,11 +9,8 @@ use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
-use drydock_core::reason;
-use drydock_node::{Failure, FailureKind};
 use serde::Serialize;
 
-use crate::Exit;
 use crate::stderr;
 
 /// How data is written to stdout.
@@ -26,17 +23,18 @@ pub enum Output {
 /// Why stdout takes nothing any more.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
-/// What shells say of a program that was ended because nobody read on: 128 and SIGPIPE.
-const READER_LEFT: u8 = 141;
-
-/// Stdout takes nothing any more; [`ended`] says the rest.
-#[derive(Debug)]
+/// Stdout takes nothing any more; [`unwritten`] says why.
+#[derive(Debug, thiserror::Error)]
+#[error("the output could not be written")]
 pub struct Unwritten;
 
-impl From<Unwritten> for Failure {
-    fn from(_: Unwritten) -> Self {
-        Self::of(FailureKind::Unheard, "the output could not be written")
-    }
+/// A line of a list is not printed.
+#[derive(Debug, thiserror::Error)]
+pub enum PrintError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Unwritten(#[from] Unwritten),
 }
 
 /// Writes a list or a detail in the form that the caller wants.
@@ -79,7 +77,7 @@ impl<'a> Listing<'a> {
     }
 
     /// Adds a line, or an element of the JSON array.
-    pub fn push(&mut self, value: &impl Serialize, row: Vec<String>) -> Result<(), Failure> {
+    pub fn push(&mut self, value: &impl Serialize, row: Vec<String>) -> Result<(), PrintError> {
         match self.output {
             Output::Json => {
                 let comma = if self.printed { "," } else { "[" };
@@ -142,27 +140,9 @@ fn is_read() -> Result<(), Unwritten> {
     }
 }
 
-/// The exit code when everything is over, given that of the work. A verb that only tells
-/// something and was not heard out ends as other programs do; of one that did something,
-/// its work counts.
-pub fn ended(exit: Exit, only_tells: bool) -> Exit {
-    let Some(error) = UNWRITTEN.get() else {
-        return exit;
-    };
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return match exit {
-            Exit::Done if only_tells => Exit::Of(READER_LEFT),
-            exit => exit,
-        };
-    }
-    note(&format!(
-        "error: stdout cannot be written: {}; what was printed there is not whole",
-        reason(error)
-    ));
-    match exit {
-        Exit::Done | Exit::Degraded => Exit::Failed,
-        exit => exit,
-    }
+/// Why stdout took nothing any more; none while it does.
+pub fn unwritten() -> Option<&'static io::Error> {
+    UNWRITTEN.get()
 }
 
 /// A table in the plain style of kubectl: no lines, columns apart by spaces.

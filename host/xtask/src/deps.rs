@@ -121,7 +121,7 @@ const RULES: &[Rule] = &[
             "drydock-runs",
         ],
     ),
-    rule("drydock-terminal", &["drydock-core", "drydock-node"]),
+    rule("drydock-terminal", &["drydock-node"]),
     rule(
         "drydock-cli",
         &[

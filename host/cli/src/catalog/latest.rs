@@ -5,7 +5,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use drydock_core::{ClusterName, RecoveryPointName, chain};
-use drydock_node::Failure;
 use drydock_repository::{
     Repository,
     recovery_point::{Listed, Standing, State, due_stamp},
@@ -14,6 +13,7 @@ use drydock_sandbox::StoreTarget;
 use drydock_terminal::print;
 
 use super::{Catalog, Found, warn_of};
+use crate::Failure;
 
 /// The name for the newest recovery point. Committed ones have names with an instant.
 pub const LATEST: &str = "latest";

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use drydock_core::reason;
-use drydock_node::Failure;
 use drydock_repository::{
     RepositoryError, TrustedSigners,
     sign::{KeyId, VerifyError, trust_it},
 };
 use drydock_terminal::print;
+
+use crate::Failure;
 
 /// The word for whoever signed.
 const ANY: &str = "any";

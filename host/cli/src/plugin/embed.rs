@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use drydock_core::plugin::{MANIFEST_BYTES_MAX, PluginManifest};
-use drydock_node::{Failure, read_component};
+use drydock_node::read_component;
 use drydock_sandbox::Limits;
-use drydock_terminal::{Exit, Outcome, print};
+use drydock_terminal::print;
 use tempfile::NamedTempFile;
+
+use crate::{Context as _, Exit, Failure, Outcome};
 
 /// Writes `out`, which appears whole or not at all; an older one is replaced, as by a
 /// compiler.
@@ -23,14 +24,15 @@ pub fn embed(manifest: &Path, component: &Path, out: &Path) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn read_manifest(path: &Path) -> anyhow::Result<PluginManifest> {
+fn read_manifest(path: &Path) -> Result<PluginManifest, Failure> {
     let unreadable = || format!("the manifest {} cannot be read", path.display());
     let size = fs::metadata(path).with_context(unreadable)?.len();
-    anyhow::ensure!(
-        size <= MANIFEST_BYTES_MAX as u64,
-        "the manifest {} has {size} bytes, more than the {MANIFEST_BYTES_MAX} allowed",
-        path.display()
-    );
+    if size > MANIFEST_BYTES_MAX as u64 {
+        return Err(Failure::usage(format!(
+            "the manifest {} has {size} bytes, more than the {MANIFEST_BYTES_MAX} allowed",
+            path.display()
+        )));
+    }
     let text = fs::read_to_string(path).with_context(unreadable)?;
     serde_json::from_str(&text).with_context(|| {
         format!(

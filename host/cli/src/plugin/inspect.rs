@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use drydock_core::{
     Name,
     plugin::{
@@ -12,16 +11,14 @@ use drydock_core::{
         Request, Scheme, SecretGrant, SecretPower, SignUse,
     },
 };
-use drydock_node::{Failure, clock::SystemClock, read_component};
+use drydock_node::{clock::SystemClock, read_component};
 use drydock_sandbox::{Admission, Inspection, Limits, Sandbox, SandboxConfig};
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use serde_json::json;
 use std::sync::Arc;
 
 use crate::runtime::block_on;
+use crate::{Context as _, Exit, Failure, Outcome};
 
 /// Prints what the file says, then tells whether this host would take the component, had
 /// it all that it asks for.

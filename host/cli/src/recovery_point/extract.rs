@@ -12,23 +12,19 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use drydock_archive::{ArchiveCheck, Unpacked, open_folder, unpack};
-use drydock_node::Failure;
 use drydock_repository::{
     manifest::{Artifact, MEDIA_TYPE_TAR},
     recovery_point::Form,
 };
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output},
-};
+use drydock_terminal::print::{self, Output};
 use rustix::fs::FlockOperation;
 use serde_json::json;
 
 use super::fetch::{named, names, no_file_in, take};
 use crate::catalog::Catalog;
 use crate::catalog::Found;
+use crate::{Context as _, Exit, Failure, Outcome};
 
 /// What the name of an unfinished folder ends in.
 const PARTIAL: &str = ".partial";
@@ -115,7 +111,7 @@ pub(super) async fn extract(
     let (name, owners) = (artifact.name.clone(), extraction.owners);
     let unpacked = tokio::task::spawn_blocking(move || {
         let unpacked = site.fill(&name, fetched.sink, owners)?;
-        anyhow::Ok((site, unpacked))
+        Ok::<_, Failure>((site, unpacked))
     });
     let (site, unpacked) = unpacked.await.context("the unpacking thread ended")??;
     report(output, artifact, &site.into, &unpacked, owners)
@@ -124,8 +120,7 @@ pub(super) async fn extract(
 impl Site {
     fn of(into: &Path) -> Result<Self, Failure> {
         let named = into.file_name().is_some();
-        let into = std::path::absolute(into)
-            .map_err(|error| Failure::usage(anyhow::Error::from(error)))?;
+        let into = std::path::absolute(into).map_err(Failure::usage)?;
         let above = into.parent().filter(|_| named).map(Path::to_owned);
         let above = above.ok_or_else(|| {
             Failure::usage(format!(
@@ -146,16 +141,12 @@ impl Site {
         };
         match fs::symlink_metadata(&self.into) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(anyhow::Error::from(error)
-                .context(format!("{place} cannot be looked at"))
-                .into()),
+            Err(error) => Err(error).with_context(|| format!("{place} cannot be looked at")),
             Ok(metadata) if !metadata.is_dir() => refused("exists and is no folder"),
             Ok(_) => match fs::read_dir(&self.into).map(|mut entries| entries.next().is_none()) {
                 Ok(true) => Ok(()),
                 Ok(false) => refused("is not empty"),
-                Err(error) => Err(anyhow::Error::from(error)
-                    .context(format!("{place} cannot be listed"))
-                    .into()),
+                Err(error) => Err(error).with_context(|| format!("{place} cannot be listed")),
             },
         }
     }
@@ -199,7 +190,7 @@ impl Site {
     }
 
     /// Checks the archive, unpacks it, and puts the folder in place.
-    fn fill(&self, name: &str, mut archive: File, owners: bool) -> anyhow::Result<Unpacked> {
+    fn fill(&self, name: &str, mut archive: File, owners: bool) -> Result<Unpacked, Failure> {
         archive.rewind()?;
         check(name, &archive)?;
         archive.rewind()?;
@@ -208,15 +199,18 @@ impl Site {
         let archive = drydock_node::interrupt::Heeding(archive);
         let unpacked = unpack(archive, partial.folder.as_fd(), owners);
         let unpacked = unpacked
-            .map_err(anyhow::Error::from)
+            .map_err(Failure::failed)
             .and_then(|unpacked| self.put(&mut partial).map(|()| unpacked));
         unpacked.map_err(|error| {
             let left = partial.remove();
-            error.context(format!("{name} cannot be unpacked into {place}{left}"))
+            Failure::undone(
+                format!("{name} cannot be unpacked into {place}{left}"),
+                error,
+            )
         })
     }
 
-    fn partial(&self) -> anyhow::Result<Partial> {
+    fn partial(&self) -> Result<Partial, Failure> {
         let name = self.into.file_name().unwrap_or_default().to_string_lossy();
         let made = tempfile::Builder::new()
             .prefix(&format!("{name}."))
@@ -224,11 +218,10 @@ impl Site {
             .rand_bytes(RANDOM_CHARACTERS)
             .permissions(fs::Permissions::from_mode(FOLDER_MODE))
             .tempdir_in(&self.above)
-            .map_err(|error| {
-                anyhow::Error::msg(no_file_in(&self.above, error.kind(), "--extract"))
-            })?;
+            .map_err(|error| no_file_in(&self.above, error.kind(), "--extract"))?;
         let folder = open_folder(made.path())?;
-        rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
+        rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)
+            .map_err(io::Error::from)?;
         Ok(Partial {
             path: Some(made.keep()),
             folder,
@@ -236,8 +229,10 @@ impl Site {
     }
 
     /// The one step by which the folder is there.
-    fn put(&self, partial: &mut Partial) -> anyhow::Result<()> {
-        anyhow::ensure!(!drydock_node::interrupt::asked(), "it was interrupted");
+    fn put(&self, partial: &mut Partial) -> Result<(), Failure> {
+        if drydock_node::interrupt::asked() {
+            return Err(Failure::failed("it was interrupted"));
+        }
         let path = partial.path.as_deref().unwrap_or(&self.into);
         fs::rename(path, &self.into).context("the finished folder cannot be renamed")?;
         partial.path = None;
@@ -267,7 +262,7 @@ fn is_abandoned(path: &Path) -> bool {
 }
 
 /// Nothing is unpacked of an archive that has a problem anywhere.
-fn check(name: &str, mut archive: &File) -> anyhow::Result<()> {
+fn check(name: &str, mut archive: &File) -> Result<(), Failure> {
     let mut check = ArchiveCheck::new();
     let mut buffer = vec![0; READ_BYTES];
     loop {
@@ -286,11 +281,11 @@ fn check(name: &str, mut archive: &File) -> anyhow::Result<()> {
         .take(PROBLEMS_SPELLED_MAX)
         .map(String::as_str)
         .collect();
-    anyhow::bail!(
+    Err(Failure::failed(format!(
         "{name} was fetched unchanged and is not unpacked, since it is no sound archive ({} problems: {}): look into it with --to and `tar --list`",
         summary.problems_total,
         spelled.join("; ")
-    )
+    )))
 }
 
 fn report(

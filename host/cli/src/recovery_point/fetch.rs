@@ -5,16 +5,14 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use drydock_core::{chain, nearest};
-use drydock_node::Failure;
 use drydock_repository::{
     Identities, Repository, RepositoryError, Sealing, Sha256,
     manifest::{Artifact, MEDIA_TYPE_ETCD},
     recovery_point::{Fetched, Form},
 };
 use drydock_snapshot::{SnapshotError, SnapshotFile};
-use drydock_terminal::{Exit, Outcome, print};
+use drydock_terminal::print;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -25,6 +23,7 @@ use crate::catalog::Catalog;
 use crate::catalog::Found;
 use crate::catalog::Purpose;
 use crate::catalog::identities;
+use crate::{Context as _, Exit, Failure, Outcome};
 
 pub(super) async fn fetch(global: &Global, asked: FetchArgs) -> Outcome {
     let output = global.output;
@@ -261,7 +260,7 @@ async fn bring(
 
 /// An etcd snapshot must be whole inside as well. `body` is the digest of all but its
 /// trailer, known from fetching it.
-fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> anyhow::Result<()> {
+fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> Result<(), Failure> {
     if artifact.media_type != MEDIA_TYPE_ETCD {
         return Ok(());
     }
@@ -272,7 +271,7 @@ fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> anyhow::Result<(
             SnapshotError::Damaged(_) => "is not a sound snapshot",
             _ => "cannot be looked into",
         };
-        anyhow::Error::new(error).context(format!("{name} was fetched unchanged and {found}"))
+        Failure::undone(format!("{name} was fetched unchanged and {found}"), error)
     };
     drydock_snapshot::verify_hashed(&snapshot, body.0)
         .map(|_| ())
@@ -291,13 +290,13 @@ pub(super) fn told_of(error: &RepositoryError) -> String {
 }
 
 /// A temporary file cannot be made; the error's own text ends with a name that nobody chose.
-pub(super) fn no_file_in(folder: &Path, kind: ErrorKind, flag: &str) -> String {
-    format!(
+pub(super) fn no_file_in(folder: &Path, kind: ErrorKind, flag: &str) -> Failure {
+    Failure::failed(format!(
         "no file can be made in {}: {}; give another {flag}",
         folder.display(),
         match kind {
             ErrorKind::NotFound => "there is no such folder".to_owned(),
             other => other.to_string(),
         }
-    )
+    ))
 }

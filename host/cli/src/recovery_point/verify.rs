@@ -10,7 +10,7 @@ use drydock_repository::{
     mark::{MARK_FORMAT_VERSION, Mark, MarkCheck, MarkKind, MarkTool},
     recovery_point::{ArtifactCheck, Verified},
 };
-use drydock_terminal::{Exit, Outcome, print};
+use drydock_terminal::print;
 use serde_json::{Value, json};
 
 use super::fetch;
@@ -19,6 +19,7 @@ use crate::args::VerifyArgs;
 use crate::catalog;
 use crate::catalog::Catalog;
 use crate::catalog::Purpose;
+use crate::{Exit, Outcome};
 
 /// Characters of one side of a check, and of a reason, in a mark.
 const SIDE_CHARS_MAX: usize = 256;

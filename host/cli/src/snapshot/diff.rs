@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context as _;
-use drydock_node::{Failure, FailureKind};
 use drydock_objects::{
     compare::{FieldDifference, fields},
     encryption::Keys,
@@ -14,10 +12,7 @@ use drydock_snapshot::{
     Prefixes, Survey,
     inspect::{Difference, Order, compare},
 };
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Output, table},
-};
+use drydock_terminal::print::{self, Output, table};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -27,6 +22,7 @@ use super::source::{Opened, open_inside};
 use crate::args::DiffArgs;
 use crate::args::Global;
 use crate::args::Inside;
+use crate::{Context as _, Exit, Failure, Outcome};
 
 const OBJECTS_HEADER: [&str; 6] = [
     "CHANGE",
@@ -76,8 +72,8 @@ struct Differences {
 /// Where 1 says that things differ, no failure may end with it.
 pub fn diff(global: &Global, asked: &DiffArgs) -> Outcome {
     compared(global, asked).map_err(|mut failure| {
-        if failure.kind == FailureKind::Failed {
-            failure.kind = FailureKind::Trouble;
+        if failure.exit == Exit::Failed {
+            failure.exit = Exit::Trouble;
         }
         failure
     })
@@ -98,16 +94,13 @@ fn compared(global: &Global, asked: &DiffArgs) -> Outcome {
         }
         _ => by_object(global.output, asked, [&a, &b])?,
     };
-    Ok(match differs {
-        true => Exit::Failed,
-        false => Exit::Done,
-    })
+    Ok(if differs { Exit::Failed } else { Exit::Done })
 }
 
 fn survey<'a>(opened: &'a Opened, inside: &Inside) -> Result<Survey<'a>, Failure> {
     let survey = Survey::of(&opened.file, &limits(inside));
     let name = opened.file.path().display();
-    Ok(survey.with_context(|| format!("{name} cannot be looked into"))?)
+    survey.with_context(|| format!("{name} cannot be looked into"))
 }
 
 /// Tells which objects differ. Two that hold nothing are not the same: nobody compared

@@ -1,10 +1,8 @@
 //! `drydock snapshot get`: one object, as kubectl prints it.
 
-use anyhow::Context as _;
-use drydock_node::Failure;
 use drydock_objects::{stored::set_resource_version, yaml::to_yaml};
 use drydock_snapshot::Survey;
-use drydock_terminal::{Exit, Outcome, print};
+use drydock_terminal::print;
 use serde_json::Value;
 
 use super::limits;
@@ -13,6 +11,7 @@ use super::source::open_inside;
 use crate::args::GetArgs;
 use crate::args::Global;
 use crate::args::ObjectForm;
+use crate::{Context as _, Exit, Failure, Outcome};
 
 pub fn get(global: &Global, asked: &GetArgs) -> Outcome {
     let keys = keys(asked.encryption_config.as_deref())?;
@@ -31,8 +30,7 @@ pub fn get(global: &Global, asked: &GetArgs) -> Outcome {
         return Ok(Exit::Done);
     }
     let object = shown(&found, keys.as_ref())
-        .with_context(|| format!("{} cannot be shown", wanted.shown()))
-        .map_err(Failure::failed)?;
+        .with_context(|| format!("{} cannot be shown", wanted.shown()))?;
     match asked.form {
         ObjectForm::Yaml => print::line(to_yaml(&object).trim_end()),
         _ => print::line(&serde_json::to_string_pretty(&object)?),
@@ -44,7 +42,7 @@ pub fn get(global: &Global, asked: &GetArgs) -> Outcome {
 fn shown(
     found: &Stored,
     keys: Option<&drydock_objects::encryption::Keys>,
-) -> anyhow::Result<Value> {
+) -> Result<Value, Failure> {
     let mut object = found.decode(keys)?;
     set_resource_version(&mut object, found.mod_revision);
     Ok(object.into())

@@ -2,9 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use anyhow::Context as _;
 use drydock_snapshot::{Survey, inspect::KeyValue};
-use drydock_terminal::{Exit, Outcome, print};
+use drydock_terminal::print;
 use serde::Serialize;
 
 use super::limits;
@@ -12,6 +11,7 @@ use super::objects::Wanted;
 use super::source::open_inside;
 use crate::args::Global;
 use crate::args::HistoryArgs;
+use crate::{Context as _, Exit, Outcome};
 
 const HEADER: [&str; 5] = ["REVISION", "CHANGE", "VERSION", "SIZE", "LEASE"];
 

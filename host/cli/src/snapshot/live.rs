@@ -5,14 +5,13 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use drydock_capability_etcd::{
     EtcdAccess, EtcdConfig, Timeouts,
     certificates::{Part, Unsound},
 };
 use drydock_core::{nearest, plugin::EtcdCall};
 use drydock_documents::{Cluster, Located};
-use drydock_node::{Configuration, Failure, Need, cluster_access, judge_certificates};
+use drydock_node::{Configuration, Need, cluster_access, judge_certificates};
 use drydock_snapshot::{SnapshotFile, StreamCheck, StreamRefused};
 
 use super::source::{LIVE, Opened, scratch_folder, unnamed_with_room};
@@ -20,12 +19,14 @@ use crate::args::Global;
 use crate::args::Inside;
 use crate::args::LiveAccess;
 use crate::runtime::block_on;
+use crate::{Context as _, Failure};
 
 /// Streams a snapshot of the cluster that the command line names.
 pub fn open(global: &Global, inside: &Inside) -> Result<Opened, Failure> {
-    let (access, scratch) = match inside.live.endpoints.is_empty() {
-        true => of_documents(global, inside.opening.at.cluster.as_deref())?,
-        false => (of_flags(&inside.live)?, tempfile::env::temp_dir()),
+    let (access, scratch) = if inside.live.endpoints.is_empty() {
+        of_documents(global, inside.opening.at.cluster.as_deref())?
+    } else {
+        (of_flags(&inside.live)?, tempfile::env::temp_dir())
     };
     let file = block_on(fetch(access, scratch))?;
     Ok(Opened {
@@ -125,9 +126,7 @@ async fn stream(access: &EtcdAccess, endpoint: &str, scratch: &Path) -> Result<F
     }
     // What the stream's window could not judge is judged by whoever reads the file next.
     if let Err(StreamRefused::Damaged(problems)) = check.finish() {
-        return Err(anyhow::Error::new(problems)
-            .context("the snapshot that came is damaged")
-            .into());
+        return Err(problems).context("the snapshot that came is damaged");
     }
     file.ok_or_else(|| Failure::failed(format!("{endpoint} sent no snapshot")))
 }

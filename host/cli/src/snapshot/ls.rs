@@ -4,17 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use anyhow::Context as _;
-use drydock_node::Failure;
 use drydock_objects::key::ObjectKey;
 use drydock_snapshot::{
     Survey,
     inspect::{KeyValue, Order, SortedKey},
 };
-use drydock_terminal::{
-    Exit, Outcome,
-    print::{self, Listing},
-};
+use drydock_terminal::print::{self, Listing};
 use serde::Serialize;
 
 use super::limits;
@@ -23,6 +18,7 @@ use super::source::open_inside;
 use crate::args::By;
 use crate::args::Global;
 use crate::args::LsArgs;
+use crate::{Context as _, Exit, Failure, Outcome};
 
 const OBJECTS_HEADER: [&str; 6] = [
     "RESOURCE",
@@ -172,9 +168,10 @@ impl Object {
 impl Sum {
     fn add(&mut self, pair: &KeyValue<'_>, is_live: bool) {
         let bytes = (pair.key.len() + pair.value.len()) as u64;
-        let (count, sum) = match is_live {
-            true => (&mut self.keys, &mut self.bytes),
-            false => (&mut self.old_revisions, &mut self.old_bytes),
+        let (count, sum) = if is_live {
+            (&mut self.keys, &mut self.bytes)
+        } else {
+            (&mut self.old_revisions, &mut self.old_bytes)
         };
         *count += 1;
         *sum += bytes;

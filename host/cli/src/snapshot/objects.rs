@@ -4,8 +4,6 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::Context as _;
-use drydock_node::Failure;
 use drydock_objects::{
     encryption::{CONFIG_BYTES_MAX, Keys},
     key::ObjectKey,
@@ -14,6 +12,8 @@ use drydock_objects::{
 };
 use drydock_snapshot::{Prefixes, Survey, inspect::KeyValue};
 use serde_json::{Map, Value};
+
+use crate::{Context as _, Failure};
 
 /// Where the definitions of custom resources lie.
 const DEFINITIONS: &[u8] = b"apiextensions.k8s.io/customresourcedefinitions";
@@ -144,16 +144,19 @@ impl Stored {
     }
 
     /// The stored bytes, opened where they were encrypted.
-    pub fn open(&self, keys: Option<&Keys>) -> anyhow::Result<Vec<u8>> {
+    pub fn open(&self, keys: Option<&Keys>) -> Result<Vec<u8>, Failure> {
         match keys {
-            Some(keys) => Ok(keys.open(&self.key, &self.value)?.to_vec()),
+            Some(keys) => {
+                let opened = keys.open(&self.key, &self.value);
+                Ok(opened.map_err(Failure::failed)?.to_vec())
+            }
             None => Ok(self.value.clone()),
         }
     }
 
     /// The object's JSON.
-    pub fn decode(&self, keys: Option<&Keys>) -> anyhow::Result<Map<String, Value>> {
-        Ok(stored::decode(&self.open(keys)?)?)
+    pub fn decode(&self, keys: Option<&Keys>) -> Result<Map<String, Value>, Failure> {
+        stored::decode(&self.open(keys)?).map_err(Failure::failed)
     }
 }
 
@@ -162,13 +165,12 @@ pub fn keys(path: Option<&Path>) -> Result<Option<Keys>, Failure> {
     let Some(path) = path else {
         return Ok(None);
     };
-    let read = || -> anyhow::Result<Keys> {
-        let size = fs::metadata(path)?.len();
-        anyhow::ensure!(
-            size <= CONFIG_BYTES_MAX as u64,
-            "it is too large to be an EncryptionConfiguration"
-        );
-        Ok(Keys::parse(&fs::read_to_string(path)?)?)
+    let read = || -> Result<Keys, Failure> {
+        if fs::metadata(path)?.len() > CONFIG_BYTES_MAX as u64 {
+            let told = "it is too large to be an EncryptionConfiguration";
+            return Err(Failure::usage(told));
+        }
+        Keys::parse(&fs::read_to_string(path)?).map_err(Failure::usage)
     };
     read()
         .with_context(|| format!("{} cannot be used", path.display()))

@@ -18,7 +18,8 @@ use super::source::{self, Opened};
 use crate::args::BumpRevision;
 use crate::args::Global;
 use crate::args::RestoreArgs;
-use drydock_node::{Failure, crash::CrashInjection, random_hex};
+use crate::{Exit, Failure, Outcome};
+use drydock_node::{crash::CrashInjection, random_hex};
 use drydock_snapshot::{
     SnapshotFile,
     restore::{
@@ -26,7 +27,7 @@ use drydock_snapshot::{
         current_revision, restore_watched,
     },
 };
-use drydock_terminal::{Exit, Outcome, interrupt::Interrupts, print};
+use drydock_terminal::{interrupt::Interrupts, print};
 use memory::{Memory, Remembered};
 
 /// What etcd listens on for its peers where nothing else is said.
@@ -34,7 +35,7 @@ const PEER_URL_DEFAULT: &str = "http://localhost:2380";
 
 pub fn restore(global: &Global, args: &RestoreArgs) -> Outcome {
     let (token, is_drawn) = token(args)?;
-    let mut request = request(args, &token).map_err(Failure::usage)?;
+    let mut request = request(args, &token)?;
     let Opened { file, point } = source::open(global, &args.source, &args.opening)?;
     let memory = Memory::of(global, args, point)?;
     if lacks_agreement(args) {
@@ -115,7 +116,7 @@ fn carry_out(
     request: &Request,
     memory: &Memory,
 ) -> Result<(Restored, Remembered), Failure> {
-    let _interrupts = Interrupts::heed(Exit::Failed)?;
+    let _interrupts = Interrupts::heed(Exit::Failed.code())?;
     let kill = CrashInjection::from_environment();
     let phases = Cell::new(0);
     let ended = |_| {
@@ -152,16 +153,10 @@ fn carry_out(
 
 fn refused(file: &SnapshotFile, error: RestoreError) -> Failure {
     match error {
-        RestoreError::Cluster(_)
-        | RestoreError::BumpUnmarked
-        | RestoreError::MarkWithoutBump
-        | RestoreError::Place(_) => Failure::usage(error),
-        RestoreError::Busy { .. } => Failure::try_later(error),
         RestoreError::Snapshot(_) | RestoreError::TrailerMissing | RestoreError::Newer { .. } => {
-            let file = file.path().display().to_string();
-            Failure::failed(anyhow::Error::new(error).context(format!("{file} is not restored")))
+            Failure::undone(format!("{} is not restored", file.path().display()), error)
         }
-        _ => Failure::failed(error),
+        error => error.into(),
     }
 }
 
@@ -170,11 +165,11 @@ fn token(args: &RestoreArgs) -> Result<(String, bool), Failure> {
     if let Some(token) = &args.initial_cluster_token {
         return Ok((token.clone(), false));
     }
-    let digits = random_hex::<8>().map_err(Failure::failed)?;
+    let digits = random_hex::<8>()?;
     Ok((format!("drydock-{digits}"), true))
 }
 
-fn request(args: &RestoreArgs, token: &str) -> anyhow::Result<Request> {
+fn request(args: &RestoreArgs, token: &str) -> Result<Request, Failure> {
     let cluster = cluster(args, token)?;
     if let Some(name) = &args.name {
         cluster.member(name)?;
@@ -202,32 +197,38 @@ fn request(args: &RestoreArgs, token: &str) -> anyhow::Result<Request> {
 
 /// The cluster as etcdutl understands the flags, except that nothing is made up where no
 /// member is named.
-fn cluster(args: &RestoreArgs, token: &str) -> anyhow::Result<InitialCluster> {
+fn cluster(args: &RestoreArgs, token: &str) -> Result<InitialCluster, Failure> {
     let cluster = match (&args.initial_cluster, &args.name) {
         (Some(text), _) => InitialCluster::parse(text, token)?,
         (None, Some(name)) => InitialCluster::parse(&format!("{name}={PEER_URL_DEFAULT}"), token)?,
-        (None, None) => anyhow::bail!(
-            "say with --initial-cluster which members to restore, or with --name which one alone"
-        ),
+        (None, None) => {
+            return Err(Failure::usage(
+                "say with --initial-cluster which members to restore, or with --name which one alone",
+            ));
+        }
     };
     match (&args.initial_advertise_peer_urls, &args.name) {
         (Some(urls), Some(name)) => {
             let urls: Vec<String> = urls.split(',').map(str::to_owned).collect();
             cluster.check_advertised(name, &urls)?;
         }
-        (Some(_), None) => anyhow::bail!(
-            "--initial-advertise-peer-urls is about one member: name it with --name, or leave the \
-             flag out to restore all members"
-        ),
+        (Some(_), None) => {
+            return Err(Failure::usage(
+                "--initial-advertise-peer-urls is about one member: name it with --name, or leave the \
+                 flag out to restore all members",
+            ));
+        }
         (None, _) => {}
     }
     Ok(cluster)
 }
 
-fn data_dir(args: &RestoreArgs) -> anyhow::Result<PathBuf> {
+fn data_dir(args: &RestoreArgs) -> Result<PathBuf, Failure> {
     match (&args.data_dir, &args.name) {
         (Some(folder), _) => Ok(folder.clone()),
         (None, Some(name)) => Ok(PathBuf::from(format!("{name}.etcd"))),
-        (None, None) => anyhow::bail!("say with --data-dir where the members' folders are to go"),
+        (None, None) => Err(Failure::usage(
+            "say with --data-dir where the members' folders are to go",
+        )),
     }
 }

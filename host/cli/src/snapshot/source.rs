@@ -8,10 +8,9 @@ use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use drydock_capability_artifact::spool::{free_bytes, unnamed_file};
 use drydock_core::RecoveryPointName;
-use drydock_node::{Configuration, Failure, Need};
+use drydock_node::{Configuration, Need};
 use drydock_repository::{names::Folder, recovery_point::RecoveryPoint};
 use drydock_scratch::scratch::private;
 use drydock_snapshot::SnapshotFile;
@@ -28,6 +27,7 @@ use crate::catalog::Purpose;
 use crate::catalog::identities;
 use crate::recovery_point::snapshot_of;
 use crate::runtime::block_on;
+use crate::{Context as _, Failure};
 
 /// The folder of the state folder in which unnamed files are made.
 const SCRATCH: &str = "scratch";
@@ -56,7 +56,7 @@ pub fn open(global: &Global, named: &Path, opening: &Opening) -> Result<Opened, 
     let name = point_name(named)?;
     let need = Need::target(opening.at.target.as_deref());
     let node = catalog::node(global, &opening.at, &need)
-        .map_err(|failure| neither(named, &failure.sentence()))?;
+        .map_err(|failure| neither(named, &failure.to_string()))?;
     block_on(fetch(node, named, name, opening))
 }
 

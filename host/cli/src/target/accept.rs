@@ -6,14 +6,14 @@
 
 use drydock_core::{Clock as _, TargetName};
 use drydock_journal::{Journal, LockError, LockOwner, StateLock};
-use drydock_node::{Configuration, Failure, PluginRegistry, clock::SystemClock};
+use drydock_node::{Configuration, PluginRegistry, clock::SystemClock};
 use drydock_repository::identity;
 use drydock_runs::steps::guard;
 use drydock_terminal::print::{self, Output};
-use drydock_terminal::{Exit, Outcome};
 use serde_json::json;
 
 use super::opened;
+use crate::{Exit, Failure, Outcome};
 
 pub async fn accept(output: Output, node: Configuration, name: &str) -> Outcome {
     let registry = PluginRegistry::open(node)?;

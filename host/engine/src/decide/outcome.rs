@@ -71,9 +71,10 @@ fn drilled(state: &RunState, drill: &Drill) -> Outcome {
 }
 
 fn committed_outcome(reasons: Vec<String>) -> Outcome {
-    match reasons.is_empty() {
-        true => Outcome::Succeeded,
-        false => Outcome::Degraded { reasons },
+    if reasons.is_empty() {
+        Outcome::Succeeded
+    } else {
+        Outcome::Degraded { reasons }
     }
 }
 

@@ -28,9 +28,10 @@ fn spec() -> RunSpec {
 fn result(passed: bool) -> DrillResult {
     DrillResult {
         recovery_point: RecoveryPointName::new("nightly.1"),
-        verdict: match passed {
-            true => DrillVerdict::Passed,
-            false => DrillVerdict::Failed,
+        verdict: if passed {
+            DrillVerdict::Passed
+        } else {
+            DrillVerdict::Failed
         },
         reason: (!passed).then(|| "keys in etcd: expected 5, found 4".to_owned()),
         checks: 12,

@@ -13,9 +13,10 @@ use crate::world::{Broken, Chaos, RIVAL, World};
 /// Deciding again, with everything started, asks for nothing.
 pub fn after_a_decision(state: &RunState, event: &Event, effects: &[Effect]) -> Result<(), Broken> {
     let again = decide(state, event);
-    match again.is_empty() {
-        true => Ok(()),
-        false => Err(format!("after {effects:?} it still asks for {again:?}")),
+    if again.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("after {effects:?} it still asks for {again:?}"))
     }
 }
 
@@ -71,9 +72,10 @@ fn same_after_replay(simulation: &Simulation) -> Result<(), Broken> {
     let mut again = replay_of(&simulation.records)?;
     live.apply(&resume);
     again.apply(&resume);
-    match live == again {
-        true => Ok(()),
-        false => Err(format!("replay differs:\n{live:?}\n{again:?}")),
+    if live == again {
+        Ok(())
+    } else {
+        Err(format!("replay differs:\n{live:?}\n{again:?}"))
     }
 }
 
@@ -123,9 +125,10 @@ fn doubt_is_told(simulation: &Simulation, outcome: &Outcome) -> Result<(), Broke
         Outcome::Failed { fault } => {
             let mut stores = simulation.state.stores.iter();
             let doubt = stores.any(|store| store.is_in_doubt());
-            match fault.may_be_done() == doubt {
-                true => Ok(()),
-                false => Err(format!("in doubt: {doubt}, and it ended {outcome:?}")),
+            if fault.may_be_done() == doubt {
+                Ok(())
+            } else {
+                Err(format!("in doubt: {doubt}, and it ended {outcome:?}"))
             }
         }
         _ => Ok(()),
@@ -133,9 +136,10 @@ fn doubt_is_told(simulation: &Simulation, outcome: &Outcome) -> Result<(), Broke
 }
 
 fn spool_is_gone(simulation: &Simulation) -> Result<(), Broken> {
-    match simulation.world.spool.is_empty() {
-        true => Ok(()),
-        false => Err("the spool is left".to_owned()),
+    if simulation.world.spool.is_empty() {
+        Ok(())
+    } else {
+        Err("the spool is left".to_owned())
     }
 }
 
@@ -161,11 +165,12 @@ fn commits_match(simulation: &Simulation, outcome: &Outcome) -> Result<(), Broke
         Outcome::Degraded { .. } => committed > 0,
         Outcome::Failed { .. } | Outcome::Superseded { .. } => committed == 0,
     };
-    match fits {
-        true => Ok(()),
-        false => Err(format!(
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
             "{committed} of {all} committed, and it ended {outcome:?}"
-        )),
+        ))
     }
 }
 

@@ -118,9 +118,10 @@ proptest! {
                 None if in_flight.is_empty() => continue,
                 None => {
                     let effect = in_flight.swap_remove(index.index(in_flight.len()));
-                    match missing {
-                        true => Event::SpoolMissing { effect: Box::new(effect), fault },
-                        false => Event::EffectFailed { effect: Box::new(effect), fault },
+                    if missing {
+                        Event::SpoolMissing { effect: Box::new(effect), fault }
+                    } else {
+                        Event::EffectFailed { effect: Box::new(effect), fault }
                     }
                 }
             };

@@ -350,9 +350,10 @@ impl World {
             for bytes in (0..size).step_by(7) {
                 script.push_back(kit::advanced(output, bytes));
             }
-            match self.random.chance(self.chaos.output_discarded) {
-                true => script.push_back(kit::discarded(output)),
-                false => return script.push_back(kit::sealed(output, size)),
+            if self.random.chance(self.chaos.output_discarded) {
+                script.push_back(kit::discarded(output));
+            } else {
+                return script.push_back(kit::sealed(output, size));
             }
         }
     }

@@ -677,9 +677,10 @@ fn warnings_degrade_a_run_and_notes_do_not() {
         run.take_all([stored("s1", 1, 1), completed("s1", 1, 5, true), signed()]);
         run.take(committed("s1"));
         let reasons = vec!["one member is down".to_owned()];
-        let expected = match degraded {
-            true => Outcome::Degraded { reasons },
-            false => Outcome::Succeeded,
+        let expected = if degraded {
+            Outcome::Degraded { reasons }
+        } else {
+            Outcome::Succeeded
         };
         assert_eq!(run.end(), expected);
     }

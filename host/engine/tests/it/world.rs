@@ -131,9 +131,10 @@ impl World {
             _ => self.chaos.answer_lost,
         };
         let lost = effect.store().is_some() && self.random.chance(per_mille);
-        Ok(match lost {
-            true => failed(effect, self.any_fault()),
-            false => event,
+        Ok(if lost {
+            failed(effect, self.any_fault())
+        } else {
+            event
         })
     }
 
@@ -264,9 +265,10 @@ impl World {
             .get(output)
             .is_none_or(|size| *size < offset + length)
         {
-            return match is_live && !self.chaos_took_spool() {
-                true => Err(format!("part {number} of {output} is not in the spool")),
-                false => Ok(kit::spool_missing(effect)),
+            return if is_live && !self.chaos_took_spool() {
+                Err(format!("part {number} of {output} is not in the spool"))
+            } else {
+                Ok(kit::spool_missing(effect))
             };
         }
         let model = self.store(effect)?;
@@ -358,15 +360,16 @@ impl World {
         }
         let model = self.store(effect)?;
         let kept = model.manifest.get_or_insert_with(|| manifest.clone());
-        Ok(match kept == manifest {
-            true => Event::Committed {
+        Ok(if kept == manifest {
+            Event::Committed {
                 store: store.clone(),
                 despite: None,
-            },
-            false => Event::Superseded {
+            }
+        } else {
+            Event::Superseded {
                 store: store.clone(),
                 names: kept.lines().skip(1).map(str::to_owned).collect(),
-            },
+            }
         })
     }
 

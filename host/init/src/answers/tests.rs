@@ -1,6 +1,6 @@
 use clap::Parser as _;
 
-use drydock_node::FailureKind;
+use drydock_cli::Exit;
 
 use super::*;
 use crate::survey::Credentials;
@@ -19,8 +19,8 @@ fn args(line: &[&str]) -> InitArgs {
 
 fn said(line: &[&str], survey: &Survey, mode: Mode) -> Vec<String> {
     let failure = gather(&args(line), survey, mode).unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Usage);
-    failure.sentence().lines().map(str::to_owned).collect()
+    assert_eq!(failure.exit, Exit::Usage);
+    failure.to_string().lines().map(str::to_owned).collect()
 }
 
 fn kubeadm() -> Survey {

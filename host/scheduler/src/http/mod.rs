@@ -56,21 +56,23 @@ pub async fn serve(listener: TcpListener, shown: Shown, mut closing: watch::Rece
 
 async fn healthz(State(shown): State<Shown>) -> impl IntoResponse {
     let alive = shown.health.borrow().is_alive(Instant::now());
-    match alive {
-        true => answer(StatusCode::OK, TEXT, "ok\n".to_owned()),
-        false => answer(
+    if alive {
+        answer(StatusCode::OK, TEXT, "ok\n".to_owned())
+    } else {
+        answer(
             StatusCode::SERVICE_UNAVAILABLE,
             TEXT,
             "the daemon's loop stands still\n".to_owned(),
-        ),
+        )
     }
 }
 
 async fn readyz(State(shown): State<Shown>) -> impl IntoResponse {
     let health = shown.health.borrow().clone();
-    let status = match health.is_ready() && health.is_alive(Instant::now()) {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
+    let status = if health.is_ready() && health.is_alive(Instant::now()) {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
     };
     answer(status, TEXT, health.report())
 }

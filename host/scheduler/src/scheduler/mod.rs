@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use drydock_core::{Clock as _, ClusterName, RunId, ScheduleName, UnixTime, chain};
 use drydock_journal::{Journal, JournalError};
-use drydock_node::{Failure, clock::SystemClock, crash::CrashInjection};
+use drydock_node::{clock::SystemClock, crash::CrashInjection};
 use drydock_runs::RunService;
 use drydock_schedule::{ActiveRun, Activity, State};
 use tokio::sync::{mpsc, watch};
@@ -155,7 +155,7 @@ impl Scheduler {
     }
 
     /// Keeps going until it was told to stop and everything is left in order.
-    pub async fn run(mut self, address: Option<SocketAddr>) -> Result<(), Failure> {
+    pub async fn run(mut self, address: Option<SocketAddr>) {
         self.begin(address).await;
         while !self.is_over() {
             let pause = self.pause();
@@ -169,7 +169,6 @@ impl Scheduler {
             }
             self.tick().await;
         }
-        Ok(())
     }
 
     /// Puts the first documents in force and says that the daemon is there.

@@ -55,8 +55,8 @@ impl Scheduler {
         };
         let planned = match planning::planned(node, &decided) {
             Ok(planned) => planned,
-            Err(failure) => {
-                self.refuse(failure.sentence());
+            Err(error) => {
+                self.refuse(error.to_string());
                 return None;
             }
         };

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use drydock_core::{Clock as _, ClusterName, RecoveryPointName, VERSION, chain};
 use drydock_journal::{Journal, LockOwner, OpenError, RestoreEntry, StateLock};
-use drydock_node::{Configuration, Failure, Need, clock::SystemClock};
+use drydock_node::{Configuration, Need, clock::SystemClock};
 use drydock_repository::{
     Repository,
     mark::{MARK_FORMAT_VERSION, Mark, MarkKind, MarkTool, Restoration},
@@ -23,6 +23,7 @@ use drydock_repository::{
 use drydock_snapshot::restore::Restored;
 use drydock_terminal::print;
 
+use crate::Failure;
 use crate::args::At;
 use crate::args::Global;
 use crate::args::RestoreArgs;
@@ -135,9 +136,8 @@ impl Memory {
                 "The file does not tell its cluster, and this node has not one alone: name it with --cluster, so that what is known of its revisions is counted.".to_owned(),
             ),
             Err(failure) => self.doubts.push(format!(
-                "The node's configuration {} is not used, so what it knows of the cluster's revisions is not counted: {}.",
-                global.config.display(),
-                failure.sentence()
+                "The node's configuration {} is not used, so what it knows of the cluster's revisions is not counted: {failure}.",
+                global.config.display()
             )),
         }
     }
@@ -156,7 +156,7 @@ impl Memory {
                     let known = repository.known_revision(cluster).await;
                     known.map_err(|error| chain(&error))
                 }
-                Err(failure) => Err(failure.sentence()),
+                Err(error) => Err(chain(&error)),
             };
             match known {
                 Ok(known) => self.take(known, name.as_str(), cluster),
@@ -207,25 +207,24 @@ impl Memory {
         if let (Some(state), Some(cluster)) = (&self.journal, &self.cluster) {
             match self.note(state, cluster, bumped_to) {
                 Ok(()) => remembered.in_journal = true,
-                Err(error) => remembered
+                Err(failure) => remembered
                     .failures
-                    .push(format!("The journal does not keep it: {}.", chain(&*error))),
+                    .push(format!("The journal does not keep it: {failure}.")),
             }
         }
         if let Some(marking) = &self.mark {
             match marking.put(bumped_to, restored.cluster_id) {
                 Ok(()) => remembered.by_mark = true,
                 Err(failure) => remembered.failures.push(format!(
-                    "The mark `restored` could not be put beside {}: {}.",
-                    marking.point,
-                    failure.sentence()
+                    "The mark `restored` could not be put beside {}: {failure}.",
+                    marking.point
                 )),
             }
         }
         remembered
     }
 
-    fn note(&self, state: &Path, cluster: &ClusterName, bumped_to: i64) -> anyhow::Result<()> {
+    fn note(&self, state: &Path, cluster: &ClusterName, bumped_to: i64) -> Result<(), Failure> {
         let restore = RestoreEntry {
             cluster: cluster.clone(),
             bumped_to,
