@@ -24,12 +24,7 @@ pub fn run(workspace: &Workspace, keep: bool, scratch: Option<&Path>) -> Result<
     Err(error).context("cannot start drydock-quickstart")
 }
 
-fn scenario(
-    workspace: &Workspace,
-    programs: &Path,
-    keep: bool,
-    scratch: Option<&Path>,
-) -> Command {
+fn scenario(workspace: &Workspace, programs: &Path, keep: bool, scratch: Option<&Path>) -> Command {
     let mut command = Command::new(programs.join("drydock-quickstart"));
     command
         .env("DRYDOCK_CACHE", workspace.cache.root())
