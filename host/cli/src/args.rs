@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use drydock_core::plugin::CONTRACT;
-use drydock_node::COMPILE_VERB;
+use drydock_node::{COMPILE_VERB, Deps};
 use drydock_scratch::children::GUARDED_VERB;
 use drydock_snapshot::Prefix;
 use drydock_terminal::{print::Output, telemetry::LogFormat};
@@ -36,7 +36,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 #[command(name = "drydock", version = VERSION.as_str(), propagate_version = true)]
 pub struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -52,8 +52,19 @@ pub fn program(config: &Path) -> String {
     format!("drydock --config {}", config.display())
 }
 
-#[derive(Debug, Clone, Args)]
+/// What every verb is given: what the command line says for all of them, and what the
+/// process hands down.
+#[derive(Clone)]
 pub struct Global {
+    pub config: PathBuf,
+    pub output: Output,
+    pub log_format: Option<LogFormat>,
+    pub log_level: Option<String>,
+    pub deps: Deps,
+}
+
+#[derive(Debug, Args)]
+pub struct GlobalArgs {
     /// Read the node's configuration from this file.
     #[arg(
         long,
@@ -73,6 +84,18 @@ pub struct Global {
     /// configuration's `log.level` otherwise.
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
+}
+
+impl GlobalArgs {
+    pub fn with(self, deps: Deps) -> Global {
+        Global {
+            config: self.config,
+            output: self.output,
+            log_format: self.log_format,
+            log_level: self.log_level,
+            deps,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

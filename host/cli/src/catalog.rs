@@ -97,7 +97,7 @@ impl Catalog {
     pub fn identities(&self, file: Option<&Path>) -> Result<Option<Arc<Identities>>, Failure> {
         match file {
             Some(file) => identities(file).map(Some),
-            None => Ok(perform::identities(&self.registry.node.config)?),
+            None => Ok(perform::identities(&self.registry.node)?),
         }
     }
 

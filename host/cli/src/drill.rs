@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drydock_core::chain;
-use drydock_documents::drill::Program;
+use drydock_documents::{Lookup, drill::Program};
 use drydock_drill::{
     perform::{self, Done, Means, Wanted, drill},
     report::{Report, Verdict},
 };
-use drydock_node::{Configuration, Need, environment::variable};
+use drydock_node::{Configuration, Need};
 use drydock_repository::{Identities, Repository};
 use drydock_runs::PrepareError;
 use drydock_terminal::print::{self, Output};
@@ -69,7 +69,7 @@ async fn run(global: &Global, args: DrillArgs) -> Outcome {
 pub fn opened(node: &Configuration, file: Option<&Path>) -> Result<Arc<Identities>, Failure> {
     match file {
         Some(file) => identities(file),
-        None => Ok(perform::identities(&node.config)?.ok_or(PrepareError::NoIdentity)?),
+        None => Ok(perform::identities(node)?.ok_or(PrepareError::NoIdentity)?),
     }
 }
 
@@ -79,6 +79,7 @@ pub fn name_programs(
     etcd: Option<PathBuf>,
     kube_apiserver: Option<PathBuf>,
 ) {
+    let env = &*node.deps.env;
     let drill = &mut node.config.value.spec.drill;
     for (program, given, name) in [
         (&mut drill.etcd, etcd, "etcd"),
@@ -93,13 +94,13 @@ pub fn name_programs(
         *program = given
             .map(at)
             .or_else(|| program.take())
-            .or_else(|| on_path(name).map(at));
+            .or_else(|| on_path(name, env).map(at));
     }
 }
 
 /// The first file of this name in the folders of PATH.
-fn on_path(name: &str) -> Option<PathBuf> {
-    let folders = variable("PATH")?;
+fn on_path(name: &str, env: &dyn Lookup) -> Option<PathBuf> {
+    let folders = env.env("PATH")?;
     let mut files = folders
         .split(':')
         .map(|folder| Path::new(folder).join(name));

@@ -6,22 +6,21 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use drydock_core::Clock as _;
-use drydock_node::clock::SystemClock;
+use drydock_core::UnixTime;
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use drydock_terminal::print;
 
-use super::args::{KeyKind, KeyVerb};
+use super::args::{Global, KeyKind, KeyVerb};
 use crate::{Context as _, Exit, Failure, Outcome};
 
 const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
 
-pub fn dispatch(verb: &KeyVerb) -> Outcome {
+pub fn dispatch(global: &Global, verb: &KeyVerb) -> Outcome {
     let KeyVerb::New { kind, out } = verb;
     match kind {
         KeyKind::Signing => signing(out),
-        KeyKind::Sealing => sealing(out),
+        KeyKind::Sealing => sealing(out, global.deps.clock.now()),
     }
 }
 
@@ -37,8 +36,8 @@ fn signing(out: &Path) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn sealing(out: &Path) -> Outcome {
-    let key = NewSealingKey::generate(SystemClock.now());
+fn sealing(out: &Path, now: UnixTime) -> Outcome {
+    let key = NewSealingKey::generate(now);
     write_pair(out, key.identity.expose(), &format!("{}\n", key.recipient))?;
     print::line(&key.recipient);
     print::note(&format!(

@@ -1,7 +1,7 @@
 //! The command line: the verbs, one module a noun. They parse, ask and print.
 //!
 //! The other crates know no command line; this one reads it, and [`run`] is all that
-//! `main` calls.
+//! the program calls.
 //!
 //! **Invariant:** exit codes are known here alone, in one file that knows every error.
 //!
@@ -33,6 +33,7 @@ mod target;
 use std::io::IsTerminal as _;
 
 use clap::Parser as _;
+use drydock_node::Deps;
 use drydock_terminal::{print, stderr};
 
 pub use exit::Exit;
@@ -45,12 +46,12 @@ use args::{Cli, Command, Global, InitArgs};
 pub type Init = fn(&Global, &InitArgs) -> Outcome;
 
 /// The whole program: reads the command line, carries it out and says why it could not.
-pub fn run(init: Init) -> Exit {
+pub fn run(deps: Deps, init: Init) -> Exit {
     stderr::take_panics();
     let exit = match Cli::try_parse() {
         Ok(cli) => {
             let only_tells = cli.command.only_tells();
-            carry_out(cli, init).once_printed(only_tells)
+            carry_out(cli, deps, init).once_printed(only_tells)
         }
         Err(error) => usage(&error).once_printed(true),
     };
@@ -58,8 +59,8 @@ pub fn run(init: Init) -> Exit {
     exit
 }
 
-fn carry_out(cli: Cli, init: Init) -> Exit {
-    match dispatch(cli, init) {
+fn carry_out(cli: Cli, deps: Deps, init: Init) -> Exit {
+    match dispatch(cli, deps, init) {
         Ok(exit) => exit,
         Err(failure) => {
             if failure.exit != Exit::Done {
@@ -88,13 +89,14 @@ fn usage(error: &clap::Error) -> Exit {
     Exit::Done
 }
 
-fn dispatch(cli: Cli, init: Init) -> Outcome {
+fn dispatch(cli: Cli, deps: Deps, init: Init) -> Outcome {
     let Cli { global, command } = cli;
+    let global = global.with(deps);
     match command {
         Command::Init(args) => init(&global, &args),
         // These need no configuration for what is a file, so that they work on any machine.
         Command::Snapshot(verb) => snapshot::dispatch(&global, &verb),
-        Command::Key(verb) => key::dispatch(&verb),
+        Command::Key(verb) => key::dispatch(&global, &verb),
         Command::Daemon(args) => daemon::dispatch(&global, &args),
         Command::Run(args) => run::dispatch(&global, args),
         Command::Schedule(verb) => schedule::dispatch(&global, &verb),

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use drydock_core::{Clock as _, TargetName};
+use drydock_core::TargetName;
 use drydock_documents::{Located, Target};
 use drydock_engine::{
     RunView,
     view::{StorePhase, StoreView},
 };
-use drydock_node::{Configuration, clock::SystemClock};
+use drydock_node::Configuration;
 use drydock_schedule::Timetable;
 use serde::Serialize;
 
@@ -123,7 +123,7 @@ fn next_due(node: &Configuration, view: &RunView) -> Option<String> {
     }
     let due = Timetable::of(schedule)
         .ok()?
-        .next_after(SystemClock.now())?;
+        .next_after(node.deps.clock.now())?;
     Some(format!(
         "schedule {name} is due at {due}, if a daemon runs here"
     ))

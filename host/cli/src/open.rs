@@ -7,7 +7,6 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drydock_core::Clock as _;
 use drydock_drill::{
     Asked,
     open::{Opened, open},
@@ -15,7 +14,7 @@ use drydock_drill::{
     report::Phase,
     seconds,
 };
-use drydock_node::{Need, clock::SystemClock, http_config};
+use drydock_node::{Need, http_config};
 use drydock_repository::Repository;
 use drydock_scratch::children::Guarded;
 use drydock_terminal::{
@@ -47,10 +46,11 @@ async fn run(global: &Global, args: OpenArgs) -> Outcome {
     let mut node = catalog::node(global, &args.at, &need)?;
     let identities = opened(&node, args.identity.as_deref())?;
     name_programs(&mut node, args.etcd, args.kube_apiserver);
-    let http = Arc::new(http_config(&node.config)?);
+    let http = Arc::new(http_config(&node.config, &*node.deps.env)?);
     let catalog = Catalog::over(node, &args.at, false)?;
     let name = args.recovery_point.as_deref().unwrap_or(LATEST);
     let found = interruptible(catalog.find(name, Purpose::Look)).await?;
+    let deps = &catalog.registry.node.deps;
     let config = &catalog.registry.node.config;
     let asked = Asked {
         repository: Repository::new(&found.target, &catalog.signers),
@@ -64,7 +64,8 @@ async fn run(global: &Global, args: OpenArgs) -> Outcome {
         encryption: args.encryption_config,
         etcd_prefix: args.etcd_prefix,
         node: config.value.name.to_string(),
-        now: SystemClock.now(),
+        now: deps.clock.now(),
+        crash: &*deps.crash,
     };
     let begun = Instant::now();
     let name = &found.point.manifest.recovery_point;

@@ -31,7 +31,7 @@ pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
     match verb {
         PluginVerb::List => list(global),
         // These need no configuration: an author has none.
-        PluginVerb::Inspect { file } => inspect::inspect(global.output, file),
+        PluginVerb::Inspect { file } => inspect::inspect(global, file),
         PluginVerb::Grant { file } => inspect::grant(file),
         PluginVerb::Embed {
             manifest,

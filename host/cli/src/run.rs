@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{Clock as _, RunId, ScheduleName};
+use drydock_core::{RunId, ScheduleName, UnixTime};
 use drydock_engine::{Ended, RunHandle, RunView, model::Outcome as RunOutcome};
-use drydock_node::{Configuration, Need, clock::SystemClock};
+use drydock_node::{Configuration, Need};
 use drydock_runs::RunService;
 use drydock_terminal::{
     interrupt::Interrupts,
@@ -69,10 +69,9 @@ async fn once(global: &Global, node: Configuration, schedule: ScheduleName, how:
         }
     }
     if !how.resume_only && !drydock_node::interrupt::asked() {
-        let run = new_run(&schedule)?;
-        let handle = service
-            .start(&schedule, run, SystemClock.now(), true)
-            .await?;
+        let now = service.clock.now();
+        let run = new_run(&schedule, now)?;
+        let handle = service.start(&schedule, run, now, true).await?;
         let (exit, view) = attend(handle).await?;
         worst = worse(worst, exit);
         views.push(view);
@@ -84,9 +83,9 @@ async fn once(global: &Global, node: Configuration, schedule: ScheduleName, how:
     Ok(worst)
 }
 
-fn new_run(schedule: &ScheduleName) -> Result<RunId, Failure> {
+fn new_run(schedule: &ScheduleName, now: UnixTime) -> Result<RunId, Failure> {
     let by_hand = drydock_node::random_hex::<4>()?;
-    Ok(RunId::of(schedule, SystemClock.now(), Some(&by_hand)))
+    Ok(RunId::of(schedule, now, Some(&by_hand)))
 }
 
 /// Follows a run to its end. The first interrupt asks it to stop and clean up; the second,

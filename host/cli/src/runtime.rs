@@ -60,14 +60,14 @@ pub async fn interruptible<T>(
 /// # Errors
 /// What is needed is not there, or wrong.
 pub fn load(global: &Global, need: &Need<'_>) -> Result<Configuration, Failure> {
-    let node = Configuration::load(&global.config, need)?;
+    let node = Configuration::load(&global.config, need, global.deps.clone())?;
     begin(global, &node)?;
     Ok(node)
 }
 
 /// The node whose only target is this folder.
 pub fn of_folder(global: &Global, folder: &Path) -> Result<Configuration, Failure> {
-    let node = Configuration::of_folder(folder)?;
+    let node = Configuration::of_folder(folder, global.deps.clone())?;
     begin(global, &node)?;
     Ok(node)
 }

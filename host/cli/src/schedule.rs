@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use drydock_core::{Clock as _, OccurrenceEnd};
+use drydock_core::{OccurrenceEnd, UnixTime};
 use drydock_documents::{self as documents, Among, FileErrors, Loaded, Located, Schedule};
 use drydock_journal::{Journal, Occurrence, OpenError};
-use drydock_node::{Configuration, Need, clock::SystemClock, read_documents, refuse_timetables};
+use drydock_node::{Configuration, Need, read_documents, refuse_timetables};
 use drydock_runs::check;
 use drydock_schedule::Timetable;
 use drydock_terminal::print::{self, Output};
@@ -43,10 +43,11 @@ fn list(output: Output, node: &Configuration) -> Outcome {
         ));
         Vec::new()
     });
+    let now = node.deps.clock.now();
     let values = node
         .documents
         .schedules()
-        .map(|schedule| value(schedule, &past))
+        .map(|schedule| value(schedule, &past, now))
         .collect::<Result<Vec<_>, Failure>>()?;
     let rows = values.iter().map(|value| {
         let cells = COLUMNS.iter().map(|(key, _)| match &value[*key] {
@@ -94,13 +95,13 @@ impl Ended {
     }
 }
 
-fn value(located: &Located<Schedule>, past: &[Ended]) -> Result<Value, Failure> {
+fn value(located: &Located<Schedule>, past: &[Ended], now: UnixTime) -> Result<Value, Failure> {
     let schedule = &located.value;
     let last = past
         .iter()
         .find(|ended| ended.occurrence.schedule == schedule.name);
     let next = Timetable::of(located)?
-        .next_after(SystemClock.now())
+        .next_after(now)
         .map(|instant| instant.to_string());
     Ok(json!({
         "name": schedule.name,

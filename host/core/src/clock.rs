@@ -1,18 +1,40 @@
 //! The wall clock as a value that is handed in, so that tests can set it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+const NANOSECONDS: i128 = 1_000_000_000;
 
 /// Seconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixTime(pub i64);
 
-/// Tells the time. Only the daemon has one that reads the real clock.
+/// Tells the time. Only `main` has one that reads the real clock.
 pub trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> UnixTime;
+
+    /// The same in nanoseconds; a clock that counts seconds only is at their beginning.
+    fn nanoseconds(&self) -> i128 {
+        i128::from(self.now().0) * NANOSECONDS
+    }
+
+    /// How long it is until an instant; zero when it has passed.
+    fn until(&self, instant: UnixTime) -> Duration {
+        span(self.nanoseconds(), i128::from(instant.0) * NANOSECONDS)
+    }
+
+    /// How long ago an instant was; zero when it is to come.
+    fn since(&self, instant: UnixTime) -> Duration {
+        span(i128::from(instant.0) * NANOSECONDS, self.nanoseconds())
+    }
+}
+
+fn span(from: i128, to: i128) -> Duration {
+    Duration::from_nanos(u64::try_from((to - from).max(0)).unwrap_or(u64::MAX))
 }
 
 /// RFC 3339 in UTC, e.g. `2026-01-02T03:04:05Z`.

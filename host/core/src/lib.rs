@@ -15,6 +15,7 @@
 
 pub mod bytes;
 pub mod clock;
+mod crash;
 pub mod fact;
 pub mod fault;
 pub mod ids;
@@ -32,6 +33,7 @@ pub mod witness;
 
 pub use bytes::{CALL_BYTES_MAX, ReadAt};
 pub use clock::{Clock, UnixTime};
+pub use crash::{CrashPoint, NoCrash};
 pub use fact::{FactValue, Facts};
 pub use fault::{Certainty, ErrorClass, Fault, Finding, Level, Verdict, without_os_number};
 pub use ids::{

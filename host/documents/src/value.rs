@@ -19,9 +19,9 @@ use drydock_core::{ClusterName, Name, ScheduleName, Secret, StepName, TargetName
 /// Longest span of time that a document may give: ten years. More is a slip.
 pub const SECONDS_MAX: u64 = 10 * 366 * 86_400;
 
-/// Where values come from. The daemon has the one that reads the real files and the
+/// Where values come from. Only `main` has the one that reads the real files and the
 /// real environment.
-pub trait Lookup {
+pub trait Lookup: Send + Sync {
     /// The bytes of a file, or why they cannot be had.
     fn file(&self, path: &Path) -> Result<Vec<u8>, String>;
     /// The value of an environment variable; none when it is not set.

@@ -35,9 +35,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use drydock_capability_http::HttpConfig;
-use drydock_core::{ErrorClass, Fault, UnixTime, chain};
+use drydock_core::{CrashPoint, ErrorClass, Fault, UnixTime, chain};
 use drydock_documents::{DrillConfig, drill::MEMBERS};
-use drydock_node::crash::CrashInjection;
 use drydock_repository::{
     Identities, Repository, RepositoryError, manifest::MEDIA_TYPE_ETCD,
     recovery_point::RecoveryPoint,
@@ -71,6 +70,14 @@ pub struct Asked<'a> {
     pub etcd_prefix: Option<Prefix>,
     pub node: String,
     pub now: UnixTime,
+    /// Hears of each phase.
+    pub crash: &'a dyn CrashPoint,
+}
+
+impl Asked<'_> {
+    fn enters(&self, phase: Phase) {
+        self.crash.in_phase(phase as u64);
+    }
 }
 
 /// Folders of the node.
@@ -191,18 +198,18 @@ async fn work(asked: &Asked<'_>, report: &mut Report) -> Result<(), Stop> {
     });
     let scratch = scratch.await?;
     let lab = Lab::open(asked, scratch, report).await?;
-    kill_for_a_test(Phase::Fetch);
+    asked.enters(Phase::Fetch);
     let brought = data::bring(asked, artifact, &lab.scratch, report).await?;
-    kill_for_a_test(Phase::Check);
+    asked.enters(Phase::Check);
     let figures = data::check(asked, &brought, report).await?;
-    kill_for_a_test(Phase::Restore);
+    asked.enters(Phase::Restore);
     let members = boot::members(asked, &lab, &brought, report).await?;
-    kill_for_a_test(Phase::Compare);
+    asked.enters(Phase::Compare);
     compare::members(asked, &members, &figures, report).await?;
     if lists_objects(asked.api_server, report.has_failed(), figures.named_keys) {
         objects::list(asked, &lab, &members, &brought, &figures, report).await?;
     }
-    kill_for_a_test(Phase::End);
+    asked.enters(Phase::End);
     Ok(())
 }
 
@@ -320,13 +327,6 @@ impl Equipment<'_> {
             scratch,
         };
         Ok((lab, format!("{}.{}", version.0, version.1)))
-    }
-}
-
-/// Dies where a test wants it; see [`drydock_node::crash`].
-pub(crate) fn kill_for_a_test(phase: Phase) {
-    if let Some(kill) = CrashInjection::from_environment() {
-        kill.in_phase(phase as u64);
     }
 }
 

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drydock_capability_http::HttpConfig;
-use drydock_core::{Clock as _, ClusterName, Fault};
+use drydock_core::{ClusterName, Fault};
 use drydock_documents::{FileError, Located, NodeConfig};
-use drydock_node::{
-    PluginRegistry, clock::SystemClock, environment::ProcessEnvironment, http_config,
-};
+use drydock_node::{Configuration, Deps, PluginRegistry, http_config};
 use drydock_repository::{
     Identities, Repository, RepositoryError, SigningKey,
     mark::MarkName,
@@ -43,6 +41,7 @@ pub struct Wanted<'a> {
 /// What of a node a drill works with.
 pub struct Means {
     config: Located<NodeConfig>,
+    deps: Deps,
     http: Arc<HttpConfig>,
     /// Signs the mark; without it there is none.
     key: Option<Arc<SigningKey>>,
@@ -57,10 +56,11 @@ impl Means {
     /// # Errors
     /// The node's `http:` cannot be used.
     pub fn of(registry: &PluginRegistry, key: Option<Arc<SigningKey>>) -> Result<Self, FileError> {
-        let config = registry.node.config.clone();
+        let node = &registry.node;
         Ok(Self {
-            http: Arc::new(http_config(&config)?),
-            config,
+            http: Arc::new(http_config(&node.config, &*node.deps.env)?),
+            config: node.config.clone(),
+            deps: node.deps.clone(),
             key,
         })
     }
@@ -93,7 +93,8 @@ pub async fn drill(means: &Means, wanted: Wanted<'_>) -> Result<Done, DrillError
         encryption: wanted.encryption,
         etcd_prefix: wanted.etcd_prefix,
         node: config.value.name.to_string(),
-        now: SystemClock.now(),
+        now: means.deps.clock.now(),
+        crash: &*means.deps.crash,
     };
     let report = Box::pin(carry_out(&asked)).await?;
     let written = wanted
@@ -164,12 +165,13 @@ impl NewestError {
 ///
 /// # Errors
 /// It cannot be read, or is none.
-pub fn identities(config: &Located<NodeConfig>) -> Result<Option<Arc<Identities>>, FileError> {
+pub fn identities(node: &Configuration) -> Result<Option<Arc<Identities>>, FileError> {
+    let config = &node.config;
     let Some(identity) = &config.value.spec.drill.identity else {
         return Ok(None);
     };
     let path = "spec.drill.identity";
-    let text = identity.value_from.read_text(&ProcessEnvironment);
+    let text = identity.value_from.read_text(&*node.deps.env);
     let text = text.map_err(|error| config.error(path, error))?;
     let parsed = Identities::parse(path, &text);
     let parsed = parsed.map_err(|error| config.sentence(path, error.to_string()))?;

@@ -1,7 +1,16 @@
-//! Drydock, the program.
+//! The program that is shipped.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use drydock::{BUILT_IN, Deps, ProcessEnvironment, SystemClock};
+use drydock_core::NoCrash;
 
 fn main() -> ExitCode {
-    drydock_cli::run(drydock_init::dispatch).into()
+    drydock::main_with(Deps {
+        clock: Arc::new(SystemClock),
+        crash: Arc::new(NoCrash),
+        env: Arc::new(ProcessEnvironment),
+        built_in: BUILT_IN,
+    })
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::{Clock, RunId, ScheduleName, StepName};
+use drydock_core::{Clock, CrashPoint, NoCrash, RunId, ScheduleName, StepName};
 use drydock_journal::{Journal, JournalError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use crate::crash::{CrashPoint, NoCrash};
 use crate::driver::{Control, Driver};
 use crate::error::EngineError;
 use crate::model::{Event, Outcome, RunSpec, StepPin};

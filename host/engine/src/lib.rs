@@ -40,7 +40,6 @@
 //! parts again that have no record, looks for uploads whose session got lost, and
 //! makes a backup step anew when its stream was cut off.
 
-pub mod crash;
 pub mod decide;
 mod driver;
 mod engine;
@@ -53,7 +52,6 @@ pub mod state;
 pub mod task;
 pub mod view;
 
-pub use crash::{CrashPoint, NoCrash};
 pub use engine::{Ended, Engine, RunHandle};
 pub use error::EngineError;
 pub use runner::{Events, STOP_GRACE, StepRunner};

@@ -2,9 +2,9 @@
 //! fails is a warning with its mend, since a cluster may be down just now.
 
 use drydock_cli::Failure;
-use drydock_core::{Fault, Level, TargetName, chain};
+use drydock_core::{Clock, Fault, Level, TargetName, chain};
 use drydock_documents::{Cluster, Located, Target};
-use drydock_node::{PluginRegistry, clock::SystemClock, cluster_access};
+use drydock_node::{Deps, PluginRegistry, cluster_access};
 use drydock_repository::{Target as _, identity};
 use drydock_runs::steps::guard;
 use drydock_sandbox::StoreTarget;
@@ -51,7 +51,7 @@ pub async fn attempt(
     target: &Located<Target>,
 ) -> Tried {
     let mut tried = Tried::default();
-    match try_cluster(cluster, &mut tried).await {
+    match try_cluster(cluster, &registry.node.deps, &mut tried).await {
         Ok(()) => {}
         Err(failure) => tried.warnings.push(failure.to_string()),
     }
@@ -63,8 +63,12 @@ pub async fn attempt(
     tried
 }
 
-async fn try_cluster(cluster: &Located<Cluster>, tried: &mut Tried) -> Result<(), Failure> {
-    let access = cluster_access(cluster)?;
+async fn try_cluster(
+    cluster: &Located<Cluster>,
+    deps: &Deps,
+    tried: &mut Tried,
+) -> Result<(), Failure> {
+    let access = cluster_access(cluster, deps)?;
     let mut answered = Vec::new();
     for endpoint in access.endpoints() {
         let answer = access.status(endpoint).await;
@@ -141,7 +145,8 @@ async fn try_target(
     findings.extend(store.check().await.map_err(|fault| fault.message)?);
     let is_sound = findings.iter().all(|found| found.level < Level::Failure);
     if is_sound {
-        name_target(&store, &target.value.name, tried).await?;
+        let clock = &*registry.node.deps.clock;
+        name_target(&store, &target.value.name, clock, tried).await?;
     }
     for finding in findings {
         let text = format!("target {}: {}", target.value.name, finding.message);
@@ -157,6 +162,7 @@ async fn try_target(
 async fn name_target(
     store: &StoreTarget,
     name: &TargetName,
+    clock: &dyn Clock,
     tried: &mut Tried,
 ) -> Result<(), String> {
     let told = |fault: Fault| fault.message;
@@ -165,7 +171,7 @@ async fn name_target(
         .map_err(|error| told(error.into()))?;
     match guard::accept(name, None, found).map_err(told)? {
         None => {
-            guard::make(store, name, &SystemClock).await.map_err(told)?;
+            guard::make(store, name, clock).await.map_err(told)?;
         }
         Some(id) => tried.notes.push(format!(
             "Target {name} has been stored at before (it is {id}): recovery points go beside those that are there."

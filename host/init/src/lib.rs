@@ -32,8 +32,8 @@ use drydock_cli::{
     args::{Global, InitArgs},
     block_on,
 };
-use drydock_core::{Clock as _, without_os_number};
-use drydock_node::{Need, PluginRegistry, clock::SystemClock, judged_config};
+use drydock_core::{UnixTime, without_os_number};
+use drydock_node::{Need, PluginRegistry, judged_config};
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use drydock_runs::Roles;
 use drydock_terminal::print::{self, Output};
@@ -146,7 +146,7 @@ struct Written {
 /// Builds, checks and places everything.
 async fn write(global: &Global, answers: &Answers) -> Result<Written, Failure> {
     let signing = NewSigningKey::generate()?;
-    let (recipients, sealing) = recipients(&answers.sealing);
+    let (recipients, sealing) = recipients(&answers.sealing, global.deps.clock.now());
     let files = documents(answers, &recipients);
     let staging = Staging::beside(&answers.dir)?;
     staging.put(SIGNING_KEY, signing.secret.expose())?;
@@ -173,11 +173,11 @@ async fn write(global: &Global, answers: &Answers) -> Result<Written, Failure> {
     })
 }
 
-fn recipients(sealing: &Sealing) -> (Vec<String>, Option<NewSealingKey>) {
+fn recipients(sealing: &Sealing, now: UnixTime) -> (Vec<String>, Option<NewSealingKey>) {
     match sealing {
         Sealing::For(recipients) => (recipients.clone(), None),
         Sealing::NewKey(_) => {
-            let key = NewSealingKey::generate(SystemClock.now());
+            let key = NewSealingKey::generate(now);
             (vec![key.recipient.clone()], Some(key))
         }
     }

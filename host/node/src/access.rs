@@ -4,18 +4,17 @@ use drydock_capability_etcd::{
     EtcdAccess, EtcdConfig, Timeouts,
     certificates::{self, Part, Unsound},
 };
-use drydock_core::{Clock as _, plugin::EtcdCall};
+use drydock_core::{UnixTime, plugin::EtcdCall};
 use drydock_documents::{self as documents, Cluster, FileError, Located, SecretFrom, Setting};
 
-use crate::clock::SystemClock;
-use crate::environment::ProcessEnvironment;
+use crate::Deps;
 
 /// Everything that the node itself asks of a cluster; no plugin is involved.
 pub const OWN_CALLS: [EtcdCall; 3] = [EtcdCall::MemberList, EtcdCall::Status, EtcdCall::HashKv];
 
 /// The cluster of a document, its files and variables read and found fit for use, for every
 /// call there is: the caller narrows it.
-pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, FileError> {
+pub fn cluster_access(cluster: &Located<Cluster>, deps: &Deps) -> Result<EtcdAccess, FileError> {
     let documents::EtcdAccess {
         endpoints,
         ca,
@@ -26,7 +25,7 @@ pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, FileErro
         connect_timeout,
         request_timeout,
         stream_idle,
-    } = cluster.resolve(&ProcessEnvironment)?;
+    } = cluster.resolve(&*deps.env)?;
     let config = EtcdConfig {
         endpoints,
         ca,
@@ -40,26 +39,26 @@ pub fn cluster_access(cluster: &Located<Cluster>) -> Result<EtcdAccess, FileErro
             stream_idle,
         },
     };
-    judge_certificates(&config).map_err(|unsound| placed(cluster, unsound))?;
+    judge_certificates(&config, deps.clock.now()).map_err(|unsound| placed(cluster, unsound))?;
     let calls = OWN_CALLS.into_iter().chain([EtcdCall::Snapshot]).collect();
     Ok(EtcdAccess::new(config, calls))
 }
 
-/// Whether what is shown and trusted at the members can be used now.
-pub fn judge_certificates(config: &EtcdConfig) -> Result<(), Unsound> {
+/// Whether what is shown and trusted at the members can be used at `now`.
+pub fn judge_certificates(config: &EtcdConfig, now: UnixTime) -> Result<(), Unsound> {
     let pair = config.certificate.as_deref().zip(config.key.as_deref());
-    certificates::judge(config.ca.as_deref(), pair, SystemClock.now())
+    certificates::judge(config.ca.as_deref(), pair, now)
 }
 
 /// Whether the authorities of a document are valid now. Connections are made all the same
 /// when they are not, as long as the members' certificates are: so a run goes on, and
 /// whoever looks ahead hears of it.
-pub fn check_authorities(cluster: &Located<Cluster>) -> Result<(), FileError> {
-    let etcd = cluster.resolve(&ProcessEnvironment)?;
+pub fn check_authorities(cluster: &Located<Cluster>, deps: &Deps) -> Result<(), FileError> {
+    let etcd = cluster.resolve(&*deps.env)?;
     let Some(pem) = etcd.ca else {
         return Ok(());
     };
-    certificates::judge_authorities_time(&pem, SystemClock.now())
+    certificates::judge_authorities_time(&pem, deps.clock.now())
         .map_err(|unsound| placed(cluster, unsound))
 }
 

@@ -10,7 +10,7 @@ use drydock_documents::{self as documents, Document, DocumentSet, FileErrors, Lo
 use drydock_repository::names::MANIFEST;
 use serde_json::{Value, json};
 
-use crate::{Configuration, LoadError};
+use crate::{Configuration, Deps, LoadError};
 
 /// What errors call the documents: they were made of this flag.
 const SOURCE: &str = "--target-folder";
@@ -20,7 +20,7 @@ pub const TARGET: &str = "folder";
 
 impl Configuration {
     /// A node whose only target is this folder.
-    pub fn of_folder(folder: &Path) -> Result<Self, LoadError> {
+    pub fn of_folder(folder: &Path, deps: Deps) -> Result<Self, LoadError> {
         let folder = whole_path(folder)?;
         refuse_inner(&folder)?;
         let state = tempfile::Builder::new().prefix("drydock-").tempdir();
@@ -47,6 +47,7 @@ impl Configuration {
             config,
             documents: documents.map_err(FileErrors)?,
             warnings: Vec::new(),
+            deps,
             lent: Some(state),
         })
     }

@@ -1,6 +1,6 @@
 //! What this node is told: [`Configuration`] is the node's configuration with the documents
-//! that it names, [`PluginRegistry`] adds the sandbox with the plugins. Environment, files that
-//! documents name, and the clock are read here and nowhere else.
+//! that it names, [`PluginRegistry`] adds the sandbox with the plugins. [`Deps`] are what `main`
+//! hands down: clock, crash points, environment, built-in plugins; a configuration has them.
 //!
 //! The crate knows no run and no command line. A verb says with [`Need`] what it uses; what is
 //! wrong elsewhere is a warning.
@@ -10,10 +10,7 @@
 //! A crash leaves nothing but the cache of compiled plugins.
 
 mod access;
-mod built_in;
-pub mod clock;
-pub mod crash;
-pub mod environment;
+mod deps;
 mod error;
 mod folder;
 pub mod interrupt;
@@ -35,6 +32,7 @@ use drydock_documents::{DocumentSet, FileError, Located, NodeConfig};
 use tempfile::TempDir;
 
 pub use access::{OWN_CALLS, check_authorities, cluster_access, judge_certificates};
+pub use deps::{BuiltIn, Deps};
 pub use error::{LoadError, NoSuchDocument, RegistryError};
 pub use folder::TARGET;
 pub use load::{files_of, read_documents, refuse_timetables};
@@ -57,6 +55,7 @@ pub struct Configuration {
     pub documents: DocumentSet,
     /// What is wrong that was not needed: there may be more documents than these.
     pub warnings: Vec<FileError>,
+    pub deps: Deps,
     /// The state folder of a node that is made up for a target's folder; it goes with it.
     lent: Option<TempDir>,
 }
@@ -73,7 +72,7 @@ impl Configuration {
     ///
     /// # Errors
     /// What is needed is not there, or wrong.
-    pub fn load(config: &Path, need: &Need<'_>) -> Result<Self, LoadError> {
+    pub fn load(config: &Path, need: &Need<'_>, deps: Deps) -> Result<Self, LoadError> {
         let (config, mut warnings) = load::node_config(config, need)?;
         let usable = load::documents(&config, need)?;
         warnings.extend(usable.warnings);
@@ -81,6 +80,7 @@ impl Configuration {
             config,
             documents: usable.set,
             warnings,
+            deps,
             lent: None,
         })
     }

@@ -5,8 +5,6 @@ use drydock_capability_etcd::certificates::judge_authorities;
 use drydock_capability_http::{HttpConfig, Proxies};
 use drydock_documents::{FileError, Located, Lookup, NodeConfig, Source};
 
-use crate::environment::ProcessEnvironment;
-
 /// What turns a proxy off that the environment names.
 const NO_PROXY: &str = "none";
 
@@ -14,19 +12,22 @@ const NO_PROXY: &str = "none";
 ///
 /// # Errors
 /// A file that cannot be read or holds no certificate, a proxy that is none.
-pub fn http_config(config: &Located<NodeConfig>) -> Result<HttpConfig, FileError> {
+pub fn http_config(
+    config: &Located<NodeConfig>,
+    lookup: &dyn Lookup,
+) -> Result<HttpConfig, FileError> {
     Ok(HttpConfig {
-        proxies: proxies(config, &ProcessEnvironment)?,
-        ca_pem: ca(config)?,
+        proxies: proxies(config, lookup)?,
+        ca_pem: ca(config, lookup)?,
         ..HttpConfig::default()
     })
 }
 
-fn ca(config: &Located<NodeConfig>) -> Result<Option<Vec<u8>>, FileError> {
+fn ca(config: &Located<NodeConfig>, lookup: &dyn Lookup) -> Result<Option<Vec<u8>>, FileError> {
     let Some(file) = &config.value.spec.http.ca_file else {
         return Ok(None);
     };
-    let read = Source::File(file.clone()).read_certificates(&ProcessEnvironment);
+    let read = Source::File(file.clone()).read_certificates(lookup);
     let refused = |rule: String| config.error("spec.http.caFile", rule);
     let pem = read.map_err(|error| refused(error.to_string()))?;
     judge_authorities(&pem).map_err(|why| {

@@ -46,11 +46,13 @@ pub fn step_plugin(
         .plugin_for(name, &worlds, &format!("step {}", step.name))
         .map_err(|error| error.at_span(&place(workflow, step, "plugin")))?;
     let path = path(workflow, step, "secrets");
+    let env = &registry.node.deps.env;
     Ok(with_secrets(
         plugin,
         workflow.schedule,
         &path,
         &step.secrets,
+        env,
     )?)
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drydock_capability_http::HttpConfig;
-use drydock_core::{Clock as _, ClusterName, Finding, Level, plugin::World, reason};
+use drydock_core::{ClusterName, Finding, Level, plugin::World, reason};
 use drydock_documents::{FileError, Located, Target as TargetDocument};
 use drydock_repository::{SigningKey, TrustedSigners};
 use drydock_sandbox::{
@@ -19,9 +19,6 @@ use super::places::refused;
 use super::secrets::with_secrets;
 use super::{Configuration, limits};
 use crate::RegistryError;
-use crate::built_in;
-use crate::clock::SystemClock;
-use crate::environment::ProcessEnvironment;
 
 /// How long a plugin may think about a configuration: it has no power meanwhile, and
 /// parsing takes milliseconds.
@@ -91,14 +88,14 @@ type Place = Mutex<Option<Arc<Plugin>>>;
 impl PluginRegistry {
     /// Sets the sandbox up. Call it on the process's runtime.
     pub fn open(node: Configuration) -> Result<Self, RegistryError> {
-        let http = http_config(&node.config)?;
+        let http = http_config(&node.config, &*node.deps.env)?;
         Self::with_http(node, http)
     }
 
     /// The same to read recovery points: what is wrong with `http:` is told by a plugin
     /// that sends requests, and stops no other.
     pub fn open_to_read(node: Configuration) -> Result<Self, RegistryError> {
-        let (http, no_requests) = match http_config(&node.config) {
+        let (http, no_requests) = match http_config(&node.config, &*node.deps.env) {
             Ok(http) => (http, None),
             Err(error) => (HttpConfig::default(), Some(error)),
         };
@@ -114,7 +111,7 @@ impl PluginRegistry {
             cache: Some(spec.state.join("cache")),
             limits: limits::in_force(spec, None),
             compiler: Some(compiler()),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&node.deps.clock),
         })?;
         Ok(Self {
             sandbox: sandbox.with_http(http).beside(vec![spec.state.clone()]),
@@ -127,8 +124,9 @@ impl PluginRegistry {
     /// The same sandbox with other documents. Plugins are admitted anew, since grants may
     /// have changed; their compiled code is in the cache.
     pub fn renewed(&self, node: Configuration) -> Result<Self, RegistryError> {
+        let http = http_config(&node.config, &*node.deps.env)?;
         Ok(Self {
-            sandbox: self.sandbox.with_http(http_config(&node.config)?),
+            sandbox: self.sandbox.with_http(http),
             node,
             no_requests: None,
             admitted: Mutex::default(),
@@ -143,7 +141,9 @@ impl PluginRegistry {
     /// The names of all plugins, built in or configured.
     pub fn names(&self) -> Vec<String> {
         let configured = self.node.config.value.spec.plugins.keys().cloned();
-        let mut names: Vec<String> = built_in::names()
+        let built_in = self.node.deps.built_in;
+        let mut names: Vec<String> = built_in
+            .names()
             .map(str::to_owned)
             .chain(configured)
             .collect();
@@ -164,7 +164,7 @@ impl PluginRegistry {
             })?;
             return Ok((component, false));
         }
-        match built_in::component(name) {
+        match self.node.deps.built_in.component(name) {
             Some(component) => Ok((component.to_vec(), true)),
             None => Err(self.unknown(name)),
         }
@@ -278,7 +278,8 @@ impl PluginRegistry {
         let plugin = self
             .plugin_of(spec.plugin.as_str(), &[World::Store], &subject, power)
             .map_err(|error| error.at_span(&document.span("spec.plugin")))?;
-        let plugin = with_secrets(plugin, document, "spec.secrets", &spec.secrets)?;
+        let env = &self.node.deps.env;
+        let plugin = with_secrets(plugin, document, "spec.secrets", &spec.secrets, env)?;
         let context = StoreContext {
             target: document.value.name.clone(),
             config: spec.config_json(),
@@ -312,7 +313,7 @@ impl PluginRegistry {
         cluster: &ClusterName,
         power: Power,
     ) -> Result<StoreTarget, RegistryError> {
-        let step = StepCall::idle(cluster.clone(), SystemClock.now());
+        let step = StepCall::idle(cluster.clone(), self.node.deps.clock.now());
         let observer: CallObserver = Arc::new(|call, log| {
             let plugin = log.tag();
             for line in log.to_string().lines() {
@@ -338,7 +339,7 @@ impl PluginRegistry {
         let Some(key) = &config.value.spec.signing_key else {
             return Ok(None);
         };
-        let secret = key.value_from.read_text(&ProcessEnvironment);
+        let secret = key.value_from.read_text(&*self.node.deps.env);
         let secret = secret.map_err(|error| config.error(path, error))?;
         let parsed = SigningKey::parse(&secret);
         let key = parsed.map_err(|error| config.sentence(path, error.to_string()))?;

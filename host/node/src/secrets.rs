@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use drydock_capability_secret::{SecretAccess, SecretSource};
 use drydock_core::{Fault, Name, Secret, nearest};
-use drydock_documents::{FileError, Located, SecretFrom};
+use drydock_documents::{FileError, Located, Lookup, SecretFrom};
 use drydock_sandbox::Plugin;
 
-use crate::environment::ProcessEnvironment;
-
-/// The places under one `secrets:`.
-struct Places(BTreeMap<Name, SecretFrom>);
+/// The places under one `secrets:`, and what they are looked up in.
+struct Places {
+    secrets: BTreeMap<Name, SecretFrom>,
+    env: Arc<dyn Lookup>,
+}
 
 /// The plugin with the secrets under `path`, e.g. `spec.secrets` of a target.
 ///
@@ -24,12 +25,16 @@ pub fn with_secrets<T>(
     document: &Located<T>,
     path: &str,
     secrets: &BTreeMap<Name, SecretFrom>,
+    env: &Arc<dyn Lookup>,
 ) -> Result<Arc<Plugin>, FileError> {
     let granted = plugin.grants().secret_names();
     if granted.is_empty() {
         return Ok(plugin);
     }
-    let places = Arc::new(Places(secrets.clone()));
+    let places = Arc::new(Places {
+        secrets: secrets.clone(),
+        env: Arc::clone(env),
+    });
     let judge = SecretAccess::new(plugin.grants().secret.clone(), Some(places.clone()));
     for name in &granted {
         let Some(place) = secrets.get(name) else {
@@ -38,7 +43,7 @@ pub fn with_secrets<T>(
         // Read once to see that it can be, and is what it is granted for; the plugin's
         // attempt reads it anew.
         let path = format!("{path}.{name}");
-        let read = place.value_from.read(&ProcessEnvironment);
+        let read = place.value_from.read(&**env);
         read.map_err(|error| document.error(&path, error))?;
         judge
             .judge(name.as_str())
@@ -67,14 +72,15 @@ fn missing<T>(
 
 impl SecretSource for Places {
     fn read(&self, name: &str) -> Result<Secret, Fault> {
-        let place = self.0.iter().find(|(own, _)| own.as_str() == name);
+        let mut secrets = self.secrets.iter();
+        let place = secrets.find(|(own, _)| own.as_str() == name);
         let Some((_, place)) = place else {
             return Err(Fault::denied(
                 "no-such-secret",
                 format!("the document has no {name} under `secrets:`: add it there"),
             ));
         };
-        let read = place.value_from.read(&ProcessEnvironment);
+        let read = place.value_from.read(&*self.env);
         read.map_err(|error| Fault::denied("no-secret", format!("the secret {name} {error}")))
     }
 }

@@ -2,12 +2,12 @@
 //! the right world, what they say of their configurations, keys and certificates. No
 //! cluster is asked, and the state folder need not be free.
 
-use drydock_core::{Clock as _, ClusterName, ScheduleName};
+use drydock_core::{ClusterName, ScheduleName};
 use drydock_documents::{DrillWork, Located, Step, Target, Workflow};
 use drydock_drill::perform::identities;
 use drydock_node::{
     ConfigPlaces, Configuration, PluginRegistry, RegistryError, Work, check_authorities,
-    clock::SystemClock, cluster_access, findings_of, judged_config, place,
+    cluster_access, findings_of, judged_config, place,
 };
 use drydock_sandbox::{Plugin, StepCall};
 
@@ -44,13 +44,14 @@ pub async fn check(node: Configuration) -> Result<(), PrepareError> {
 async fn check_workflow(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Vec<PrepareError> {
     let mut failures: Vec<PrepareError> = Vec::new();
     let cluster = workflow.cluster.value.name.clone();
-    let access = cluster_access(workflow.cluster)
-        .and_then(|access| check_authorities(workflow.cluster).map(|()| access))
+    let deps = &registry.node.deps;
+    let access = cluster_access(workflow.cluster, deps)
+        .and_then(|access| check_authorities(workflow.cluster, deps).map(|()| access))
         .map_err(|error| failures.push(error.into()))
         .ok();
     let idle = StepCall {
         etcd: access,
-        ..StepCall::idle(cluster.clone(), SystemClock.now())
+        ..StepCall::idle(cluster.clone(), deps.clock.now())
     };
     let places = ConfigPlaces::of(workflow);
     let (fronts, refused) = roles::admitted(registry, workflow);
@@ -66,7 +67,7 @@ async fn check_workflow(registry: &PluginRegistry, workflow: &Workflow<'_>) -> V
     }
     failures.extend(refused.into_iter().map(Into::into));
     for ((_, document), place) in workflow.stores.iter().zip(&places.stores) {
-        failures.extend(recipients(document).err().map(Into::into));
+        failures.extend(recipients(document, &*deps.env).err().map(Into::into));
         let checked = check_target(registry, document, &cluster).await;
         failures.extend(checked.err().map(|error| error.at_span(place).into()));
     }
@@ -76,7 +77,7 @@ async fn check_workflow(registry: &PluginRegistry, workflow: &Workflow<'_>) -> V
 /// A node without an identity skips its drills, which is no mistake.
 async fn check_drill(registry: &PluginRegistry, work: &DrillWork<'_>) -> Vec<PrepareError> {
     let mut failures: Vec<PrepareError> = Vec::new();
-    let identities = identities(&registry.node.config);
+    let identities = identities(&registry.node);
     failures.extend(identities.err().map(Into::into));
     let place = work.target.span("spec.config");
     let checked = check_target(registry, work.target, &work.cluster.value.name).await;

@@ -54,7 +54,7 @@ impl Prepared {
         by_hand: bool,
     ) -> Result<Self, PrepareError> {
         let node = &service.registry.node;
-        let identities = perform::identities(&node.config)?.ok_or(PrepareError::NoIdentity)?;
+        let identities = perform::identities(node)?.ok_or(PrepareError::NoIdentity)?;
         let cluster = work.cluster.value.name.clone();
         let target = service.registry.idle_target(work.target, &cluster)?;
         let steps = DrillSteps {

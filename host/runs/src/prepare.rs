@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use drydock_capability_etcd::EtcdAccess;
 use drydock_core::{Fault, RunId, ScheduleName, StepName, UnixTime};
-use drydock_documents::{FileError, Located, Step, Target as TargetDocument, Workflow};
+use drydock_documents::{FileError, Located, Lookup, Step, Target as TargetDocument, Workflow};
 use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin, VerifyPin};
 use drydock_node::{
-    ConfigPlaces, Configuration, OWN_CALLS, RegistryError, cluster_access,
-    environment::ProcessEnvironment, findings_of, judged_config,
+    ConfigPlaces, Configuration, Deps, OWN_CALLS, RegistryError, cluster_access, findings_of,
+    judged_config,
 };
 use drydock_repository::Recipient;
 use drydock_sandbox::{CallObserver, Plugin, StepCall, StoreTarget};
@@ -76,7 +76,7 @@ impl Prepared {
     ) -> Result<Self, PrepareError> {
         let node = &service.registry.node;
         let workflow = node.workflow(schedule)?;
-        let etcd = etcd(&workflow)?;
+        let etcd = etcd(&workflow, &node.deps)?;
         let (stop, asked) = watch::channel(None);
         let attempts = Attempts {
             journal: Arc::clone(&service.journal),
@@ -101,7 +101,7 @@ impl Prepared {
             call,
             stop,
             etcd: etcd.own,
-            sealing: sealing(&workflow)?,
+            sealing: sealing(&workflow, &*node.deps.env)?,
             attempts,
             places: ConfigPlaces::of(&workflow),
         })
@@ -257,8 +257,8 @@ impl Access {
     }
 }
 
-fn etcd(workflow: &Workflow<'_>) -> Result<Access, FileError> {
-    let all = cluster_access(workflow.cluster)?;
+fn etcd(workflow: &Workflow<'_>, deps: &Deps) -> Result<Access, FileError> {
+    let all = cluster_access(workflow.cluster, deps)?;
     Ok(Access {
         own: all.narrowed(&OWN_CALLS),
         all,
@@ -309,11 +309,11 @@ fn observer(step: StepName, attempts: Attempts) -> CallObserver {
 }
 
 /// One sealed copy serves every target, so it is sealed for all their recipients.
-fn sealing(workflow: &Workflow<'_>) -> Result<Sealing, FileError> {
+fn sealing(workflow: &Workflow<'_>, env: &dyn Lookup) -> Result<Sealing, FileError> {
     let mut all = Vec::new();
     let mut open_target = None;
     for (_, document) in &workflow.stores {
-        let of_target = recipients(document)?;
+        let of_target = recipients(document, env)?;
         if of_target.is_empty() {
             open_target.get_or_insert_with(|| document.value.name.to_string());
         }
@@ -326,8 +326,11 @@ fn sealing(workflow: &Workflow<'_>) -> Result<Sealing, FileError> {
 }
 
 /// Whom artifacts are sealed to at a target.
-pub fn recipients(document: &Located<TargetDocument>) -> Result<Vec<Recipient>, FileError> {
-    let lines = document.recipients(&ProcessEnvironment)?;
+pub fn recipients(
+    document: &Located<TargetDocument>,
+    env: &dyn Lookup,
+) -> Result<Vec<Recipient>, FileError> {
+    let lines = document.recipients(env)?;
     lines
         .iter()
         .map(|line| {

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use drydock_core::{Clock, RunId, ScheduleName, UnixTime};
-use drydock_engine::{CrashPoint, Engine, NoCrash, RunHandle, StepRunner, model::RunSpec};
+use drydock_engine::{Engine, RunHandle, StepRunner, model::RunSpec};
 use drydock_journal::{Journal, LockOwner, StateLock};
 use drydock_node::{
     Configuration, NoSuchDocument, PluginRegistry, RegistryError, Work, check_clock,
-    clock::SystemClock, crash::CrashInjection,
 };
 use drydock_repository::{SigningKey, TrustedSigners};
 
@@ -60,7 +59,7 @@ impl RunService {
         crate::handles::require()?;
         let owner = LockOwner {
             command: format!("drydock {command}"),
-            since: SystemClock.now(),
+            since: node.deps.clock.now(),
         };
         let lock = StateLock::acquire(node.state(), &owner)?;
         let journal = Arc::new(Journal::open(node.state())?);
@@ -86,11 +85,11 @@ impl RunService {
         let key = Arc::new(registry.signing_key()?);
         let signers = Arc::new(registry.signers()?);
         Ok(Self {
+            clock: Arc::clone(&registry.node.deps.clock),
             registry,
             journal,
             key,
             signers,
-            clock: Arc::new(SystemClock),
             _lock: lock,
         })
     }
@@ -222,23 +221,7 @@ impl RunService {
     fn engine(&self, prepared: Ready) -> Engine {
         let steps = prepared.runner(self);
         let engine = Engine::new(Arc::clone(&self.journal), steps, Arc::clone(&self.clock));
-        match CrashInjection::from_environment() {
-            Some(kill) => engine.with_crash_point(Arc::new(AtRecords(kill))),
-            None => engine.with_crash_point(Arc::new(NoCrash)),
-        }
-    }
-}
-
-/// Dies at records of the engine.
-struct AtRecords(CrashInjection);
-
-impl CrashPoint for AtRecords {
-    fn after_record(&self, record: u64) {
-        self.0.after_record(record);
-    }
-
-    fn before_record(&self, record: u64) {
-        self.0.before_record(record);
+        engine.with_crash_point(Arc::clone(&self.registry.node.deps.crash))
     }
 }
 

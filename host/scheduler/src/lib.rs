@@ -40,9 +40,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drydock_core::{Clock as _, reason};
+use drydock_core::reason;
 use drydock_documents::node::Listen;
-use drydock_node::{Configuration, clock::SystemClock};
+use drydock_node::Configuration;
 use drydock_runs::RunService;
 use prometheus_client::metrics::counter::Counter;
 use tokio::net::TcpListener;
@@ -92,7 +92,7 @@ pub async fn run(
     process: Process,
 ) -> Result<(), SchedulerError> {
     let signals = scheduler::Signals::new().map_err(SchedulerError::Signals)?;
-    let started = SystemClock.now();
+    let started = node.deps.clock.now();
     let seen = Fingerprint::of(&config, &node.config.value);
     let listen = node.config.value.spec.daemon.listen;
     let service = Arc::new(RunService::open(node, "daemon")?);

@@ -7,9 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{Clock as _, FailReason, RunId, ScheduleName, UnixTime, chain};
+use drydock_core::{FailReason, RunId, ScheduleName, UnixTime, chain};
 use drydock_engine::{Ended, EngineError, RunHandle, RunView};
-use drydock_node::clock::SystemClock;
 use drydock_runs::{RunService, StartError};
 use tokio::sync::{mpsc, watch};
 
@@ -115,7 +114,7 @@ impl RunSupervisor {
                 }
                 Err(not_begun) => not_begun,
             };
-            let again = patience.wait(SystemClock.now());
+            let again = patience.wait(service.clock.now());
             let (why, again) = match not_begun {
                 NotBegun::NotYet(message) => (FailReason::CannotStart { message }, again),
                 NotBegun::Existed(run) => (FailReason::RunExisted { run }, None),

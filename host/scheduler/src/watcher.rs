@@ -220,7 +220,8 @@ fn renewed(
     config: &Path,
     service: &RunService,
 ) -> Result<(Arc<RunService>, Vec<&'static str>), ReloadError> {
-    let mut node = Configuration::load(config, &Need::ALL)?;
+    let deps = service.registry.node.deps.clone();
+    let mut node = Configuration::load(config, &Need::ALL, deps)?;
     let waiting = keep_fixed(&mut node.config.value, &service.registry.node.config.value);
     Ok((Arc::new(service.renewed(node)?), waiting))
 }

@@ -162,15 +162,18 @@ const RULES: &[Rule] = &[
     rule(
         "drydock",
         &[
+            "drydock-core",
+            "drydock-documents",
+            "drydock-node",
             "drydock-cli",
             "drydock-init",
             // In tests.
-            "drydock-core",
             "drydock-journal",
             "drydock-snapshot",
             "drydock-sandbox",
         ],
     ),
+    rule("drydock-faulty", &["drydock-core", "drydock"]),
     rule(FAKES, &["drydock-core", "drydock-repository"]),
     rule(TESTKIT, CORE),
     rule("drydock-quickstart", &[TESTKIT]),

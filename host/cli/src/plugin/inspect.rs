@@ -11,20 +11,21 @@ use drydock_core::{
         Request, Scheme, SecretGrant, SecretPower, SignUse,
     },
 };
-use drydock_node::{clock::SystemClock, read_component};
+use drydock_node::{Deps, read_component};
 use drydock_sandbox::{Admission, Inspection, Limits, Sandbox, SandboxConfig};
 use drydock_terminal::print::{self, Output};
 use serde_json::json;
 use std::sync::Arc;
 
+use crate::args::Global;
 use crate::runtime::block_on;
 use crate::{Context as _, Exit, Failure, Outcome};
 
 /// Prints what the file says, then tells whether this host would take the component, had
 /// it all that it asks for.
-pub fn inspect(output: Output, file: &Path) -> Outcome {
+pub fn inspect(global: &Global, file: &Path) -> Outcome {
     let (component, found) = look(file)?;
-    match output {
+    match global.output {
         Output::Json => print::line(&serde_json::to_string_pretty(&value(&component, &found))?),
         Output::Table => print::line(&print::table(
             &["FIELD", "VALUE"],
@@ -32,7 +33,7 @@ pub fn inspect(output: Output, file: &Path) -> Outcome {
         )),
     }
     block_on(async move {
-        admit(&component, &found)?;
+        admit(&component, &found, &global.deps)?;
         Ok(Exit::Done)
     })
 }
@@ -52,12 +53,12 @@ fn look(file: &Path) -> Result<(Vec<u8>, Inspection), Failure> {
 }
 
 /// Compiles and links it as a run would; nothing of it runs.
-fn admit(component: &[u8], found: &Inspection) -> Result<(), Failure> {
+fn admit(component: &[u8], found: &Inspection, deps: &Deps) -> Result<(), Failure> {
     let sandbox = Sandbox::new(SandboxConfig {
         cache: None,
         limits: Limits::default(),
         compiler: Some(drydock_node::compiler()),
-        clock: Arc::new(SystemClock),
+        clock: Arc::clone(&deps.clock),
     })?;
     sandbox.admit(Admission {
         component,

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use drydock_core::{Clock as _, VERSION, chain};
-use drydock_node::{Need, clock::SystemClock};
+use drydock_core::{UnixTime, VERSION, chain};
+use drydock_node::Need;
 use drydock_repository::{
     Identities, Repository, RepositoryError,
     mark::{MARK_FORMAT_VERSION, Mark, MarkCheck, MarkKind, MarkTool},
@@ -105,15 +105,19 @@ async fn leave_mark(
 ) -> Option<Result<MarkKind, RepositoryError>> {
     // That it cannot be read was told when the signers were.
     let key = catalog.registry.own_key().ok()??;
-    let node = &catalog.registry.node.config.value.name;
-    let mark = mark(verified, node.as_str())?;
+    let node = &catalog.registry.node;
+    let mark = mark(
+        verified,
+        node.config.value.name.as_str(),
+        node.deps.clock.now(),
+    )?;
     let kind = mark.mark;
     Some(repository.mark(&mark, &key).await.map(|_| kind))
 }
 
 /// What the reading says of the recovery point. What was not read for another reason than
 /// its own bytes says nothing.
-fn mark(verified: &Verified, node: &str) -> Option<Mark> {
+fn mark(verified: &Verified, node: &str, at: UnixTime) -> Option<Mark> {
     let damage = verified.artifacts.iter().find_map(|check| {
         let error = check.outcome.as_ref().err()?;
         error.is_damage().then(|| chain(error))
@@ -130,7 +134,7 @@ fn mark(verified: &Verified, node: &str) -> Option<Mark> {
         cluster: manifest.cluster.clone(),
         recovery_point: manifest.recovery_point.clone(),
         manifest_sha256: verified.point.manifest_sha256,
-        at: SystemClock.now(),
+        at,
         node: node.to_owned(),
         reason: damage,
         checks: verified.artifacts.iter().map(check).collect(),

@@ -9,7 +9,7 @@ use drydock_capability_etcd::{
     EtcdAccess, EtcdConfig, Timeouts,
     certificates::{Part, Unsound},
 };
-use drydock_core::{nearest, plugin::EtcdCall};
+use drydock_core::{UnixTime, nearest, plugin::EtcdCall};
 use drydock_documents::{Cluster, Located};
 use drydock_node::{Configuration, Need, cluster_access, judge_certificates};
 use drydock_snapshot::{SnapshotFile, StreamCheck, StreamRefused};
@@ -26,7 +26,10 @@ pub fn open(global: &Global, inside: &Inside) -> Result<Opened, Failure> {
     let (access, scratch) = if inside.live.endpoints.is_empty() {
         of_documents(global, inside.opening.at.cluster.as_deref())?
     } else {
-        (of_flags(&inside.live)?, tempfile::env::temp_dir())
+        (
+            of_flags(&inside.live, global.deps.clock.now())?,
+            tempfile::env::temp_dir(),
+        )
     };
     let file = block_on(fetch(access, scratch))?;
     Ok(Opened {
@@ -37,7 +40,7 @@ pub fn open(global: &Global, inside: &Inside) -> Result<Opened, Failure> {
 
 fn of_documents(global: &Global, cluster: Option<&str>) -> Result<(EtcdAccess, PathBuf), Failure> {
     let node = crate::runtime::load(global, &Need::cluster(cluster))?;
-    let access = cluster_access(select(&node, cluster)?)?;
+    let access = cluster_access(select(&node, cluster)?, &node.deps)?;
     Ok((access, scratch_folder(&node)))
 }
 
@@ -66,7 +69,7 @@ fn select<'a>(
     })
 }
 
-fn of_flags(live: &LiveAccess) -> Result<EtcdAccess, Failure> {
+fn of_flags(live: &LiveAccess, now: UnixTime) -> Result<EtcdAccess, Failure> {
     let read = |path: &Option<PathBuf>| path.as_deref().map(read_pem).transpose();
     let config = EtcdConfig {
         endpoints: live.endpoints.clone(),
@@ -77,7 +80,7 @@ fn of_flags(live: &LiveAccess) -> Result<EtcdAccess, Failure> {
         password: None,
         timeouts: Timeouts::default(),
     };
-    judge_certificates(&config).map_err(|Unsound { part, why }| {
+    judge_certificates(&config, now).map_err(|Unsound { part, why }| {
         let (flag, path) = match part {
             Part::Authorities => ("--cacert", &live.cacert),
             Part::Certificate => ("--cert", &live.cert),

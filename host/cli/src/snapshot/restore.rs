@@ -19,7 +19,7 @@ use crate::args::BumpRevision;
 use crate::args::Global;
 use crate::args::RestoreArgs;
 use crate::{Exit, Failure, Outcome};
-use drydock_node::{crash::CrashInjection, random_hex};
+use drydock_node::{Deps, random_hex};
 use drydock_snapshot::{
     SnapshotFile,
     restore::{
@@ -47,7 +47,7 @@ pub fn restore(global: &Global, args: &RestoreArgs) -> Outcome {
     {
         *last_known_revision = memory.newest;
     }
-    let (restored, remembered) = carry_out(&file, &request, &memory)?;
+    let (restored, remembered) = carry_out(&file, &request, &memory, &global.deps)?;
     told::print(global.output, &request, &restored, &remembered)?;
     if is_drawn {
         print::note(&format!(
@@ -109,25 +109,26 @@ fn end(args: &RestoreArgs, memory: &Memory, restored: &Restored, kept: &Remember
     exit
 }
 
-/// Restores, takes everything back at an interrupt, and dies on the way if a test wants
-/// that. What is bumped to is remembered before the first folder appears.
+/// Restores, and takes everything back at an interrupt. What is bumped to is remembered
+/// before the first folder appears.
 fn carry_out(
     file: &SnapshotFile,
     request: &Request,
     memory: &Memory,
+    deps: &Deps,
 ) -> Result<(Restored, Remembered), Failure> {
     let _interrupts = Interrupts::heed(Exit::Failed.code())?;
-    let kill = CrashInjection::from_environment();
     let phases = Cell::new(0);
     let ended = |_| {
         phases.set(phases.get() + 1);
-        if let Some(kill) = &kill {
-            kill.after_phase(phases.get());
-        }
+        deps.crash.after_phase(phases.get());
     };
     let kept = OnceCell::new();
     let placing = |restored: &Restored| {
-        kept.get_or_init(|| (memory.remember(restored), restored.bumped_to));
+        kept.get_or_init(|| {
+            let remembered = memory.remember(restored, deps.clock.now());
+            (remembered, restored.bumped_to)
+        });
     };
     let watch = Watch {
         ended: &ended,

@@ -4,9 +4,9 @@
 //! gets its object first and the journal its id last: a crash in between leaves an object
 //! that the next `accept` finds.
 
-use drydock_core::{Clock as _, TargetName};
+use drydock_core::TargetName;
 use drydock_journal::{Journal, LockError, LockOwner, StateLock};
-use drydock_node::{Configuration, PluginRegistry, clock::SystemClock};
+use drydock_node::{Configuration, PluginRegistry};
 use drydock_repository::identity;
 use drydock_runs::steps::guard;
 use drydock_terminal::print::{self, Output};
@@ -20,12 +20,13 @@ pub async fn accept(output: Output, node: Configuration, name: &str) -> Outcome 
     let target = opened(&registry, name).await?;
     let name = TargetName::new(name);
     let journal = OpenJournal::of(&registry.node)?;
+    let clock = &*registry.node.deps.clock;
     let found = identity::find(&target).await?;
     let (id, is_new) = match guard::accept(&name, None, found)? {
         Some(id) => (id, false),
-        None => (guard::make(&target, &name, &SystemClock).await?, true),
+        None => (guard::make(&target, &name, clock).await?, true),
     };
-    let at = SystemClock.now();
+    let at = clock.now();
     let before = journal.journal.set_target_id(&name, &id, at)?;
     let is_other = before.as_ref().is_some_and(|before| *before != id);
     let value = json!({
@@ -58,7 +59,7 @@ impl OpenJournal {
     fn of(node: &Configuration) -> Result<Self, Failure> {
         let owner = LockOwner {
             command: "drydock target accept".to_owned(),
-            since: SystemClock.now(),
+            since: node.deps.clock.now(),
         };
         match StateLock::acquire(node.state(), &owner) {
             Ok(lock) => Ok(Self {

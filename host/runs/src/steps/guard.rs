@@ -194,13 +194,20 @@ fn unusable(name: &TargetName, why: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::store::PLACE_MISSING;
+    use drydock_core::{UnixTime, store::PLACE_MISSING};
     use drydock_fakes::{Call, FakeTarget};
 
     use super::*;
-    use drydock_node::clock::SystemClock;
 
     const OBJECT: &str = "drydock-target.json";
+
+    struct StoppedClock;
+
+    impl Clock for StoppedClock {
+        fn now(&self) -> UnixTime {
+            UnixTime(1_767_225_600)
+        }
+    }
 
     struct Node {
         _folder: tempfile::TempDir,
@@ -226,7 +233,7 @@ mod tests {
             TargetGuard::new(
                 TargetName::new(name),
                 Arc::clone(&self.journal),
-                Arc::new(SystemClock),
+                Arc::new(StoppedClock),
                 Arc::clone(run),
             )
         }

@@ -120,9 +120,7 @@ impl Scheduler {
                 return;
             }
             self.batches += 1;
-            if let Some(kill) = &self.kill {
-                kill.after_decision(self.batches);
-            }
+            self.crash.after_decision(self.batches);
             for decision in decisions {
                 self.carry_out(decision);
             }

@@ -14,9 +14,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drydock_core::{Clock as _, ClusterName, RunId, ScheduleName, UnixTime, chain};
+use drydock_core::{Clock, ClusterName, CrashPoint, RunId, ScheduleName, UnixTime, chain};
 use drydock_journal::{Journal, JournalError};
-use drydock_node::{clock::SystemClock, crash::CrashInjection};
 use drydock_runs::RunService;
 use drydock_schedule::{ActiveRun, Activity, State};
 use tokio::sync::{mpsc, watch};
@@ -80,7 +79,8 @@ pub struct Scheduler {
     last_status: String,
     reload_asked: bool,
     batches: u64,
-    kill: Option<CrashInjection>,
+    clock: Arc<dyn Clock>,
+    crash: Arc<dyn CrashPoint>,
     process: Process,
 }
 
@@ -127,6 +127,7 @@ impl Scheduler {
         process: Process,
     ) -> Self {
         let health = shown.borrow().clone();
+        let deps = service.borrow().registry.node.deps.clone();
         Self {
             service,
             metrics,
@@ -143,13 +144,14 @@ impl Scheduler {
             journal_again: None,
             unshown: BTreeSet::new(),
             past_again: None,
-            last_tick: (SystemClock.now(), Instant::now()),
+            last_tick: (deps.clock.now(), Instant::now()),
             clock_is_known: false,
             last_watchdog: None,
             last_status: String::new(),
             reload_asked: false,
             batches: 0,
-            kill: CrashInjection::from_environment(),
+            clock: deps.clock,
+            crash: deps.crash,
             process,
         }
     }
@@ -174,9 +176,6 @@ impl Scheduler {
     /// Puts the first documents in force and says that the daemon is there.
     async fn begin(&mut self, address: Option<SocketAddr>) {
         let service = self.service();
-        if SystemClock.is_moved() {
-            tracing::warn!("a test moves the clock by DRYDOCK_TEST_CLOCK_OFFSET");
-        }
         self.outbox
             .push_back(OutboxEntry::PutInForce(Box::new(Reload {
                 service: Arc::clone(&service),
@@ -202,7 +201,7 @@ impl Scheduler {
     /// How long nothing can be due.
     fn pause(&self) -> Duration {
         let due = match self.phase {
-            Phase::Serving => self.wake.map(|wake| SystemClock.until(wake)),
+            Phase::Serving => self.wake.map(|wake| self.clock.until(wake)),
             Phase::Draining(until) => Some(until.saturating_duration_since(Instant::now())),
             _ => None,
         };

@@ -2,7 +2,6 @@
 
 use drydock_core::{FailReason, OccurrenceEnd, RunId, ScheduleName};
 use drydock_engine::{RunView, model::Outcome, view::FaultView};
-use drydock_node::clock::SystemClock;
 
 use super::outbox::OutboxEntry;
 use super::{RunStatus, Scheduler, Stage};
@@ -42,7 +41,7 @@ impl Scheduler {
         supervised.stage = Stage::Running;
         let (schedule, due) = (supervised.schedule.clone(), supervised.due);
         self.plan.resumed(supervised.active(run));
-        let late = SystemClock.since(due);
+        let late = self.clock.since(due);
         if supervised.is_start && !taken_up {
             self.metrics.began(late.as_secs_f64());
         }

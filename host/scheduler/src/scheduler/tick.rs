@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use drydock_core::{Clock as _, UnixTime};
-use drydock_node::{check_clock, clock::SystemClock};
+use drydock_core::UnixTime;
+use drydock_node::check_clock;
 
 use super::{Phase, Scheduler, Stage, notify};
 
@@ -14,7 +14,7 @@ const JUMP_SECONDS_MIN: i64 = 5;
 
 impl Scheduler {
     pub(super) async fn tick(&mut self) {
-        let now = SystemClock.now();
+        let now = self.clock.now();
         if !self.is_draining() {
             self.look_at_clock(now).await;
         }

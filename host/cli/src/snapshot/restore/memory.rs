@@ -12,9 +12,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drydock_core::{Clock as _, ClusterName, RecoveryPointName, VERSION, chain};
+use drydock_core::{ClusterName, RecoveryPointName, UnixTime, VERSION, chain};
 use drydock_journal::{Journal, LockOwner, OpenError, RestoreEntry, StateLock};
-use drydock_node::{Configuration, Need, clock::SystemClock};
+use drydock_node::{Configuration, Need};
 use drydock_repository::{
     Repository,
     mark::{MARK_FORMAT_VERSION, Mark, MarkKind, MarkTool, Restoration},
@@ -197,15 +197,15 @@ impl Memory {
         }
     }
 
-    /// Keeps what is bumped to. Blocks; not to be called on a runtime. The journal is first:
+    /// Keeps what is bumped to now. Blocks; not to be called on a runtime. The journal is first:
     /// it is near, and does not hang.
-    pub fn remember(&self, restored: &Restored) -> Remembered {
+    pub fn remember(&self, restored: &Restored, now: UnixTime) -> Remembered {
         let mut remembered = Remembered::default();
         let Some(bumped_to) = restored.bumped_to else {
             return remembered;
         };
         if let (Some(state), Some(cluster)) = (&self.journal, &self.cluster) {
-            match self.note(state, cluster, bumped_to) {
+            match self.note(state, cluster, bumped_to, now) {
                 Ok(()) => remembered.in_journal = true,
                 Err(failure) => remembered
                     .failures
@@ -224,12 +224,18 @@ impl Memory {
         remembered
     }
 
-    fn note(&self, state: &Path, cluster: &ClusterName, bumped_to: i64) -> Result<(), Failure> {
+    fn note(
+        &self,
+        state: &Path,
+        cluster: &ClusterName,
+        bumped_to: i64,
+        at: UnixTime,
+    ) -> Result<(), Failure> {
         let restore = RestoreEntry {
             cluster: cluster.clone(),
             bumped_to,
             source: self.source.clone(),
-            at: SystemClock.now(),
+            at,
         };
         let journal = match Journal::open_beside(state) {
             Err(OpenError::Missing { .. }) => {
@@ -257,8 +263,7 @@ impl Marking {
                 bumped_to,
                 cluster_id: format!("{cluster_id:x}"),
             };
-            let node = &catalog.registry.node.config.value.name;
-            let mark = mark(&found.point, node.to_string(), restoration);
+            let mark = mark(&found.point, &catalog.registry.node, restoration);
             let repository = Repository::new(&found.target, &catalog.signers);
             repository.mark(&mark, &key).await?;
             Ok(())
@@ -291,15 +296,15 @@ fn the_only_cluster(catalog: &Catalog) -> Option<ClusterName> {
     clusters.next().is_none().then_some(first)
 }
 
-fn mark(point: &RecoveryPoint, node: String, restored: Restoration) -> Mark {
+fn mark(point: &RecoveryPoint, node: &Configuration, restored: Restoration) -> Mark {
     Mark {
         format_version: MARK_FORMAT_VERSION,
         mark: MarkKind::Restored,
         cluster: point.manifest.cluster.clone(),
         recovery_point: point.manifest.recovery_point.clone(),
         manifest_sha256: point.manifest_sha256,
-        at: SystemClock.now(),
-        node,
+        at: node.deps.clock.now(),
+        node: node.config.value.name.to_string(),
         reason: None,
         checks: Vec::new(),
         recovery_milliseconds: None,

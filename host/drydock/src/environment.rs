@@ -1,4 +1,5 @@
-//! The only place that reads environment variables and the files that documents name.
+//! This process's surroundings: the only place that reads environment variables and the
+//! files that documents name.
 
 use std::path::Path;
 
@@ -8,16 +9,8 @@ use drydock_documents::Lookup;
 /// Largest file that a document may name: a certificate bundle, a key, a list.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Reads what `valueFrom:` names from this process's surroundings.
+/// The real ones.
 pub struct ProcessEnvironment;
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads the environment"
-)]
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
 
 impl Lookup for ProcessEnvironment {
     fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
@@ -32,7 +25,11 @@ impl Lookup for ProcessEnvironment {
         std::fs::read(path).map_err(|error| reason(&error))
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
     fn env(&self, name: &str) -> Option<String> {
-        variable(name)
+        std::env::var(name).ok()
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The plugins that every binary carries.
+/// The plugins that the program carries.
 const BUILT_IN: [&str; 5] = [
     "etcd-backup",
     "etcd-verify",
@@ -16,7 +16,9 @@ const BUILT_IN: [&str; 5] = [
 fn main() {
     let manifest = PathBuf::from(env("CARGO_MANIFEST_DIR"));
     let dist = manifest.join("../../plugins/dist");
-    let mut table = String::from("pub const BUILT_IN: &[(&str, &[u8])] = &[\n");
+    let mut table = String::from(
+        "/// The plugins that the program carries.\npub const BUILT_IN: BuiltIn = BuiltIn(&[\n",
+    );
     for name in BUILT_IN {
         let component = dist.join(format!("{name}.wasm"));
         println!("cargo::rerun-if-changed={}", component.display());
@@ -26,7 +28,7 @@ fn main() {
             Err(_) => missing(name, &component),
         }
     }
-    table.push_str("];\n");
+    table.push_str("]);\n");
     let out = PathBuf::from(env("OUT_DIR")).join("built_in.rs");
     std::fs::write(&out, table).expect("cargo gives a writable OUT_DIR");
 }
