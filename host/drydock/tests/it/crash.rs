@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use serde_json::Value;
 
+use crate::faulty::KILL;
 use crate::world::{Answer, World};
 
 /// More records than a run of this size has; the loop ends at the first run that lives.
@@ -16,8 +17,8 @@ const KILLED: i32 = 9;
 /// Runs the schedule with a kill at `place`; whether the process was killed.
 fn killed(world: &World, place: &str) -> bool {
     let output = world
-        .command(&["run", "s1"])
-        .env("DRYDOCK_TEST_KILL", place)
+        .faulty(&["run", "s1"])
+        .env(KILL, place)
         .output()
         .unwrap();
     if output.status.signal() == Some(KILLED) {

@@ -13,6 +13,7 @@ use drydock_testkit::mounts::Mounts;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
 
+use crate::faulty::{KILL, faulty};
 use crate::world::{Answer, DRYDOCK, World, checkout, new_cluster, runtime};
 
 const TWO: &str = "m1=http://127.0.0.1:1001,m2=http://127.0.0.1:1002";
@@ -86,11 +87,12 @@ fn twice(scratch: &Scratch, mounts: &Mounts, phase: u64, arguments: &[&str]) -> 
         .get_args()
         .map(|word| format!("'{}'", word.to_string_lossy()))
         .collect();
-    let program = format!("{DRYDOCK} {}", words.join(" "));
+    let words = words.join(" ");
     let script = format!(
-        "cd {}\nDRYDOCK_TEST_KILL=after-phase:{phase} {program} >/dev/null 2>&1\n\
-         echo first=$?\n{program} 2>&1\necho second=$?\n",
-        scratch.path().display()
+        "cd {}\n{KILL}=after-phase:{phase} {} {words} >/dev/null 2>&1\n\
+         echo first=$?\n{DRYDOCK} {words} 2>&1\necho second=$?\n",
+        scratch.path().display(),
+        faulty().display()
     );
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]);
@@ -415,13 +417,27 @@ impl Restores {
 
     /// A restore into a new folder, which comes with it.
     fn command(&self, source: &str, more: &[&str]) -> (Command, String) {
+        self.command_of(World::command, source, more)
+    }
+
+    /// The same of the program with levers.
+    fn faulty(&self, source: &str, more: &[&str]) -> (Command, String) {
+        self.command_of(World::faulty, source, more)
+    }
+
+    fn command_of(
+        &self,
+        program: impl Fn(&World, &[&str]) -> Command,
+        source: &str,
+        more: &[&str],
+    ) -> (Command, String) {
         self.count.set(self.count.get() + 1);
         let data = self.world.path(&format!("restored-{}", self.count.get()));
         let identity = self.world.path("sealing.key");
         let arguments = ["snapshot", "restore", source, "--initial-cluster", TWO];
         let to = ["--data-dir", &data, "--identity", &identity];
         let words = [&arguments[..], &to, &["--output", "json"], more].concat();
-        (self.world.command(&words), data)
+        (program(&self.world, &words), data)
     }
 
     /// Restores into a new folder, without etcd.
@@ -545,8 +561,8 @@ fn a_restore_that_is_killed_is_remembered_all_the_same() {
         ("after-phase:5", true, Restores::forget_journal),
     ];
     for (kill, is_there, forget) in cases {
-        let (mut command, data) = restores.command(&a, &[]);
-        let killed = command.env("DRYDOCK_TEST_KILL", kill).output().unwrap();
+        let (mut command, data) = restores.faulty(&a, &[]);
+        let killed = command.env(KILL, kill).output().unwrap();
         assert_eq!(killed.status.code(), None, "{kill}");
         assert_eq!(Path::new(&data).exists(), is_there, "{kill}");
         forget(&restores);

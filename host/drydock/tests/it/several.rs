@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use drydock_core::PluginDigest;
 use serde_json::Value;
 
+use crate::faulty::KILL;
 use crate::world::{Answer, World, etcdutl, fixture};
 
 /// Name of the archive at the target.
@@ -283,8 +284,8 @@ fn powers_that_change_under_a_run_are_a_change_of_the_run() {
     world.extra_grants = world.extra_grants.replace(&one, &two);
     world.write();
     let output = world
-        .command(&["run", "s1"])
-        .env("DRYDOCK_TEST_KILL", "after-record:6")
+        .faulty(&["run", "s1"])
+        .env(KILL, "after-record:6")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), None, "it was killed");
@@ -310,8 +311,8 @@ fn die_at_every_record(place: &str) {
         let world = world(COPY);
         let kill = format!("{place}:{record}");
         let output = world
-            .command(&["run", "s1"])
-            .env("DRYDOCK_TEST_KILL", &kill)
+            .faulty(&["run", "s1"])
+            .env(KILL, &kill)
             .output()
             .unwrap();
         if output.status.code().is_some() {

@@ -13,7 +13,10 @@ use drydock_testkit::kube_objects::{self, LoadOptions};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-/// The binary under test.
+use crate::faulty::faulty;
+
+/// The binary under test. Where a test wants it to die, or its clock to be wrong, it is
+/// [`faulty`].
 pub const DRYDOCK: &str = env!("CARGO_BIN_EXE_drydock");
 
 /// Lists the node's runs as JSON.
@@ -282,7 +285,16 @@ impl World {
 
     /// The binary with this node's configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(DRYDOCK);
+        self.command_of(DRYDOCK.as_ref(), arguments)
+    }
+
+    /// The same of the program with levers.
+    pub fn faulty(&self, arguments: &[&str]) -> Command {
+        self.command_of(faulty(), arguments)
+    }
+
+    fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .arg("--config")
             .arg(self.scratch.join("drydock.yaml"))

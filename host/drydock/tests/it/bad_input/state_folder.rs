@@ -8,7 +8,8 @@ use drydock_core::UnixTime;
 use drydock_journal::{LockOwner, StateLock};
 
 use crate::bad_input::Case;
-use crate::world::World;
+use crate::faulty::CLOCK_OFFSET;
+use crate::world::{Answer, World};
 
 const RUN: [&str; 2] = ["run", "s1"];
 
@@ -47,9 +48,13 @@ const DAY_BACK: &str = "-91800";
 
 #[test]
 fn a_clock_that_is_a_day_behind_the_journal() {
-    let mut case = with_journal("clock-behind");
-    case.environment("DRYDOCK_TEST_CLOCK_OFFSET", DAY_BACK);
-    case.refused(75, &RUN);
+    let case = with_journal("clock-behind");
+    let before = case.picture();
+    let mut command = case.world.faulty(&RUN);
+    command.args(["--log-level", "debug"]);
+    command.env(CLOCK_OFFSET, DAY_BACK);
+    case.judge(75, Answer::of(command.output().unwrap()));
+    before.assert_same(&case.picture());
 }
 
 #[test]

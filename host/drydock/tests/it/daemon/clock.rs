@@ -1,17 +1,15 @@
 //! A clock that is wrong by a day, in either direction.
 
 use super::kit::{Daemon, configure, occurrences, runs, set_clock, to_the_hour};
+use crate::faulty::CLOCK_OFFSET;
 use crate::world::{Answer, World};
 
 const DAY: i64 = 86_400;
 
 /// A command with the clock of the test.
 fn at_clock(world: &World, arguments: &[&str]) -> Answer {
-    let mut command = world.command(arguments);
-    command.env(
-        "DRYDOCK_TEST_CLOCK_OFFSET",
-        format!("@{}", world.path("clock")),
-    );
+    let mut command = world.faulty(arguments);
+    command.env(CLOCK_OFFSET, format!("@{}", world.path("clock")));
     Answer::of(command.output().unwrap())
 }
 

@@ -14,6 +14,7 @@ use drydock_testkit::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::faulty::CLOCK_OFFSET;
 use crate::world::{World, runtime};
 
 /// Longest wait for anything. A backup of the shared cluster takes seconds; on a busy
@@ -22,6 +23,9 @@ const WAIT_MAX: Duration = Duration::from_secs(150);
 
 /// Occurrences that a test reads.
 const OCCURRENCES_MAX: u32 = 1000;
+
+/// The file of a world that says by how much its clock is wrong.
+const CLOCK: &str = "clock";
 
 pub struct Daemon<'a> {
     world: &'a World,
@@ -44,19 +48,23 @@ impl<'a> Daemon<'a> {
         Self::start_with(world, |_| {})
     }
 
-    /// Starts the daemon, its log in JSON appended to a file of the world.
+    /// Starts the daemon, its log in JSON appended to a file of the world. It goes by the
+    /// world's own clock where that was set by then.
     pub fn start_with(world: &'a World, adapt: impl FnOnce(&mut Command)) -> Self {
         let log = world.scratch.join("daemon.log");
         let file = std::fs::File::options()
             .create(true)
             .append(true)
             .open(&log);
-        let mut command =
-            world.command(&["daemon", "--log-format", "json", "--log-level", "debug"]);
-        command.stdout(Stdio::null()).stderr(file.unwrap()).env(
-            "DRYDOCK_TEST_CLOCK_OFFSET",
-            format!("@{}", world.path("clock")),
-        );
+        let arguments = ["daemon", "--log-format", "json", "--log-level", "debug"];
+        let mut command = if world.scratch.join(CLOCK).exists() {
+            let mut command = world.faulty(&arguments);
+            command.env(CLOCK_OFFSET, format!("@{}", world.path(CLOCK)));
+            command
+        } else {
+            world.command(&arguments)
+        };
+        command.stdout(Stdio::null()).stderr(file.unwrap());
         adapt(&mut command);
         let child = command.spawn().unwrap();
         Self { world, child, log }
@@ -215,9 +223,9 @@ pub fn put(world: &World, name: &str, text: &str) {
     std::fs::rename(fresh, world.scratch.join(name)).unwrap();
 }
 
-/// Moves the daemon's clock, and that of every command of [`at`].
+/// Moves the clock of daemons that are started after it was first set.
 pub fn set_clock(world: &World, seconds: i64) {
-    put(world, "clock", &seconds.to_string());
+    put(world, CLOCK, &seconds.to_string());
 }
 
 /// By how much the clock must be moved to show a full hour, the same one in the whole

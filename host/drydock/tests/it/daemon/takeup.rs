@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use super::kit::{Daemon, configure, occurrences, put, runs, set_clock, to_the_hour};
+use crate::faulty::KILL;
 use crate::world::World;
 
 /// SIGKILL.
@@ -12,7 +13,7 @@ const KILLED: i32 = 9;
 fn killed_at(world: &World, place: &str) {
     set_clock(world, to_the_hour(-600));
     let mut daemon = Daemon::start_with(world, |command| {
-        command.env("DRYDOCK_TEST_KILL", place);
+        command.env(KILL, place);
     });
     daemon.wait_serving();
     set_clock(world, to_the_hour(0));

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use drydock_testkit::mounts::Mounts;
 
 use super::kit::{Node, drills, etcd_program, folders, processes_in, real, sha256};
+use crate::faulty::KILL;
 use crate::world::{Answer, runtime};
 
 /// The drill cannot be carried out: one sentence, no report, no mark.
@@ -132,9 +133,9 @@ fn a_scratch_without_room_is_told() {
 fn killed_in_any_phase_it_leaves_nothing_after_the_next() {
     let node = Node::new();
     for phase in 1..=5 {
-        let mut command = node.world.command(&["drill"]);
+        let mut command = node.world.faulty(&["drill"]);
         command
-            .env("DRYDOCK_TEST_KILL", format!("in-phase:{phase}"))
+            .env(KILL, format!("in-phase:{phase}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let ended = command.status().unwrap();

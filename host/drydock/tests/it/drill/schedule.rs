@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::kit::{Node, folders, processes_in, real};
 use crate::daemon::kit::{Daemon, occurrences, put, set_clock, to_the_hour};
+use crate::faulty::KILL;
 use crate::world::{World, runtime};
 
 /// A schedule that drills, beside the one that backs up.
@@ -142,11 +143,8 @@ fn by_hand_it_ends_as_the_recovery_point_deserves() {
 #[test]
 fn a_run_that_was_killed_in_its_drill_drills_anew() {
     let node = by_hand(true);
-    let mut command = node.world.command(&["run", "d1"]);
-    let killed = command
-        .env("DRYDOCK_TEST_KILL", "in-phase:5")
-        .status()
-        .unwrap();
+    let mut command = node.world.faulty(&["run", "d1"]);
+    let killed = command.env(KILL, "in-phase:5").status().unwrap();
     assert_eq!(killed.code(), None);
     let gone = wait_until(
         "no etcd is left",

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::endpoints::plain_cluster;
 use super::{assert_nothing_stored, ended, ends, ends_with, impatient, with_store};
 use crate::bad_input::Case;
+use crate::faulty::KILL;
 use crate::world::{Answer, TARGET_OBJECT, World, files_under, runtime};
 
 /// How long a test waits for something that takes well under a second.
@@ -218,8 +219,9 @@ fn a_recovery_point_that_another_run_committed_first() {
     let case = impatient("superseded", named(World::of(plain_cluster())));
     // The run is recorded, and nothing of it is named yet.
     let killed = case
-        .command(&["run", "s1"])
-        .env("DRYDOCK_TEST_KILL", "after-record:1")
+        .world
+        .faulty(&["run", "s1"])
+        .env(KILL, "after-record:1")
         .output()
         .unwrap();
     assert_eq!(killed.status.code(), None, "it was not killed");
@@ -248,8 +250,8 @@ fn a_journal_that_is_put_back_before_its_runs_commit() {
         let world = named(World::of(plain_cluster()));
         let kill = format!("after-record:{transactions}");
         let killed = world
-            .command(&["run", "s1"])
-            .env("DRYDOCK_TEST_KILL", kill)
+            .faulty(&["run", "s1"])
+            .env(KILL, kill)
             .output()
             .unwrap();
         assert_eq!(killed.status.code(), None, "{transactions}: not killed");
