@@ -11,8 +11,7 @@ use crate::error::{Fault, Limit, SnapshotError};
 use crate::mvcc::{FIELD_VALUE, WIRE_BYTES, WIRE_FIXED_32, WIRE_FIXED_64, WIRE_NUMBER};
 use crate::page::{Bounds, Cut, ELEMENT_BUCKET, ELEMENT_BYTES, HEAD_BYTES, Head, Leaf, Page};
 use crate::problem::Problem;
-use crate::source::Source;
-use crate::verify::read;
+use crate::source::{Source, read};
 
 /// Of one leaf, values are held whole while they fit into this together; small ones that
 /// stand beside long ones cost less so.

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::history::{Choice, Kept};
-use crate::index::KeyIndex;
 use crate::mvcc::main_revision;
 use crate::problem::Problem;
 use crate::resource::ResourceCounts;
@@ -238,7 +237,7 @@ impl Survey<'_> {
         if revision >= self.history.last_main() {
             return Ok(None);
         }
-        let index = KeyIndex::new(&self.limits, &self.prefixes)?;
+        let index = self.limits.index(&self.prefixes)?;
         self.history
             .newest_at(revision, index, &mut self.reader())
             .map(Some)

@@ -12,6 +12,7 @@ use crate::page::{HEAD_BYTES, Head};
 use crate::pageset::PageSet;
 use crate::problem::Problem;
 use crate::reader::Reader;
+use crate::source;
 
 /// The count that says that the true one stands in front of the numbers.
 const COUNT_IN_BODY: u16 = 0xFFFF;
@@ -49,13 +50,13 @@ pub(crate) fn read(
     let head = reader.head(page, 1)?;
     let run = reader.whole(page, head, u64::MAX)?;
     let mut piece = vec![0; run.bytes.min(PIECE_BYTES as u64) as usize];
-    crate::verify::read(run.source, &mut piece, run.offset)?;
+    source::read(run.source, &mut piece, run.offset)?;
     let Range { mut start, end } = numbers(page, &piece, run.bytes)?;
     let freed = Freed::new(geometry, report);
     while start < end {
         let bytes = (end - start).min(piece.len() as u64 & !7);
         let piece = &mut piece[..bytes as usize];
-        crate::verify::read(run.source, piece, run.offset + start)?;
+        source::read(run.source, piece, run.offset + start)?;
         freed.add(piece);
         start += bytes;
     }

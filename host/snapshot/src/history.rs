@@ -4,10 +4,10 @@
 
 use std::ops::{ControlFlow, Range};
 
+use crate::bucket::{self, Inline};
 use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::index::{KeyIndex, RowPlace};
-use crate::look::{self, Inline};
 use crate::mvcc::{Pair, Row, main_revision, sub_revision};
 use crate::page::{Entry, Leaf};
 use crate::reader::Reader;
@@ -446,7 +446,7 @@ impl Edges {
 }
 
 fn hash_chosen(crc: &mut Crc, choice: &Choice<'_>, leaf: &Leaf<'_>, first_row: usize) {
-    look::hash(crc, leaf, |entry| {
+    bucket::hash(crc, leaf, |entry| {
         choice.covers(entry, first_row + usize::from(entry.index))
     });
 }

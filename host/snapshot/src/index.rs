@@ -19,7 +19,6 @@ use crate::bytes::u64_at;
 use crate::error::SnapshotError;
 use crate::prefix::Prefixes;
 use crate::resource::{ResourceMemo, ResourceNumber, Resources};
-use crate::survey::Limits;
 
 /// Enough that a spilled partition of the largest file fits into memory (some
 /// 10 MiB), few enough that an empty index costs nothing.
@@ -99,10 +98,13 @@ impl RowPlace {
 }
 
 impl KeyIndex {
-    /// An empty index within these limits, which tells resources under these prefixes
-    /// apart. Without a folder to spill into it never spills.
-    pub fn new(limits: &Limits, prefixes: &Prefixes) -> Result<Self, SnapshotError> {
-        let spill_folder = limits.spill_folder.as_deref();
+    /// An empty index that tells resources under these prefixes apart. Past so many bytes it
+    /// moves to a file in the folder; without a folder it never does.
+    pub fn new(
+        bytes_max: usize,
+        spill_folder: Option<&Path>,
+        prefixes: &Prefixes,
+    ) -> Result<Self, SnapshotError> {
         let spill = spill_folder
             .map(Spill::new)
             .transpose()
@@ -111,7 +113,7 @@ impl KeyIndex {
             resources: Resources::under(prefixes.clone()),
             hashers: [RandomState::new(), RandomState::new()],
             partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
-            rows_max: limits.index_bytes_max / RECORD_BYTES,
+            rows_max: bytes_max / RECORD_BYTES,
             rows: AtomicUsize::new(0),
             spill,
         })

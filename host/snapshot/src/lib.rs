@@ -62,6 +62,7 @@
 //! restore was building is cleared away by the next one.
 
 mod abridged;
+mod bucket;
 mod bytes;
 mod claims;
 mod crc;

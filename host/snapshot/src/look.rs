@@ -1,44 +1,16 @@
 //! What a walk looks at in the leaves of each kind of bucket.
 
+use crate::bucket::hash;
 use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::history::{LeafFacts, Unit};
 use crate::index::{Gather, KeyIndex, RowPlace};
 use crate::mvcc::{Pair, Row};
 use crate::origin::CONSISTENT_INDEX;
-use crate::page::{Bounds, BucketRoot, Entry, Leaf, Page};
+use crate::page::{Entry, Leaf};
 use crate::prefix::{Candidates, Prefixes};
 use crate::problem::Problem;
 use crate::tree::Visit;
-
-/// etcd has ten top-level buckets.
-const BUCKETS_MAX: usize = 256;
-
-/// Collects the buckets of the root.
-#[derive(Default)]
-pub(crate) struct TopLevel {
-    pub buckets: Vec<TopBucket>,
-}
-
-/// One top-level bucket.
-pub(crate) struct TopBucket {
-    pub name: Vec<u8>,
-    pub place: Where,
-}
-
-/// Where a bucket's pairs are: in a tree of pages, or in one small leaf inside
-/// the page `page`.
-pub(crate) enum Where {
-    Page(u64),
-    Inline(Inline),
-}
-
-/// The one leaf of a small bucket, which lies inside the page `page`.
-#[derive(Clone)]
-pub(crate) struct Inline {
-    page: u64,
-    bytes: Vec<u8>,
-}
 
 /// What is looked at in one unit.
 pub(crate) enum Look<'i> {
@@ -77,59 +49,6 @@ pub(crate) struct Rows<'i> {
     prefixes: &'i Prefixes,
     candidates: Candidates,
     gather: Gather<'i>,
-}
-
-impl Visit for TopLevel {
-    const TAKES_BUCKETS: bool = true;
-
-    fn leaf(&mut self, leaf: &Leaf<'_>) -> Result<(), Problem> {
-        let page = leaf.page();
-        for entry in leaf.entries() {
-            if !entry.is_bucket {
-                return Err(Problem::NotABucket {
-                    page,
-                    index: entry.index,
-                });
-            }
-            if self.buckets.len() == BUCKETS_MAX {
-                return Err(Problem::BucketsTooMany {
-                    buckets_max: BUCKETS_MAX,
-                });
-            }
-            let place = match entry.bucket(page)? {
-                BucketRoot::Page(root) => Where::Page(root),
-                BucketRoot::Inline(leaf) => Where::Inline(Inline {
-                    page,
-                    bytes: leaf.bytes().to_vec(),
-                }),
-            };
-            self.buckets.push(TopBucket {
-                name: entry.key.to_vec(),
-                place,
-            });
-        }
-        Ok(())
-    }
-}
-
-impl Where {
-    pub fn inline(&self) -> Option<&Inline> {
-        match self {
-            Self::Page(_) => None,
-            Self::Inline(inline) => Some(inline),
-        }
-    }
-}
-
-impl Inline {
-    /// The leaf as it stands in the value, its page header first.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub fn leaf(&self) -> Result<Leaf<'_>, Problem> {
-        Page::new(self.page, &self.bytes).leaf(Bounds::default())
-    }
 }
 
 impl<'i> Look<'i> {
@@ -247,30 +166,4 @@ impl Visit for Rows<'_> {
 fn value_of<'a>(entry: &Entry<'a>) -> &'a [u8] {
     // A row that is sound as a row may lack the fields of a whole pair.
     Pair::of(entry, 0).map_or(&[], |pair| pair.value)
-}
-
-/// Covers the pairs of a leaf for which `wanted` holds: each key, then its
-/// value. Pairs stand behind each other in the page, so mostly this is one
-/// span. A bucket counts as a key without a value; a value that is not held was covered
-/// when it was read.
-pub(crate) fn hash(crc: &mut Crc, leaf: &Leaf<'_>, wanted: impl Fn(&Entry<'_>) -> bool) {
-    let mut span = 0..0;
-    for entry in leaf.entries().filter(wanted) {
-        if entry.start != span.end {
-            crc.update(&leaf.bytes()[span]);
-            span = entry.start..entry.start;
-        }
-        let key_end = entry.start + entry.key.len();
-        span.end = if entry.is_bucket || entry.cut.is_some() {
-            key_end
-        } else {
-            entry.end()
-        };
-        if let Some(cut) = entry.cut {
-            crc.update(&leaf.bytes()[span]);
-            crc.append(cut.crc);
-            span = entry.end()..entry.end();
-        }
-    }
-    crc.update(&leaf.bytes()[span]);
 }

@@ -6,8 +6,8 @@
 //! single key has all three. Nothing else is asked for: an older member lacks some of the
 //! other buckets, and makes them when it starts.
 
+use crate::bucket::TopBucket;
 use crate::error::SnapshotError;
-use crate::look::TopBucket;
 use crate::problem::Problem;
 
 pub(crate) const BUCKET_KEY: &[u8] = b"key";
@@ -28,10 +28,12 @@ pub(crate) fn judge(buckets: &[TopBucket], index: Option<&[u8]>) -> Result<(), P
     let is_there = |name: &&[u8]| buckets.iter().any(|bucket| bucket.name == *name);
     let wanted = [BUCKET_KEY, BUCKET_META];
     let missing: Vec<&[u8]> = wanted.into_iter().filter(|name| !is_there(name)).collect();
-    let lacks = match missing.is_empty() {
-        false => named(&missing),
-        true if index.is_some_and(|value| value.len() == INDEX_BYTES) => return Ok(()),
-        true => "a consistent_index in the bucket meta".to_owned(),
+    let lacks = if !missing.is_empty() {
+        named(&missing)
+    } else if index.is_some_and(|value| value.len() == INDEX_BYTES) {
+        return Ok(());
+    } else {
+        "a consistent_index in the bucket meta".to_owned()
     };
     let names: Vec<&[u8]> = buckets.iter().map(|bucket| &bucket.name[..]).collect();
     Err(Problem::NotEtcd {
@@ -91,7 +93,7 @@ fn named(names: &[&[u8]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::look::Where;
+    use crate::bucket::Where;
 
     fn told(names: &[&str], index: Option<&[u8]>) -> Option<String> {
         let bucket = |name: &&str| TopBucket {

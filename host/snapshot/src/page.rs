@@ -15,8 +15,7 @@ use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::problem::Problem;
-use crate::source::Source;
-use crate::verify::read;
+use crate::source::{Source, read};
 
 /// The bytes of a page's own header.
 pub(crate) const HEAD_BYTES: usize = 16;

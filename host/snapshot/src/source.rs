@@ -28,6 +28,22 @@ pub trait Source: Sync {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
+/// Fills `buffer` with the bytes that begin at `offset`, or says which could not be read.
+pub(crate) fn read(
+    source: &dyn Source,
+    buffer: &mut [u8],
+    offset: u64,
+) -> Result<(), SnapshotError> {
+    let bytes = buffer.len();
+    source
+        .read_exact_at(buffer, offset)
+        .map_err(|source| SnapshotError::Read {
+            offset,
+            bytes,
+            source,
+        })
+}
+
 /// A snapshot file opened for reading.
 #[derive(Debug)]
 pub struct SnapshotFile {

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crate::bucket::{TopBucket, TopLevel, Where};
 use crate::crc::Crc;
 use crate::error::SnapshotError;
 use crate::history::History;
 use crate::index::KeyIndex;
-use crate::look::{Found, Look, MetaValues, TopBucket, TopLevel, Where};
+use crate::look::{Found, Look, MetaValues};
 use crate::meta::Geometry;
 use crate::origin::{self, BUCKET_KEY, BUCKET_META};
 use crate::prefix::{Candidates, Prefix, Prefixes};
@@ -96,6 +97,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// An empty index that keeps within these.
+    pub(crate) fn index(&self, prefixes: &Prefixes) -> Result<KeyIndex, SnapshotError> {
+        KeyIndex::new(self.index_bytes_max, self.spill_folder.as_deref(), prefixes)
+    }
+}
+
 impl<'a> Survey<'a> {
     /// Walks over all of `source`.
     ///
@@ -121,7 +129,7 @@ impl<'a> Survey<'a> {
         prefixes: &Prefixes,
     ) -> Result<(Self, Candidates), SnapshotError> {
         let ground = Ground::survey(source)?;
-        let index = KeyIndex::new(limits, prefixes)?;
+        let index = limits.index(prefixes)?;
         let buckets = top_level(&ground)?;
         let jobs = jobs(&ground, &buckets)?;
         let look = |job: &Job, bucket: &TopBucket| {

@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use crate::error::SnapshotError;
 use crate::figures::Status;
 use crate::problem::{Problem, Problems};
-use crate::source::Source;
+use crate::source::{Source, read};
 use crate::survey::{Limits, Survey};
 
 /// The bytes of the SHA-256 that ends a snapshot.
@@ -115,21 +115,6 @@ fn sha256(source: &dyn Source, bytes: u64) -> Result<[u8; 32], SnapshotError> {
         .as_ref()
         .try_into()
         .expect("a SHA-256 has 32 bytes"))
-}
-
-pub(crate) fn read(
-    source: &dyn Source,
-    buffer: &mut [u8],
-    offset: u64,
-) -> Result<(), SnapshotError> {
-    let bytes = buffer.len();
-    source
-        .read_exact_at(buffer, offset)
-        .map_err(|source| SnapshotError::Read {
-            offset,
-            bytes,
-            source,
-        })
 }
 
 /// Moves the problems of one check to the others; passes a failure to read.

@@ -4,18 +4,12 @@ use std::path::Path;
 use super::{KeyIndex, RowPlace};
 use crate::error::SnapshotError;
 use crate::prefix::Prefixes;
-use crate::survey::Limits;
 
 const KEYS: u32 = 3000;
 const ROWS: u32 = 40_000;
 
 fn index_of(bytes_max: usize, folder: Option<&Path>) -> Result<KeyIndex, SnapshotError> {
-    let limits = Limits {
-        index_bytes_max: bytes_max,
-        spill_folder: folder.map(Path::to_owned),
-        ..Limits::default()
-    };
-    KeyIndex::new(&limits, &Prefixes::default())
+    KeyIndex::new(bytes_max, folder, &Prefixes::default())
 }
 
 /// Puts `ROWS` rows over `KEYS` keys into an index, from two gatherers that

@@ -254,7 +254,7 @@ fn check_trailer(
         let mut offset = piece.start;
         while offset < piece.end {
             let bytes = (piece.end - offset).min(HASHED_BYTES as u64) as usize;
-            crate::verify::read(copy, &mut buffer[..bytes], offset)?;
+            crate::source::read(copy, &mut buffer[..bytes], offset)?;
             hasher.update(&buffer[..bytes]);
             offset += bytes as u64;
         }

@@ -10,8 +10,8 @@
 //! ones, the raft index is behind their additions in term 1, and, for a bump, an
 //! empty row far behind the last one is marked as the next compaction.
 
+use crate::bucket::{TopBucket, Where};
 use crate::error::SnapshotError;
-use crate::look::{TopBucket, Where};
 use crate::meta::Geometry;
 use crate::page::{BUCKET_HEAD_BYTES, Bounds, Kind, Page};
 use crate::reader::Reader;

@@ -1,8 +1,8 @@
 //! What a restore has to know of a database before it changes it, found in one
 //! walk that checks every page and every row.
 
+use crate::bucket::TopBucket;
 use crate::error::SnapshotError;
-use crate::look::TopBucket;
 use crate::meta::Geometry;
 use crate::mvcc::{Row, main_revision};
 use crate::origin::{self, CONSISTENT_INDEX};

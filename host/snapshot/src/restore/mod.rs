@@ -49,9 +49,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::error::SnapshotError;
-use crate::source::{SnapshotFile, Source};
+use crate::source::{SnapshotFile, Source, read};
 use crate::tree;
-use crate::verify::{TRAILER_BYTES, has_trailer, read};
+use crate::verify::{TRAILER_BYTES, has_trailer};
 
 use build::{Building, Copied, Original, copy_and_check};
 use edit::{Patch, Wanted};
