@@ -11,7 +11,7 @@ use drydock_testkit::program::run;
 use drydock_testkit::random_values;
 use drydock_testkit::tools::ETCD_VERSION;
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 
 /// Counts up when the same size and kind means other keys or values.
 const GENERATION: u32 = 1;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use drydock_testkit::tools;
 use serde_json::Value;
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::data::DataSet;
 use crate::measure::{self, Side};
 use crate::report::{Compared, Ratio};

@@ -21,6 +21,7 @@
     reason = "a program to watch, not the product: its figures are its output"
 )]
 
+mod arguments;
 mod backup;
 mod data;
 mod drill;
@@ -35,49 +36,15 @@ mod report;
 mod restore;
 mod stage;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 
+use arguments::Arguments;
 use data::{DataSet, Kind};
 use report::Report;
 use stage::Stage;
-
-/// Measure Drydock beside etcdctl, etcdutl, zstd and age.
-#[derive(Parser)]
-pub struct Arguments {
-    /// The program `drydock`, built for release.
-    #[arg(long, value_name = "FILE")]
-    drydock: PathBuf,
-    /// Where the data sets are kept from one run to the next.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// The size of what a data set holds.
-    #[arg(long, value_name = "NUMBER", default_value_t = 500)]
-    mebibytes: u64,
-    /// How often each side is measured.
-    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
-    runs: usize,
-    /// The members of the etcd that is backed up.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    members: usize,
-    /// Keep the figures in this file as well.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Only make this data set: its kind and its file. The program calls itself so, since
-    /// a child's peak of memory begins with that of the process that starts it.
-    #[arg(long, hide = true, num_args = 2, value_names = ["KIND", "FILE"])]
-    make: Option<Vec<String>>,
-    /// Only these comparisons.
-    names: Vec<String>,
-}
-
-/// The comparisons by name, in the order in which they run.
-const NAMES: [&str; 9] = [
-    "backup", "fetch", "drill", "status", "hashkv", "restore", "ls", "diff", "memory",
-];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -96,7 +63,7 @@ async fn main() -> ExitCode {
 }
 
 async fn bench(arguments: &Arguments) -> Result<()> {
-    check(arguments)?;
+    arguments.check()?;
     let mut report = Report::begin(machine::look(&arguments.drydock)?, arguments);
     for kind in Kind::ALL {
         let data = data::provide(arguments, kind, arguments.mebibytes)?;
@@ -150,26 +117,4 @@ async fn on_data_set(arguments: &Arguments, data: &DataSet, report: &mut Report)
         report.add(inside::diff(arguments, data)?);
     }
     Ok(())
-}
-
-/// Refuses what would only fail after minutes.
-fn check(arguments: &Arguments) -> Result<()> {
-    for name in &arguments.names {
-        if !NAMES.contains(&name.as_str()) {
-            bail!(
-                "there is no comparison `{name}`; choose from {}",
-                NAMES.join(", ")
-            );
-        }
-    }
-    if arguments.runs == 0 || arguments.mebibytes == 0 || arguments.members == 0 {
-        bail!("--runs, --mebibytes and --members are at least 1");
-    }
-    Ok(())
-}
-
-impl Arguments {
-    fn wants(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|wanted| wanted == name)
-    }
 }

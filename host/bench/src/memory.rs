@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::data::{self, Kind};
 use crate::machine::kibibytes;
 use crate::measure::{self, Side};

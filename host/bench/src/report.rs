@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::machine::Machine;
 use crate::measure::{Measured, SideRuns};
 use crate::memory::MemoryFigure;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::data::DataSet;
 use crate::measure::{self, Side};
 use crate::report::{Compared, Ratio};

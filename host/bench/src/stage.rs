@@ -11,7 +11,7 @@ use drydock_testkit::{guard, tools};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::data::{DataSet, QUOTA_BYTES};
 use drydock_quickstart::documents::{BACKUPS, CONFIGURATION, Documents};
 
