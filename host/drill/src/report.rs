@@ -119,10 +119,7 @@ impl Phase {
 impl Verdict {
     #[must_use]
     pub fn of(pass: bool) -> Self {
-        match pass {
-            true => Self::Pass,
-            false => Self::Fail,
-        }
+        if pass { Self::Pass } else { Self::Fail }
     }
 
     #[must_use]

@@ -202,9 +202,10 @@ impl Decoder {
                 (_, field) => values.push(self.value(inner, number, &[*field])?.value),
             }
         }
-        Ok(match found.is_empty() {
-            true => Shown::nothing(),
-            false => Shown::full(values),
+        Ok(if found.is_empty() {
+            Shown::nothing()
+        } else {
+            Shown::full(values)
         })
     }
 
@@ -231,9 +232,10 @@ impl Decoder {
             let key = text(key.unwrap_or_default());
             object.insert(key, self.value(inner, 2, &value)?.value);
         }
-        Ok(match found.is_empty() {
-            true => Shown::nothing(),
-            false => Shown::full(object),
+        Ok(if found.is_empty() {
+            Shown::nothing()
+        } else {
+            Shown::full(object)
         })
     }
 

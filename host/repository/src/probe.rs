@@ -208,10 +208,11 @@ impl Sizes {
         let part = PART_BYTES_PREFERRED
             .max(layout.part_bytes_min)
             .min(layout.part_bytes_max);
-        let object = match part > PART_BYTES_MAX || layout.parts_max < 2 {
+        let object = if part > PART_BYTES_MAX || layout.parts_max < 2 {
             // The last part may be below the smallest, and the only one is the last.
-            true => PART_BYTES_PREFERRED,
-            false => part + part / 2,
+            PART_BYTES_PREFERRED
+        } else {
+            part + part / 2
         };
         Self { object, part }
     }

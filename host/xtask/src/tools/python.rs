@@ -163,12 +163,13 @@ impl Python {
 
     /// A script that starts the module's `script()` with its own packages only.
     fn script(&self, module: &str, packages: &Path) -> String {
-        let libraries = match self.libraries.is_empty() {
-            true => String::new(),
-            false => format!(
+        let libraries = if self.libraries.is_empty() {
+            String::new()
+        } else {
+            format!(
                 "LD_LIBRARY_PATH='{}'\nexport LD_LIBRARY_PATH\n",
                 self.library_path()
-            ),
+            )
         };
         let name = program(module);
         // The virtual environment that is named has no packages: a component must not
