@@ -1,53 +1,36 @@
-//! `cargo xtask check-deps`: the crates depend on each other one way only.
+//! `cargo xtask check-deps`: the crates depend on each other one way only, no crate is too
+//! large, and inside of one the files do not all lean on each other.
 //!
-//! What a crate may use stands in `rules`, a row a crate. Plugins never depend on the host.
+//! What a crate may use stands in `rules`, a row a crate. How large it may be, and how many
+//! of its files may use each other in a circle, stands in `shape`; `tokens`, `items`, `graph`
+//! and `circles` find that out, each from what the one before it says. Plugins never depend
+//! on the host.
 
+mod circles;
+mod graph;
+mod items;
+mod packages;
 mod rules;
+mod shape;
+mod tokens;
 
-use std::path::Path;
-use std::process::Command;
+use anyhow::{Result, bail};
 
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use crate::workspace::Workspace;
 
-use crate::program::output;
-use crate::workspace::{Workspace, cargo_program};
-
-/// A crate of one of the two workspaces, as `cargo metadata` tells it.
-#[derive(Debug, Deserialize)]
-struct Package {
-    name: String,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dependency {
-    name: String,
-    /// `None` for an ordinary dependency, else `dev` or `build`.
-    kind: Option<String>,
-    /// Where a crate of ours lies.
-    path: Option<String>,
-}
-
-impl Dependency {
-    fn is_for_tests(&self) -> bool {
-        self.kind.as_deref() == Some("dev")
-    }
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
+use shape::Shape;
 
 /// The chore: prints the shape of each crate, and fails with every broken rule.
 pub fn run(workspace: &Workspace) -> Result<()> {
-    let host = packages(&workspace.root)?;
+    let host = packages::of(&workspace.root)?;
     let mut broken = rules::host_violations(&host);
+    let shapes = host.iter().map(Shape::of).collect::<Result<Vec<_>>>()?;
+    print!("{}", shape::table(&shapes));
+    broken.extend(shapes.into_iter().flat_map(|shape| shape.broken));
     let mut count = host.len();
     let plugins = workspace.plugins();
     if plugins.join("Cargo.toml").is_file() {
-        let guests = packages(&plugins)?;
+        let guests = packages::of(&plugins)?;
         count += guests.len();
         let host = workspace.root.join("host");
         broken.extend(rules::plugin_violations(&guests, &host));
@@ -60,14 +43,4 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     }
     println!("{count} crates keep the dependency rules");
     Ok(())
-}
-
-fn packages(folder: &Path) -> Result<Vec<Package>> {
-    let mut command = Command::new(cargo_program());
-    command
-        .current_dir(folder)
-        .args(["metadata", "--no-deps", "--format-version", "1"]);
-    let metadata: Metadata = serde_json::from_str(&output(&mut command)?)
-        .with_context(|| format!("cargo metadata of {} is not readable", folder.display()))?;
-    Ok(metadata.packages)
 }

@@ -62,7 +62,8 @@ enum Chore {
     Plugins,
     /// Build `drydock` and the other programs, and print where `drydock` is.
     Build,
-    /// Check that the crates depend on each other only the way the design allows.
+    /// Check that the crates depend on each other only the way the design allows, that none
+    /// is too large, and that inside of one not too many files use each other in a circle.
     CheckDeps,
     /// Prepare tools and plugins, then run the tests of the whole workspace.
     Test {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Dependency, Package};
+use super::packages::{Dependency, Package};
 
 /// The crates of ours that a crate uses, all of them: what a row allows and nobody uses is
 /// as wrong as what is used and not allowed.

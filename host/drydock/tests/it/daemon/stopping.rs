@@ -47,7 +47,8 @@ fn at_the_gate(world: &World) -> Daemon<'_> {
     daemon.wait_serving();
     set_clock(world, to_the_hour(0));
     daemon.wait("the run stands at the gate", |_| {
-        runs(world)
+        world
+            .runs_so_far()
             .first()
             .is_some_and(|run| run["stores"][0]["parts"] == 3)
     });

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::*;
 
 /// A crate that uses all that its row allows, and these besides.
@@ -14,7 +16,9 @@ fn package(name: &str, uses: &[(&str, Option<&str>)]) -> Package {
     });
     Package {
         name: name.to_owned(),
+        manifest_path: PathBuf::new(),
         dependencies: dependencies.collect(),
+        targets: Vec::new(),
     }
 }
 
