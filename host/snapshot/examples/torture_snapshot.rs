@@ -7,7 +7,7 @@
     clippy::print_stderr,
     reason = "a program for developers: it prints"
 )]
-#![allow(
+#![expect(
     dead_code,
     unused_imports,
     reason = "of the tests' modules only some functions are wanted here"
