@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use drydock_core::plugin::CONTRACT;
 use drydock_node::{COMPILE_VERB, Deps};
+use drydock_sandbox::CONTRACT;
 use drydock_scratch::children::GUARDED_VERB;
 use drydock_snapshot::Prefix;
 use drydock_terminal::{print::Output, telemetry::LogFormat};

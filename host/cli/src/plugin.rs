@@ -3,7 +3,7 @@
 mod embed;
 mod inspect;
 
-use drydock_core::{chain, plugin::Grants};
+use drydock_core::{Grants, chain};
 use drydock_node::{Need, PluginRegistry};
 use drydock_terminal::print;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! `drydock run show`, and what `drydock run` says at the end.
 
-use drydock_core::{Facts, Finding, Level, RunId, StepName, UnixTime, nearest, plugin::Grants};
+use drydock_core::{Facts, Finding, GrantRecord, Level, RunId, StepName, UnixTime, nearest};
 use drydock_engine::{
     RunView,
     model::Outcome as RunOutcome,
@@ -218,7 +218,7 @@ fn plugin_rows(view: &RunView) -> Vec<Vec<String>> {
 }
 
 /// Grants in one line, e.g. `etcd: status, snapshot; files: read /etc/kubernetes`.
-fn powers(grants: &Grants) -> String {
+fn powers(grants: &GrantRecord) -> String {
     let Ok(Value::Object(kinds)) = serde_json::to_value(grants) else {
         return "-".to_owned();
     };

@@ -14,34 +14,43 @@
 //! A crash leaves nothing: there is no state.
 
 pub mod bytes;
+pub mod capability;
 pub mod clock;
 mod crash;
+mod decode;
+mod entries;
 pub mod fact;
 pub mod fault;
+mod grants;
+mod host;
 pub mod ids;
 mod name;
 mod nearest;
 mod occurrence;
 mod plain;
-pub mod plugin;
 mod run;
 mod secret;
 pub mod store;
 mod text;
+pub mod tree;
 mod version;
 pub mod witness;
 
 pub use bytes::{CALL_BYTES_MAX, ReadAt};
+pub use capability::{Grant, Power, Reach};
 pub use clock::{Clock, UnixTime};
 pub use crash::{CrashPoint, NoCrash};
+pub use decode::DecodeError;
 pub use fact::{FactValue, Facts};
 pub use fault::{Certainty, ErrorClass, Fault, Finding, Level, Verdict, without_os_number};
+pub use grants::{Capability, GrantRecord, Grants};
+pub use host::{Endpoint, Host, HostPattern, Scheme};
 pub use ids::{
     ClusterName, OutputId, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
     TargetId, TargetName,
 };
 pub use name::{NAME_BYTES_MAX, Name};
-pub use nearest::nearest;
+pub use nearest::{nearest, suggestion};
 pub use occurrence::{FailReason, MissReason, OccurrenceEnd, SkipReason};
 pub use plain::plain;
 pub use run::{OutcomeCode, RunKind, RunPhase, RunSubject, Subject, SubjectAccess};

@@ -19,3 +19,16 @@ pub fn nearest<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) -> Opti
         .max_by(|(_, a), (_, b)| a.total_cmp(b))
         .map(|(candidate, _)| candidate)
 }
+
+/// `; did you mean X?` for the nearest word, otherwise the whole list.
+#[must_use]
+pub fn suggestion<'a>(word: &str, valid: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    if let Some(near) = nearest(word, valid.clone()) {
+        return format!("; did you mean {near}?");
+    }
+    let list: Vec<&str> = valid.into_iter().collect();
+    if list.is_empty() {
+        return String::new();
+    }
+    format!("; valid here: {}", list.join(", "))
+}

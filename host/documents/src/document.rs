@@ -3,22 +3,23 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use drydock_core::{Name, nearest};
+use drydock_core::tree::{Node, Position, Value};
+use drydock_core::{DecodeError, Grants, Name, nearest};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
-use super::decode;
-use super::error::{FileError, Position};
-use super::grant::PluginGrant;
+use super::error::FileError;
+use super::grant::{PluginGrant, PluginGrantSpec};
 use super::located::Located;
-use super::node::NodeConfig;
+use super::node::{NodeConfig, NodeConfigSpec};
 use super::problem::Problem;
 use super::schedule::Schedule;
 use super::set_aside::parse_node_config_without;
 use super::target::Target;
-use super::tree::{self, Node, Value};
+use super::tree::{self, Positions};
 use super::value;
+use super::vocabulary::{Vocabulary, granted, granted_if_any};
 
 /// The version of all documents.
 pub const API_VERSION: &str = "drydock.dev/v1";
@@ -49,11 +50,15 @@ pub enum Kind {
 ///
 /// # Errors
 /// The first mistake of the file.
-pub fn parse(file_name: &str, text: &str) -> Result<Vec<Located<Document>>, FileError> {
+pub fn parse(
+    file_name: &str,
+    text: &str,
+    vocabulary: &dyn Vocabulary,
+) -> Result<Vec<Located<Document>>, FileError> {
     let file: Arc<str> = Arc::from(file_name);
     tree::parse(&file, text)?
         .iter()
-        .map(|node| document(&file, node))
+        .map(|node| document(&file, node, vocabulary))
         .collect()
 }
 
@@ -61,19 +66,45 @@ pub fn parse(file_name: &str, text: &str) -> Result<Vec<Located<Document>>, File
 ///
 /// # Errors
 /// The first mistake of the file.
-pub fn parse_node_config(file_name: &str, text: &str) -> Result<Located<NodeConfig>, FileError> {
-    let (config, _) = parse_node_config_without(file_name, text, &[])?;
+pub fn parse_node_config(
+    file_name: &str,
+    text: &str,
+    vocabulary: &dyn Vocabulary,
+) -> Result<Located<NodeConfig>, FileError> {
+    let (config, _) = parse_node_config_without(file_name, text, &[], vocabulary)?;
     Ok(config)
+}
+
+/// Reads what can stand under `grants:`, from a text that holds nothing else: a mapping, or
+/// several as documents of their own, which add up.
+///
+/// # Errors
+/// The first mistake.
+pub fn parse_grants(
+    file_name: &str,
+    text: &str,
+    vocabulary: &dyn Vocabulary,
+) -> Result<Grants, FileError> {
+    let file: Arc<str> = Arc::from(file_name);
+    let mut all = Grants::default();
+    for node in tree::parse(&file, text)? {
+        let grants = vocabulary
+            .grants(&node)
+            .map_err(|error| FileError::misfit(&file, Kind::PluginGrant.word(), &node, &error))?;
+        all = all.and(&grants);
+    }
+    Ok(all)
 }
 
 /// The only NodeConfig of a file.
 pub(super) fn node_config(
     file: &Arc<str>,
     nodes: &[Node],
+    vocabulary: &dyn Vocabulary,
 ) -> Result<Located<NodeConfig>, FileError> {
     let mut found = None;
     for node in nodes {
-        let located = document(file, node)?;
+        let located = document(file, node, vocabulary)?;
         let extra = found.is_some();
         match located.value {
             Document::NodeConfig(config) if !extra => {
@@ -193,15 +224,20 @@ struct Metadata {
     name: Name,
 }
 
-fn document(file: &Arc<str>, node: &Node) -> Result<Located<Document>, FileError> {
+fn document(
+    file: &Arc<str>,
+    node: &Node,
+    vocabulary: &dyn Vocabulary,
+) -> Result<Located<Document>, FileError> {
     let kind = header(file, node)?;
     let folder = Path::new(&**file).parent().unwrap_or(Path::new(""));
-    let mut value = body(file, node, kind)?;
+    let mut value = body(node, kind, vocabulary)
+        .map_err(|error| FileError::misfit(file, kind.word(), node, &error))?;
     value.resolve_paths(folder);
     let located = Located {
         value,
         file: Arc::clone(file),
-        positions: Arc::new(node.positions()),
+        positions: Arc::new(Positions::of(node)),
     };
     match located.value.problems().first() {
         Some(problem) => Err(located.error(&problem.path, format!("of a {kind} {}", problem.rule))),
@@ -261,45 +297,43 @@ fn text_of<'n>(node: &'n Node, key: &str) -> (Option<&'n str>, Position) {
     }
 }
 
-fn body(file: &Arc<str>, node: &Node, kind: Kind) -> Result<Document, FileError> {
+fn body(node: &Node, kind: Kind, vocabulary: &dyn Vocabulary) -> Result<Document, DecodeError> {
     Ok(match kind {
         Kind::NodeConfig => {
-            let (name, spec) = envelope(file, node, kind)?;
+            let (name, mut spec) = envelope::<NodeConfigSpec>(node)?;
+            spec.ceiling = granted_if_any(node, "ceiling", vocabulary)?;
             Document::NodeConfig(NodeConfig { name, spec })
         }
         Kind::Cluster => {
-            let (name, spec) = envelope(file, node, kind)?;
+            let (name, spec) = envelope(node)?;
             Document::Cluster(Cluster {
                 name: value::NamedId::from_name(name),
                 spec,
             })
         }
         Kind::Target => {
-            let (name, spec) = envelope(file, node, kind)?;
+            let (name, spec) = envelope(node)?;
             Document::Target(Target {
                 name: value::NamedId::from_name(name),
                 spec,
             })
         }
         Kind::Schedule => {
-            let (name, spec) = envelope(file, node, kind)?;
+            let (name, spec) = envelope(node)?;
             Document::Schedule(Schedule {
                 name: value::NamedId::from_name(name),
                 spec,
             })
         }
         Kind::PluginGrant => {
-            let (name, spec) = envelope(file, node, kind)?;
+            let (name, mut spec) = envelope::<PluginGrantSpec>(node)?;
+            spec.grants = granted(node, "grants", vocabulary)?.unwrap_or_default();
             Document::PluginGrant(PluginGrant { name, spec })
         }
     })
 }
 
-fn envelope<S: for<'de> Deserialize<'de>>(
-    file: &Arc<str>,
-    node: &Node,
-    kind: Kind,
-) -> Result<(Name, S), FileError> {
-    let envelope: Envelope<S> = decode::decode(file, kind.word(), node)?;
+fn envelope<S: for<'de> Deserialize<'de>>(node: &Node) -> Result<(Name, S), DecodeError> {
+    let envelope: Envelope<S> = node.decode()?;
     Ok((envelope.metadata.name, envelope.spec))
 }

@@ -1,20 +1,13 @@
 //! Where a document is wrong, as one sentence for the operator who wrote it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::tree::FILE_BYTES_MAX;
-use drydock_core::{error_lines, nearest, plain};
+use drydock_core::tree::{Node, Position};
+use drydock_core::{DecodeError, error_lines, plain};
 
 /// Longest sentence that is shown: a key that is repeated in it can be as long as a file.
 const SENTENCE_BYTES_MAX: usize = 4096;
-
-/// A place in a file, both counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    pub line: u64,
-    pub column: u64,
-}
 
 /// What is wrong with a document. `Display` gives `file:line:column: sentence`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -52,12 +45,16 @@ impl SourceSpan {
     }
 }
 
-impl Position {
-    /// The first character of a file.
-    pub const START: Self = Self { line: 1, column: 1 };
-}
-
 impl FileError {
+    /// What does not fit in a document of this kind, or in a part of one.
+    pub(super) fn misfit(file: &Arc<str>, kind: &str, node: &Node, error: &DecodeError) -> Self {
+        Self {
+            file: Arc::clone(file),
+            at: error.at().unwrap_or(node.at),
+            message: error.sentence(kind),
+        }
+    }
+
     /// The file is larger than any that is read.
     #[must_use]
     pub fn too_large(file: &Arc<str>, bytes: u64) -> Self {
@@ -85,26 +82,4 @@ impl FileError {
             message: "the file is not UTF-8 text from here on; save it as UTF-8".to_owned(),
         }
     }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
-    }
-}
-
-/// `; did you mean X?` for the nearest word, otherwise the whole list.
-#[must_use]
-pub(super) fn suggestion<'a>(
-    word: &str,
-    valid: impl IntoIterator<Item = &'a str> + Clone,
-) -> String {
-    if let Some(near) = nearest(word, valid.clone()) {
-        return format!("; did you mean {near}?");
-    }
-    let list: Vec<&str> = valid.into_iter().collect();
-    if list.is_empty() {
-        return String::new();
-    }
-    format!("; valid here: {}", list.join(", "))
 }

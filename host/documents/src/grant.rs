@@ -1,10 +1,11 @@
 //! `kind: PluginGrant`: what an operator allows one plugin.
 
-use drydock_core::{Name, PluginDigest, plugin::Grants};
+use drydock_core::{Grants, Name, PluginDigest};
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
 use super::problem::{Problem, grant_problems};
+use super::vocabulary::unread;
 
 /// Hex digits of a SHA-256 digest.
 const DIGEST_DIGITS: usize = 64;
@@ -25,7 +26,7 @@ pub struct PluginGrantSpec {
     builtin: Option<Name>,
     #[serde(default)]
     digest: Option<PluginDigest>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unread")]
     pub grants: Grants,
     /// Of this plugin; what is absent is as the node says.
     #[serde(default, skip_serializing_if = "Limits::is_empty")]

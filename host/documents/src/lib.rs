@@ -2,8 +2,9 @@
 //! drydock.dev/v1`.
 //!
 //! Text becomes a tree in which every key knows its place ([`tree`]); the tree is
-//! decoded into one of five kinds of document ([`decode`]); documents are joined into
-//! a [`DocumentSet`], in which every reference holds. Nothing is read here: values
+//! decoded into one of five kinds of document; documents are joined into a
+//! [`DocumentSet`], in which every reference holds. What can be granted is read by a
+//! [`Vocabulary`] that the node brings. Nothing is read from outside here: values
 //! that stand in files or in the environment are named by the documents and fetched
 //! through a [`Lookup`] that the daemon brings.
 //!
@@ -14,7 +15,6 @@
 //! anybody sees the document.
 
 pub mod cluster;
-mod decode;
 mod document;
 pub mod drill;
 mod error;
@@ -31,14 +31,16 @@ mod syntax;
 pub mod target;
 mod tree;
 mod value;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;
 
 pub use cluster::{Cluster, EtcdAccess};
-pub use document::{API_VERSION, Document, Kind, parse, parse_node_config};
+pub use document::{API_VERSION, Document, Kind, parse, parse_grants, parse_node_config};
 pub use drill::{Drill, DrillConfig};
-pub use error::{FileError, FileErrors, Position, SourceSpan};
+pub use drydock_core::tree::Position;
+pub use error::{FileError, FileErrors, SourceSpan};
 pub use grant::{GrantSubject, PluginGrant};
 pub use limits::{Limits, above_limits_max};
 pub use loaded::{Among, Loaded, Need, Usable};
@@ -50,3 +52,4 @@ pub use set_aside::parse_node_config_without;
 pub use target::Target;
 pub use tree::{FILE_BYTES_MAX, Positions};
 pub use value::{Bounded, Lookup, Seconds, SecondsOrZero, SecretFrom, Setting, Source, ValueError};
+pub use vocabulary::Vocabulary;

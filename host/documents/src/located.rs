@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::error::{FileError, Position, SourceSpan};
+use drydock_core::tree::Position;
+
+use super::error::{FileError, SourceSpan};
 use super::tree::Positions;
 
 /// A document, or a part of one, with the places of its keys.

@@ -12,7 +12,8 @@ use super::drill::DrillConfig;
 use super::limits::{Limits, own_problems};
 use super::problem::{Problem, grant_problems};
 use super::value::{Bounded, SecondsOrZero, SecretFrom, Setting, resolve_path};
-use drydock_core::{Name, plugin::Grants};
+use super::vocabulary::unread;
+use drydock_core::{Grants, Name};
 
 /// Where the daemon answers when the document says nothing: on loopback, since nobody is
 /// asked who they are. The port is the one that OpenTelemetry's exporters are scraped at.
@@ -60,7 +61,7 @@ pub struct NodeConfigSpec {
     #[serde(default)]
     pub trusted_signers: Vec<String>,
     /// The most that any grant can give on this node; absent: no ceiling.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unread")]
     pub ceiling: Option<Grants>,
     /// Of all plugins, where no PluginGrant says otherwise.
     #[serde(default)]
@@ -288,12 +289,11 @@ impl Http {
 
 /// Whoever writes Target documents must not be able to lift the node's ceiling.
 fn targets_named(ceiling: &Grants) -> Vec<Problem> {
-    let entries = ceiling.http.iter().enumerate();
-    let targets = entries.filter(|(_, entry)| entry.rule().is_none());
+    let targets = ceiling.targets().into_iter();
     targets
-        .map(|(index, _)| {
+        .map(|(entry, _)| {
             Problem::new(
-                format!("spec.ceiling.http[{index}].target"),
+                format!("spec.ceiling.{entry}.target"),
                 "names a target, which others may change; name the hosts themselves, e.g. {scheme: https, host: s3.example.com}",
             )
         })

@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::drill::Drill;
-use super::error::suggestion;
 use super::problem::Problem;
 use super::value::{Bounded, Seconds, SecondsOrZero, SecretFrom, id, optional_id, optional_ids};
-use drydock_core::{ClusterName, Name, ScheduleName, StepName, TargetName};
+use drydock_core::{ClusterName, Name, ScheduleName, StepName, TargetName, suggestion};
 
 /// Most steps of a schedule.
 pub const STEPS_MAX: usize = 32;

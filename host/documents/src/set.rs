@@ -4,14 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{
-    ClusterName, PluginDigest, ScheduleName, TargetName,
-    plugin::{Grants, HttpGrant},
-};
+use drydock_core::{ClusterName, Grants, PluginDigest, ScheduleName, TargetName, suggestion};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::error::suggestion;
 use super::loaded::{About, Loaded, Need, Trouble};
 use super::{
     Cluster, Document, Drill, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant,
@@ -151,26 +147,12 @@ impl DocumentSet {
     /// names. None when there is none.
     #[must_use]
     pub fn grants_of(&self, builtin: Option<&str>, digest: &PluginDigest) -> Option<Grants> {
+        let endpoints = |name: &TargetName| match self.target(name) {
+            Some(target) => target.value.spec.endpoints.clone(),
+            None => Vec::new(),
+        };
         self.grant_of(builtin, digest)
-            .map(|grant| self.with_endpoints(&grant.value.spec.grants))
-    }
-
-    fn with_endpoints(&self, grants: &Grants) -> Grants {
-        let mut http = Vec::new();
-        for grant in &grants.http {
-            match grant {
-                HttpGrant::Rule(_) => http.push(grant.clone()),
-                HttpGrant::Target(named) => {
-                    let target = self.target(&named.target);
-                    let endpoints = target.map_or(&[][..], |target| &target.value.spec.endpoints);
-                    http.extend(named.rules(endpoints).map(HttpGrant::Rule));
-                }
-            }
-        }
-        Grants {
-            http,
-            ..grants.clone()
-        }
+            .map(|grant| grant.value.spec.grants.at_endpoints(&endpoints))
     }
 
     /// The document of [`DocumentSet::grants_of`].
@@ -306,22 +288,18 @@ impl DocumentSet {
     /// Grants of a target's endpoints, where there is no such target or it has none.
     fn endpoint_errors(&self, grant: &Located<PluginGrant>) -> Vec<FileError> {
         let mut errors = Vec::new();
-        for (index, entry) in grant.value.spec.grants.http.iter().enumerate() {
-            let HttpGrant::Target(named) = entry else {
-                continue;
-            };
-            let path = format!("spec.grants.http[{index}].target");
-            match self.target(&named.target) {
+        for (entry, name) in grant.value.spec.grants.targets() {
+            let path = format!("spec.grants.{entry}.target");
+            match self.target(&name) {
                 None => {
-                    let name = named.target.as_str();
+                    let name = name.as_str();
                     errors.push(missing(grant, &path, Kind::Target, name, &self.targets));
                 }
                 Some(target) if target.value.spec.endpoints.is_empty() => {
                     errors.push(grant.error(
                         &path,
                         format!(
-                            "names the Target {} ({}:{}), which has no endpoints; add e.g. `endpoints: [https://s3.example.com]` to its spec",
-                            named.target,
+                            "names the Target {name} ({}:{}), which has no endpoints; add e.g. `endpoints: [https://s3.example.com]` to its spec",
                             target.file,
                             target.at("spec")
                         ),

@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
+use drydock_core::tree::{Node, Position, Value};
+
 use super::document::node_config;
-use super::error::{FileError, Position};
+use super::error::FileError;
 use super::located::Located;
 use super::node::{NodeConfig, NodeConfigSpec};
-use super::tree::{self, Node, Value};
+use super::tree;
+use super::vocabulary::Vocabulary;
 
 /// Parses a node's configuration. The keys `unused` of its `spec` are left out where
 /// something is wrong with them.
@@ -18,12 +21,13 @@ pub fn parse_node_config_without(
     file_name: &str,
     text: &str,
     unused: &[&str],
+    vocabulary: &dyn Vocabulary,
 ) -> Result<(Located<NodeConfig>, Vec<FileError>), FileError> {
     let file: Arc<str> = Arc::from(file_name);
     let mut nodes = tree::parse(&file, text)?;
     let mut warnings = Vec::new();
     loop {
-        let error = match node_config(&file, &nodes) {
+        let error = match node_config(&file, &nodes, vocabulary) {
             Ok(config) => return Ok((config, warnings)),
             Err(error) => error,
         };

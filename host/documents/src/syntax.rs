@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_saphyr::Error;
 
-use super::error::{FileError, Position};
+use drydock_core::tree::Position;
+
+use super::error::FileError;
 use super::tree::{ALIAS_EVENTS_MAX, DEPTH_MAX, position};
 
 /// What the parser's reasons hold, and what to say instead. The first that fits.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use drydock_core::{Name, TargetName, plugin::Endpoint};
+use drydock_core::{Endpoint, Name, TargetName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 

@@ -1,17 +1,16 @@
 //! Documents as operators write them, right and wrong.
 
 mod noise;
+mod words;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drydock_core::{
-    ClusterName, PluginDigest, ScheduleName, StepName, TargetName,
-    plugin::{Access, EtcdCall},
-};
+use drydock_core::{ClusterName, PluginDigest, ScheduleName, StepName, TargetName};
 
 use super::*;
+use words::{Call, Folder, Words};
 
 const VALID: &str = include_str!("../tests/golden/valid.yaml");
 const GOLDEN: &str = include_str!("../tests/golden/documents.txt");
@@ -31,6 +30,14 @@ impl Lookup for Known {
         let found = self.0.iter().find(|(known, _)| *known == name)?;
         Some(found.1.to_owned())
     }
+}
+
+fn parse(file: &str, text: &str) -> Result<Vec<Located<Document>>, FileError> {
+    super::parse(file, text, &Words)
+}
+
+fn parse_node_config(file: &str, text: &str) -> Result<Located<NodeConfig>, FileError> {
+    super::parse_node_config(file, text, &Words)
 }
 
 fn set(text: &str) -> Result<DocumentSet, Vec<FileError>> {
@@ -260,9 +267,9 @@ fn a_grant_is_found_by_digest_before_name() {
     let builtin = set
         .grants_of(Some("store-file"), &PluginDigest::of(b"x"))
         .unwrap();
-    assert_eq!(builtin.files[0].access, Access::Write);
+    assert_eq!(builtin.of::<Folder>()[0].access, "write");
     let by_digest = set.grants_of(Some("store-file"), &digest).unwrap();
-    assert_eq!(by_digest.etcd, [EtcdCall::Status]);
+    assert_eq!(by_digest.of::<Call>(), [Call::Status]);
     assert!(set.grants_of(None, &PluginDigest::of(b"x")).is_none());
     assert!(
         set.grants_of(Some("store-s3"), &PluginDigest::of(b"x"))
@@ -280,19 +287,14 @@ fn with_endpoints(lines: &str, http: &str) -> Result<DocumentSet, Vec<FileError>
 #[test]
 fn a_grant_of_a_target_is_one_of_its_endpoints() {
     let endpoints = "endpoints: ['https://a.example', 'http://10.0.0.5:9000/']";
-    let grant = "{target: offsite, addresses: [private], methods: [GET]}";
+    let grant = "{target: offsite}";
     let set = with_endpoints(endpoints, grant).unwrap();
     let grants = set.grants_of(Some("store-s3"), &PluginDigest::of(b"x"));
     let recorded = serde_json::to_value(grants.unwrap()).unwrap();
-    let rule = |scheme: &str, host: &str, port: u16| {
-        serde_json::json!({
-            "scheme": scheme, "host": host, "port": port,
-            "methods": ["GET"], "addresses": ["private"],
-        })
-    };
+    let at = |endpoint: &str| serde_json::json!({"target": null, "at": endpoint});
     assert_eq!(
         recorded,
-        serde_json::json!({"http": [rule("https", "a.example", 443), rule("http", "10.0.0.5", 9000)]})
+        serde_json::json!({"http": [at("https://a.example:443"), at("http://10.0.0.5:9000")]})
     );
 }
 
@@ -528,7 +530,7 @@ fn keys_that_nobody_uses_are_set_aside_and_no_others() {
     let head = "apiVersion: drydock.dev/v1\nkind: NodeConfig\nmetadata: {name: n}\nspec:\n  drill: {etdc: 1}\n  state: /s\n  schedules: [/x]\n";
     let read = |more: &str, unused: &[&str]| {
         let text = format!("{head}{more}");
-        parse_node_config_without("node.yaml", &text, unused)
+        parse_node_config_without("node.yaml", &text, unused, &Words)
     };
     let (config, warnings) = read("  daemon: {listen: here}\n", &["drill", "daemon"]).unwrap();
     assert_eq!((warnings.len(), config.value.spec.state), (2, "/s".into()));

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::error::{FileError, Position};
+use drydock_core::tree::{Key, Node, Position, Value, join};
+
+use super::error::FileError;
 use super::syntax;
 
 /// Largest file that is parsed. Ten thousand schedules fit.
@@ -27,33 +29,6 @@ pub(super) const ALIAS_EVENTS_MAX: usize = 50_000;
 /// Most documents in one file.
 const DOCUMENTS_MAX: usize = 20_000;
 
-/// A value and its place.
-#[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub at: Position,
-    pub value: Value,
-}
-
-/// A key and its place.
-#[derive(Debug, Clone)]
-pub(super) struct Key {
-    pub at: Position,
-    pub text: String,
-}
-
-/// What YAML can say here. Keys are always text.
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    Null,
-    Flag(bool),
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
-}
-
 /// The places of all keys and list items of a document by their paths, e.g.
 /// `spec.steps[1].target`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,42 +42,19 @@ pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Node>, FileError>
     if text.len() > FILE_BYTES_MAX {
         return Err(FileError::too_large(file, text.len() as u64));
     }
-    serde_saphyr::from_multiple_with_options(text, options())
-        .map_err(|error| syntax::not_yaml(file, text, &error))
-}
-
-impl Node {
-    /// The value of a key of a map.
-    pub fn get(&self, key: &str) -> Option<&Node> {
-        match &self.value {
-            Value::Map(entries) => entries
-                .iter()
-                .find(|(k, _)| k.text == key)
-                .map(|(_, node)| node),
-            _ => None,
-        }
-    }
-
-    /// The same, to be changed.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        match &mut self.value {
-            Value::Map(entries) => entries
-                .iter_mut()
-                .find(|(k, _)| k.text == key)
-                .map(|(_, node)| node),
-            _ => None,
-        }
-    }
-
-    /// All places under this node.
-    pub fn positions(&self) -> Positions {
-        let mut positions = Positions::default();
-        positions.gather(self, "");
-        positions
-    }
+    let parsed = serde_saphyr::from_multiple_with_options::<Yaml>(text, options());
+    let nodes = parsed.map_err(|error| syntax::not_yaml(file, text, &error))?;
+    Ok(nodes.into_iter().map(|node| node.0).collect())
 }
 
 impl Positions {
+    /// All places under this node.
+    pub(super) fn of(node: &Node) -> Self {
+        let mut positions = Self::default();
+        positions.gather(node, "");
+        positions
+    }
+
     /// The place of `path`, or of the longest part of it that was written.
     #[must_use]
     pub fn at(&self, path: &str) -> Position {
@@ -136,28 +88,25 @@ impl Positions {
     }
 }
 
-/// `path.key`, or `key` at the top.
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
-}
+/// A node as YAML has it.
+struct Yaml(Node);
 
-impl<'de> Deserialize<'de> for Node {
+/// Its value.
+struct YamlValue(Value);
+
+impl<'de> Deserialize<'de> for Yaml {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Self {
+        let spanned = Spanned::<YamlValue>::deserialize(deserializer)?;
+        Ok(Self(Node {
             at: position(spanned.referenced),
-            value: spanned.value,
-        })
+            value: spanned.value.0,
+        }))
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for YamlValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        deserializer.deserialize_any(ValueVisitor).map(Self)
     }
 }
 
@@ -196,8 +145,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+        while let Some(item) = items.next_element::<Yaml>()? {
+            list.push(item.0);
         }
         Ok(Value::List(list))
     }
@@ -211,7 +160,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
                     at,
                     text: key.value,
                 },
-                entries.next_value()?,
+                entries.next_value::<Yaml>()?.0,
             ));
         }
         Ok(Value::Map(map))

@@ -1,11 +1,10 @@
 //! What a run is made of: its pinned specification, the events that it takes in and
 //! the effects that it asks for. Everything here is data and is kept in the journal.
 
-use drydock_core::plugin::Grants;
 use drydock_core::store::{Completion, Layout, PartReceipt, Receipt, Session};
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, OutcomeCode, OutputId, PluginDigest, RecoveryPointName,
-    RunId, RunKind, ScheduleName, StepName, TargetName, UnixTime, Verdict,
+    ClusterName, Facts, Fault, Finding, GrantRecord, OutcomeCode, OutputId, PluginDigest,
+    RecoveryPointName, RunId, RunKind, ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +39,7 @@ pub struct StepPin {
     /// The step's `config:` as JSON.
     pub config: String,
     /// What the plugin may do in this run.
-    pub grants: Grants,
+    pub grants: GrantRecord,
 }
 
 /// A verify step and the backup steps whose outputs it judges.

@@ -1,9 +1,8 @@
 //! A run as an operator sees it, for lists, progress and `--output json`.
 
-use drydock_core::plugin::Grants;
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, OutputId, PluginDigest, RecoveryPointName, RunId, RunPhase,
-    ScheduleName, StepName, TargetName, UnixTime, Verdict,
+    ClusterName, Facts, Fault, Finding, GrantRecord, OutputId, PluginDigest, RecoveryPointName,
+    RunId, RunPhase, ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
 use serde::Serialize;
 
@@ -70,7 +69,7 @@ pub struct PinView {
     pub version: String,
     pub digest: PluginDigest,
     /// What it may do.
-    pub grants: Grants,
+    pub grants: GrantRecord,
     /// For a verify step, the backup steps that it judges.
     pub judges: Vec<StepName>,
 }

@@ -1,10 +1,10 @@
 //! From a Cluster document to a connection.
 
 use drydock_capability_etcd::{
-    EtcdAccess, EtcdConfig, Timeouts,
+    EtcdAccess, EtcdCall, EtcdConfig, Timeouts,
     certificates::{self, Part, Unsound},
 };
-use drydock_core::{UnixTime, plugin::EtcdCall};
+use drydock_core::UnixTime;
 use drydock_documents::{self as documents, Cluster, FileError, Located, SecretFrom, Setting};
 
 use crate::Deps;

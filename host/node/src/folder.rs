@@ -10,6 +10,7 @@ use drydock_documents::{self as documents, Document, DocumentSet, FileErrors, Lo
 use drydock_repository::names::MANIFEST;
 use serde_json::{Value, json};
 
+use crate::capabilities::CAPABILITIES;
 use crate::{Configuration, Deps, LoadError};
 
 /// What errors call the documents: they were made of this flag.
@@ -30,7 +31,7 @@ impl Configuration {
         })?;
         let config = json!({"state": state.path(), "schedules": [folder]});
         let text = document("NodeConfig", "rescue", &config);
-        let config = documents::parse_node_config(SOURCE, &text)?;
+        let config = documents::parse_node_config(SOURCE, &text, &CAPABILITIES)?;
         let target = json!({"plugin": "store-file", "config": {"folder": folder}});
         let grant = json!({
             "builtin": "store-file",
@@ -40,7 +41,9 @@ impl Configuration {
             document("Target", TARGET, &target),
             document("PluginGrant", "store-file", &grant),
         ];
-        let documents = documents.iter().map(|text| documents::parse(SOURCE, text));
+        let documents = documents
+            .iter()
+            .map(|text| documents::parse(SOURCE, text, &CAPABILITIES));
         let documents: Vec<Vec<Located<Document>>> = documents.collect::<Result<_, _>>()?;
         let documents = DocumentSet::build(documents.into_iter().flatten().collect());
         Ok(Self {

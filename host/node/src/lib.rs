@@ -10,6 +10,7 @@
 //! A crash leaves nothing but the cache of compiled plugins.
 
 mod access;
+mod capabilities;
 mod deps;
 mod error;
 mod folder;
@@ -32,6 +33,7 @@ use drydock_documents::{DocumentSet, FileError, Located, NodeConfig};
 use tempfile::TempDir;
 
 pub use access::{OWN_CALLS, check_authorities, cluster_access, judge_certificates};
+pub use capabilities::{CAPABILITIES, some_of};
 pub use deps::{BuiltIn, Deps};
 pub use error::{LoadError, NoSuchDocument, RegistryError};
 pub use folder::TARGET;

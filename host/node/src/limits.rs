@@ -63,6 +63,7 @@ mod tests {
     use drydock_documents::{self as documents, Document};
 
     use super::*;
+    use crate::CAPABILITIES;
 
     const NODE: &str = "{apiVersion: drydock.dev/v1, kind: NodeConfig, metadata: {name: n}, spec: {state: /s, schedules: [/s], signingKey: {valueFrom: {file: /k}}, limits: {handles: 20, idleSeconds: 7}, limitsMax: {handles: 50, hostCalls: 5000}}}";
 
@@ -70,11 +71,13 @@ mod tests {
 
     #[test]
     fn the_grant_comes_first_and_the_most_is_the_most() {
-        let node = documents::parse_node_config("node.yaml", NODE)
+        let node = documents::parse_node_config("node.yaml", NODE, &CAPABILITIES)
             .unwrap()
             .value;
-        let Document::PluginGrant(grant) =
-            documents::parse("g.yaml", GRANT).unwrap()[0].value.clone()
+        let Document::PluginGrant(grant) = documents::parse("g.yaml", GRANT, &CAPABILITIES)
+            .unwrap()[0]
+            .value
+            .clone()
         else {
             panic!("a grant");
         };
@@ -88,12 +91,12 @@ mod tests {
 
     #[test]
     fn a_component_may_be_as_large_as_the_most_generous_grant_says() {
-        let node = documents::parse_node_config("node.yaml", NODE)
+        let node = documents::parse_node_config("node.yaml", NODE, &CAPABILITIES)
             .unwrap()
             .value;
         let none = component_bytes_max(&node.spec, &DocumentSet::default());
         assert_eq!(none, Figures::default().component_bytes_max);
-        let grants = documents::parse("g.yaml", GRANT).unwrap();
+        let grants = documents::parse("g.yaml", GRANT, &CAPABILITIES).unwrap();
         let set = DocumentSet::from_folders(Vec::new(), grants).unwrap();
         assert_eq!(component_bytes_max(&node.spec, &set), 100 * MIB);
     }

@@ -12,6 +12,7 @@ use drydock_documents::{
 };
 use drydock_schedule::Timetable;
 
+use super::capabilities::CAPABILITIES;
 use super::need::Need;
 use crate::LoadError;
 
@@ -32,11 +33,11 @@ pub fn node_config(
             });
         }
     };
-    let file = path.display().to_string();
     Ok(documents::parse_node_config_without(
-        &file,
+        &path.display().to_string(),
         &text,
         need.unused(),
+        &CAPABILITIES,
     )?)
 }
 
@@ -119,7 +120,9 @@ pub fn read_documents(paths: &[PathBuf]) -> (Vec<Located<Document>>, Vec<FileErr
     let mut documents = Vec::new();
     for path in found {
         let parsed = match read(&path) {
-            Ok(text) => text.and_then(|text| documents::parse(&path.display().to_string(), &text)),
+            Ok(text) => text.and_then(|text| {
+                documents::parse(&path.display().to_string(), &text, &CAPABILITIES)
+            }),
             Err(error) => Err(unread(&path, &error)),
         };
         match parsed {

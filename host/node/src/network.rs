@@ -92,6 +92,7 @@ mod tests {
     use drydock_documents as documents;
 
     use super::*;
+    use crate::CAPABILITIES;
 
     struct Environment(BTreeMap<&'static str, &'static str>);
 
@@ -110,7 +111,7 @@ mod tests {
         let text = format!(
             "apiVersion: drydock.dev/v1\nkind: NodeConfig\nmetadata: {{name: n}}\nspec: {{state: /s, schedules: [/x], signingKey: {{valueFrom: {{file: /k}}}}, http: {http}}}\n"
         );
-        let config = documents::parse_node_config("node.yaml", &text).unwrap();
+        let config = documents::parse_node_config("node.yaml", &text, &CAPABILITIES).unwrap();
         let environment = Environment(environment.iter().copied().collect());
         match proxies(&config, &environment) {
             Ok(proxies) => format!("{proxies:?}"),

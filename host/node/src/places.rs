@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use drydock_core::{Name, PluginDigest, chain, plugin::World};
+use drydock_core::{Name, PluginDigest, chain};
 use drydock_documents::{SourceSpan, Step, Workflow};
-use drydock_sandbox::{AdmitError, Plugin};
+use drydock_sandbox::{AdmitError, Plugin, World};
 
 use super::secrets::with_secrets;
 use super::{Configuration, PluginRegistry};

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use drydock_capability_http::HttpConfig;
-use drydock_core::{ClusterName, Finding, Level, plugin::World, reason};
+use drydock_capability_http::{HttpConfig, HttpGrant};
+use drydock_core::{ClusterName, Finding, Level, reason};
 use drydock_documents::{FileError, Located, Target as TargetDocument};
 use drydock_repository::{SigningKey, TrustedSigners};
 use drydock_sandbox::{
     Admission, Attempt, CallObserver, Compiler, Plugin, Sandbox, SandboxConfig, StepCall,
-    StoreContext, StoreTarget,
+    StoreContext, StoreTarget, World,
 };
 
 use super::network::http_config;
@@ -212,7 +212,7 @@ impl PluginRegistry {
         };
         let plugin = plugin.map_err(|error| refused(&self.node, name, built_in, &digest, error))?;
         if let Some(why) = &self.no_requests
-            && !plugin.grants().http.is_empty()
+            && !plugin.grants().of::<HttpGrant>().is_empty()
         {
             return Err(RegistryError::NoRequests(why.clone()));
         }

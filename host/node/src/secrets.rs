@@ -1,10 +1,10 @@
 //! The secrets of a step or target: that each which was granted has a place, and what is
 //! read there when a plugin uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use drydock_capability_secret::{SecretAccess, SecretSource};
+use drydock_capability_secret::{SecretAccess, SecretGrant, SecretSource};
 use drydock_core::{Fault, Name, Secret, nearest};
 use drydock_documents::{FileError, Located, Lookup, SecretFrom};
 use drydock_sandbox::Plugin;
@@ -27,7 +27,8 @@ pub fn with_secrets<T>(
     secrets: &BTreeMap<Name, SecretFrom>,
     env: &Arc<dyn Lookup>,
 ) -> Result<Arc<Plugin>, FileError> {
-    let granted = plugin.grants().secret_names();
+    let grants: &[SecretGrant] = plugin.grants().of();
+    let granted: BTreeSet<&Name> = grants.iter().map(|grant| &grant.name).collect();
     if granted.is_empty() {
         return Ok(plugin);
     }
@@ -35,7 +36,7 @@ pub fn with_secrets<T>(
         secrets: secrets.clone(),
         env: Arc::clone(env),
     });
-    let judge = SecretAccess::new(plugin.grants().secret.clone(), Some(places.clone()));
+    let judge = SecretAccess::new(grants.to_vec(), Some(places.clone()));
     for name in &granted {
         let Some(place) = secrets.get(name) else {
             return Err(missing(&plugin, document, path, secrets, name));

@@ -399,7 +399,7 @@ fn pin(step: &Step, plugin: &Plugin) -> StepPin {
         version: plugin.manifest().version.clone(),
         digest: plugin.digest().clone(),
         config: step.config_json(),
-        grants: plugin.grants().clone(),
+        grants: plugin.grants().into(),
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use drydock_core::{StepName, nearest, plugin::World};
+use drydock_core::{StepName, nearest};
 use drydock_documents::{FileError, Step, Workflow};
 use drydock_node::{PluginRegistry, RegistryError, place, step_plugin};
-use drydock_sandbox::Plugin;
+use drydock_sandbox::{Plugin, World};
 
 use crate::PrepareError;
 

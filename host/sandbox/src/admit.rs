@@ -6,18 +6,13 @@
 
 mod imports;
 
-use std::path::Path;
-
-use drydock_core::PluginDigest;
-#[cfg(test)]
-use drydock_core::plugin::OutputUse;
-use drydock_core::plugin::{
-    Access, CONTRACT, EtcdCall, FolderGrant, Grants, HttpGrant, PluginManifest, Request, World,
-};
+use drydock_core::{Grants, PluginDigest};
 
 use crate::compile::{self, CompileError};
 use crate::limits::{Limits, mend};
-use crate::manifest::ManifestError;
+use crate::manifest::{CONTRACT, ManifestError, PluginManifest};
+use crate::request::Request;
+use crate::world::World;
 
 pub(crate) use imports::check as check_imports;
 
@@ -249,12 +244,9 @@ fn over_mebibytes(what: &str, limit: u64) -> String {
 /// The manifest as if the plugin asked to read where it asks to write: what it needs where
 /// nothing is to be written.
 pub(crate) fn reading(manifest: &PluginManifest) -> PluginManifest {
-    let half = |request: &Request| match request {
-        Request::FilesWrite => Request::FilesRead,
-        other => *other,
-    };
+    let requests = manifest.requests.iter();
     PluginManifest {
-        requests: manifest.requests.iter().map(half).collect(),
+        requests: requests.map(|request| request.reading()).collect(),
         ..manifest.clone()
     }
 }
@@ -276,13 +268,14 @@ pub(crate) fn effective(
         }
     };
     let allowed = match admission.ceiling {
-        Some(ceiling) => below(&granted, ceiling),
+        Some(ceiling) => granted.within(ceiling),
         None => granted.clone(),
     };
     for request in manifest.requests.iter().copied() {
         require(admission, manifest, digest, request, &granted, &allowed)?;
     }
-    Ok(requested(&allowed, &manifest.requests))
+    let asked = manifest.requests.iter().map(|request| request.power());
+    Ok(allowed.part(&asked.collect::<Vec<_>>()))
 }
 
 fn require(
@@ -294,7 +287,7 @@ fn require(
     allowed: &Grants,
 ) -> Result<(), AdmitError> {
     let (name, digest) = (manifest.name.clone(), digest.clone());
-    if !granted.allow(request) {
+    if !granted.allow(request.power()) {
         let subject = match admission.builtin {
             Some(builtin) => format!("builtin: {builtin}"),
             None => format!("digest: {digest}"),
@@ -306,7 +299,7 @@ fn require(
             subject,
         });
     }
-    if !allowed.allow(request) {
+    if !allowed.allow(request.power()) {
         return Err(AdmitError::AboveCeiling {
             name,
             digest,
@@ -316,327 +309,5 @@ fn require(
     Ok(())
 }
 
-/// The part of `granted` that lies within `ceiling`.
-fn below(granted: &Grants, ceiling: &Grants) -> Grants {
-    let etcd = granted.etcd.iter().copied();
-    let files = pairs(&granted.files, &ceiling.files);
-    let http = pairs(&granted.http, &ceiling.http);
-    let secret = pairs(&granted.secret, &ceiling.secret);
-    let output = granted.output.iter().copied();
-    let rule = |(grant, most): (&HttpGrant, &HttpGrant)| grant.rule()?.common(most.rule()?);
-    Grants {
-        etcd: etcd.filter(|call| ceiling.etcd.contains(call)).collect(),
-        files: files
-            .filter_map(|(grant, most)| common(grant, most))
-            .collect(),
-        http: http.filter_map(rule).map(HttpGrant::Rule).collect(),
-        secret: secret
-            .filter_map(|(grant, most)| grant.common(most))
-            .collect(),
-        output: output
-            .filter(|what| ceiling.output.contains(what))
-            .collect(),
-    }
-}
-
-/// Each of the one with each of the other.
-fn pairs<'a, T>(granted: &'a [T], ceiling: &'a [T]) -> impl Iterator<Item = (&'a T, &'a T)> {
-    let with_each = |grant| ceiling.iter().map(move |most| (grant, most));
-    granted.iter().flat_map(with_each)
-}
-
-/// What two folder grants have in common: the inner folder, with the lesser access.
-fn common(one: &FolderGrant, other: &FolderGrant) -> Option<FolderGrant> {
-    let inner: &Path = if one.directory.starts_with(&other.directory) {
-        &one.directory
-    } else if other.directory.starts_with(&one.directory) {
-        &other.directory
-    } else {
-        return None;
-    };
-    Some(FolderGrant {
-        directory: inner.to_owned(),
-        access: one.access.min(other.access),
-    })
-}
-
-/// The part of `allowed` that was asked for.
-fn requested(allowed: &Grants, requests: &[Request]) -> Grants {
-    let asked = |request| requests.contains(&request);
-    let access = match (asked(Request::FilesWrite), asked(Request::FilesRead)) {
-        (true, _) => Some(Access::Write),
-        (false, true) => Some(Access::Read),
-        (false, false) => None,
-    };
-    let files = access.into_iter().flat_map(|access| {
-        allowed.files.iter().map(move |grant| FolderGrant {
-            directory: grant.directory.clone(),
-            access: grant.access.min(access),
-        })
-    });
-    let etcd = allowed.etcd.iter().copied();
-    let http = allowed.http.iter().filter(|_| asked(Request::Http));
-    let secret = allowed.secret.iter().filter(|grant| {
-        asked(if grant.reveals() {
-            Request::SecretReveal
-        } else {
-            Request::SecretUse
-        })
-    });
-    Grants {
-        etcd: etcd.filter(|call| asked(request_of(*call))).collect(),
-        files: files.collect(),
-        http: http.cloned().collect(),
-        secret: secret.cloned().collect(),
-        output: allowed.output.clone(),
-    }
-}
-
-fn request_of(call: EtcdCall) -> Request {
-    match call {
-        EtcdCall::MemberList => Request::EtcdMemberList,
-        EtcdCall::Status => Request::EtcdStatus,
-        EtcdCall::Snapshot => Request::EtcdSnapshot,
-        EtcdCall::HashKv => Request::EtcdHashKv,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder(directory: &str, access: Access) -> FolderGrant {
-        FolderGrant {
-            directory: directory.into(),
-            access,
-        }
-    }
-
-    fn manifest(requests: &[Request]) -> PluginManifest {
-        PluginManifest {
-            name: "store-x".to_owned(),
-            version: "1".to_owned(),
-            world: World::Store,
-            contract: String::new(),
-            requests: requests.to_vec(),
-        }
-    }
-
-    #[test]
-    fn what_was_read_is_public_only_where_grant_and_ceiling_say_so() {
-        let public = vec![OutputUse::Public];
-        let reads = Grants {
-            files: vec![folder("/a", Access::Read)],
-            ..Grants::default()
-        };
-        let says = Grants {
-            output: public.clone(),
-            ..reads.clone()
-        };
-        let decided = |grants: &Grants, ceiling| {
-            let granted = decide(&[Request::FilesRead], Some(grants), ceiling);
-            granted.map(|granted| granted.allow_public())
-        };
-        assert_eq!(decided(&reads, None), Ok(false));
-        assert_eq!(decided(&says, None), Ok(true));
-        assert_eq!(decided(&says, Some(&reads)), Ok(false));
-        assert_eq!(decided(&says, Some(&says)), Ok(true));
-        // What reads nothing has nothing to give away.
-        assert!(Grants::default().allow_public());
-        assert!(
-            !Grants {
-                etcd: vec![EtcdCall::Status, EtcdCall::Snapshot],
-                ..Grants::default()
-            }
-            .allow_public()
-        );
-    }
-
-    #[test]
-    fn for_reading_a_grant_to_read_is_enough_and_no_more_is_given() {
-        let asks = manifest(&[Request::FilesRead, Request::FilesWrite]);
-        let digest = PluginDigest::new("sha256:00");
-        for access in [Access::Read, Access::Write] {
-            let grants = Grants {
-                files: vec![folder("/a", access)],
-                ..Grants::default()
-            };
-            let admission = Admission {
-                component: b"",
-                builtin: None,
-                grants: Some(&grants),
-                ceiling: None,
-                limits: None,
-            };
-            let given = effective(&admission, &reading(&asks), &digest).unwrap();
-            assert_eq!(given.files, [folder("/a", Access::Read)]);
-        }
-    }
-
-    fn decide(
-        requests: &[Request],
-        grants: Option<&Grants>,
-        ceiling: Option<&Grants>,
-    ) -> Result<Grants, String> {
-        let admission = Admission {
-            component: b"",
-            builtin: None,
-            grants,
-            ceiling,
-            limits: None,
-        };
-        let digest = PluginDigest::new("sha256:00");
-        effective(&admission, &manifest(requests), &digest).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_refusal_names_the_line_to_add() {
-        let message = decide(&[Request::FilesWrite], Some(&Grants::default()), None).unwrap_err();
-        assert_eq!(
-            message,
-            "plugin store-x (sha256:00) asks for files.write, which no grant allows: add `files: [{directory: /the/folder, access: write}]` under `grants:` of a PluginGrant that names `digest: sha256:00`"
-        );
-    }
-
-    #[test]
-    fn a_foreign_plugin_must_be_named_even_if_it_asks_for_nothing() {
-        let message = decide(&[], None, None).unwrap_err();
-        assert!(
-            message.starts_with("no PluginGrant names plugin store-x (sha256:00)"),
-            "{message}"
-        );
-        assert!(decide(&[], Some(&Grants::default()), None).is_ok());
-    }
-
-    #[test]
-    fn a_grant_gives_no_more_than_was_asked() {
-        let grants = Grants {
-            etcd: vec![EtcdCall::Status, EtcdCall::Snapshot],
-            files: vec![folder("/a", Access::Write)],
-            ..network()
-        };
-        let effective = decide(
-            &[Request::EtcdStatus, Request::FilesRead],
-            Some(&grants),
-            None,
-        );
-        let expected = Grants {
-            etcd: vec![EtcdCall::Status],
-            files: vec![folder("/a", Access::Read)],
-            ..Grants::default()
-        };
-        assert_eq!(effective.unwrap(), expected);
-        assert_eq!(decide(&[], Some(&grants), None).unwrap(), Grants::default());
-    }
-
-    /// A host, a key and a secret to be seen.
-    fn network() -> Grants {
-        serde_json::from_str(
-            r#"{
-                "http": [{"scheme": "https", "host": "*.example", "addresses": ["private"]}],
-                "secret": [
-                    {"name": "k", "use": {"sign": {"algorithm": "hmac-sha256"}}},
-                    {"name": "k", "reveal": true}
-                ]
-            }"#,
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn requests_of_the_network_give_their_own_part_each() {
-        let granted = network();
-        let of = |requests: &[Request]| decide(requests, Some(&granted), None).unwrap();
-        let parts = |grants: &Grants| (grants.http.len(), grants.secret.clone());
-        assert_eq!(parts(&of(&[Request::Http])), (1, vec![]));
-        let used = granted.secret[..1].to_vec();
-        assert_eq!(parts(&of(&[Request::SecretUse])), (0, used));
-        let seen = granted.secret[1..].to_vec();
-        assert_eq!(parts(&of(&[Request::SecretReveal])), (0, seen));
-    }
-
-    #[test]
-    fn a_use_is_no_reveal_and_a_reveal_no_use() {
-        let only = |index: usize| Grants {
-            secret: vec![network().secret[index].clone()],
-            ..Grants::default()
-        };
-        let refusal = |request, grants| decide(&[request], Some(&grants), None).unwrap_err();
-        let message = refusal(Request::SecretReveal, only(0));
-        assert!(
-            message.contains("add `secret: [{name: the-secret, reveal: true}]`"),
-            "{message}"
-        );
-        let message = refusal(Request::SecretUse, only(1));
-        assert!(
-            message.contains("asks for secret.use, which no grant allows"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn the_ceiling_cuts_hosts_and_secrets() {
-        let ceiling: Grants = serde_json::from_str(
-            r#"{
-                "http": [{"scheme": "https", "host": "a.example", "methods": ["GET"]}],
-                "secret": [{"name": "k", "use": {"sign": {"algorithm": "hmac-sha256", "messagePrefix": "x"}}}]
-            }"#,
-        )
-        .unwrap();
-        let requests = [Request::Http, Request::SecretUse];
-        let effective = decide(&requests, Some(&network()), Some(&ceiling)).unwrap();
-        assert_eq!(effective, ceiling);
-        let near = [
-            (
-                Request::SecretReveal,
-                &ceiling,
-                "`secret: [{name: the-secret, reveal: true}]`",
-            ),
-            (
-                Request::Http,
-                &Grants::default(),
-                "`http: [{scheme: https, host: the.host}]`",
-            ),
-        ];
-        for (request, ceiling, line) in near {
-            let message = decide(&[request], Some(&network()), Some(ceiling)).unwrap_err();
-            assert!(
-                message.contains(&format!("add {line} under `ceiling:`")),
-                "{message}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_ceiling_cuts_what_was_granted() {
-        let grants = Grants {
-            etcd: vec![EtcdCall::Status],
-            files: vec![
-                folder("/var", Access::Write),
-                folder("/srv/x", Access::Write),
-            ],
-            ..Grants::default()
-        };
-        let ceiling = Grants {
-            etcd: vec![],
-            files: vec![
-                folder("/var/backups", Access::Write),
-                folder("/srv", Access::Read),
-            ],
-            ..Grants::default()
-        };
-        let effective = decide(&[Request::FilesWrite], Some(&grants), Some(&ceiling)).unwrap();
-        assert_eq!(
-            effective.files,
-            [
-                folder("/var/backups", Access::Write),
-                folder("/srv/x", Access::Read)
-            ]
-        );
-        let message = decide(&[Request::EtcdStatus], Some(&grants), Some(&ceiling)).unwrap_err();
-        assert!(
-            message.contains("add `etcd: [status]` under `ceiling:`"),
-            "{message}"
-        );
-    }
-}
+mod tests;

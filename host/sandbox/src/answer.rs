@@ -7,8 +7,8 @@ use drydock_core::store::{
 use drydock_core::{Fault, Finding, Level, Verdict};
 
 use crate::limits::LimitHit;
-use crate::link::contract::types as wit;
-use crate::link::store::exports::drydock::plugin::store_step as step;
+use crate::world::contract::types as wit;
+use crate::world::steps::store_step as step;
 
 /// What a plugin's answers may amount to.
 #[derive(Debug, Clone, Copy)]

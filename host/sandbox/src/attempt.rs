@@ -19,11 +19,11 @@ use wasmtime::{CallHook, Store, UpdateDeadline};
 
 use crate::guest::Guest;
 use crate::limits::{LimitHit, Limits, Meter, Metered};
-use crate::link::WitError;
 use crate::log::AttemptLog;
-use crate::plugin::{Plugin, StopSignal};
 use crate::redact::GuestText;
-use crate::sandbox::Core;
+use crate::runtime::Core;
+use crate::step::{StopSignal, asked_to_stop};
+use crate::world::Answer;
 
 use end::End;
 
@@ -41,16 +41,21 @@ pub struct Attempt<T> {
     pub log: AttemptLog,
 }
 
-/// What the guest's export returned, or how the guest ended instead.
-pub(crate) type Returned<T> = wasmtime::Result<Result<T, WitError>>;
-
 /// A future that borrows from a store.
-pub(crate) type InStore<'a, T> = Pin<Box<dyn Future<Output = Returned<T>> + Send + 'a>>;
+pub(crate) type InStore<'a, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>;
 
 /// A guest's task; gone with whoever waits for it.
-struct GuestTask<T>(JoinHandle<Returned<T>>);
+struct GuestTask<T>(JoinHandle<Answer<T>>);
 
 impl<T> Attempt<T> {
+    /// One that was never made.
+    pub(crate) fn refused(fault: Fault) -> Self {
+        Self {
+            result: Err(fault),
+            log: AttemptLog::default(),
+        }
+    }
+
     /// Goes on with the value, if there is one.
     pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> Result<U, Fault>) -> Attempt<U> {
         Attempt {
@@ -60,17 +65,30 @@ impl<T> Attempt<T> {
     }
 }
 
+/// Whose guest runs where, within which limits.
+#[derive(Clone, Copy)]
+pub(crate) struct Stage<'a> {
+    pub core: &'a Core,
+    pub limits: &'a Limits,
+    /// The plugin's name.
+    pub plugin: &'a str,
+}
+
 /// Calls a guest within its limits. `enter` instantiates the plugin in the store and
 /// calls it. When this future is dropped, the guest ends too.
-pub(crate) async fn run<T, F>(plugin: &Plugin, guest: Guest, enter: F) -> Attempt<T>
+pub(crate) async fn run<T, F>(stage: Stage<'_>, guest: Guest, enter: F) -> Attempt<T>
 where
     T: GuestText + Send + 'static,
     F: for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
 {
-    let Plugin { core, limits, .. } = plugin;
+    let Stage {
+        core,
+        limits,
+        plugin,
+    } = stage;
     let log = guest.log.clone();
     let work = guest.work.clone();
-    let redactor = guest.secrets.redactor();
+    let redactor = guest.redactor.clone();
     let stop = guest.context.stop.clone();
     // Whatever ends this call, also its being dropped, ends what it had the host do.
     let end_of_work = work.until_dropped();
@@ -85,19 +103,9 @@ where
     drop(end_of_work);
     let mut log = log.close();
     let stop = stop.borrow().clone();
-    let mut result = end.judge(&plugin.manifest.name, limits, stop.as_ref(), &mut log);
+    let mut result = end.judge(plugin, limits, stop.as_ref(), &mut log);
     result.redact(&redactor);
     Attempt { result, log }
-}
-
-/// Resolves with the reason once the run was asked to stop; never, when nobody can ask any
-/// more.
-pub async fn asked_to_stop(stop: &mut StopSignal) -> Fault {
-    let asked = stop.wait_for(Option::is_some).await;
-    match asked.ok().and_then(|reason| reason.clone()) {
-        Some(reason) => reason,
-        None => std::future::pending().await,
-    }
 }
 
 fn store(core: &Core, limits: &Limits, guest: Guest, meter: Arc<Meter>) -> Store<Guest> {
@@ -120,9 +128,9 @@ fn store(core: &Core, limits: &Limits, guest: Guest, meter: Arc<Meter>) -> Store
     });
     // A store has one hook: whoever is watched has no limit of host calls.
     #[cfg(test)]
-    if let Some(spy) = core.spy.clone() {
+    if let Some(watch) = core.watch.clone() {
         store.call_hook(move |store, _| {
-            spy.look(store);
+            watch(store);
             Ok(())
         });
     }

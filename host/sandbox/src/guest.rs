@@ -4,21 +4,19 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drydock_capability_artifact::{OutputOpener, Work};
-use drydock_capability_etcd::EtcdAccess;
-use drydock_capability_files::FolderGrants;
-use drydock_capability_http::{HttpAccess, Moved};
-use drydock_capability_secret::SecretAccess;
-use drydock_core::{Clock, Facts, Fault, TargetName};
+use drydock_capability_artifact::Work;
+use drydock_capability_secret::Redactor;
+use drydock_core::{Clock, Fault};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
+use crate::given::Given;
 use crate::limits::{Limiter, Limits, RANDOM_BYTES_MAX};
-use crate::link::{Network, WitError};
 use crate::log::{LogBook, LogSource, Speaker};
-use crate::plugin::StepCall;
+use crate::step::StepCall;
+use crate::world::Answer;
 
 /// The state behind a guest's imports.
 pub(crate) struct Guest {
@@ -34,35 +32,17 @@ pub(crate) struct Guest {
     pub clock: Arc<dyn Clock>,
     pub started: Instant,
     pub context: StepCall,
-    pub target: TargetWords,
-    /// Narrowed to what the plugin was granted.
-    pub etcd: Option<Arc<EtcdAccess>>,
-    pub folders: FolderGrants,
-    pub outputs: Option<OutputOpener>,
-    /// Whether an output is public where the plugin calls it so.
-    pub may_publish: bool,
-    pub secrets: SecretAccess,
-    pub network: Network,
+    /// What was linked for it, with what it was granted of that.
+    pub given: Given,
+    /// Takes the secrets that were read for it out of what it says.
+    pub redactor: Redactor,
+    /// Where capabilities work.
+    pub main: Handle,
     wasi: WasiCtx,
-    main: Handle,
 }
-
-/// What a store plugin is told of its target; empty for other plugins.
-#[derive(Debug, Clone)]
-pub(crate) struct TargetWords {
-    pub name: TargetName,
-    pub config: String,
-}
-
-/// Facts as a resource.
-#[derive(Debug, Clone)]
-pub struct SharedFacts(pub Arc<Facts>);
 
 /// The host's clock as WASI wants it.
 struct WallClock(Arc<dyn Clock>);
-
-/// What an adapter hands to the guest; the outer error ends the attempt.
-pub(crate) type Answer<T> = wasmtime::Result<Result<T, WitError>>;
 
 /// A task that ends with whoever waits for it.
 pub(crate) struct Tied<T>(pub JoinHandle<T>);
@@ -77,7 +57,6 @@ impl Guest {
         main: Handle,
     ) -> Self {
         let log = LogBook::new(limits, Some(speaker));
-        let secrets = SecretAccess::new(Vec::new(), None);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
         let wasi = WasiCtx::builder()
@@ -98,46 +77,12 @@ impl Guest {
             clock,
             started: Instant::now(),
             context,
-            target: TargetWords {
-                name: TargetName::new(""),
-                config: "{}".to_owned(),
-            },
-            etcd: None,
-            folders: FolderGrants::default(),
-            outputs: None,
-            may_publish: false,
-            network: Network::new(
-                None,
-                secrets.clone(),
-                Arc::new(|_| {}),
-                main.clone(),
-                log.clone(),
-            ),
-            secrets,
+            given: Given::default(),
+            redactor: Redactor::default(),
             log,
-            wasi,
             main,
+            wasi,
         }
-    }
-
-    /// Gives the guest its secrets and its part of the network.
-    pub fn connect(&mut self, access: HttpAccess, secrets: SecretAccess) {
-        self.log.redact_by(secrets.redactor());
-        let moved = self.signs_of_life();
-        self.network = Network::new(
-            Some(access),
-            secrets.clone(),
-            moved,
-            self.main.clone(),
-            self.log.clone(),
-        );
-        self.secrets = secrets;
-    }
-
-    /// Bytes that move over the network are a sign of life.
-    fn signs_of_life(&self) -> Moved {
-        let work = self.work.clone();
-        Arc::new(move |bytes| work.moved(usize::try_from(bytes).unwrap_or(usize::MAX)))
     }
 
     /// Does `work` on the main runtime: connections and channels belong there, and no

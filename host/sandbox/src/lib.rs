@@ -35,6 +35,7 @@ mod attempt;
 mod cache;
 mod compile;
 mod engine;
+mod given;
 mod guest;
 mod limits;
 mod link;
@@ -44,21 +45,31 @@ mod manifest;
 mod memory_search;
 mod plugin;
 mod redact;
+mod request;
+mod runtime;
 mod sandbox;
+mod step;
 mod target;
+mod world;
 
 pub use admit::{Admission, AdmitError, Reason};
-pub use attempt::{Attempt, asked_to_stop};
+pub use attempt::Attempt;
 pub use cache::CompiledFrom;
 pub use compile::{Compiler, worker as compile_worker};
 pub use limits::Limits;
+pub use link::capabilities;
 pub use log::{AttemptLog, LogLine, LogSource, Severity, Speaker};
-pub use manifest::{Inspection, ManifestError, embed, inspect, read as read_manifest};
-pub use plugin::{
-    BackupCall, BackupReport, JudgeCall, Plugin, Progress, ProgressSink, StepCall, StopSignal,
+pub use manifest::{
+    CONTRACT, Inspection, MANIFEST_BYTES_MAX, MANIFEST_SECTION, ManifestError, PluginManifest,
+    embed, inspect, read as read_manifest,
 };
-pub use sandbox::{Sandbox, SandboxConfig, SandboxError};
+pub use plugin::{BackupCall, BackupReport, JudgeCall, Plugin};
+pub use request::Request;
+pub use runtime::{SandboxConfig, SandboxError};
+pub use sandbox::Sandbox;
+pub use step::{Progress, ProgressSink, StepCall, StopSignal, asked_to_stop};
 pub use target::{CallObserver, StoreContext, StoreTarget};
+pub use world::World;
 
 /// The version of wasmtime that is linked in.
 pub const WASMTIME: &str = env!("DRYDOCK_WASMTIME_VERSION");

@@ -3,8 +3,36 @@
 mod embed;
 mod inspect;
 
-use drydock_core::plugin::{CONTRACT, MANIFEST_BYTES_MAX, MANIFEST_SECTION, PluginManifest};
+use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload};
+
+use crate::request::Request;
+use crate::world::World;
+
+/// Name of the custom section that carries a [`PluginManifest`] as JSON.
+pub const MANIFEST_SECTION: &str = "drydock:plugin";
+
+/// Largest manifest section that is read: it is a handful of words.
+pub const MANIFEST_BYTES_MAX: usize = 16 * 1024;
+
+/// The contract version that this host links.
+pub const CONTRACT: &str = "drydock:plugin@0.1.0";
+
+/// What stands in the custom section of a component or of its nested core module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginManifest {
+    /// Lower-case letters, digits and `-`, at most 63 characters.
+    pub name: String,
+    /// The plugin's own version.
+    pub version: String,
+    pub world: World,
+    /// The contract version that the plugin was built against, e.g. [`CONTRACT`].
+    pub contract: String,
+    /// What the plugin asks for.
+    #[serde(default)]
+    pub requests: Vec<Request>,
+}
 
 /// Largest component that is looked at; an interpreter with its library has about 20 MB.
 const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;

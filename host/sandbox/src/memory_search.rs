@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use drydock_capability_http::HttpConfig;
 use drydock_capability_secret::SecretSource;
-use drydock_core::plugin::Grants;
-use drydock_core::{Clock, ClusterName, Facts, Fault, Secret, UnixTime, Verdict};
+use drydock_core::{Clock, ClusterName, Facts, Fault, Grants, Secret, UnixTime, Verdict};
 use drydock_testkit::pki::{Authority, Purpose, Validity};
 use drydock_testkit::web::WebServer;
 use serde_json::{Value, json};
@@ -18,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use crate::guest::Guest;
+use crate::runtime::Watch;
 use crate::{Admission, Attempt, JudgeCall, Limits, Sandbox, SandboxConfig, StepCall};
 
 /// The secret access key of AWS's documentation.
@@ -29,7 +29,7 @@ const CHAIN: [&str; 4] = ["20130524", "us-east-1", "s3", "aws4_request"];
 const BLOCK: usize = 64;
 
 /// Looks through the memories of a store.
-pub(crate) struct Spy {
+struct Spy {
     needles: Needles,
     found: Mutex<BTreeSet<String>>,
     looks: AtomicUsize,
@@ -56,7 +56,7 @@ impl Spy {
     }
 
     /// The hook that is called at every border between guest and host.
-    pub fn look(&self, mut store: StoreContextMut<'_, Guest>) {
+    fn look(&self, mut store: StoreContextMut<'_, Guest>) {
         self.looks.fetch_add(1, Ordering::SeqCst);
         for instance in store.as_context_mut().debug_all_instances() {
             let memories = (0..).map_while(|index| instance.debug_memory(&mut store, index));
@@ -198,18 +198,22 @@ async fn watched(spy: &Arc<Spy>, config: HttpConfig, port: u16, acts: Value) -> 
         clock: Arc::new(StoppedClock),
         compiler: None,
     };
-    let sandbox = Sandbox::watched(limits, &engine, Arc::clone(spy)).unwrap();
+    let sandbox = {
+        let spy = Arc::clone(spy);
+        let watch: Watch = Arc::new(move |store| spy.look(store));
+        Sandbox::watched(limits, &engine, watch).unwrap()
+    };
     let component =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/dist/fixtures/signer.wasm");
-    let grants: Grants = serde_json::from_value(json!({
+    let grants = json!({
         "http": [{"scheme": "https", "host": "localhost", "port": port, "addresses": ["loopback"]}],
         "secret": [
             {"name": "aws", "use": {"sign": {"algorithm": "hmac-sha256", "hostPrefix": "AWS4", "derivations": 4}}},
             {"name": "token", "use": {"header": {"host": "localhost", "port": port, "name": "Authorization"}}},
             {"name": "shown", "reveal": true},
         ],
-    }))
-    .unwrap();
+    });
+    let grants = Grants::parse(&(&grants).into(), crate::capabilities()).unwrap();
     let plugin = sandbox
         .with_http(config)
         .admit(Admission {

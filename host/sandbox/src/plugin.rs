@@ -1,36 +1,32 @@
 //! An admitted plugin and the typed ways to call it.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use drydock_capability_artifact::{OutputSink, Outputs, Slice};
-use drydock_capability_etcd::EtcdAccess;
-use drydock_capability_files::{FolderGrants, FolderPower};
-use drydock_capability_http::HttpAccess;
-use drydock_capability_secret::{SecretAccess, SecretSource};
-use drydock_core::plugin::{Grants, PluginManifest};
-use drydock_core::{
-    ClusterName, Facts, Fault, Finding, PluginDigest, TargetName, UnixTime, Verdict,
-};
+use drydock_capability_files::FolderPower;
+use drydock_capability_secret::SecretSource;
+use drydock_core::{Facts, Fault, Finding, Grants, PluginDigest, TargetName, Verdict};
 use serde::Serialize;
-use tokio::sync::watch;
 use wasmtime::Store;
-use wasmtime::component::Resource;
+use wasmtime::component::{InstancePre, Resource};
 
 use crate::answer::{self, Bounds};
-use crate::attempt::{self, Attempt, InStore};
+use crate::attempt::{self, Attempt, InStore, Stage};
 use crate::cache::CompiledFrom;
-use crate::guest::{Guest, SharedFacts, TargetWords};
+use crate::given::Parts;
+use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::link::backup::BackupPre;
-use crate::link::store::StorePre;
-use crate::link::store::exports::drydock::plugin::store_step::Guest as StoreStep;
-use crate::link::verify::VerifyPre;
-use crate::link::{WitError, backup, contract};
-use crate::log::{AttemptLog, Speaker};
+use crate::link::{LINKS, Outlet, SecretPlace, TargetWords, Terms, limit_folders};
+use crate::log::Speaker;
+use crate::manifest::PluginManifest;
 use crate::redact::GuestText;
-use crate::sandbox::Core;
+use crate::runtime::Core;
+use crate::step::StepCall;
+use crate::world::steps::backup_step::Guest as BackupStep;
+use crate::world::steps::store_step::Guest as StoreStep;
+use crate::world::steps::verify_step::Guest as VerifyStep;
+use crate::world::{SharedFacts, Step as _, WitError, World};
 
 /// A plugin that was admitted. Every call runs in a fresh store.
 #[derive(Clone)]
@@ -42,50 +38,11 @@ pub struct Plugin {
     pub(crate) limits: Limits,
     pub(crate) speaker: Arc<Speaker>,
     pub(crate) compiled: CompiledFrom,
-    /// Its connections outlive an attempt.
-    pub(crate) http: HttpAccess,
-    /// The daemon's own.
-    pub(crate) own_folders: Arc<[PathBuf]>,
-    /// Of the step or target that it serves.
-    pub(crate) secrets: Option<Arc<dyn SecretSource>>,
-    pub(crate) linked: Linked,
-}
-
-/// A component with its imports in place.
-#[derive(Clone)]
-pub(crate) enum Linked {
-    Backup(BackupPre<Guest>),
-    Verify(VerifyPre<Guest>),
-    Store(StorePre<Guest>),
-}
-
-/// What a step is told, and what it works on.
-#[derive(Clone)]
-pub struct StepCall {
-    /// The step's `config:` as JSON; `{}` for none.
-    pub config: String,
-    pub cluster: ClusterName,
-    pub due: UnixTime,
-    /// The step's cluster; what the plugin may call there is narrowed to its grants. Its
-    /// folders are those of its grants. A store has none.
-    pub etcd: Option<EtcdAccess>,
-    pub stop: StopSignal,
-    pub progress: ProgressSink,
-}
-
-/// Why the run is to stop, once it is: how long a plugin may go on then is one of its limits.
-pub type StopSignal = watch::Receiver<Option<Fault>>;
-
-/// Takes a plugin's signs of life. Must not block.
-pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
-
-/// A sign of life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    pub done: u64,
-    /// 0 when unknown.
-    pub total: u64,
-    pub unit: String,
+    /// What outlives an attempt: connections, and where the secrets are of the step or target
+    /// that it serves.
+    pub(crate) parts: Parts,
+    /// The component with its imports in place.
+    pub(crate) linked: InstancePre<Guest>,
 }
 
 /// A call of a backup plugin.
@@ -107,21 +64,6 @@ pub struct JudgeCall {
     pub facts: Facts,
     /// The artifact before sealing, where it still is.
     pub plain: Option<Slice>,
-}
-
-impl StepCall {
-    /// For calls outside of any run: no cluster, nobody watches, nobody stops it.
-    #[must_use]
-    pub fn idle(cluster: ClusterName, due: UnixTime) -> Self {
-        Self {
-            config: "{}".to_owned(),
-            cluster,
-            due,
-            etcd: None,
-            stop: watch::channel(None).1,
-            progress: Arc::new(|_| {}),
-        }
-    }
 }
 
 impl Plugin {
@@ -157,7 +99,7 @@ impl Plugin {
     #[must_use]
     pub fn with_secrets(&self, secrets: Arc<dyn SecretSource>) -> Arc<Self> {
         Arc::new(Self {
-            secrets: Some(secrets),
+            parts: self.parts.with(SecretPlace(secrets)),
             ..self.clone()
         })
     }
@@ -171,13 +113,13 @@ impl Plugin {
     ) -> Attempt<Vec<Finding>> {
         let mut guest = self.powerless(context);
         if let Some((name, config)) = target {
-            guest.target = TargetWords { name, config };
+            guest.given.put(TargetWords { name, config });
         }
-        let attempt = match &self.linked {
-            Linked::Backup(pre) => self.run(guest, check_backup(pre.clone())).await,
-            Linked::Verify(pre) => self.run(guest, check_verify(pre.clone())).await,
-            Linked::Store(pre) => self.run(guest, check_store(pre.clone())).await,
-        };
+        let (world, linked) = (self.manifest.world, self.linked.clone());
+        let attempt = self.run(guest, move |store| {
+            Box::pin(async move { world.check_config(&linked, store).await })
+        });
+        let attempt = attempt.await;
         attempt.and_then(|findings| answer::findings(findings, self.bounds()))
     }
 
@@ -185,14 +127,26 @@ impl Plugin {
     ///
     /// The result is a fault `wrong-world` for a plugin of another world.
     pub async fn run_backup(&self, call: BackupCall) -> Attempt<BackupReport> {
-        let Linked::Backup(pre) = &self.linked else {
-            return self.wrong_world("backup");
-        };
+        if let Err(fault) = self.is_of(World::Backup) {
+            return Attempt::refused(fault);
+        }
         let outputs = Outputs::start(call.outputs);
         let mut guest = self.powered(call.context);
-        guest.outputs = Some(outputs.opener().part_of(&guest.work));
-        let attempt = self.run(guest, run_backup(pre.clone())).await;
-        let mut attempt = attempt.and_then(|report| self.backup_report(report));
+        let opener = outputs.opener().part_of(&guest.work);
+        guest.given.put(Outlet(opener));
+        let linked = self.linked.clone();
+        let attempt = self.run(guest, move |store| {
+            Box::pin(async move {
+                let step = BackupStep::enter(&linked, store).await?;
+                step.call_run(store).await
+            })
+        });
+        let mut attempt = attempt.await.and_then(|report| {
+            Ok(BackupReport {
+                degraded: report.degraded,
+                findings: answer::findings(report.findings, self.bounds())?,
+            })
+        });
         if let Err(fault) = outputs.close().await {
             attempt.result = Err(fault);
         }
@@ -203,13 +157,29 @@ impl Plugin {
     ///
     /// The result is a fault `wrong-world` for a plugin of another world.
     pub async fn judge(&self, call: JudgeCall) -> Attempt<Verdict> {
-        let Linked::Verify(pre) = &self.linked else {
-            return self.wrong_world("verify");
-        };
-        let guest = self.powered(call.context);
-        let facts = SharedFacts(Arc::new(call.facts));
-        let attempt = self.run(guest, judge(pre.clone(), facts, call.plain)).await;
-        attempt.and_then(|(pass, findings)| answer::verdict(pass, findings, self.bounds()))
+        if let Err(fault) = self.is_of(World::Verify) {
+            return Attempt::refused(fault);
+        }
+        let JudgeCall {
+            context,
+            facts,
+            plain,
+        } = call;
+        let guest = self.powered(context);
+        let facts = SharedFacts(Arc::new(facts));
+        let linked = self.linked.clone();
+        let attempt = self.run(guest, move |store| {
+            Box::pin(async move {
+                let step = VerifyStep::enter(&linked, store).await?;
+                let facts = lend(store, facts)?;
+                let plain = plain.map(|plain| lend_slice(store, plain)).transpose()?;
+                let verdict: Result<_, WitError> = step.call_judge(store, facts, plain).await?;
+                Ok(verdict.map(|verdict| (verdict.pass, verdict.findings)))
+            })
+        });
+        attempt
+            .await
+            .and_then(|(pass, findings)| answer::verdict(pass, findings, self.bounds()))
     }
 
     /// Calls an export of a store plugin.
@@ -224,30 +194,20 @@ impl Plugin {
         T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a StoreStep, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
-        let Linked::Store(pre) = &self.linked else {
-            return self.wrong_world("store");
-        };
+        if let Err(fault) = self.is_of(World::Store) {
+            return Attempt::refused(fault);
+        }
         let mut guest = self.powered(context);
-        guest.folders = guest.folders.within(power);
-        guest.target = target;
-        let pre = pre.clone();
-        self.run(guest, |store| {
+        limit_folders(&mut guest, power);
+        guest.given.put(target);
+        let linked = self.linked.clone();
+        self.run(guest, move |store| {
             Box::pin(async move {
-                let instance = pre.instantiate_async(&mut *store).await?;
-                call(instance.drydock_plugin_store_step(), store).await
+                let step = StoreStep::enter(&linked, store).await?;
+                call(&step, store).await
             })
         })
         .await
-    }
-
-    fn backup_report(
-        &self,
-        report: backup::exports::drydock::plugin::backup_step::Report,
-    ) -> Result<BackupReport, Fault> {
-        Ok(BackupReport {
-            degraded: report.degraded,
-            findings: answer::findings(report.findings, self.bounds())?,
-        })
     }
 
     async fn run<T, F>(&self, guest: Guest, enter: F) -> Attempt<T>
@@ -255,7 +215,12 @@ impl Plugin {
         T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
-        Box::pin(attempt::run(self, guest, enter)).await
+        let stage = Stage {
+            core: &self.core,
+            limits: &self.limits,
+            plugin: &self.manifest.name,
+        };
+        Box::pin(attempt::run(stage, guest, enter)).await
     }
 
     /// What an answer may amount to.
@@ -268,6 +233,10 @@ impl Plugin {
 
     fn powerless(&self, mut context: StepCall) -> Guest {
         context.etcd = None;
+        self.guest(context)
+    }
+
+    fn guest(&self, context: StepCall) -> Guest {
         Guest::new(
             &self.limits,
             Arc::clone(&self.speaker),
@@ -277,30 +246,28 @@ impl Plugin {
         )
     }
 
+    /// A guest with all that its plugin may have.
     fn powered(&self, context: StepCall) -> Guest {
-        let etcd = context.etcd.as_ref();
-        let etcd = etcd.map(|access| Arc::new(access.narrowed(&self.grants.etcd)));
-        let mut guest = self.powerless(context);
-        guest.etcd = etcd;
-        guest.may_publish = self.grants.allow_public();
-        let secrets = SecretAccess::new(self.grants.secret.clone(), self.secrets.clone());
-        guest.connect(self.http.clone(), secrets);
-        guest.folders = FolderGrants::new(self.grants.files.clone())
-            .part_of(&guest.work)
-            .beside(Arc::clone(&self.own_folders));
+        let mut guest = self.guest(context);
+        let terms = Terms {
+            grants: &self.grants,
+            parts: &self.parts,
+        };
+        for link in &LINKS {
+            (link.give)(&mut guest, &terms);
+        }
         guest
     }
 
-    fn wrong_world<T>(&self, wanted: &str) -> Attempt<T> {
+    fn is_of(&self, wanted: World) -> Result<(), Fault> {
         let PluginManifest { name, world, .. } = &self.manifest;
-        let fault = Fault::permanent(
+        if *world == wanted {
+            return Ok(());
+        }
+        Err(Fault::permanent(
             "wrong-world",
             format!("plugin {name} is a {world} plugin and cannot be used as a {wanted} step"),
-        );
-        Attempt {
-            result: Err(fault),
-            log: AttemptLog::default(),
-        }
+        ))
     }
 }
 
@@ -311,74 +278,6 @@ impl fmt::Debug for Plugin {
             .field("digest", &self.digest)
             .field("grants", &self.grants)
             .finish_non_exhaustive()
-    }
-}
-
-type Findings = Vec<contract::types::Finding>;
-
-fn check_backup(
-    pre: BackupPre<Guest>,
-) -> impl for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, Findings> {
-    |store| {
-        Box::pin(async move {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            let step = instance.drydock_plugin_backup_step();
-            step.call_check_config(store).await
-        })
-    }
-}
-
-fn check_verify(
-    pre: VerifyPre<Guest>,
-) -> impl for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, Findings> {
-    |store| {
-        Box::pin(async move {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            let step = instance.drydock_plugin_verify_step();
-            step.call_check_config(store).await
-        })
-    }
-}
-
-fn check_store(
-    pre: StorePre<Guest>,
-) -> impl for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, Findings> {
-    |store| {
-        Box::pin(async move {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            let step = instance.drydock_plugin_store_step();
-            step.call_check_config(store).await
-        })
-    }
-}
-
-fn run_backup(
-    pre: BackupPre<Guest>,
-) -> impl for<'a> FnOnce(
-    &'a mut Store<Guest>,
-) -> InStore<'a, backup::exports::drydock::plugin::backup_step::Report> {
-    |store| {
-        Box::pin(async move {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            instance.drydock_plugin_backup_step().call_run(store).await
-        })
-    }
-}
-
-fn judge(
-    pre: VerifyPre<Guest>,
-    facts: SharedFacts,
-    plain: Option<Slice>,
-) -> impl for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, (bool, Findings)> {
-    |store| {
-        Box::pin(async move {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            let facts = lend(store, facts)?;
-            let plain = plain.map(|plain| lend_slice(store, plain)).transpose()?;
-            let step = instance.drydock_plugin_verify_step();
-            let verdict: Result<_, WitError> = step.call_judge(store, facts, plain).await?;
-            Ok(verdict.map(|verdict| (verdict.pass, verdict.findings)))
-        })
     }
 }
 

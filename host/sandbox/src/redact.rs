@@ -5,9 +5,9 @@
 use drydock_capability_secret::Redactor;
 use drydock_core::Fault;
 
-use crate::link::backup::exports::drydock::plugin::backup_step::Report;
-use crate::link::contract::types::Finding;
-use crate::link::store::exports::drydock::plugin::store_step::{
+use crate::world::contract::types::Finding;
+use crate::world::steps::backup_step::Report;
+use crate::world::steps::store_step::{
     Completion, ObjectPage, ObjectStat, PartLayout, SessionPage,
 };
 
@@ -99,12 +99,11 @@ impl<T: GuestText> GuestText for Result<T, Fault> {
 mod tests {
     use std::sync::Arc;
 
-    use drydock_capability_secret::{SecretAccess, SecretSource};
+    use drydock_capability_secret::{SecretAccess, SecretGrant, SecretSource};
     use drydock_core::Secret;
-    use drydock_core::plugin::SecretGrant;
 
     use super::*;
-    use crate::link::store::exports::drydock::plugin::store_step::PassedOver;
+    use crate::world::steps::store_step::PassedOver;
 
     struct Token;
 

@@ -1,89 +1,34 @@
-//! The sandbox: engine, threads and cache, shared by all plugins.
+//! The sandbox: how a component becomes a plugin.
 
-use std::future::Future;
-use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_capability_http::{HttpAccess, HttpConfig};
-use drydock_core::plugin::{PluginManifest, World};
-use drydock_core::{Clock, PluginDigest};
-use tokio::runtime::{Handle, Runtime};
-use tokio::task::JoinHandle;
+use drydock_capability_http::HttpConfig;
+use drydock_core::{Grants, PluginDigest};
+#[cfg(test)]
 use wasmtime::Engine;
-use wasmtime::component::Component;
+use wasmtime::component::{Component, InstancePre};
 
 use crate::admit::{self, Admission, AdmitError, Reason};
-use crate::cache::{self, Cache, CompiledFrom};
-use crate::compile::{CompileError, Compiler};
-use crate::engine::{self, Ticker};
-use crate::limits::Limits;
-use crate::link;
+use crate::engine;
+use crate::given::Parts;
+use crate::guest::Guest;
+use crate::link::{self, LINKS, OwnFolders};
 use crate::log::Speaker;
-use crate::manifest;
-use crate::plugin::{Linked, Plugin};
-
-/// Threads that guests run on. Two, so that a guest that computes does not hold up one
-/// that waits for a part to be stored.
-const GUEST_THREADS: usize = 2;
-
-/// Threads for what the standard library of a guest does with its empty file system.
-const GUEST_BLOCKING_THREADS_MAX: usize = 2;
+use crate::manifest::{self, PluginManifest};
+use crate::plugin::Plugin;
+#[cfg(test)]
+use crate::runtime::Watch;
+use crate::runtime::{Core, SandboxConfig, SandboxError};
+use crate::world::World;
 
 /// Runs plugins. Clones are the same sandbox.
 #[derive(Clone)]
 pub struct Sandbox {
     core: Arc<Core>,
-    http: Arc<HttpConfig>,
-    own_folders: Arc<[PathBuf]>,
-}
-
-/// How to set up a sandbox.
-pub struct SandboxConfig {
-    /// Folder for compiled code; none to compile at every start.
-    pub cache: Option<PathBuf>,
-    /// The limits of plugins that are admitted without any of their own.
-    pub limits: Limits,
-    /// How to compile in a process of its own; none to compile in this one, without a
-    /// limit: for components that are one's own.
-    pub compiler: Option<Compiler>,
-    /// The clock that plugins see.
-    pub clock: Arc<dyn Clock>,
-}
-
-/// Why there is no sandbox.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    #[error("the WebAssembly engine cannot be set up on this machine")]
-    Engine {
-        #[source]
-        source: wasmtime::Error,
-    },
-    #[error("the threads for plugins cannot be started")]
-    Threads {
-        #[source]
-        source: io::Error,
-    },
-}
-
-/// What all plugins of a sandbox share.
-pub(crate) struct Core {
-    pub engine: Engine,
-    pub ticker: Ticker,
-    pub limits: Limits,
-    pub clock: Arc<dyn Clock>,
-    /// The runtime that capabilities work on.
-    pub main: Handle,
-    guests: Option<Runtime>,
-    cache: Option<Cache>,
-    compiler: Option<Compiler>,
-    /// Held while compiling: one component at a time, so that what compiling takes is
-    /// bounded as a whole. What ships with the host waits for nobody else's component.
-    compiling_built_in: Mutex<()>,
-    compiling_other: Mutex<()>,
-    #[cfg(test)]
-    pub spy: Option<Arc<crate::memory_search::Spy>>,
+    /// What the host brings to capabilities.
+    parts: Parts,
 }
 
 impl Sandbox {
@@ -101,8 +46,7 @@ impl Sandbox {
         let core = Core::new(config, engine)?;
         Ok(Self {
             core: Arc::new(core),
-            http: Arc::default(),
-            own_folders: Arc::default(),
+            parts: Parts::default(),
         })
     }
 
@@ -111,14 +55,13 @@ impl Sandbox {
     pub(crate) fn watched(
         config: SandboxConfig,
         engine: &wasmtime::Config,
-        spy: Arc<crate::memory_search::Spy>,
+        watch: Watch,
     ) -> wasmtime::Result<Self> {
         let mut core = Core::new(config, Engine::new(engine)?)?;
-        core.spy = Some(spy);
+        core.watch = Some(watch);
         Ok(Self {
             core: Arc::new(core),
-            http: Arc::default(),
-            own_folders: Arc::default(),
+            parts: Parts::default(),
         })
     }
 
@@ -128,8 +71,7 @@ impl Sandbox {
     pub fn with_http(&self, config: HttpConfig) -> Self {
         Self {
             core: Arc::clone(&self.core),
-            http: Arc::new(config),
-            own_folders: Arc::clone(&self.own_folders),
+            parts: self.parts.with(Arc::new(config)),
         }
     }
 
@@ -137,7 +79,7 @@ impl Sandbox {
     /// file system is none of a granted folder's own.
     #[must_use]
     pub fn beside(mut self, own_folders: Vec<PathBuf>) -> Self {
-        self.own_folders = own_folders.into();
+        self.parts.put(OwnFolders(own_folders.into()));
         self
     }
 
@@ -173,7 +115,11 @@ impl Sandbox {
                 source,
             })?;
         let grants = admit::effective(&admission, &asked(&manifest), &digest)?;
-        let compiled = self.compile(&admission, limits.compile_max);
+        let compiled = self.core.compile(
+            admission.component,
+            admission.builtin.is_some(),
+            limits.compile_max,
+        );
         let (component, compiled) =
             compiled.map_err(|error| admit::not_compiled(error, &manifest, &digest))?;
         admit::check_imports(&self.core.engine, &component, &manifest, &digest)?;
@@ -189,12 +135,13 @@ impl Sandbox {
             version: manifest.version.clone(),
             digest: digest.clone(),
         };
-        let rules = grants.http_rules().cloned().collect();
+        let mut parts = self.parts.clone();
+        for link in &LINKS {
+            (link.prepare)(&mut parts, &grants);
+        }
         Ok(Arc::new(Plugin {
             core: Arc::clone(&self.core),
-            http: HttpAccess::new(rules, Arc::clone(&self.http)),
-            own_folders: Arc::clone(&self.own_folders),
-            secrets: None,
+            parts,
             limits,
             speaker: Arc::new(speaker),
             manifest,
@@ -203,34 +150,6 @@ impl Sandbox {
             compiled,
             linked,
         }))
-    }
-
-    fn compile(
-        &self,
-        Admission {
-            component, builtin, ..
-        }: &Admission<'_>,
-        time_max: Duration,
-    ) -> Result<(Component, CompiledFrom), CompileError> {
-        let engine = &self.core.engine;
-        let compiling = match builtin {
-            Some(_) => &self.core.compiling_built_in,
-            None => &self.core.compiling_other,
-        };
-        let compile = |component: &[u8]| {
-            let _one_at_a_time = compiling.lock().unwrap_or_else(PoisonError::into_inner);
-            match &self.core.compiler {
-                Some(compiler) => compiler.compile(component, time_max),
-                None => Ok(engine.precompile_component(component)?),
-            }
-        };
-        match &self.core.cache {
-            Some(cache) => cache.component(engine, component, compile),
-            None => {
-                let code = compile(component)?;
-                Ok((cache::load_code(engine, &code)?, CompiledFrom::Component))
-            }
-        }
     }
 
     /// How long ago the guests' last tick was; none while no guest runs. Ticks come every
@@ -245,74 +164,11 @@ impl Sandbox {
         &self,
         component: &Component,
         world: World,
-        grants: &drydock_core::plugin::Grants,
-    ) -> wasmtime::Result<Linked> {
+        grants: &Grants,
+    ) -> wasmtime::Result<InstancePre<Guest>> {
         let linker = link::linker(&self.core.engine, world, grants)?;
-        let pre = linker.instantiate_pre(component)?;
-        Ok(match world {
-            World::Backup => Linked::Backup(link::backup::BackupPre::new(pre)?),
-            World::Verify => Linked::Verify(link::verify::VerifyPre::new(pre)?),
-            World::Store => Linked::Store(link::store::StorePre::new(pre)?),
-        })
+        let linked = linker.instantiate_pre(component)?;
+        world.check(&linked)?;
+        Ok(linked)
     }
-}
-
-impl Core {
-    fn new(config: SandboxConfig, engine: Engine) -> Result<Self, SandboxError> {
-        let threads = |source| SandboxError::Threads { source };
-        Ok(Self {
-            ticker: Ticker::start(&engine).map_err(threads)?,
-            engine,
-            limits: config.limits,
-            clock: config.clock,
-            main: Handle::current(),
-            guests: Some(guest_runtime().map_err(threads)?),
-            cache: config.cache.and_then(open_cache),
-            compiler: config.compiler,
-            compiling_built_in: Mutex::default(),
-            compiling_other: Mutex::default(),
-            #[cfg(test)]
-            spy: None,
-        })
-    }
-
-    /// Runs a guest's task on the guests' threads.
-    pub fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        let guests = self.guests.as_ref();
-        guests
-            .expect("the guests' runtime lives as long as the sandbox")
-            .spawn(task)
-    }
-}
-
-impl Drop for Core {
-    /// Waits for nobody: this may happen on a thread that must not block. Guests end at
-    /// their next tick.
-    fn drop(&mut self) {
-        if let Some(guests) = self.guests.take() {
-            guests.shutdown_background();
-        }
-    }
-}
-
-fn guest_runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(GUEST_THREADS)
-        .max_blocking_threads(GUEST_BLOCKING_THREADS_MAX)
-        .thread_name("drydock-guest")
-        .enable_time()
-        .build()
-}
-
-fn open_cache(folder: PathBuf) -> Option<Cache> {
-    let opened = Cache::open(&folder);
-    opened
-        .inspect_err(|error| {
-            let cause = std::error::Error::source(error).map(ToString::to_string);
-            tracing::warn!(%error, cause, "plugins are compiled at every start");
-        })
-        .ok()
 }

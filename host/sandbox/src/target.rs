@@ -17,11 +17,13 @@ use wasmtime::Store;
 
 use crate::answer;
 use crate::attempt::{Attempt, InStore};
-use crate::guest::{Guest, TargetWords};
-use crate::link::store::exports::drydock::plugin::store_step as step;
+use crate::guest::Guest;
+use crate::link::TargetWords;
 use crate::log::AttemptLog;
-use crate::plugin::{Plugin, StepCall, lend, lend_slice};
+use crate::plugin::{Plugin, lend, lend_slice};
 use crate::redact::GuestText;
+use crate::step::StepCall;
+use crate::world::steps::store_step as step;
 
 /// A target that a store plugin serves. Each call has a store of its own, so calls can
 /// run side by side.

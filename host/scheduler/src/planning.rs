@@ -197,7 +197,9 @@ mod tests {
         let text = format!(
             "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: a}}\nspec:\n  cluster: c\n  schedule: '@daily'\n{more}  steps: []\n"
         );
-        let parsed = drydock_documents::parse("a.yaml", &text).unwrap().remove(0);
+        let parsed = drydock_documents::parse("a.yaml", &text, &drydock_node::CAPABILITIES)
+            .unwrap()
+            .remove(0);
         match parsed.value {
             drydock_documents::Document::Schedule(schedule) => schedule,
             other => panic!("{other:?}"),

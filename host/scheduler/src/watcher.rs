@@ -258,7 +258,7 @@ mod tests {
 
     fn node(folder: &Path, more: &str) -> NodeConfig {
         let file = folder.join("drydock.yaml").display().to_string();
-        documents::parse_node_config(&file, &format!("{NODE}{more}"))
+        documents::parse_node_config(&file, &format!("{NODE}{more}"), &drydock_node::CAPABILITIES)
             .unwrap()
             .value
     }

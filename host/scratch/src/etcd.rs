@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use drydock_capability_etcd::{EtcdAccess, EtcdConfig, Timeouts};
-use drydock_core::plugin::EtcdCall;
+use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig, Timeouts};
 use tokio::time::Instant;
 
 use super::authority::{Authority, Pair};

@@ -23,12 +23,14 @@
 //! A crash leaves nothing: a plain spool has no name, so that it dies with the process.
 
 pub mod errno;
+pub mod grant;
 mod output;
 mod sink;
 mod slice;
 pub mod spool;
 pub mod work;
 
+pub use grant::{OutputUse, may_publish};
 pub use output::{Output, OutputOpener, OutputSink, Outputs};
 pub use sink::{Sink, too_large};
 pub use slice::{Slice, sha256_of};

@@ -98,9 +98,10 @@ impl Connections {
     /// The fault for a call that failed. Where the error itself says too little, the
     /// endpoint is looked at once more.
     pub async fn fault(&self, error: &etcd_client::Error, endpoint: &str, act: &str) -> Fault {
-        let found = match fault::is_vague(error) {
-            true => self.look(endpoint).await,
-            false => None,
+        let found = if fault::is_vague(error) {
+            self.look(endpoint).await
+        } else {
+            None
         };
         fault::explained(error, found.as_ref(), endpoint, act)
     }

@@ -3,7 +3,7 @@
 use drydock_core::Fault;
 use etcd_client::{Client, GetOptions};
 
-use crate::access::EtcdAccess;
+use crate::backend::EtcdAccess;
 
 impl EtcdAccess {
     /// Keys that begin with `prefix` (empty for all keys) and were alive at `revision`.
@@ -11,9 +11,10 @@ impl EtcdAccess {
     /// # Errors
     /// `unknown-endpoint`, `compacted`, `future-revision`, or what the way there came to.
     pub async fn count(&self, endpoint: &str, prefix: &str, revision: i64) -> Result<u64, Fault> {
-        let all = match prefix.is_empty() {
-            true => GetOptions::new().with_all_keys(),
-            false => GetOptions::new().with_prefix(),
+        let all = if prefix.is_empty() {
+            GetOptions::new().with_all_keys()
+        } else {
+            GetOptions::new().with_prefix()
         };
         let options = all.with_count_only().with_revision(revision);
         let call = |mut client: Client| {

@@ -20,18 +20,20 @@
 //!
 //! A crash leaves nothing: there is no state beyond open connections.
 
-mod access;
 mod alarm;
+mod backend;
 pub mod certificates;
 mod config;
 mod connect;
 mod count;
 mod fault;
+pub mod grant;
 mod probe;
 mod snapshot;
 
-pub use access::{EtcdAccess, HashKv, Member, MemberStatus};
 pub use alarm::Alarm;
+pub use backend::{EtcdAccess, HashKv, Member, MemberStatus};
 pub use config::{EtcdConfig, Timeouts};
 pub use fault::is_silence;
+pub use grant::EtcdCall;
 pub use snapshot::{Chunk, SnapshotStream};

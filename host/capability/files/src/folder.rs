@@ -8,16 +8,16 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use drydock_core::plugin::Access;
 use drydock_core::{CALL_BYTES_MAX, Fault};
 use ring::digest::{Context, SHA256};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::backend::{FolderPower, Terms};
 use super::beneath::{self, RESOLVE};
 use super::fault;
-use super::grants::{FolderPower, Terms};
+use super::grant::Access;
 use super::mount;
 use super::path::Inside;
 use super::walk::NamesBudget;

@@ -22,19 +22,21 @@
 //! others there too.
 
 mod append;
+mod backend;
 mod beneath;
 mod fault;
 mod folder;
-mod grants;
+pub mod grant;
 mod item;
 mod listing;
 mod mount;
 mod path;
 mod walk;
 
+pub use backend::{FolderGrants, FolderPower};
 pub use beneath::open as open_beneath;
 pub use folder::Folder;
-pub use grants::{FolderGrants, FolderPower};
+pub use grant::{Access, FolderGrant};
 pub use item::{Item, ItemKind};
 pub use listing::{Entry, Page, PassedOver};
 pub use mount::is_own_mount;

@@ -5,7 +5,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use drydock_core::plugin::{AddressClass, Host};
+use drydock_core::Host;
+
+use super::grant::AddressClass;
 
 /// Addresses at which a cloud answers questions about the machine, its credentials
 /// among them: AWS (machines, containers, pods), Azure, Google, Alibaba, Oracle.

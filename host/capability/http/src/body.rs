@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
-use super::access::Moved;
+use super::backend::Moved;
 use super::error::{HttpError, HttpErrorKind};
 use drydock_capability_artifact::Slice;
 

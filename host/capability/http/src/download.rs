@@ -6,13 +6,13 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
-use drydock_core::Fault;
-use drydock_core::plugin::{AddressClass, HostPattern, HttpRule, Scheme};
+use drydock_core::{Fault, HostPattern, Scheme};
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
-use super::access::{HttpAccess, HttpCall, HttpConfig};
+use super::backend::{HttpAccess, HttpCall, HttpConfig};
 use super::body::ResponseBody;
+use super::grant::{AddressClass, HttpRule};
 use super::plan::Waits;
 use drydock_capability_secret::SecretAccess;
 

@@ -2,8 +2,9 @@
 
 use std::error::Error as StdError;
 
-use drydock_core::plugin::AddressClass;
 use drydock_core::{ErrorClass, Fault, without_os_number};
+
+use super::grant::AddressClass;
 
 /// Causes that are told; deeper ones repeat themselves.
 const CAUSES_MAX: usize = 6;

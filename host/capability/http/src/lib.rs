@@ -20,19 +20,21 @@
 //!
 //! A crash leaves nothing here; at the server, whatever the requests under way had done.
 
-mod access;
 mod address;
+mod backend;
 mod body;
 mod download;
 mod error;
+pub mod grant;
 mod names;
 mod plan;
 mod proxy;
 
-pub use access::{HttpAccess, HttpCall, HttpConfig, Moved};
+pub use backend::{HttpAccess, HttpCall, HttpConfig, Moved};
 pub use body::{ResponseBody, SliceBody};
 pub use download::download;
 pub use error::{HttpError, HttpErrorKind};
+pub use grant::{AddressClass, HttpGrant, HttpRule};
 pub use names::{Looked, NameLookup, SystemNames};
 pub use plan::{Waits, is_forbidden as is_forbidden_header};
 pub use proxy::Proxies;

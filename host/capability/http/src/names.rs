@@ -7,11 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use drydock_core::plugin::AddressClass;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::{Reach, reach};
 use super::error::{Prohibited, Unresolved, inside};
+use super::grant::AddressClass;
 
 /// The addresses of a name, in the order in which they are tried.
 pub type Looked = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use drydock_core::Fault;
-use drydock_core::plugin::{AddressClass, Host, HttpRule, Scheme};
+use drydock_core::{Fault, Host, Scheme};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Uri};
 
 use super::address::is_metadata_name;
 use super::error::{HttpError, HttpErrorKind};
+use super::grant::{AddressClass, HttpRule};
 use super::names;
 use drydock_capability_secret::{SecretAccess, refused};
 
@@ -238,27 +238,27 @@ pub(super) fn headers(
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::plugin::Grants;
-
     use super::*;
+    use crate::grant::HttpGrant;
 
     fn goal(uri: &str) -> Result<Goal, HttpError> {
         Goal::of(&uri.parse::<Uri>().unwrap())
     }
 
     fn rules() -> Vec<HttpRule> {
-        let grants: Grants = serde_json::from_str(
-            r#"{"http": [
+        let grants: Vec<HttpGrant> = serde_json::from_str(
+            r#"[
                 {"scheme": "https", "host": "a.example", "methods": ["GET", "PUT"]},
                 {"scheme": "https", "host": "*.in.example", "port": 9000, "addresses": ["private"]},
                 {"scheme": "https", "host": "10.0.0.5", "addresses": ["private"]},
                 {"scheme": "https", "host": "127.0.0.1"},
                 {"scheme": "http", "host": "169.254.169.254", "addresses": ["link-local"]},
                 {"scheme": "http", "host": "metadata.google.internal"}
-            ]}"#,
+            ]"#,
         )
         .unwrap();
-        grants.http_rules().cloned().collect()
+        let rules = grants.iter().filter_map(HttpGrant::rule);
+        rules.cloned().collect()
     }
 
     fn ask(method: &str, uri: &str) -> Result<BTreeSet<AddressClass>, Fault> {

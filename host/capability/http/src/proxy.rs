@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use drydock_core::plugin::{Host, Scheme};
+use drydock_core::{Host, Scheme};
 
 /// Proxies by the scheme of the request, and the hosts that are reached without.
 #[derive(Clone, Default)]

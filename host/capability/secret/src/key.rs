@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use drydock_core::plugin::{Algorithm, Encoding, SignUse};
 use drydock_core::{CALL_BYTES_MAX, Fault};
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -15,6 +14,8 @@ use ring::signature::RSA_PKCS1_SHA256;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
+
+use super::grant::{Algorithm, Encoding, SignUse};
 
 /// A key, or one derived from it. Clones share the bytes.
 #[derive(Clone)]

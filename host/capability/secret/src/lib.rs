@@ -16,10 +16,12 @@
 //!
 //! A crash leaves nothing: values live in memory alone, and are zeroed there when they go.
 
-mod access;
+mod backend;
+pub mod grant;
 mod key;
 mod redact;
 
-pub use access::{SecretAccess, SecretSource, refused};
+pub use backend::{SecretAccess, SecretSource, refused};
+pub use grant::{SecretGrant, SecretPower};
 pub use key::Key;
 pub use redact::Redactor;

@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 
-use drydock_core::plugin::{MANIFEST_BYTES_MAX, PluginManifest};
 use drydock_node::read_component;
-use drydock_sandbox::Limits;
+use drydock_sandbox::{Limits, MANIFEST_BYTES_MAX, PluginManifest};
 use drydock_terminal::print;
 use tempfile::NamedTempFile;
 

@@ -4,15 +4,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use drydock_core::{
-    Name,
-    plugin::{
-        Access, Algorithm, EtcdCall, FolderGrant, Grants, Host, HostPattern, HttpGrant, HttpRule,
-        Request, Scheme, SecretGrant, SecretPower, SignUse,
-    },
+use drydock_node::{Deps, read_component, some_of};
+use drydock_sandbox::{
+    Admission, Inspection, Limits, Request, Sandbox, SandboxConfig, capabilities,
 };
-use drydock_node::{Deps, read_component};
-use drydock_sandbox::{Admission, Inspection, Limits, Sandbox, SandboxConfig};
 use drydock_terminal::print::{self, Output};
 use serde_json::json;
 use std::sync::Arc;
@@ -63,66 +58,12 @@ fn admit(component: &[u8], found: &Inspection, deps: &Deps) -> Result<(), Failur
     sandbox.admit(Admission {
         component,
         builtin: None,
-        grants: Some(&everything(&found.manifest.requests)),
+        // Only its being there matters: nothing is called.
+        grants: Some(&some_of(&found.manifest.requests)),
         ceiling: None,
         limits: None,
     })?;
     Ok(())
-}
-
-/// All that was asked for. Only its being there matters: nothing is called.
-fn everything(requests: &[Request]) -> Grants {
-    let files = requests.contains(&Request::FilesRead) || requests.contains(&Request::FilesWrite);
-    let folder = FolderGrant {
-        directory: "/".into(),
-        access: Access::Write,
-    };
-    Grants {
-        etcd: requests
-            .iter()
-            .filter_map(|request| call(*request))
-            .collect(),
-        files: files.then_some(folder).into_iter().collect(),
-        http: requests
-            .contains(&Request::Http)
-            .then(any_host)
-            .into_iter()
-            .collect(),
-        secret: requests
-            .iter()
-            .filter_map(|request| power(*request))
-            .collect(),
-        output: Vec::new(),
-    }
-}
-
-fn any_host() -> HttpGrant {
-    let host = HostPattern::Exactly(Host::Name("any".to_owned()));
-    HttpGrant::Rule(HttpRule::new(Scheme::Https, host, 443))
-}
-
-fn power(request: Request) -> Option<SecretGrant> {
-    let power = match request {
-        Request::SecretReveal => SecretPower::Reveal,
-        Request::SecretUse => SecretPower::Sign(SignUse::plain(Algorithm::HmacSha256)),
-        _ => return None,
-    };
-    let name = Name::parse("any").expect("the word is a name");
-    Some(SecretGrant { name, power })
-}
-
-fn call(request: Request) -> Option<EtcdCall> {
-    match request {
-        Request::EtcdMemberList => Some(EtcdCall::MemberList),
-        Request::EtcdStatus => Some(EtcdCall::Status),
-        Request::EtcdSnapshot => Some(EtcdCall::Snapshot),
-        Request::EtcdHashKv => Some(EtcdCall::HashKv),
-        Request::FilesRead
-        | Request::FilesWrite
-        | Request::Http
-        | Request::SecretUse
-        | Request::SecretReveal => None,
-    }
 }
 
 fn value(component: &[u8], found: &Inspection) -> serde_json::Value {
@@ -193,68 +134,43 @@ fn document(found: &Inspection) -> String {
         manifest.name,
         found.digest
     );
-    let calls: Vec<_> = manifest
-        .requests
-        .iter()
-        .filter_map(|request| request.word().strip_prefix("etcd."))
-        .collect();
-    let access = match (
-        manifest.requests.contains(&Request::FilesWrite),
-        manifest.requests.contains(&Request::FilesRead),
-    ) {
-        (true, _) => Some("write"),
-        (false, true) => Some("read"),
-        (false, false) => None,
-    };
-    let asks = |request| manifest.requests.contains(&request);
     if manifest.requests.is_empty() {
         text.push_str("  grants: {}\n");
         return text;
     }
     text.push_str("  grants:\n");
-    // Writing to a string cannot fail.
-    if !calls.is_empty() {
-        let _ = writeln!(text, "    etcd: [] # it asks for: {}", calls.join(", "));
-    }
-    if let Some(access) = access {
-        let _ = writeln!(
-            text,
-            "    files: [] # e.g. {{directory: /the/folder, access: {access}}}"
-        );
-    }
-    if asks(Request::Http) {
-        text.push_str("    http: [] # e.g. {scheme: https, host: the.host}, or {target: NAME}\n");
-    }
-    let secret = match (asks(Request::SecretUse), asks(Request::SecretReveal)) {
-        (true, true) => {
-            "to use and to see; e.g. {name: the-key, use: {sign: {algorithm: hmac-sha256}}}, {name: the-token, reveal: true}"
+    for capability in capabilities() {
+        let asked = manifest.requests.iter().map(|request| request.power());
+        let asked: Vec<_> = asked
+            .filter(|power| capability.powers.contains(power))
+            .collect();
+        if !asked.is_empty() {
+            let hint = (capability.hint)(&asked);
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "    {}: [] # {hint}", capability.name);
         }
-        (true, false) => {
-            "to use, unseen; e.g. {name: the-key, use: {sign: {algorithm: hmac-sha256}}}"
-        }
-        (false, true) => "to see; e.g. {name: the-token, reveal: true}",
-        (false, false) => return text,
-    };
-    let _ = writeln!(text, "    secret: [] # {secret}");
+    }
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::PluginDigest;
-    use drydock_core::plugin::{CONTRACT, PluginManifest, World};
+    use drydock_core::{Grants, PluginDigest};
     use drydock_documents::{self as documents, Document};
+    use drydock_node::CAPABILITIES;
+    use drydock_sandbox::{CONTRACT, PluginManifest, World};
 
     use super::*;
 
-    fn found(requests: &[Request]) -> Inspection {
+    fn found(requests: &[&str]) -> Inspection {
+        let requests = requests.iter().map(|word| Request::named(word).unwrap());
         Inspection {
             manifest: PluginManifest {
                 name: "p".to_owned(),
                 version: "1".to_owned(),
                 world: World::Store,
                 contract: CONTRACT.to_owned(),
-                requests: requests.to_vec(),
+                requests: requests.collect(),
             },
             digest: PluginDigest::of(b"p"),
             imports: Vec::new(),
@@ -264,17 +180,11 @@ mod tests {
 
     #[test]
     fn a_printed_grant_is_a_document_that_grants_nothing() {
-        for requests in [
-            &[][..],
-            &Request::ALL,
-            &[Request::FilesRead],
-            &[Request::EtcdStatus],
-            &[Request::Http],
-            &[Request::SecretUse],
-            &[Request::SecretReveal],
-        ] {
+        let all: Vec<&str> = Request::all().map(Request::word).collect();
+        let each = all.iter().map(std::slice::from_ref);
+        for requests in each.chain([&[][..], &all]) {
             let text = document(&found(requests));
-            let documents = documents::parse("grant.yaml", &text).unwrap();
+            let documents = documents::parse("grant.yaml", &text, &CAPABILITIES).unwrap();
             let [document] = documents.as_slice() else {
                 panic!("one document: {text}");
             };
@@ -287,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_printed_grant_says_what_is_asked_for() {
-        let text = document(&found(&[Request::EtcdStatus, Request::FilesWrite]));
+        let text = document(&found(&["etcd.status", "files.write"]));
         assert!(
             text.contains("    etcd: [] # it asks for: status\n"),
             "{text}"
@@ -296,7 +206,7 @@ mod tests {
             text.contains("    files: [] # e.g. {directory: /the/folder, access: write}\n"),
             "{text}"
         );
-        let text = document(&found(&[Request::Http, Request::SecretUse]));
+        let text = document(&found(&["http", "secret.use"]));
         for line in [
             "    http: [] # e.g. {scheme: https, host: the.host}, or {target: NAME}\n",
             "    secret: [] # to use, unseen; e.g. {name: the-key, use: {sign: {algorithm: hmac-sha256}}}\n",

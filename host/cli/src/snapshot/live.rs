@@ -6,10 +6,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use drydock_capability_etcd::{
-    EtcdAccess, EtcdConfig, Timeouts,
+    EtcdAccess, EtcdCall, EtcdConfig, Timeouts,
     certificates::{Part, Unsound},
 };
-use drydock_core::{UnixTime, nearest, plugin::EtcdCall};
+use drydock_core::{UnixTime, nearest};
 use drydock_documents::{Cluster, Located};
 use drydock_node::{Configuration, Need, cluster_access, judge_certificates};
 use drydock_snapshot::{SnapshotFile, StreamCheck, StreamRefused};

@@ -2,9 +2,10 @@
 //! marks of YAML where none belong. Whatever comes in, the answer comes at once, is one
 //! plain sentence or a whole set, and no grant comes out that no document could give.
 
-use std::path::Component;
+use std::path::{Component, Path};
 use std::time::{Duration, Instant};
 
+use super::words::Folder;
 use super::{DocumentSet, VALID, parse};
 
 /// Spoilt documents that are tried.
@@ -142,8 +143,8 @@ fn spoilt_documents_are_told_at_once_and_plainly() {
 /// A grant names one plugin, and folders in full.
 fn assert_grants_are_sound(set: &DocumentSet) {
     for grant in set.grants() {
-        for folder in &grant.value.spec.grants.files {
-            let mut parts = folder.directory.components();
+        for folder in grant.value.spec.grants.of::<Folder>() {
+            let mut parts = Path::new(&folder.directory).components();
             assert_eq!(parts.next(), Some(Component::RootDir), "{folder:?}");
             assert!(
                 parts.all(|part| matches!(part, Component::Normal(_))),

@@ -1,10 +1,9 @@
 //! Specifications and events for tests.
 
-use drydock_core::plugin::Grants;
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
 use drydock_core::{
-    ClusterName, Facts, Fault, OutputId, PluginDigest, RunId, ScheduleName, StepName, TargetName,
-    UnixTime, Verdict,
+    ClusterName, Facts, Fault, GrantRecord, OutputId, PluginDigest, RunId, ScheduleName, StepName,
+    TargetName, UnixTime, Verdict,
 };
 use drydock_engine::model::{
     Effect, Event, Policy, RunSpec, SealedOutput, StepPin, StorePin, VerifyPin,
@@ -23,7 +22,7 @@ pub fn pin(name: &str) -> StepPin {
         version: "1.0.0".to_owned(),
         digest: PluginDigest::of(name.as_bytes()),
         config: "{}".to_owned(),
-        grants: Grants::default(),
+        grants: GrantRecord::default(),
     }
 }
 

@@ -1,3 +1,4 @@
+use drydock_capability_files::FolderGrant;
 use drydock_documents::{self as documents, Document};
 
 use super::*;
@@ -27,7 +28,7 @@ fn answers() -> Answers {
 /// The documents of one file, as the other verbs read them.
 fn parsed(files: &[File], name: &str) -> Vec<Document> {
     let file = files.iter().find(|file| file.name == name).unwrap();
-    let documents = documents::parse(name, &file.text).unwrap();
+    let documents = documents::parse(name, &file.text, &drydock_node::CAPABILITIES).unwrap();
     documents.into_iter().map(|located| located.value).collect()
 }
 
@@ -138,7 +139,15 @@ fn folders_get_a_step_a_judge_and_the_narrowest_grant() {
     let [Document::NodeConfig(node)] = &parsed(&files, CONFIGURATION)[..] else {
         panic!("no node");
     };
-    assert_eq!(node.spec.ceiling.as_ref().unwrap().files.len(), 3);
+    assert_eq!(
+        node.spec
+            .ceiling
+            .as_ref()
+            .unwrap()
+            .of::<FolderGrant>()
+            .len(),
+        3
+    );
     parsed(&files, "grants/files-verify.yaml");
     assert_eq!(schedule.spec.steps[1].config.get("required"), None);
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use drydock_capability_artifact::spool::require_free;
-use drydock_capability_etcd::EtcdAccess;
-use drydock_core::{Fault, OutputId, StepName, plugin::EtcdCall};
+use drydock_capability_etcd::{EtcdAccess, EtcdCall};
+use drydock_core::{Fault, OutputId, StepName};
 use drydock_engine::{model::Event, runner::Events};
 use drydock_sandbox::{BackupCall, BackupReport, Plugin, StepCall, asked_to_stop};
 use tokio::sync::watch;
@@ -123,7 +123,7 @@ impl Backups {
     /// database of the cluster where it may take snapshots. How much another plugin brings
     /// is not known before it does; writing stops where the room ends.
     async fn room(&self, plugin: &Plugin) -> Result<Room, Fault> {
-        let takes_snapshots = plugin.grants().etcd.contains(&EtcdCall::Snapshot);
+        let takes_snapshots = plugin.grants().of().contains(&EtcdCall::Snapshot);
         let room = if takes_snapshots {
             Room::ask(&self.etcd).await
         } else {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drydock_core::plugin::{Access, FolderGrant, Grants};
-use drydock_core::{Clock, ClusterName, TargetName, UnixTime};
+use drydock_capability_files::{Access, FolderGrant};
+use drydock_core::{Clock, ClusterName, Grants, TargetName, UnixTime};
 use drydock_sandbox::{
     Admission, Limits, Plugin, Sandbox, SandboxConfig, StepCall, StoreContext, StoreTarget,
 };
@@ -70,13 +70,7 @@ pub fn sandbox(cache: Option<PathBuf>) -> Sandbox {
 }
 
 pub fn admit(sandbox: &Sandbox, component: &[u8], folder: &Path) -> Arc<Plugin> {
-    let grants = Grants {
-        files: vec![FolderGrant {
-            directory: folder.to_owned(),
-            access: Access::Write,
-        }],
-        ..Grants::default()
-    };
+    let grants = Grants::default().with([FolderGrant::new(folder, Access::Write)]);
     let admission = Admission {
         component,
         builtin: None,

@@ -1,13 +1,16 @@
 //! What a component imports, held against its world and its requests, function by
 //! function.
 
-use drydock_core::PluginDigest;
-use drydock_core::plugin::{CONTRACT, PluginManifest, Request, World};
+use drydock_core::{PluginDigest, Power};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
 use super::AdmitError;
+use crate::link::{LINKS, Link, OURS};
+use crate::manifest::{CONTRACT, PluginManifest};
+use crate::request::Request;
+use crate::world::World;
 
 /// WASI interfaces that every guest may import: what a standard library needs to start.
 /// None of them reaches the node: the file system has no folders, the environment is
@@ -33,16 +36,6 @@ const WASI: [&str; 20] = [
     "wasi:random/insecure",
     "wasi:random/insecure-seed",
     "wasi:random/random",
-];
-
-/// Interfaces of the contract that need no grant, in every world.
-const OURS: [&str; 6] = [
-    "types",
-    "artifact",
-    "configuration",
-    "log",
-    "progress",
-    "clock",
 ];
 
 /// Who is being looked at.
@@ -95,23 +88,19 @@ impl Subject<'_> {
         {
             return Ok(());
         }
-        if is_wasi_http(name) {
-            return self.check_functions(engine, name, instance, http);
+        let link = LINKS.iter().find(|link| belongs_to(name, link));
+        let world = self.manifest.world;
+        if let Some(link) = link.filter(|link| !link.not_for.contains(&world)) {
+            return self.check_functions(engine, name, instance, link);
         }
-        let Some(interface) = contract_interface(name) else {
-            return Err(self.unknown(name));
-        };
-        match (interface, self.manifest.world) {
-            (always, _) if OURS.contains(&always) => Ok(()),
-            ("target", World::Store) => Ok(()),
-            ("etcd", World::Backup | World::Verify) => {
-                self.check_functions(engine, name, instance, etcd)
-            }
-            ("files", _) => self.check_functions(engine, name, instance, files),
-            ("http", _) => self.check_functions(engine, name, instance, http),
-            ("secret", _) => self.check_functions(engine, name, instance, secret),
-            _ => Err(self.unknown(name)),
+        let interface = contract_interface(name);
+        let is_ours = OURS
+            .iter()
+            .any(|ours| interface == Some(ours.name) && ours.is_of(world));
+        if is_ours {
+            return Ok(());
         }
+        Err(self.unknown(name))
     }
 
     /// Each imported function must be covered by a request.
@@ -120,17 +109,18 @@ impl Subject<'_> {
         engine: &Engine,
         interface: &str,
         instance: &ComponentInstance,
-        covering: fn(&str) -> Option<&'static [Request]>,
+        link: &Link,
     ) -> Result<(), AdmitError> {
         for (function, export) in instance.exports(engine) {
             if !matches!(export.ty, ComponentItem::ComponentFunc(_)) {
                 continue;
             }
             let import = format!("{interface} `{function}`");
-            let covering = covering(function).ok_or_else(|| self.unknown(&import))?;
-            let asked = |request| self.manifest.requests.contains(request);
-            if !covering.iter().any(asked) {
-                return Err(self.not_requested(import, covering[0]));
+            let covering = covering(link, interface, function);
+            let recommended = covering.first().ok_or_else(|| self.unknown(&import))?;
+            let mut asked = self.manifest.requests.iter();
+            if !asked.any(|request| covering.contains(&request.power())) {
+                return Err(self.not_requested(import, recommended));
             }
         }
         Ok(())
@@ -162,12 +152,12 @@ impl Subject<'_> {
         }
     }
 
-    fn not_requested(&self, import: String, request: Request) -> AdmitError {
+    fn not_requested(&self, import: String, power: &Power) -> AdmitError {
         AdmitError::NotRequested {
             name: self.manifest.name.clone(),
             digest: self.digest.clone(),
             import,
-            request,
+            request: Request::named(power.word).expect("powers are those of the table"),
         }
     }
 }
@@ -203,61 +193,36 @@ fn exported_interface(world: World) -> String {
     format!("{package}/{world}-step@{version}")
 }
 
-/// The requests of which one is enough for a function of the interface `etcd`. The first
-/// is the one to recommend.
-fn etcd(function: &str) -> Option<&'static [Request]> {
-    use Request::{EtcdHashKv, EtcdMemberList, EtcdSnapshot, EtcdStatus};
-    Some(match function {
-        "endpoints" => &[EtcdStatus, EtcdMemberList, EtcdSnapshot, EtcdHashKv],
-        "member-list" => &[EtcdMemberList],
-        "status" => &[EtcdStatus],
-        "snapshot" => &[EtcdSnapshot],
-        "hash-kv" => &[EtcdHashKv],
-        _ => return None,
-    })
-}
-
-/// The same for the interface `files`.
-fn files(function: &str) -> Option<&'static [Request]> {
-    use Request::{FilesRead, FilesWrite};
-    let method = function
-        .rsplit_once('.')
-        .map_or(function, |(_, method)| method);
-    Some(match method {
-        "open" | "is-mounted" | "read-range" | "read-bytes" | "sha256" | "size" | "list"
-        | "free" | "walk" | "next" | "skip" | "look" | "append" => &[FilesRead, FilesWrite],
-        "write-at" | "write-bytes-at" | "sync" | "link-if-absent" | "remove" => &[FilesWrite],
-        _ => return None,
-    })
-}
-
-/// The same for the interface `http` and for those of `wasi:http`.
-fn http(_: &str) -> Option<&'static [Request]> {
-    Some(&[Request::Http])
-}
-
-/// The same for the interface `secret`.
-fn secret(function: &str) -> Option<&'static [Request]> {
-    let method = function
-        .rsplit_once('.')
-        .map_or(function, |(_, method)| method);
-    Some(match method {
-        "open" | "derive" | "sign" | "placeholder" => &[Request::SecretUse],
-        "reveal" => &[Request::SecretReveal],
-        _ => return None,
-    })
-}
-
-/// Whether the import is one of the two interfaces for requests to others.
-fn is_wasi_http(name: &str) -> bool {
+/// Whether the interface is one of a capability's.
+fn belongs_to(name: &str, link: &Link) -> bool {
+    if let Some(interface) = contract_interface(name) {
+        return link.interface == Some(interface);
+    }
     name.split_once('@').is_some_and(|(interface, version)| {
-        matches!(interface, "wasi:http/types" | "wasi:http/outgoing-handler")
-            && version.starts_with("0.2.")
+        link.foreign.contains(&interface) && version.starts_with("0.2.")
     })
+}
+
+/// The powers of which one is enough for a function. The first is the one to recommend: the
+/// one that the function belongs to.
+fn covering(link: &Link, interface: &str, function: &str) -> Vec<&'static Power> {
+    let powers = link.capability.powers;
+    if contract_interface(interface).is_none() {
+        return powers.iter().collect();
+    }
+    let method = function.rsplit_once('.');
+    let method = method.map_or(function, |(_, method)| method);
+    let (own, also): (Vec<_>, Vec<_>) = powers
+        .iter()
+        .filter(|power| power.opens(method))
+        .partition(|power| power.functions.contains(&method));
+    [own, also].concat()
 }
 
 #[cfg(test)]
 mod tests {
+    use drydock_core::Reach;
+
     use super::*;
 
     #[test]
@@ -288,28 +253,73 @@ mod tests {
         );
     }
 
+    /// The functions and methods of an interface of the contract.
+    fn functions(interface: &str) -> Vec<String> {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let text = std::fs::read_to_string(format!("{root}/../../wit/{interface}.wit")).unwrap();
+        let named = text.lines().filter_map(|line| line.trim().split_once(':'));
+        let functions = named.filter(|(_, rest)| rest.contains("func("));
+        functions
+            .map(|(name, _)| name.trim_start_matches('%').to_owned())
+            .collect()
+    }
+
     #[test]
-    fn every_function_of_the_granted_interfaces_has_its_request() {
-        let wit = [
-            (
-                include_str!("../../../../wit/etcd.wit"),
-                etcd as fn(&str) -> Option<&'static [Request]>,
-            ),
-            (
-                include_str!("../../../../wit/files.wit"),
-                files as fn(&str) -> Option<&'static [Request]>,
-            ),
-        ];
-        for (text, covering) in wit {
-            let functions: Vec<_> = text
-                .lines()
-                .filter_map(|line| line.trim().split_once(':'))
-                .filter(|(_, rest)| rest.contains("func("))
-                .map(|(name, _)| name.trim_start_matches('%'))
-                .collect();
-            assert!(functions.len() >= 4);
-            for function in functions {
-                assert!(covering(function).is_some(), "{function}");
+    fn every_function_of_the_granted_interfaces_belongs_to_one_power() {
+        for link in &LINKS {
+            let Some(interface) = link.interface else {
+                continue;
+            };
+            let functions = functions(interface);
+            assert!(!functions.is_empty(), "{interface}");
+            let powers = || link.capability.powers.iter();
+            for function in &functions {
+                let owners = powers().filter(|power| power.functions.contains(&&**function));
+                assert_eq!(owners.count(), 1, "{interface} {function}");
+            }
+            for named in powers().flat_map(|power| power.functions.iter().chain(power.also)) {
+                assert!(
+                    functions.iter().any(|own| own == named),
+                    "{interface} {named}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_power_for_reading_reads_and_what_it_opens_is_open() {
+        for power in crate::link::powers() {
+            let Some(reading) = power.reading else {
+                continue;
+            };
+            assert_eq!((power.reach, reading.reach), (Reach::Writes, Reach::Reads));
+            for function in reading.functions {
+                assert!(power.opens(function), "{} {function}", power.word);
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_has_each_power_by_its_word_and_with_its_line() {
+        let words: Vec<&str> = Request::all().map(Request::word).collect();
+        assert_eq!(
+            words,
+            [
+                "etcd.member-list",
+                "etcd.status",
+                "etcd.snapshot",
+                "etcd.hash-kv",
+                "files.read",
+                "files.write",
+                "http",
+                "secret.use",
+                "secret.reveal",
+            ]
+        );
+        for link in &LINKS {
+            let name = link.capability.name;
+            for power in link.capability.powers {
+                assert!(power.line.starts_with(&format!("{name}: [")), "{power:?}");
             }
         }
     }

@@ -4,11 +4,10 @@ use drydock_core::{Certainty, ErrorClass, Fault};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
-use super::Returned;
 use crate::engine::STACK_BYTES_MAX;
 use crate::limits::{LimitHit, Limits};
-use crate::link::WitError;
 use crate::log::AttemptLog;
+use crate::world::{Answer, WitError};
 use drydock_core::plain;
 
 /// Longest part of a fault's message that is the guest's own words.
@@ -41,7 +40,7 @@ pub(super) enum End<T> {
 }
 
 impl<T> End<T> {
-    pub fn of(returned: Returned<T>) -> Self {
+    pub fn of(returned: Answer<T>) -> Self {
         match returned {
             Ok(value) => Self::Returned(value),
             Err(error) => Self::Failed(error),

@@ -5,8 +5,8 @@ use drydock_capability_etcd as etcd;
 use drydock_capability_files as files;
 use drydock_core::{ErrorClass, FactValue, Fault, Finding, Level, plain};
 
-use super::contract;
-use super::contract::types as wit;
+use crate::world::contract;
+use crate::world::contract::types as wit;
 
 /// Longest code of an error or a finding; such words are short.
 const CODE_BYTES_MAX: usize = 64;

@@ -1,27 +1,45 @@
 //! Adapter for the interface `etcd`.
 
-use std::sync::Arc;
-
 use drydock_capability_artifact::Output;
-use drydock_capability_etcd::{EtcdAccess, SnapshotStream};
-use drydock_core::{CALL_BYTES_MAX, Fault};
-use wasmtime::component::Resource;
+use drydock_capability_etcd::{EtcdAccess, EtcdCall, SnapshotStream};
+use drydock_core::{CALL_BYTES_MAX, Capability, Fault};
+use wasmtime::component::{HasSelf, Resource};
 
-use super::contract::etcd::{Host, Member, MemberHashKv, MemberStatus, SnapshotInfo};
-use crate::attempt::asked_to_stop;
-use crate::guest::{Answer, Guest};
-use crate::plugin::StopSignal;
+use super::row::{Link, Terms, nothing_to_prepare};
+use crate::guest::Guest;
+use crate::step::{StopSignal, asked_to_stop};
+use crate::world::contract::etcd::{
+    Host, Member, MemberHashKv, MemberStatus, SnapshotInfo, add_to_linker,
+};
+use crate::world::{Answer, World};
+
+/// A store has no cluster to work on.
+pub(super) const LINK: Link = Link {
+    capability: Capability::of::<EtcdCall>(),
+    interface: Some("etcd"),
+    foreign: &[],
+    not_for: &[World::Store],
+    add: |l| add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest),
+    prepare: nothing_to_prepare,
+    give,
+};
+
+/// The step's cluster, narrowed to the calls that are granted.
+fn give(guest: &mut Guest, terms: &Terms<'_>) {
+    if let Some(access) = &guest.context.etcd {
+        let access = access.narrowed(terms.grants.of());
+        guest.given.put(access);
+    }
+}
 
 impl Host for Guest {
     async fn endpoints(&mut self) -> wasmtime::Result<Vec<String>> {
-        Ok(self
-            .etcd
-            .as_ref()
-            .map_or_else(Vec::new, |access| access.endpoints().to_vec()))
+        let access = self.given.get::<EtcdAccess>();
+        Ok(access.map_or_else(Vec::new, |access| access.endpoints().to_vec()))
     }
 
     async fn member_list(&mut self, endpoint: String) -> Answer<Vec<Member>> {
-        let access = self.etcd.clone();
+        let access = self.given.get::<EtcdAccess>().cloned();
         self.while_wanted(async move {
             let members = reach(&access)?.member_list(&endpoint).await?;
             Ok(members.into_iter().map(Into::into).collect())
@@ -30,13 +48,13 @@ impl Host for Guest {
     }
 
     async fn status(&mut self, endpoint: String) -> Answer<MemberStatus> {
-        let access = self.etcd.clone();
+        let access = self.given.get::<EtcdAccess>().cloned();
         self.while_wanted(async move { Ok(reach(&access)?.status(&endpoint).await?.into()) })
             .await
     }
 
     async fn snapshot(&mut self, endpoint: String, into: Resource<Output>) -> Answer<SnapshotInfo> {
-        let access = self.etcd.clone();
+        let access = self.given.get::<EtcdAccess>().cloned();
         let output = self.table.get(&into)?.clone();
         let into = output.clone();
         let poured = async move {
@@ -50,7 +68,7 @@ impl Host for Guest {
     }
 
     async fn hash_kv(&mut self, endpoint: String, revision: i64) -> Answer<MemberHashKv> {
-        let access = self.etcd.clone();
+        let access = self.given.get::<EtcdAccess>().cloned();
         self.while_wanted(
             async move { Ok(reach(&access)?.hash_kv(&endpoint, revision).await?.into()) },
         )
@@ -96,8 +114,8 @@ async fn pour(mut stream: SnapshotStream, output: &Output) -> Result<SnapshotInf
     })
 }
 
-fn reach(access: &Option<Arc<EtcdAccess>>) -> Result<&EtcdAccess, Fault> {
+fn reach(access: &Option<EtcdAccess>) -> Result<&EtcdAccess, Fault> {
     access
-        .as_deref()
+        .as_ref()
         .ok_or_else(|| Fault::denied("not-granted", "this step has no etcd cluster to work on"))
 }

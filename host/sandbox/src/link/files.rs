@@ -1,17 +1,53 @@
 //! Adapter for the interface `files`.
 
-use drydock_capability_artifact::{Output, Sink, Slice};
-use drydock_capability_files::{Folder, Walk};
-use wasmtime::component::Resource;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::contract::files::{Host, HostFolder, HostWalk, Item, Page};
-use crate::guest::{Answer, Guest};
+use drydock_capability_artifact::{Output, Sink, Slice};
+use drydock_capability_files::{Folder, FolderGrant, FolderGrants, FolderPower, Walk};
+use drydock_core::Capability;
+use wasmtime::component::{HasSelf, Resource};
+
+use super::row::{Link, Terms, nothing_to_prepare};
+use crate::guest::Guest;
+use crate::world::Answer;
+use crate::world::contract::files::{Host, HostFolder, HostWalk, Item, Page, add_to_linker};
+
+pub(super) const LINK: Link = Link {
+    capability: Capability::of::<FolderGrant>(),
+    interface: Some("files"),
+    foreign: &[],
+    not_for: &[],
+    add: |l| add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest),
+    prepare: nothing_to_prepare,
+    give,
+};
+
+/// The folders in which the daemon keeps its own things.
+#[derive(Clone, Default)]
+pub(crate) struct OwnFolders(pub Arc<[PathBuf]>);
+
+fn give(guest: &mut Guest, terms: &Terms<'_>) {
+    let own = terms.parts.get::<OwnFolders>().cloned().unwrap_or_default();
+    let folders = FolderGrants::new(terms.grants.of().to_vec())
+        .part_of(&guest.work)
+        .beside(own.0);
+    guest.given.put(folders);
+}
+
+/// For a call that may do no more than this with its folders.
+pub(crate) fn limit_folders(guest: &mut Guest, power: FolderPower) {
+    if let Some(folders) = guest.given.get::<FolderGrants>().cloned() {
+        guest.given.put(folders.within(power));
+    }
+}
 
 impl Host for Guest {}
 
 impl HostFolder for Guest {
     async fn open(&mut self, path: String, create: bool) -> Answer<Resource<Folder>> {
-        let folders = self.folders.clone();
+        let folders = self.given.get::<FolderGrants>().cloned();
+        let folders = folders.unwrap_or_default();
         match self.blocking(move || folders.open(&path, create)).await? {
             Ok(folder) => Ok(Ok(self.table.push(folder)?)),
             Err(error) => Ok(Err(error)),

@@ -7,28 +7,43 @@ use std::time::Duration;
 use ::http::{HeaderName, Request, Response, header};
 use drydock_capability_artifact::Slice;
 use drydock_capability_http::{
-    HttpAccess, HttpCall, HttpError, HttpErrorKind, Moved, SliceBody, Waits, is_forbidden_header,
+    HttpAccess, HttpCall, HttpConfig, HttpError, HttpErrorKind, HttpGrant, Moved, SliceBody, Waits,
+    is_forbidden_header,
 };
 use drydock_capability_secret::SecretAccess;
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{Capability, ErrorClass, Fault, Grants};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
-use wasmtime::component::Resource;
+use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use wasmtime_wasi_http::{
     Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
     WasiHttpHooks, WasiHttpView,
 };
 
-use super::contract::http::Host;
-use crate::guest::{Answer, Guest, Tied};
+use super::row::{Link, Terms};
+use super::secret;
+use crate::given::Parts;
+use crate::guest::{Guest, Tied};
 use crate::log::{LogBook, Severity};
+use crate::world::contract::http::{Host, add_to_linker};
+use crate::world::{Answer, WitError};
+
+pub(super) const LINK: Link = Link {
+    capability: Capability::of::<HttpGrant>(),
+    interface: Some("http"),
+    foreign: &["wasi:http/types", "wasi:http/outgoing-handler"],
+    not_for: &[],
+    add,
+    prepare,
+    give,
+};
 
 /// Names and values of one set of headers, with what they take in memory.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
 
 /// The network as one attempt sees it.
-pub(crate) struct Network {
+struct Network {
     context: WasiHttpCtx,
     hooks: Hooks,
 }
@@ -57,37 +72,64 @@ type Sent = Result<
     Error,
 >;
 
+fn add(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)
+}
+
+/// A plugin's connections.
+fn prepare(parts: &mut Parts, grants: &Grants) {
+    let config = parts.get::<Arc<HttpConfig>>().cloned().unwrap_or_default();
+    let rules = grants.of().iter().filter_map(HttpGrant::rule);
+    let access = HttpAccess::new(rules.cloned().collect(), config);
+    parts.put(access);
+}
+
+fn give(guest: &mut Guest, terms: &Terms<'_>) {
+    secret::give(guest, terms);
+    let network = Network::new(guest, terms.parts.get().cloned());
+    guest.given.put(network);
+}
+
 impl Network {
-    pub fn new(
-        access: Option<HttpAccess>,
-        secrets: SecretAccess,
-        moved: Moved,
-        main: Handle,
-        log: LogBook,
-    ) -> Self {
+    /// The network of this guest, which nothing is sent to without access.
+    fn new(guest: &Guest, access: Option<HttpAccess>) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(HEADERS_BYTES_MAX);
         let errors = Errors {
             last: Arc::default(),
-            log,
+            log: guest.log.clone(),
         };
         let hooks = Hooks {
             access,
-            secrets,
-            moved,
-            main,
+            secrets: secret::secrets(guest),
+            moved: signs_of_life(guest),
+            main: guest.main.clone(),
             errors,
         };
         Self { context, hooks }
     }
 }
 
+/// Bytes that move over the network are a sign of life.
+fn signs_of_life(guest: &Guest) -> Moved {
+    let work = guest.work.clone();
+    Arc::new(move |bytes| work.moved(usize::try_from(bytes).unwrap_or(usize::MAX)))
+}
+
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        // A call without power was given none; the linker is that of all calls.
+        if self.given.get::<Network>().is_none() {
+            let network = Network::new(self, None);
+            self.given.put(network);
+        }
+        let network = self.given.get_mut::<Network>();
+        let network = network.expect("one was put there if there was none");
         WasiHttpCtxView {
-            hooks: &mut self.network.hooks,
+            hooks: &mut network.hooks,
             table: &mut self.table,
-            ctx: &mut self.network.context,
+            ctx: &mut network.context,
         }
     }
 }
@@ -178,8 +220,11 @@ impl Host for Guest {
         Ok(Ok(()))
     }
 
-    async fn last_error(&mut self) -> wasmtime::Result<Option<super::WitError>> {
-        Ok(self.network.hooks.errors.last().map(Into::into))
+    async fn last_error(&mut self) -> wasmtime::Result<Option<WitError>> {
+        let network = self.given.get::<Network>();
+        Ok(network
+            .and_then(|network| network.hooks.errors.last())
+            .map(Into::into))
     }
 }
 

@@ -1,16 +1,74 @@
-//! Adapters for the interfaces that need no grant.
+//! Adapters for the interfaces of the contract that need no grant.
 
 use std::time::Duration;
 
-use drydock_capability_artifact::{Output, Sink, Slice};
-use drydock_core::Fault;
-use wasmtime::component::Resource;
+use drydock_capability_artifact::{Output, OutputOpener, Sink, Slice};
+use drydock_core::{Fault, TargetName};
+use wasmtime::component::{HasSelf, Resource};
 
-use super::contract::artifact::{DigestAlgorithm, FactValue, Sensitivity};
-use super::contract::{artifact, clock, configuration, log, progress, target, types};
-use crate::guest::{Answer, Guest, SharedFacts};
+use super::row::Add;
+use crate::guest::Guest;
 use crate::log::Severity;
-use crate::plugin::Progress;
+use crate::step::{Progress, asked_to_stop};
+use crate::world::contract::artifact::{DigestAlgorithm, FactValue, Sensitivity};
+use crate::world::contract::{artifact, clock, configuration, log, progress, target, types};
+use crate::world::{Answer, SharedFacts, World};
+
+/// An interface that every plugin has, or every one of a world.
+pub(crate) struct Ours {
+    pub name: &'static str,
+    world: Option<World>,
+    pub add: Add,
+}
+
+/// The interfaces that need no grant.
+pub(crate) static OURS: [Ours; 7] = [
+    ours("types", None, |l| {
+        types::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    ours("artifact", None, |l| {
+        artifact::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    ours("configuration", None, |l| {
+        configuration::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    ours("log", None, |l| {
+        log::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    ours("progress", None, |l| {
+        progress::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    ours("clock", None, |l| {
+        clock::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    ours("target", Some(World::Store), |l| {
+        target::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+];
+
+const fn ours(name: &'static str, world: Option<World>, add: Add) -> Ours {
+    Ours { name, world, add }
+}
+
+impl Ours {
+    /// Whether plugins of this world have it.
+    pub fn is_of(&self, world: World) -> bool {
+        self.world.is_none_or(|only| only == world)
+    }
+}
+
+/// What a store plugin is told of its target.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetWords {
+    pub name: TargetName,
+    pub config: String,
+}
+
+/// Where the outputs of a backup plugin's run go.
+pub(crate) struct Outlet(pub OutputOpener);
+
+/// Whether an output is public where the plugin calls it so.
+pub(super) struct MayPublish(pub bool);
 
 /// Longest wait in one call, by the contract.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -66,13 +124,15 @@ impl artifact::HostSink for Guest {
 
 impl artifact::HostOutput for Guest {
     async fn create(&mut self, name: String, sensitivity: Sensitivity) -> Answer<Resource<Output>> {
-        let Some(opener) = self.outputs.clone() else {
+        let Some(Outlet(opener)) = self.given.get::<Outlet>() else {
             return Ok(Err(no_outputs().into()));
         };
+        let opener = opener.clone();
         // What is not said to be public is kept secret, and so is what is said to be and
         // may hold what the plugin could read.
         let said_public = sensitivity == Sensitivity::Public;
-        let secret = !(said_public && self.may_publish);
+        let may_publish = self.given.get::<MayPublish>().is_some_and(|may| may.0);
+        let secret = !(said_public && may_publish);
         let created = self.on_main(async move {
             let created = opener.create(&name, secret).await;
             created.map_err(|fault| of_secret(fault, said_public && secret))
@@ -140,11 +200,13 @@ impl configuration::Host for Guest {
 
 impl target::Host for Guest {
     async fn name(&mut self) -> wasmtime::Result<String> {
-        Ok(self.target.name.as_str().to_owned())
+        let words = self.given.get::<TargetWords>();
+        Ok(words.map_or_else(String::new, |words| words.name.as_str().to_owned()))
     }
 
     async fn config(&mut self) -> wasmtime::Result<String> {
-        Ok(self.target.config.clone())
+        let words = self.given.get::<TargetWords>();
+        Ok(words.map_or_else(|| "{}".to_owned(), |words| words.config.clone()))
     }
 }
 
@@ -167,7 +229,7 @@ impl progress::Host for Guest {
             self.progress_done = done;
             self.work.beat();
         }
-        let unit = self.secrets.redactor().text(&unit);
+        let unit = self.redactor.text(&unit);
         let unit = drydock_core::plain(&unit, UNIT_BYTES_MAX);
         (self.context.progress)(Progress { done, total, unit });
         Ok(())
@@ -198,7 +260,7 @@ impl clock::Host for Guest {
         let mut stop = self.context.stop.clone();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = crate::attempt::asked_to_stop(&mut stop), if !self.stop_told => {
+            _ = asked_to_stop(&mut stop), if !self.stop_told => {
                 self.stop_told = true;
             }
         }

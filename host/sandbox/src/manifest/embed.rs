@@ -5,9 +5,7 @@
 //! which components share): id 0, the length of what follows, the name with its length,
 //! and the bytes. So nothing that is there is touched.
 
-use drydock_core::plugin::{MANIFEST_SECTION, PluginManifest};
-
-use super::{ManifestError, check, read, sections};
+use super::{MANIFEST_SECTION, ManifestError, PluginManifest, check, read, sections};
 
 /// The id of a custom section.
 const CUSTOM: u8 = 0;
@@ -55,9 +53,10 @@ fn leb128(bytes: &mut Vec<u8>, mut number: usize) {
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::plugin::{CONTRACT, Request, World};
-
     use super::*;
+    use crate::manifest::CONTRACT;
+    use crate::request::Request;
+    use crate::world::World;
 
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
@@ -67,7 +66,7 @@ mod tests {
             version: "1.0.0".to_owned(),
             world: World::Store,
             contract: CONTRACT.to_owned(),
-            requests: vec![Request::FilesWrite],
+            requests: vec![Request::named("files.write").unwrap()],
         }
     }
 

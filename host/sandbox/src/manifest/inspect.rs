@@ -1,10 +1,9 @@
 //! What can be told of a component's file alone.
 
 use drydock_core::PluginDigest;
-use drydock_core::plugin::PluginManifest;
 use wasmparser::{Parser, Payload};
 
-use super::{ManifestError, read};
+use super::{ManifestError, PluginManifest, read};
 
 /// What stands in a plugin's file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use drydock_core::PluginDigest;
-use drydock_core::plugin::{Access, EtcdCall, Grants, Request, SecretGrant};
-use drydock_sandbox::{Admission, read_manifest};
+use drydock_capability_etcd::EtcdCall;
+use drydock_capability_files::{Access, FolderGrant};
+use drydock_core::{Grants, PluginDigest};
+use drydock_sandbox::{Admission, Request, read_manifest};
 
 use crate::{all_grants, built, sandbox};
 
@@ -31,37 +32,22 @@ fn everything() -> Grants {
     all_grants(Path::new("/var/backups"), Access::Write)
 }
 
-/// Everything but what satisfies `request`.
+/// Everything that the probe asks for but what satisfies `request`.
 fn all_but(request: Request) -> Grants {
-    let mut grants = everything();
-    let call = match request {
-        Request::EtcdMemberList => EtcdCall::MemberList,
-        Request::EtcdStatus => EtcdCall::Status,
-        Request::EtcdSnapshot => EtcdCall::Snapshot,
-        Request::EtcdHashKv => EtcdCall::HashKv,
-        Request::FilesRead => {
-            grants.files.clear();
-            return grants;
+    let grants = everything();
+    let calls = grants.of::<EtcdCall>().iter();
+    let others = calls
+        .copied()
+        .filter(|call| call.power() != *request.power());
+    match request.word() {
+        "files.read" => grants.without::<FolderGrant>(),
+        "files.write" => all_grants(Path::new("/var/backups"), Access::Read),
+        call if call.starts_with("etcd.") => {
+            let others: Vec<_> = others.collect();
+            grants.without::<EtcdCall>().with(others)
         }
-        Request::FilesWrite => {
-            grants.files[0].access = Access::Read;
-            return grants;
-        }
-        Request::Http => {
-            grants.http.clear();
-            return grants;
-        }
-        Request::SecretUse => {
-            grants.secret.retain(SecretGrant::reveals);
-            return grants;
-        }
-        Request::SecretReveal => {
-            grants.secret.retain(|grant| !grant.reveals());
-            return grants;
-        }
-    };
-    grants.etcd.retain(|granted| *granted != call);
-    grants
+        other => panic!("the probe asks for {other}"),
+    }
 }
 
 #[tokio::test]

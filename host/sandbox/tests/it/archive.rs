@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use drydock_archive::{ArchiveCheck, ArchiveSummary};
-use drydock_core::plugin::{Access, FolderGrant, Grants};
-use drydock_core::{ErrorClass, Fault, Level};
+use drydock_capability_files::{Access, FolderGrant};
+use drydock_core::{ErrorClass, Fault, Grants, Level};
 use drydock_sandbox::{Attempt, BackupCall, BackupReport, Plugin};
 use drydock_testkit::gnu_tar::packed;
 use serde_json::{Value, json};
@@ -35,14 +35,8 @@ fn place() -> Place {
     ] {
         std::fs::write(scratch.path().join(file), file).unwrap();
     }
-    let grant = |name: &str| FolderGrant {
-        directory: scratch.path().join(name),
-        access: Access::Read,
-    };
-    let grants = Grants {
-        files: vec![grant("kubernetes"), grant("etcd")],
-        ..Grants::default()
-    };
+    let grant = |name: &str| FolderGrant::new(scratch.path().join(name), Access::Read);
+    let grants = Grants::default().with([grant("kubernetes"), grant("etcd")]);
     let plugin = admit(&sandbox(), "files-backup", &grants);
     Place { scratch, plugin }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use drydock_core::plugin::Access;
+use drydock_capability_files::Access;
 use drydock_sandbox::{CompiledFrom, Limits, Plugin, Sandbox, SandboxConfig};
 
 use crate::{StoppedClock, admit, all_grants, run, seen};

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use drydock_capability_artifact::OutputSink;
-use drydock_capability_etcd::{EtcdAccess, EtcdConfig};
-use drydock_core::plugin::{Access, EtcdCall, Grants};
-use drydock_core::{ErrorClass, Fault};
+use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig};
+use drydock_capability_files::Access;
+use drydock_core::{ErrorClass, Fault, Grants};
 use drydock_sandbox::{BackupCall, Plugin, StepCall};
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
 use drydock_testkit::random_values;
@@ -36,7 +36,7 @@ async fn access() -> EtcdAccess {
         endpoints: cluster().await.endpoints(),
         ..EtcdConfig::default()
     };
-    EtcdAccess::new(config, grants().etcd)
+    EtcdAccess::new(config, grants().of().to_vec())
 }
 
 async fn step(config: &Value) -> StepCall {
@@ -212,7 +212,7 @@ async fn an_output_whose_stream_broke_cannot_be_finished() {
     };
     let call = BackupCall {
         context: StepCall {
-            etcd: Some(EtcdAccess::new(access, grants().etcd)),
+            etcd: Some(EtcdAccess::new(access, grants().of().to_vec())),
             ..call(&config.to_string())
         },
         outputs: Box::new(Killer {

@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
-use drydock_core::plugin::{Access, FolderGrant, Grants, Request};
-use drydock_core::{ErrorClass, Fault};
+use drydock_capability_files::{Access, FolderGrant, grant};
+use drydock_core::{ErrorClass, Fault, Grants};
 use drydock_sandbox::Plugin;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -27,12 +27,9 @@ fn place(access: Access) -> Place {
     std::fs::write(scratch.path().join("granted/file"), "hello").unwrap();
     std::fs::write(scratch.path().join("beside/file"), "secret").unwrap();
     symlink("../beside", scratch.path().join("granted/link")).unwrap();
-    let mut grants = all_grants(&scratch.path().join("granted"), access);
     // The probe asks for writing, so some folder must be granted for it.
-    grants.files.push(FolderGrant {
-        directory: scratch.path().join("writable"),
-        access: Access::Write,
-    });
+    let writable = FolderGrant::new(scratch.path().join("writable"), Access::Write);
+    let grants = all_grants(&scratch.path().join("granted"), access).with([writable]);
     let plugin = admit(&sandbox(), "probe", &grants);
     Place { scratch, plugin }
 }
@@ -203,7 +200,7 @@ async fn more_than_a_call_may_carry_is_refused() {
 
 #[tokio::test]
 async fn no_grant_means_no_folder_even_for_a_plugin_that_may_ask() {
-    assert!(!Grants::default().allow(Request::FilesRead));
+    assert!(!Grants::default().allow(&grant::READ));
     let place = place(Access::Read);
     let check = place
         .plugin

@@ -353,7 +353,7 @@ async fn a_panic_is_told_with_its_message_and_where_it_was() {
 #[tokio::test]
 async fn handles() {
     let scratch = tempfile::tempdir().unwrap();
-    let grants = crate::all_grants(scratch.path(), drydock_core::plugin::Access::Write);
+    let grants = crate::all_grants(scratch.path(), drydock_capability_files::Access::Write);
     let plugin = crate::admit(&sandbox_with(Limits::default()), "probe", &grants);
     let open = |count: u32| serde_json::json!({"do": "folder-handles", "folder": scratch.path(), "count": count});
     assert_eq!(

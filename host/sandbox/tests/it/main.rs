@@ -26,8 +26,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use drydock_capability_artifact::OutputSink;
-use drydock_core::plugin::{Access, EtcdCall, FolderGrant, Grants};
-use drydock_core::{Clock, ClusterName, Fault, UnixTime};
+use drydock_capability_etcd::EtcdCall;
+use drydock_capability_files::{Access, FolderGrant};
+use drydock_core::{Clock, ClusterName, Fault, Grants, UnixTime};
 use drydock_sandbox::{
     Admission, Attempt, BackupCall, BackupReport, Limits, Plugin, Sandbox, SandboxConfig, StepCall,
 };
@@ -71,19 +72,14 @@ fn sandbox_with(limits: Limits) -> Sandbox {
 
 /// Every etcd call, and this folder.
 fn all_grants(folder: &Path, access: Access) -> Grants {
-    Grants {
-        etcd: vec![
+    Grants::default()
+        .with([
             EtcdCall::MemberList,
             EtcdCall::Status,
             EtcdCall::Snapshot,
             EtcdCall::HashKv,
-        ],
-        files: vec![FolderGrant {
-            directory: folder.to_owned(),
-            access,
-        }],
-        ..Grants::default()
-    }
+        ])
+        .with([FolderGrant::new(folder, access)])
 }
 
 fn admit(sandbox: &Sandbox, name: &str, grants: &Grants) -> Arc<Plugin> {

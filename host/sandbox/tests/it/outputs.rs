@@ -2,18 +2,16 @@
 
 use std::path::Path;
 
+use drydock_capability_artifact::OutputUse;
+use drydock_capability_files::Access;
 use drydock_core::Fault;
-use drydock_core::plugin::{Access, Grants, OutputUse};
 use drydock_sandbox::{BackupCall, Plugin};
 
 use crate::{Item, Shelf, admit, all_grants, call, probe, sandbox};
 
 /// What became of the outputs, and of the call. What the probe calls public is public.
 async fn made(config: &str) -> (Vec<Item>, Result<(), Fault>) {
-    let grants = Grants {
-        output: vec![OutputUse::Public],
-        ..all_grants(Path::new("/nowhere"), Access::Write)
-    };
+    let grants = all_grants(Path::new("/nowhere"), Access::Write).with([OutputUse::Public]);
     made_by(&admit(&sandbox(), "probe", &grants), config).await
 }
 

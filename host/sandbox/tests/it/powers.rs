@@ -91,7 +91,7 @@ async fn a_plugin_is_called_in_its_own_world_only() {
     let sandbox = sandbox();
     let grants = crate::all_grants(
         std::path::Path::new("/nowhere"),
-        drydock_core::plugin::Access::Write,
+        drydock_capability_files::Access::Write,
     );
     let plugin = crate::admit(&sandbox, "etcd-verify", &grants);
     let fault = run(&plugin, "{}").await.result.unwrap_err();

@@ -1,11 +1,10 @@
 //! Guests that were asked to stop: they hear it once, have a little time and a few calls,
 //! and end with the reason, whatever limit they run into.
 
-use std::path::Path;
 use std::time::Duration;
 
-use drydock_core::plugin::{Access, FolderGrant, Grants};
-use drydock_core::{ErrorClass, Fault};
+use drydock_capability_files::{Access, FolderGrant};
+use drydock_core::{ErrorClass, Fault, Grants};
 use drydock_sandbox::Limits;
 use serde_json::json;
 use tokio::sync::watch;
@@ -24,13 +23,7 @@ pub fn reason() -> Fault {
 
 /// How the fixture `hostile` ends when it is asked to stop before it begins.
 async fn stopped(act: &str, limits: &Limits) -> Fault {
-    let grants = Grants {
-        files: vec![FolderGrant {
-            directory: Path::new("/nowhere").to_owned(),
-            access: Access::Write,
-        }],
-        ..Grants::default()
-    };
+    let grants = Grants::default().with([FolderGrant::new("/nowhere", Access::Write)]);
     let plugin = admit(&sandbox(), "hostile", &grants, Some(limits)).unwrap();
     let (ask, stop) = watch::channel(None);
     ask.send_replace(Some(reason()));

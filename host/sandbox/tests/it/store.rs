@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use drydock_core::plugin::Access;
+use drydock_capability_files::Access;
 use drydock_core::{ClusterName, ErrorClass, Fault, TargetName};
 use drydock_repository::Target;
 use drydock_repository::target::Part;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use drydock_capability_artifact::Slice;
-use drydock_core::plugin::Access;
+use drydock_capability_files::Access;
 use drydock_core::{FactValue, Facts, Verdict};
 use drydock_sandbox::JudgeCall;
 

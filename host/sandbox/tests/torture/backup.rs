@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use drydock_capability_artifact::{OutputSink, PlainSpool};
-use drydock_capability_etcd::{EtcdAccess, EtcdConfig};
-use drydock_core::plugin::{Access, EtcdCall, FolderGrant, Grants};
+use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig};
+use drydock_capability_files::{Access, FolderGrant};
 use drydock_core::store::PartReceipt;
-use drydock_core::{ClusterName, Fault, ReadAt, TargetName};
+use drydock_core::{ClusterName, Fault, Grants, ReadAt, TargetName};
 use drydock_repository::Target as _;
 use drydock_repository::target::Part;
 use drydock_sandbox::{BackupCall, Plugin, Sandbox, StepCall, StoreContext, StoreTarget};
@@ -291,14 +291,9 @@ fn all_calls() -> Vec<EtcdCall> {
 }
 
 fn grants(target: &Path) -> Grants {
-    Grants {
-        etcd: all_calls(),
-        files: vec![FolderGrant {
-            directory: target.to_owned(),
-            access: Access::Write,
-        }],
-        ..Grants::default()
-    }
+    Grants::default()
+        .with(all_calls())
+        .with([FolderGrant::new(target, Access::Write)])
 }
 
 fn fault(what: &'static str) -> impl Fn(Fault) -> anyhow::Error {

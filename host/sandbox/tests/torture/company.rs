@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use drydock_capability_artifact::Slice;
-use drydock_core::plugin::Grants;
 use drydock_core::store::PartReceipt;
-use drydock_core::{Clock, ClusterName, Facts, Fault, TargetName, UnixTime};
+use drydock_core::{Clock, ClusterName, Facts, Fault, Grants, TargetName, UnixTime};
 use drydock_repository::Target as _;
 use drydock_repository::pages::{ObjectPages, SessionPages};
 use drydock_repository::target::Part;
@@ -119,11 +118,8 @@ impl Company {
     /// # Errors
     /// When one is not built, or is refused.
     pub fn assemble(sandbox: &Sandbox, scenes: &[&Scene]) -> Result<Self> {
-        let files = scenes.iter().flat_map(|scene| scene.grants());
-        let grants = Grants {
-            files: files.collect(),
-            ..Grants::default()
-        };
+        let folders = scenes.iter().flat_map(|scene| scene.grants());
+        let grants = Grants::default().with(folders);
         let fixture = |name| {
             Ok::<_, anyhow::Error>(Fixture {
                 busy: admit(sandbox, name, &grants, Some(&limits()))?,

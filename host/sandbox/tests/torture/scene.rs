@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drydock_capability_artifact::{OutputSink, PlainSpool};
+use drydock_capability_files::{Access, FolderGrant};
 use drydock_core::Fault;
-use drydock_core::plugin::{Access, FolderGrant};
 use tempfile::TempDir;
 
 /// What lies where no guest may reach.
@@ -68,10 +68,7 @@ impl Scene {
 
     /// The two folders that plugins are granted.
     pub fn grants(&self) -> [FolderGrant; 2] {
-        [self.granted(), self.store()].map(|directory| FolderGrant {
-            directory,
-            access: Access::Write,
-        })
+        [self.granted(), self.store()].map(|directory| FolderGrant::new(directory, Access::Write))
     }
 
     /// What is not as it was laid out; nothing, when nobody got anywhere. In the folders

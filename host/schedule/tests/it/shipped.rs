@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use drydock_core::{OccurrenceEnd, ScheduleName, UnixTime};
-use drydock_documents::{self as documents, Document, DocumentSet, Located};
+use drydock_core::tree::Node;
+use drydock_core::{DecodeError, Grants, OccurrenceEnd, ScheduleName, UnixTime};
+use drydock_documents::{self as documents, Document, DocumentSet, Located, Vocabulary};
 use drydock_schedule::{Planned, Policy, State, Timetable, next_wake, plan};
 
 /// 2026-03-01T00:00:00Z: the months after it hold transitions of every zone in use.
@@ -24,6 +25,15 @@ metadata: {name: local}
 spec: {plugin: store-file, config: {folder: /tmp/store}}
 ";
 
+/// What is granted is none of a schedule's affair; the node's tests read these grants.
+struct Anything;
+
+impl Vocabulary for Anything {
+    fn grants(&self, _: &Node) -> Result<Grants, DecodeError> {
+        Ok(Grants::default())
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schedules")
 }
@@ -31,7 +41,7 @@ fn folder() -> PathBuf {
 /// All documents of a shipped file.
 fn documents(name: &str) -> Vec<Located<Document>> {
     let text = fs::read_to_string(folder().join(name)).unwrap();
-    documents::parse(name, &text).unwrap()
+    documents::parse(name, &text, &Anything).unwrap()
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -75,7 +85,7 @@ fn starts(schedule: &Located<documents::Schedule>) -> usize {
 #[test]
 fn the_quickstart_is_due_every_quarter_of_an_hour() {
     let mut all = documents("quickstart.yaml");
-    all.extend(documents::parse("places.yaml", QUICKSTART_PLACES).unwrap());
+    all.extend(documents::parse("places.yaml", QUICKSTART_PLACES, &Anything).unwrap());
     let set = DocumentSet::from_folders(all, Vec::new()).unwrap();
     let schedule = set.schedules().next().unwrap();
     assert_eq!(schedule.value.name.as_str(), "quickstart");
@@ -103,7 +113,7 @@ fn the_examples_fit_together() {
     let drill = set.drill(&ScheduleName::new("weekly-drill")).unwrap();
     assert!(drill.drill.api_server && set.workflow(&drill.schedule.value.name).is_none());
     let node = fs::read_to_string(folder().join("examples/node.yaml")).unwrap();
-    assert!(documents::parse_node_config("examples/node.yaml", &node).is_ok());
+    assert!(documents::parse_node_config("examples/node.yaml", &node, &Anything).is_ok());
 }
 
 #[test]
@@ -135,7 +145,8 @@ fn every_shipped_file_is_read_by_a_test() {
 fn a_wrong_expression_and_a_wrong_zone_name_their_line() {
     let text = fs::read_to_string(folder().join("quickstart.yaml")).unwrap();
     let told = |from: &str, to: &str| {
-        let documents = documents::parse("schedules/a.yaml", &text.replace(from, to)).unwrap();
+        let documents =
+            documents::parse("schedules/a.yaml", &text.replace(from, to), &Anything).unwrap();
         let Document::Schedule(schedule) = documents[0].value.clone() else {
             panic!("the file holds a schedule");
         };

@@ -1,7 +1,6 @@
 //! What was not granted is refused, before anything is sent.
 
-use drydock_capability_etcd::{EtcdAccess, EtcdConfig};
-use drydock_core::plugin::EtcdCall;
+use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig};
 use drydock_core::{ErrorClass, Fault};
 
 use crate::{ALL, access, config, shared};

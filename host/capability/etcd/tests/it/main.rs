@@ -12,8 +12,7 @@ mod ways_to_fail;
 use std::path::Path;
 use std::time::Duration;
 
-use drydock_capability_etcd::{EtcdAccess, EtcdConfig, Timeouts};
-use drydock_core::plugin::EtcdCall;
+use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig, Timeouts};
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
 use tokio::sync::OnceCell;
 

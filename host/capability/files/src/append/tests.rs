@@ -1,10 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use drydock_core::plugin::{Access, FolderGrant};
-
 use super::*;
-use crate::FolderGrants;
+use crate::{Access, FolderGrant, FolderGrants};
 use drydock_capability_artifact::{OutputSink, Outputs};
 
 /// What came out, and what is done to a file when its first piece arrives.

@@ -2,13 +2,12 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use drydock_core::ErrorClass;
-use drydock_core::plugin::FolderGrant;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::{Entry, FolderGrants, FolderPower, Page};
+use crate::{Entry, FolderGrant, FolderGrants, FolderPower, Page};
 use drydock_capability_artifact::{OutputSink, Outputs, WORK_BYTES_MAX, Work};
 
 fn granted(directory: &Path, access: Access) -> FolderGrants {

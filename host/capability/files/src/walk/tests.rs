@@ -5,11 +5,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use drydock_core::plugin::{Access, FolderGrant};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 
 use super::*;
-use crate::FolderGrants;
+use crate::{Access, FolderGrant, FolderGrants};
 
 fn folder(path: &Path) -> Folder {
     let grant = FolderGrant {

@@ -1,7 +1,7 @@
 //! Limits that documents set too high, and components that are too much for a node.
 
 use drydock_core::PluginDigest;
-use drydock_core::plugin::{CONTRACT, PluginManifest, World as PluginWorld};
+use drydock_sandbox::{CONTRACT, PluginManifest, World as PluginWorld};
 
 use crate::bad_input::Case;
 use crate::world::World;

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use drydock_core::plugin::{Access, FolderGrant, Grants};
-use drydock_core::{ClusterName, TargetName, UnixTime};
+use drydock_core::{ClusterName, Grants, TargetName, UnixTime};
 use drydock_sandbox::{
     Admission, Limits, Sandbox, SandboxConfig, StepCall, StoreContext, StoreTarget,
 };
@@ -165,13 +164,8 @@ pub fn target(
         clock: Arc::new(SystemClock),
     })
     .unwrap();
-    let grants = Grants {
-        files: vec![FolderGrant {
-            directory: folder.to_owned(),
-            access: Access::Write,
-        }],
-        ..Grants::default()
-    };
+    let grants = json!({"files": [{"directory": folder, "access": "write"}]});
+    let grants = Grants::parse(&(&grants).into(), drydock_sandbox::capabilities()).unwrap();
     let plugin = sandbox
         .admit(Admission {
             component,

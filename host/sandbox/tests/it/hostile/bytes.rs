@@ -1,7 +1,7 @@
 //! Components that no compiler makes, put together byte by byte (WebAssembly core
 //! specification, chapter 5; the component model's `Binary.md`).
 
-use drydock_core::plugin::{CONTRACT, MANIFEST_SECTION};
+use drydock_sandbox::{CONTRACT, MANIFEST_SECTION};
 
 /// The head of every component, and of every core module.
 pub const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";

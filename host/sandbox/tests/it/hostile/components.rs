@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use drydock_capability_artifact::Slice;
-use drydock_core::plugin::{Grants, MANIFEST_BYTES_MAX};
-use drydock_core::{Facts, Fault};
-use drydock_sandbox::{Admission, JudgeCall, Plugin, Sandbox};
+use drydock_core::{Facts, Fault, Grants};
+use drydock_sandbox::{Admission, JudgeCall, MANIFEST_BYTES_MAX, Plugin, Sandbox};
 
 use super::bytes::{self, COMPONENT, core};
 use super::sentences::{assert_fit, assert_told};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use drydock_capability_artifact::Slice;
 use drydock_core::Facts;
-use drydock_core::plugin::Grants;
+use drydock_core::Grants;
 use drydock_sandbox::{Admission, JudgeCall, Limits, inspect, read_manifest};
 use drydock_testkit::random::Random;
 

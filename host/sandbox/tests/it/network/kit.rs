@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex};
 use drydock_capability_artifact::Slice;
 use drydock_capability_http::{HttpConfig, NameLookup};
 use drydock_capability_secret::SecretSource;
-use drydock_core::plugin::Grants;
-use drydock_core::{Facts, Fault, Secret, Verdict};
+use drydock_core::{Facts, Fault, Grants, Secret, Verdict};
 use drydock_sandbox::{Attempt, JudgeCall, Plugin};
 use drydock_testkit::pki::{Authority, Purpose, Validity};
 use drydock_testkit::web::WebServer;
@@ -92,7 +91,7 @@ impl World {
     }
 
     pub fn signer_with(&self, grants: &Value, config: HttpConfig) -> Arc<Plugin> {
-        let grants: Grants = serde_json::from_value(grants.clone()).unwrap();
+        let grants = granted(grants);
         let plugin = admit(&sandbox().with_http(config), "signer", &grants);
         plugin.with_secrets(Arc::new(Values))
     }
@@ -103,6 +102,11 @@ impl World {
         grants["http"].as_array_mut().unwrap().push(rule);
         grants
     }
+}
+
+/// The grants that this says.
+pub fn granted(written: &Value) -> Grants {
+    Grants::parse(&written.into(), drydock_sandbox::capabilities()).unwrap()
 }
 
 impl Names {

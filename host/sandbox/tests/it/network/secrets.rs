@@ -1,11 +1,12 @@
 //! Secrets that are used, unseen; and those that are seen and then told.
 
-use drydock_core::ErrorClass;
-use drydock_core::plugin::{Grants, Request};
-use drydock_sandbox::Admission;
+use drydock_capability_http::HttpGrant;
+use drydock_capability_secret::SecretGrant;
+use drydock_core::{ErrorClass, Grants};
+use drydock_sandbox::{Admission, Request};
 use serde_json::{Value, json};
 
-use super::kit::{TOKEN, World, acts, fault, get, saw};
+use super::kit::{TOKEN, World, acts, fault, get, granted, saw};
 use crate::{built, call, sandbox};
 
 /// "GET Object" of the Amazon S3 API reference.
@@ -172,7 +173,7 @@ async fn judging_a_configuration_has_no_power() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_power_is_asked_for_and_granted_by_itself() {
     let world = World::start().await;
-    let everything: Grants = serde_json::from_value(world.grants()).unwrap();
+    let everything = granted(&world.grants());
     let component = built("signer");
     let refusal = |grants: &Grants, ceiling: Option<&Grants>| {
         let admission = Admission {
@@ -184,13 +185,16 @@ async fn each_power_is_asked_for_and_granted_by_itself() {
         };
         sandbox().admit(admission).unwrap_err().to_string()
     };
-    for request in [Request::Http, Request::SecretUse, Request::SecretReveal] {
-        let mut less = everything.clone();
-        match request {
-            Request::Http => less.http.clear(),
-            Request::SecretUse => less.secret.retain(|grant| grant.reveals()),
-            _ => less.secret.retain(|grant| !grant.reveals()),
-        }
+    let secrets: &[SecretGrant] = everything.of();
+    let (seen, used): (Vec<_>, Vec<_>) = secrets.iter().cloned().partition(|grant| grant.reveals());
+    let without = || everything.clone().without::<SecretGrant>();
+    let table = [
+        ("http", everything.clone().without::<HttpGrant>()),
+        ("secret.use", without().with(seen)),
+        ("secret.reveal", without().with(used)),
+    ];
+    for (word, less) in table {
+        let request = Request::named(word).unwrap();
         let line = request.grant_line();
         let text = refusal(&less, None);
         assert!(

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use bytes::Bytes;
-use drydock_core::plugin::{AddressClass, HttpRule};
 use drydock_core::{ErrorClass, Fault};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
@@ -15,6 +14,7 @@ use tokio::time::Instant;
 
 use super::body::{Bounds, Outgoing, ResponseBody, Sent};
 use super::error::{HttpError, HttpErrorKind};
+use super::grant::{AddressClass, HttpRule};
 use super::names::{Filtered, NameLookup, SystemNames};
 use super::plan::{self, Goal, Waits};
 use super::proxy::Proxies;

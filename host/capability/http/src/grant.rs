@@ -2,14 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
+use drydock_core::{Endpoint, Grant, Host, HostPattern, Name, Power, Reach, Scheme, TargetName};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::host::{Host, HostPattern};
-use crate::Name;
-use crate::TargetName;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Longest method; the longest registered one has 17 letters (RFC 3253).
 const METHOD_BYTES_MAX: usize = 24;
@@ -18,17 +14,16 @@ const METHOD_BYTES_MAX: usize = 24;
 /// got, secrets included.
 const METHODS_NEVER: [&str; 2] = ["CONNECT", "TRACE"];
 
-/// How a server is spoken to.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Scheme {
-    /// In the clear: whoever is on the way can read and change everything.
-    Http,
-    #[default]
-    Https,
-}
+/// Requests to servers. Any of them may change something there, whatever its method.
+pub const HTTP: Power = Power {
+    word: "http",
+    line: "http: [{scheme: https, host: the.host}]",
+    reach: Reach::Writes,
+    discloses: true,
+    functions: &["attach", "last-error"],
+    also: &[],
+    reading: None,
+};
 
 /// Addresses that no name may lead to unless a grant says so, since they are inside: of
 /// this node or of its network.
@@ -81,32 +76,6 @@ pub struct TargetGrant {
     pub target: TargetName,
     #[serde(flatten)]
     pub limits: HttpLimits,
-}
-
-/// A server that a Target document names: `https://HOST` or `https://HOST:PORT`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    pub scheme: Scheme,
-    pub host: HostPattern,
-    pub port: u16,
-}
-
-impl Scheme {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-
-    #[must_use]
-    pub fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
 }
 
 impl AddressClass {
@@ -189,15 +158,41 @@ impl HttpGrant {
     }
 }
 
-impl TargetGrant {
-    /// The rules for these endpoints.
-    pub fn rules(&self, endpoints: &[Endpoint]) -> impl Iterator<Item = HttpRule> {
-        endpoints.iter().map(|endpoint| HttpRule {
+impl Grant for HttpGrant {
+    const NAME: &'static str = "http";
+    const POWERS: &'static [Power] = &[HTTP];
+
+    fn common(&self, ceiling: &Self) -> Option<Self> {
+        let common = self.rule()?.common(ceiling.rule()?)?;
+        Some(Self::Rule(common))
+    }
+
+    fn allows(&self, power: &Power) -> bool {
+        *power == HTTP
+    }
+
+    fn hint(_: &[&'static Power]) -> String {
+        "e.g. {scheme: https, host: the.host}, or {target: NAME}".to_owned()
+    }
+
+    fn target(&self) -> Option<&TargetName> {
+        match self {
+            Self::Rule(_) => None,
+            Self::Target(named) => Some(&named.target),
+        }
+    }
+
+    fn at(&self, endpoints: &[Endpoint]) -> Vec<Self> {
+        let Self::Target(named) = self else {
+            return vec![self.clone()];
+        };
+        let rule = |endpoint: &Endpoint| HttpRule {
             scheme: endpoint.scheme,
             host: endpoint.host.clone(),
             port: endpoint.port,
-            limits: self.limits.clone(),
-        })
+            limits: named.limits.clone(),
+        };
+        endpoints.iter().map(rule).map(Self::Rule).collect()
     }
 }
 
@@ -274,63 +269,9 @@ impl<'de> Deserialize<'de> for Method {
     }
 }
 
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const RULE: &str = "must be a server such as https://s3.example.com or https://10.0.0.5:9000, without path, query or user";
-        let (scheme, rest) = text.split_once("://").ok_or(RULE)?;
-        let scheme = match scheme {
-            "https" => Scheme::Https,
-            "http" => Scheme::Http,
-            _ => return Err(RULE.to_owned()),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match rest.rsplit_once(':') {
-            // The last colon of an IPv6 address without a port stands inside of brackets.
-            Some((host, port)) if !port.ends_with(']') => {
-                let port = port.parse().ok().filter(|port| *port > 0).ok_or(RULE)?;
-                (host, port)
-            }
-            _ => (rest, scheme.default_port()),
-        };
-        if host.contains(':') && !host.starts_with('[') {
-            return Err(RULE.to_owned());
-        }
-        let host = HostPattern::parse(host).map_err(|_| RULE)?;
-        Ok(Self { scheme, host, port })
-    }
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
 impl fmt::Display for AddressClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scheme, host, port } = self;
-        write!(f, "{scheme}://{host}:{port}")
-    }
-}
-
-impl Serialize for Endpoint {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Endpoint {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -438,30 +379,25 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_servers_and_nothing_more() {
-        let table = [
-            ("https://S3.example.com/", "https://s3.example.com:443"),
-            ("http://10.0.0.5:9000", "http://10.0.0.5:9000"),
-            ("https://[2001:db8::1]", "https://[2001:db8::1]:443"),
-            ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
-            ("https://*.blob.example", "https://*.blob.example:443"),
-        ];
-        for (text, normal) in table {
-            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), normal);
-        }
-        for bad in [
-            "s3.example.com",
-            "ftp://a",
-            "https://",
-            "https://a/b",
-            "https://u@a",
-            "https://a:0",
-            "https://a:99999",
-            "https://a:b",
-            "https://2001:db8::1:443",
-            "https://a?b",
-        ] {
-            assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
-        }
+    fn the_rules_of_a_target_are_those_of_its_endpoints_with_the_limits_of_the_grant() {
+        let grant =
+            grant(json!({"target": "offsite", "addresses": ["private"], "methods": ["GET"]}))
+                .unwrap();
+        assert_eq!(grant.target(), Some(&TargetName::new("offsite")));
+        let endpoints = ["https://a.example", "http://10.0.0.5:9000/"];
+        let rules = grant.at(&endpoints.map(|endpoint| endpoint.parse().unwrap()));
+        let rule = |scheme: &str, host: &str, port: u16| {
+            json!({
+                "scheme": scheme, "host": host, "port": port,
+                "methods": ["GET"], "addresses": ["private"],
+            })
+        };
+        assert_eq!(
+            serde_json::to_value(rules).unwrap(),
+            json!([
+                rule("https", "a.example", 443),
+                rule("http", "10.0.0.5", 9000)
+            ])
+        );
     }
 }

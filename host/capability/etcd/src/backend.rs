@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use drydock_core::Fault;
-use drydock_core::plugin::{EtcdCall, Request};
 use etcd_client::Client;
 
 use crate::alarm::{self, Alarm};
 use crate::config::EtcdConfig;
 use crate::connect::Connections;
 use crate::fault;
+use crate::grant::EtcdCall;
 use crate::snapshot::SnapshotStream;
 
 /// Times that a call is made when its connection is cut: the first may be one that the
@@ -179,12 +179,12 @@ impl EtcdAccess {
         if self.calls.contains(&call) {
             return Ok(());
         }
-        let request = request(call);
+        let power = call.power();
         Err(Fault::denied(
             "not-granted",
             format!(
-                "the plugin is not granted {request}: add `{}` under `grants:` of its PluginGrant",
-                request.grant_line()
+                "the plugin is not granted {}: add `{}` under `grants:` of its PluginGrant",
+                power.word, power.line
             ),
         ))
     }
@@ -241,15 +241,6 @@ impl fmt::Debug for EtcdAccess {
             .field("config", &self.connections.config)
             .field("calls", &self.calls)
             .finish()
-    }
-}
-
-fn request(call: EtcdCall) -> Request {
-    match call {
-        EtcdCall::MemberList => Request::EtcdMemberList,
-        EtcdCall::Status => Request::EtcdStatus,
-        EtcdCall::Snapshot => Request::EtcdSnapshot,
-        EtcdCall::HashKv => Request::EtcdHashKv,
     }
 }
 

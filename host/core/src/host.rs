@@ -1,8 +1,9 @@
-//! Hosts by name or by address, and patterns of them, in one normal form: two spellings
-//! of one host are one value, whoever wrote them.
+//! Servers: hosts by name or by address, and patterns of them, in one normal form (two
+//! spellings of one host are one value, whoever wrote them); how one is spoken to, and where.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,6 +29,26 @@ pub enum HostPattern {
     Exactly(Host),
     /// `*.NAME`: one label or more before the name, not the name itself.
     Below(String),
+}
+
+/// How a server is spoken to.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// In the clear: whoever is on the way can read and change everything.
+    Http,
+    #[default]
+    Https,
+}
+
+/// A server that a Target document names: `https://HOST` or `https://HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub scheme: Scheme,
+    pub host: HostPattern,
+    pub port: u16,
 }
 
 impl Host {
@@ -105,6 +126,52 @@ impl HostPattern {
     }
 }
 
+impl Scheme {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const RULE: &str = "must be a server such as https://s3.example.com or https://10.0.0.5:9000, without path, query or user";
+        let (scheme, rest) = text.split_once("://").ok_or(RULE)?;
+        let scheme = match scheme {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            _ => return Err(RULE.to_owned()),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.rsplit_once(':') {
+            // The last colon of an IPv6 address without a port stands inside of brackets.
+            Some((host, port)) if !port.ends_with(']') => {
+                let port = port.parse().ok().filter(|port| *port > 0).ok_or(RULE)?;
+                (host, port)
+            }
+            _ => (rest, scheme.default_port()),
+        };
+        if host.contains(':') && !host.starts_with('[') {
+            return Err(RULE.to_owned());
+        }
+        let host = HostPattern::parse(host).map_err(|_| RULE)?;
+        Ok(Self { scheme, host, port })
+    }
+}
+
 /// Labels that are not empty, not too long in all; not digits and dots, which nobody
 /// takes for a name.
 fn is_name(name: &str) -> bool {
@@ -140,6 +207,12 @@ impl fmt::Display for HostPattern {
     }
 }
 
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 impl Serialize for HostPattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -150,6 +223,26 @@ impl<'de> Deserialize<'de> for HostPattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, host, port } = self;
+        write!(f, "{scheme}://{host}:{port}")
+    }
+}
+
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -326,6 +419,34 @@ mod tests {
             ] {
                 prop_assert_eq!(Host::parse(&text), Ok(address.clone()), "{}", text);
             }
+        }
+    }
+
+    #[test]
+    fn endpoints_are_servers_and_nothing_more() {
+        let table = [
+            ("https://S3.example.com/", "https://s3.example.com:443"),
+            ("http://10.0.0.5:9000", "http://10.0.0.5:9000"),
+            ("https://[2001:db8::1]", "https://[2001:db8::1]:443"),
+            ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+            ("https://*.blob.example", "https://*.blob.example:443"),
+        ];
+        for (text, normal) in table {
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), normal);
+        }
+        for bad in [
+            "s3.example.com",
+            "ftp://a",
+            "https://",
+            "https://a/b",
+            "https://u@a",
+            "https://a:0",
+            "https://a:99999",
+            "https://a:b",
+            "https://2001:db8::1:443",
+            "https://a?b",
+        ] {
+            assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
         }
     }
 }

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
+use drydock_core::capability::GrantProblem;
+use drydock_core::{Grant, HostPattern, Name, Power, Reach, Scheme};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-
-use super::host::HostPattern;
-use super::http::Scheme;
-use crate::Name;
 
 /// Most `derive` steps before `sign`; AWS's chain has four.
 const DERIVATIONS_MAX: u8 = 16;
@@ -34,6 +32,28 @@ const HEADERS_NEVER: [&str; 12] = [
     "upgrade",
     "expect",
 ];
+
+/// Signatures, and headers that the host fills in: the plugin never sees the secret.
+pub const USE: Power = Power {
+    word: "secret.use",
+    line: "secret: [{name: the-secret, use: {sign: {algorithm: hmac-sha256}}}]",
+    reach: Reach::Reads,
+    discloses: false,
+    functions: &["open", "derive", "sign", "placeholder"],
+    also: &[],
+    reading: None,
+};
+
+/// The secret itself.
+pub const REVEAL: Power = Power {
+    word: "secret.reveal",
+    line: "secret: [{name: the-secret, reveal: true}]",
+    reach: Reach::Reads,
+    discloses: true,
+    functions: &["reveal"],
+    also: &[],
+    reading: None,
+};
 
 /// One entry under `secret:` of a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -113,9 +133,27 @@ pub struct HeaderUse {
 }
 
 impl SecretGrant {
-    /// What both grants allow. One that reveals allows every use.
     #[must_use]
-    pub fn common(&self, ceiling: &Self) -> Option<Self> {
+    pub fn reveals(&self) -> bool {
+        self.power == SecretPower::Reveal
+    }
+
+    /// What is wrong with the entry.
+    fn problem(&self) -> Option<&'static str> {
+        match &self.power {
+            SecretPower::Reveal => None,
+            SecretPower::Sign(sign) => sign.problem(),
+            SecretPower::Header(header) => header.problem(),
+        }
+    }
+}
+
+impl Grant for SecretGrant {
+    const NAME: &'static str = "secret";
+    const POWERS: &'static [Power] = &[USE, REVEAL];
+
+    /// What both grants allow. One that reveals allows every use.
+    fn common(&self, ceiling: &Self) -> Option<Self> {
         let power = match (&self.power, &ceiling.power) {
             (power, SecretPower::Reveal) => Some(power.clone()),
             (SecretPower::Sign(own), SecretPower::Sign(most)) => {
@@ -133,18 +171,42 @@ impl SecretGrant {
         })
     }
 
-    #[must_use]
-    pub fn reveals(&self) -> bool {
-        self.power == SecretPower::Reveal
+    fn allows(&self, power: &Power) -> bool {
+        *power == if self.reveals() { REVEAL } else { USE }
     }
 
-    /// What is wrong with the entry.
-    fn problem(&self) -> Option<&'static str> {
-        match &self.power {
-            SecretPower::Reveal => None,
-            SecretPower::Sign(sign) => sign.problem(),
-            SecretPower::Header(header) => header.problem(),
+    /// Two ways to sign with one secret: which one a plugin means could only be guessed.
+    fn problems(entries: &[Self]) -> Vec<GrantProblem> {
+        let signs = |power: &SecretPower| matches!(power, SecretPower::Sign(_));
+        let mut problems = Vec::new();
+        for (index, grant) in entries.iter().enumerate() {
+            let earlier = &entries[..index];
+            let again = |other: &Self| other.name == grant.name && signs(&other.power);
+            if signs(&grant.power) && earlier.iter().any(again) {
+                problems.push(GrantProblem::new(
+                    format!("[{index}]"),
+                    format!(
+                        "grants signing with {} a second time; give the step the key under a second name",
+                        grant.name
+                    ),
+                ));
+            }
         }
+        problems
+    }
+
+    fn hint(asked: &[&'static Power]) -> String {
+        let asks = |power| asked.iter().any(|asked| **asked == power);
+        let told = match (asks(USE), asks(REVEAL)) {
+            (true, true) => {
+                "to use and to see; e.g. {name: the-key, use: {sign: {algorithm: hmac-sha256}}}, {name: the-token, reveal: true}"
+            }
+            (_, false) => {
+                "to use, unseen; e.g. {name: the-key, use: {sign: {algorithm: hmac-sha256}}}"
+            }
+            (false, true) => "to see; e.g. {name: the-token, reveal: true}",
+        };
+        told.to_owned()
     }
 }
 

@@ -1,11 +1,10 @@
-//! From the tree to the documents' types, through serde. Every error carries the
-//! path of its key, and becomes one sentence that names the nearest valid word.
+//! From the tree to types, through serde. Every error carries the path of its key, and
+//! becomes one sentence that names the nearest valid word.
 //!
 //! **Invariant:** a value that has the wrong type is never repeated in a sentence,
 //! since it may be a secret that was written into the wrong place.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -13,12 +12,12 @@ use serde::de::{
     Visitor,
 };
 
-use super::error::{FileError, Position, suggestion};
-use super::tree::{Key, Node, Value, join};
+use crate::nearest::{nearest, suggestion};
+use crate::tree::{Key, Node, Position, Value, join};
 
 /// Why a tree does not fit a type, and where.
 #[derive(Debug)]
-pub(super) struct DecodeError {
+pub struct DecodeError {
     problem: Problem,
     path: String,
     at: Option<Position>,
@@ -28,7 +27,7 @@ pub(super) struct DecodeError {
 enum Problem {
     UnknownKey {
         key: String,
-        valid: &'static [&'static str],
+        valid: Vec<&'static str>,
     },
     UnknownWord {
         word: String,
@@ -44,20 +43,23 @@ enum Problem {
     Rule(String),
 }
 
-/// Decodes a tree into a type of a document of this kind.
-///
-/// # Errors
-/// The first key or value that does not fit.
-pub(super) fn decode<T: for<'de> Deserialize<'de>>(
-    file: &Arc<str>,
-    kind: &str,
-    node: &Node,
-) -> Result<T, FileError> {
-    T::deserialize(node).map_err(|error| FileError {
-        file: Arc::clone(file),
-        at: error.at.unwrap_or(node.at),
-        message: error.sentence(kind),
-    })
+impl Node {
+    /// Decodes it into a type.
+    ///
+    /// # Errors
+    /// The first key or value that does not fit.
+    pub fn decode<T: for<'de> Deserialize<'de>>(&self) -> Result<T, DecodeError> {
+        T::deserialize(self)
+    }
+
+    /// The error of a value that is of another type than it must be.
+    pub(crate) fn wrong_type(&self, wanted: impl Into<String>) -> DecodeError {
+        DecodeError::new(Problem::WrongType {
+            wanted: wanted.into(),
+            found: self.value.type_word(),
+            quotes_help: false,
+        })
+    }
 }
 
 impl DecodeError {
@@ -69,8 +71,27 @@ impl DecodeError {
         }
     }
 
+    /// A key that there is none of.
+    pub(crate) fn unknown_key(key: &Key, valid: Vec<&'static str>) -> Self {
+        let problem = Problem::UnknownKey {
+            key: key.text.clone(),
+            valid,
+        };
+        Self {
+            at: Some(key.at),
+            ..Self::new(problem)
+        }
+    }
+
+    /// Where it is, if it is inside of what was decoded.
+    #[must_use]
+    pub fn at(&self) -> Option<Position> {
+        self.at
+    }
+
     /// The same error seen from one level further up.
-    fn below(mut self, segment: &str, at: Position) -> Self {
+    #[must_use]
+    pub fn below(mut self, segment: &str, at: Position) -> Self {
         let joint = if self.path.is_empty() || self.path.starts_with('[') {
             ""
         } else {
@@ -81,7 +102,9 @@ impl DecodeError {
         self
     }
 
-    fn sentence(&self, kind: &str) -> String {
+    /// The sentence about a document of this kind.
+    #[must_use]
+    pub fn sentence(&self, kind: &str) -> String {
         let path = &self.path;
         match &self.problem {
             Problem::UnknownKey { key, valid } => format!(
@@ -116,7 +139,7 @@ impl DecodeError {
 
 /// Only the near word: the list of all stands in the sentence already.
 fn did_you_mean(word: &str, valid: &[&'static str]) -> String {
-    drydock_core::nearest(word, valid.iter().copied())
+    nearest(word, valid.iter().copied())
         .map(|near| format!("; did you mean {near}?"))
         .unwrap_or_default()
 }
@@ -167,7 +190,7 @@ impl de::Error for DecodeError {
     fn unknown_field(key: &str, valid: &'static [&'static str]) -> Self {
         Self::new(Problem::UnknownKey {
             key: key.to_owned(),
-            valid,
+            valid: valid.to_vec(),
         })
     }
 
@@ -222,11 +245,7 @@ impl<'de> Deserializer<'de> for &Node {
     ) -> Result<V::Value, DecodeError> {
         match &self.value {
             Value::Text(text) => visitor.visit_enum(word(text)),
-            other => Err(DecodeError::new(Problem::WrongType {
-                wanted: format!("one of {}", variants.join(", ")),
-                found: other.type_word(),
-                quotes_help: false,
-            })),
+            _ => Err(self.wrong_type(format!("one of {}", variants.join(", ")))),
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::plugin::{HeaderUse, Host, Scheme, SecretGrant, SecretPower};
-use drydock_core::{Fault, Secret};
+use drydock_core::{Fault, Host, Scheme, Secret};
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
+use super::grant::{HeaderUse, SecretGrant, SecretPower};
 use super::key::Key;
 use super::redact::Redactor;
 

@@ -5,12 +5,12 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use drydock_core::Fault;
-use drydock_core::plugin::{Access, FolderGrant};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::fault;
 use super::folder::Folder;
+use super::grant::{Access, FolderGrant};
 use super::walk::NamesBudget;
 use drydock_capability_artifact::Work;
 

@@ -1,0 +1,241 @@
+//! What an operator grants: lists of entries by the names that they have in a document. Of
+//! what type they are is known to a table of [`Capability`] rows, which whoever reads
+//! documents brings.
+//!
+//! **Invariant:** an effective grant is what was asked for, and granted, and within the
+//! node's ceiling: [`Grants::within`] and [`Grants::part`] only ever take away.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value as Json;
+
+use crate::capability::{Grant, GrantProblem, Power};
+use crate::decode::DecodeError;
+use crate::entries::Entries;
+use crate::tree::{Node, Value};
+use crate::{Endpoint, TargetName};
+
+/// A capability as a row of a table.
+#[derive(Debug)]
+pub struct Capability {
+    pub name: &'static str,
+    pub powers: &'static [Power],
+    /// As [`Grant::hint`].
+    pub hint: fn(&[&'static Power]) -> String,
+    parse: fn(&Node) -> Result<Box<dyn Entries>, DecodeError>,
+}
+
+/// What an operator grants, a list of entries for each capability. Nothing by default.
+///
+/// **Invariant:** no list is empty.
+#[derive(Debug, Default)]
+pub struct Grants(BTreeMap<&'static str, Box<dyn Entries>>);
+
+/// What a plugin could do in a run, as the journal keeps it: JSON by the names of
+/// capabilities, so that a record needs none of them to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GrantRecord(BTreeMap<String, Json>);
+
+impl Capability {
+    /// The capability whose grants are of this type.
+    #[must_use]
+    pub const fn of<G: Grant>() -> Self {
+        Self {
+            name: G::NAME,
+            powers: G::POWERS,
+            hint: G::hint,
+            parse: parse::<G>,
+        }
+    }
+}
+
+fn parse<G: Grant>(written: &Node) -> Result<Box<dyn Entries>, DecodeError> {
+    Ok(Box::new(written.decode::<Vec<G>>()?))
+}
+
+impl Grants {
+    /// Reads what stands under `grants:` or `ceiling:`, with these capabilities.
+    ///
+    /// # Errors
+    /// The first key or entry that does not fit.
+    pub fn parse<'c>(
+        written: &Node,
+        known: impl Iterator<Item = &'c Capability> + Clone,
+    ) -> Result<Self, DecodeError> {
+        let Value::Map(lists) = &written.value else {
+            return Err(written.wrong_type("a mapping"));
+        };
+        let mut grants = Self::default();
+        for (key, list) in lists {
+            let mut all = known.clone();
+            let Some(capability) = all.find(|capability| capability.name == key.text) else {
+                let names = known.map(|capability| capability.name).collect();
+                return Err(DecodeError::unknown_key(key, names));
+            };
+            let entries = (capability.parse)(list);
+            let entries = entries.map_err(|error| error.below(&key.text, list.at))?;
+            grants.put(capability.name, entries);
+        }
+        Ok(grants)
+    }
+
+    /// The same grants with these as well.
+    #[must_use]
+    pub fn with<G: Grant>(mut self, entries: impl IntoIterator<Item = G>) -> Self {
+        let mut all = self.of::<G>().to_vec();
+        all.extend(entries);
+        self.put(G::NAME, Box::new(all));
+        self
+    }
+
+    /// The same grants without any of this kind.
+    #[must_use]
+    pub fn without<G: Grant>(mut self) -> Self {
+        self.0.remove(G::NAME);
+        self
+    }
+
+    /// The entries of one capability.
+    #[must_use]
+    pub fn of<G: Grant>(&self) -> &[G] {
+        let entries: Option<&dyn Any> = self.0.get(G::NAME).map(|entries| &**entries as &dyn Any);
+        let entries = entries.and_then(|entries| entries.downcast_ref::<Vec<G>>());
+        entries.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether anything of this capability is granted.
+    #[must_use]
+    pub fn has(&self, capability: &Capability) -> bool {
+        self.0.contains_key(capability.name)
+    }
+
+    /// Whether a power is granted at least in part: a folder to write to, the call of that
+    /// name.
+    #[must_use]
+    pub fn allow(&self, power: &Power) -> bool {
+        self.0.values().any(|entries| entries.allow(power))
+    }
+
+    /// Whether a plugin gets to see what may be secret. What it had in its hands nobody can
+    /// follow through its memory: so it is what it *can* see that counts.
+    #[must_use]
+    pub fn disclose(&self) -> bool {
+        self.0.values().any(|entries| entries.disclose())
+    }
+
+    /// What lies within `ceiling` as well.
+    #[must_use]
+    pub fn within(&self, ceiling: &Self) -> Self {
+        self.map(|name, entries| Some(entries.within(&**ceiling.0.get(name)?)))
+    }
+
+    /// What these powers need of it.
+    #[must_use]
+    pub fn part(&self, asked: &[&'static Power]) -> Self {
+        self.map(|_, entries| Some(entries.part(asked)))
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn and(&self, more: &Self) -> Self {
+        let mut both = more.clone();
+        for (name, entries) in &self.0 {
+            let joined = match more.0.get(name) {
+                Some(more) => entries.and(&**more),
+                None => entries.copy(),
+            };
+            both.put(name, joined);
+        }
+        both
+    }
+
+    /// The Target documents that entries name, each with the path of the entry, e.g.
+    /// `http[0]`.
+    #[must_use]
+    pub fn targets(&self) -> Vec<(String, TargetName)> {
+        let mut targets = Vec::new();
+        for (name, entries) in &self.0 {
+            let named = entries.targets().into_iter();
+            targets.extend(named.map(|(index, target)| (format!("{name}[{index}]"), target)));
+        }
+        targets
+    }
+
+    /// The same grants with the endpoints of targets in the place of the targets.
+    #[must_use]
+    pub fn at_endpoints(&self, endpoints: &dyn Fn(&TargetName) -> Vec<Endpoint>) -> Self {
+        self.map(|_, entries| Some(entries.at_endpoints(endpoints)))
+    }
+
+    /// What single entries cannot show, by paths such as `files[0].directory`.
+    #[must_use]
+    pub fn problems(&self) -> Vec<GrantProblem> {
+        let mut all = Vec::new();
+        for (name, entries) in &self.0 {
+            let problems = entries.problems().into_iter();
+            all.extend(problems.map(|problem| GrantProblem {
+                path: format!("{name}{}", problem.path),
+                rule: problem.rule,
+            }));
+        }
+        all
+    }
+
+    fn map(&self, change: impl Fn(&'static str, &dyn Entries) -> Option<Box<dyn Entries>>) -> Self {
+        let mut changed = Self::default();
+        for (name, entries) in &self.0 {
+            if let Some(entries) = change(name, &**entries) {
+                changed.put(name, entries);
+            }
+        }
+        changed
+    }
+
+    fn put(&mut self, name: &'static str, entries: Box<dyn Entries>) {
+        if entries.is_none() {
+            self.0.remove(name);
+        } else {
+            self.0.insert(name, entries);
+        }
+    }
+}
+
+impl Clone for Grants {
+    fn clone(&self) -> Self {
+        self.map(|_, entries| Some(entries.copy()))
+    }
+}
+
+impl PartialEq for Grants {
+    fn eq(&self, other: &Self) -> bool {
+        let lists = self.0.iter();
+        let mut same = lists.map(|(name, entries)| {
+            let theirs = other.0.get(name);
+            theirs.is_some_and(|theirs| entries.is(&**theirs))
+        });
+        self.0.len() == other.0.len() && same.all(|same| same)
+    }
+}
+
+impl Eq for Grants {}
+
+impl Serialize for Grants {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let lists = self.0.iter();
+        serializer.collect_map(lists.map(|(name, entries)| (name, entries.json())))
+    }
+}
+
+impl From<&Grants> for GrantRecord {
+    fn from(grants: &Grants) -> Self {
+        let lists = grants.0.iter();
+        Self(
+            lists
+                .map(|(name, entries)| ((*name).to_owned(), entries.json()))
+                .collect(),
+        )
+    }
+}

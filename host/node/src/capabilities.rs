@@ -1,0 +1,110 @@
+//! What operators can grant on this node: the sandbox's capabilities, as the vocabulary of
+//! documents.
+
+use drydock_core::tree::Node;
+use drydock_core::{DecodeError, Grants};
+use drydock_documents::{Vocabulary, parse_grants};
+use drydock_sandbox::{Request, capabilities};
+
+/// All capabilities. The sandbox has the list, since there is none that it does not link.
+pub static CAPABILITIES: Capabilities = Capabilities;
+
+/// The type of [`CAPABILITIES`].
+pub struct Capabilities;
+
+impl Vocabulary for Capabilities {
+    fn grants(&self, written: &Node) -> Result<Grants, DecodeError> {
+        Grants::parse(written, capabilities())
+    }
+}
+
+/// Some grant of each power, from the line that operators are told for it.
+///
+/// # Panics
+/// When one of these lines is none: the tests read all of them.
+#[must_use]
+pub fn some_of(requests: &[Request]) -> Grants {
+    let lines = requests.iter().map(|request| request.grant_line());
+    let text = lines.collect::<Vec<_>>().join("\n---\n");
+    let grants = parse_grants("grants", &text, &CAPABILITIES);
+    grants.expect("the lines of powers are grants")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use drydock_capability_files::FolderGrant;
+    use drydock_documents::{self as documents, DocumentSet};
+
+    use super::*;
+
+    #[test]
+    fn the_line_that_is_told_for_a_power_allows_it() {
+        for request in Request::all() {
+            let grants = some_of(&[request]);
+            assert!(grants.allow(request.power()), "{request}");
+            assert_eq!(grants.problems(), [], "{request}");
+        }
+        let all: Vec<Request> = Request::all().collect();
+        let grants = some_of(&all);
+        assert!(all.iter().all(|request| grants.allow(request.power())));
+    }
+
+    /// The first mistake in a grant of a plugin.
+    fn told(grants: &str) -> String {
+        let text = format!(
+            "apiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {{name: g}}\nspec:\n  builtin: store-file\n  grants:\n    {grants}\n"
+        );
+        let parsed = documents::parse("g.yaml", &text, &CAPABILITIES);
+        parsed.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_no_grant_is_told_by_its_place_and_with_the_nearest_word() {
+        let table = [
+            (
+                "fiels: []",
+                "7:5: spec.grants.fiels is no key of a PluginGrant; did you mean files?",
+            ),
+            (
+                "x: []",
+                "7:5: spec.grants.x is no key of a PluginGrant; valid here: etcd, files, http, secret, output",
+            ),
+            (
+                "etcd: [status, everything]",
+                "7:20: spec.grants.etcd[1] of a PluginGrant must be one of member-list, status, snapshot, hash-kv, not everything",
+            ),
+            (
+                "etcd: all",
+                "7:11: spec.grants.etcd of a PluginGrant must be a list, but it is text",
+            ),
+            (
+                "files: [{directory: var/backups, access: read}]",
+                "7:25: spec.grants.files[0].directory of a PluginGrant must be an absolute path without .., e.g. /var/backups/drydock",
+            ),
+            (
+                "files: [{directory: /var/../etc, access: read}]",
+                "7:25: spec.grants.files[0].directory of a PluginGrant must be an absolute path without .., e.g. /var/backups/drydock",
+            ),
+        ];
+        for (grants, sentence) in table {
+            assert_eq!(told(grants), format!("g.yaml:{sentence}"));
+        }
+    }
+
+    #[test]
+    fn the_shipped_grants_are_grants() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schedules/examples");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let grants = documents::parse("grants.yaml", &read("grants.yaml"), &CAPABILITIES);
+        let targets = documents::parse("nightly.yaml", &read("nightly.yaml"), &CAPABILITIES);
+        let set = DocumentSet::from_folders(targets.unwrap(), grants.unwrap()).unwrap();
+        let folders = set
+            .grants()
+            .map(|grant| grant.value.spec.grants.of::<FolderGrant>());
+        assert!(folders.flatten().count() > 0);
+        let node = read("node.yaml");
+        assert!(documents::parse_node_config("node.yaml", &node, &CAPABILITIES).is_ok());
+    }
+}
