@@ -33,7 +33,7 @@ use drydock_documents::{DocumentSet, FileError, Located, NodeConfig};
 use tempfile::TempDir;
 
 pub use access::{OWN_CALLS, check_authorities, cluster_access, judge_certificates};
-pub use capabilities::{CAPABILITIES, some_of};
+pub use capabilities::{CAPABILITIES, example_grants};
 pub use deps::{BuiltIn, Deps};
 pub use error::{LoadError, NoSuchDocument, RegistryError};
 pub use folder::TARGET;

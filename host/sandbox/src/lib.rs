@@ -32,6 +32,7 @@
 mod admit;
 mod answer;
 mod attempt;
+mod backup;
 mod cache;
 mod compile;
 mod engine;
@@ -50,10 +51,12 @@ mod runtime;
 mod sandbox;
 mod step;
 mod target;
+mod verify;
 mod world;
 
 pub use admit::{Admission, AdmitError, Reason};
 pub use attempt::Attempt;
+pub use backup::{BackupCall, BackupReport};
 pub use cache::CompiledFrom;
 pub use compile::{Compiler, worker as compile_worker};
 pub use limits::Limits;
@@ -63,12 +66,13 @@ pub use manifest::{
     CONTRACT, Inspection, MANIFEST_BYTES_MAX, MANIFEST_SECTION, ManifestError, PluginManifest,
     embed, inspect, read as read_manifest,
 };
-pub use plugin::{BackupCall, BackupReport, JudgeCall, Plugin};
+pub use plugin::Plugin;
 pub use request::Request;
 pub use runtime::{SandboxConfig, SandboxError};
 pub use sandbox::Sandbox;
 pub use step::{Progress, ProgressSink, StepCall, StopSignal, asked_to_stop};
 pub use target::{CallObserver, StoreContext, StoreTarget};
+pub use verify::JudgeCall;
 pub use world::World;
 
 /// The version of wasmtime that is linked in.

@@ -26,7 +26,7 @@ pub(crate) use row::{Link, Terms};
 pub(crate) use secret::SecretPlace;
 
 /// The capabilities, in the order in which an operator reads of them.
-pub(crate) static LINKS: [Link; 5] = [
+pub(crate) static LINKS: &[Link] = &[
     etcd::LINK,
     files::LINK,
     http::LINK,

@@ -1,13 +1,12 @@
-//! An admitted plugin and the typed ways to call it.
+//! An admitted plugin, and what all calls of it share. The typed calls of each world stand
+//! in a file of their own.
 
 use std::fmt;
 use std::sync::Arc;
 
-use drydock_capability_artifact::{OutputSink, Outputs, Slice};
-use drydock_capability_files::FolderPower;
+use drydock_capability_artifact::Slice;
 use drydock_capability_secret::SecretSource;
-use drydock_core::{Facts, Fault, Finding, Grants, PluginDigest, TargetName, Verdict};
-use serde::Serialize;
+use drydock_core::{Fault, Finding, Grants, PluginDigest, TargetName};
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
 
@@ -17,16 +16,13 @@ use crate::cache::CompiledFrom;
 use crate::given::Parts;
 use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::link::{LINKS, Outlet, SecretPlace, TargetWords, Terms, limit_folders};
+use crate::link::{LINKS, SecretPlace, TargetWords, Terms};
 use crate::log::Speaker;
 use crate::manifest::PluginManifest;
 use crate::redact::GuestText;
 use crate::runtime::Core;
 use crate::step::StepCall;
-use crate::world::steps::backup_step::Guest as BackupStep;
-use crate::world::steps::store_step::Guest as StoreStep;
-use crate::world::steps::verify_step::Guest as VerifyStep;
-use crate::world::{SharedFacts, Step as _, WitError, World};
+use crate::world::World;
 
 /// A plugin that was admitted. Every call runs in a fresh store.
 #[derive(Clone)]
@@ -43,27 +39,6 @@ pub struct Plugin {
     pub(crate) parts: Parts,
     /// The component with its imports in place.
     pub(crate) linked: InstancePre<Guest>,
-}
-
-/// A call of a backup plugin.
-pub struct BackupCall {
-    pub context: StepCall,
-    pub outputs: Box<dyn OutputSink>,
-}
-
-/// What a backup plugin answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BackupReport {
-    pub degraded: bool,
-    pub findings: Vec<Finding>,
-}
-
-/// A call of a verify plugin.
-pub struct JudgeCall {
-    pub context: StepCall,
-    pub facts: Facts,
-    /// The artifact before sealing, where it still is.
-    pub plain: Option<Slice>,
 }
 
 impl Plugin {
@@ -123,94 +98,8 @@ impl Plugin {
         attempt.and_then(|findings| answer::findings(findings, self.bounds()))
     }
 
-    /// Runs a backup plugin. When this returns, nothing calls `outputs` any more.
-    ///
-    /// The result is a fault `wrong-world` for a plugin of another world.
-    pub async fn run_backup(&self, call: BackupCall) -> Attempt<BackupReport> {
-        if let Err(fault) = self.is_of(World::Backup) {
-            return Attempt::refused(fault);
-        }
-        let outputs = Outputs::start(call.outputs);
-        let mut guest = self.powered(call.context);
-        let opener = outputs.opener().part_of(&guest.work);
-        guest.given.put(Outlet(opener));
-        let linked = self.linked.clone();
-        let attempt = self.run(guest, move |store| {
-            Box::pin(async move {
-                let step = BackupStep::enter(&linked, store).await?;
-                step.call_run(store).await
-            })
-        });
-        let mut attempt = attempt.await.and_then(|report| {
-            Ok(BackupReport {
-                degraded: report.degraded,
-                findings: answer::findings(report.findings, self.bounds())?,
-            })
-        });
-        if let Err(fault) = outputs.close().await {
-            attempt.result = Err(fault);
-        }
-        attempt
-    }
-
-    /// Lets a verify plugin judge an artifact.
-    ///
-    /// The result is a fault `wrong-world` for a plugin of another world.
-    pub async fn judge(&self, call: JudgeCall) -> Attempt<Verdict> {
-        if let Err(fault) = self.is_of(World::Verify) {
-            return Attempt::refused(fault);
-        }
-        let JudgeCall {
-            context,
-            facts,
-            plain,
-        } = call;
-        let guest = self.powered(context);
-        let facts = SharedFacts(Arc::new(facts));
-        let linked = self.linked.clone();
-        let attempt = self.run(guest, move |store| {
-            Box::pin(async move {
-                let step = VerifyStep::enter(&linked, store).await?;
-                let facts = lend(store, facts)?;
-                let plain = plain.map(|plain| lend_slice(store, plain)).transpose()?;
-                let verdict: Result<_, WitError> = step.call_judge(store, facts, plain).await?;
-                Ok(verdict.map(|verdict| (verdict.pass, verdict.findings)))
-            })
-        });
-        attempt
-            .await
-            .and_then(|(pass, findings)| answer::verdict(pass, findings, self.bounds()))
-    }
-
-    /// Calls an export of a store plugin.
-    pub(crate) async fn store_call<T, F>(
-        &self,
-        context: StepCall,
-        target: TargetWords,
-        power: FolderPower,
-        call: F,
-    ) -> Attempt<T>
-    where
-        T: GuestText + Send + 'static,
-        F: for<'a> FnOnce(&'a StoreStep, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
-    {
-        if let Err(fault) = self.is_of(World::Store) {
-            return Attempt::refused(fault);
-        }
-        let mut guest = self.powered(context);
-        limit_folders(&mut guest, power);
-        guest.given.put(target);
-        let linked = self.linked.clone();
-        self.run(guest, move |store| {
-            Box::pin(async move {
-                let step = StoreStep::enter(&linked, store).await?;
-                call(&step, store).await
-            })
-        })
-        .await
-    }
-
-    async fn run<T, F>(&self, guest: Guest, enter: F) -> Attempt<T>
+    /// Runs a guest: `enter` calls it in the store that it is given.
+    pub(crate) async fn run<T, F>(&self, guest: Guest, enter: F) -> Attempt<T>
     where
         T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
@@ -247,19 +136,20 @@ impl Plugin {
     }
 
     /// A guest with all that its plugin may have.
-    fn powered(&self, context: StepCall) -> Guest {
+    pub(crate) fn powered(&self, context: StepCall) -> Guest {
         let mut guest = self.guest(context);
         let terms = Terms {
             grants: &self.grants,
             parts: &self.parts,
         };
-        for link in &LINKS {
+        for link in LINKS {
             (link.give)(&mut guest, &terms);
         }
         guest
     }
 
-    fn is_of(&self, wanted: World) -> Result<(), Fault> {
+    /// Whether it is a plugin of this world; a fault `wrong-world` when not.
+    pub(crate) fn is_of(&self, wanted: World) -> Result<(), Fault> {
         let PluginManifest { name, world, .. } = &self.manifest;
         if *world == wanted {
             return Ok(());

@@ -136,7 +136,7 @@ impl Sandbox {
             digest: digest.clone(),
         };
         let mut parts = self.parts.clone();
-        for link in &LINKS {
+        for link in LINKS {
             (link.prepare)(&mut parts, &grants);
         }
         Ok(Arc::new(Plugin {

@@ -18,12 +18,13 @@ use wasmtime::Store;
 use crate::answer;
 use crate::attempt::{Attempt, InStore};
 use crate::guest::Guest;
-use crate::link::TargetWords;
+use crate::link::{TargetWords, limit_folders};
 use crate::log::AttemptLog;
 use crate::plugin::{Plugin, lend, lend_slice};
 use crate::redact::GuestText;
 use crate::step::StepCall;
 use crate::world::steps::store_step as step;
+use crate::world::{Step as _, World};
 
 /// A target that a store plugin serves. Each call has a store of its own, so calls can
 /// run side by side.
@@ -134,21 +135,38 @@ impl StoreTarget {
         T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a step::Guest, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
+        let attempt = match self.plugin.is_of(World::Store) {
+            Ok(()) => self.attempt(name, call).await,
+            Err(fault) => Attempt::refused(fault),
+        };
+        self.observed(name.word(), attempt)
+    }
+
+    async fn attempt<T, F>(&self, name: Export, call: F) -> Attempt<T>
+    where
+        T: GuestText + Send + 'static,
+        F: for<'a> FnOnce(&'a step::Guest, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
+    {
         let StoreContext {
             target,
             config,
             step,
             ..
         } = self.context.clone();
-        let words = TargetWords {
+        let mut guest = self.plugin.powered(step);
+        limit_folders(&mut guest, name.power());
+        guest.given.put(TargetWords {
             name: target,
             config,
-        };
-        let attempt = self
-            .plugin
-            .store_call(step, words, name.power(), call)
-            .await;
-        self.observed(name.word(), attempt)
+        });
+        let linked = self.plugin.linked.clone();
+        let called = self.plugin.run(guest, move |store| {
+            Box::pin(async move {
+                let step = step::Guest::enter(&linked, store).await?;
+                call(&step, store).await
+            })
+        });
+        called.await
     }
 
     fn observed<T>(&self, name: &'static str, attempt: Attempt<T>) -> Result<T, Fault> {

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use drydock_node::{Deps, read_component, some_of};
+use drydock_node::{Deps, read_component, example_grants};
 use drydock_sandbox::{
     Admission, Inspection, Limits, Request, Sandbox, SandboxConfig, capabilities,
 };
@@ -59,7 +59,7 @@ fn admit(component: &[u8], found: &Inspection, deps: &Deps) -> Result<(), Failur
         component,
         builtin: None,
         // Only its being there matters: nothing is called.
-        grants: Some(&some_of(&found.manifest.requests)),
+        grants: Some(&example_grants(&found.manifest.requests)),
         ceiling: None,
         limits: None,
     })?;
