@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use drydock_core::{chain, plugin::World};
+use drydock_core::chain;
 use drydock_documents::{FileError, FileErrors, SourceSpan};
 use drydock_repository::sign::KeyError;
-use drydock_sandbox::{AdmitError, SandboxError};
+use drydock_sandbox::{AdmitError, SandboxError, World};
 
 use crate::registry::CONFIG_WALL_MAX;
 
