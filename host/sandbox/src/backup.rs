@@ -36,7 +36,7 @@ impl Plugin {
         let outputs = Outputs::start(call.outputs);
         let mut guest = self.powered(call.context);
         let opener = outputs.opener().part_of(&guest.work);
-        guest.given.put(Outlet(opener));
+        guest.parts.put(Outlet(opener));
         let linked = self.linked.clone();
         let attempt = self.run(guest, move |store| {
             Box::pin(async move {

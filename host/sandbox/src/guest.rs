@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
-use crate::given::Given;
 use crate::limits::{Limiter, Limits, RANDOM_BYTES_MAX};
 use crate::log::{LogBook, LogSource, Speaker};
+use crate::parts::GuestParts;
 use crate::step::StepCall;
 use crate::world::Answer;
 
@@ -33,7 +33,7 @@ pub(crate) struct Guest {
     pub started: Instant,
     pub context: StepCall,
     /// What was linked for it, with what it was granted of that.
-    pub given: Given,
+    pub parts: GuestParts,
     /// Takes the secrets that were read for it out of what it says.
     pub redactor: Redactor,
     /// Where capabilities work.
@@ -77,7 +77,7 @@ impl Guest {
             clock,
             started: Instant::now(),
             context,
-            given: Given::default(),
+            parts: GuestParts::default(),
             redactor: Redactor::default(),
             log,
             main,

@@ -36,7 +36,6 @@ mod backup;
 mod cache;
 mod compile;
 mod engine;
-mod given;
 mod guest;
 mod limits;
 mod link;
@@ -44,6 +43,7 @@ mod log;
 mod manifest;
 #[cfg(test)]
 mod memory_search;
+mod parts;
 mod plugin;
 mod redact;
 mod request;

@@ -21,7 +21,7 @@ use crate::guest::Guest;
 use crate::world::World;
 
 pub(crate) use files::{OwnFolders, limit_folders};
-pub(crate) use ours::{OURS, Outlet, TargetWords};
+pub(crate) use ours::{FREE_INTERFACES, Outlet, TargetWords};
 pub(crate) use row::{Link, Terms};
 pub(crate) use secret::SecretPlace;
 
@@ -52,7 +52,7 @@ pub(crate) fn linker(
 ) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     baseline::add(&mut linker)?;
-    for interface in OURS.iter().filter(|ours| ours.is_of(world)) {
+    for interface in FREE_INTERFACES.iter().filter(|free| free.is_of(world)) {
         (interface.add)(&mut linker)?;
     }
     for link in LINKS.iter().filter(|link| grants.has(&link.capability)) {

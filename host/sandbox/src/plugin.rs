@@ -13,12 +13,12 @@ use wasmtime::component::{InstancePre, Resource};
 use crate::answer::{self, Bounds};
 use crate::attempt::{self, Attempt, InStore, Stage};
 use crate::cache::CompiledFrom;
-use crate::given::Parts;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::link::{LINKS, SecretPlace, TargetWords, Terms};
 use crate::log::Speaker;
 use crate::manifest::PluginManifest;
+use crate::parts::HostParts;
 use crate::redact::GuestText;
 use crate::runtime::Core;
 use crate::step::StepCall;
@@ -36,7 +36,7 @@ pub struct Plugin {
     pub(crate) compiled: CompiledFrom,
     /// What outlives an attempt: connections, and where the secrets are of the step or target
     /// that it serves.
-    pub(crate) parts: Parts,
+    pub(crate) parts: HostParts,
     /// The component with its imports in place.
     pub(crate) linked: InstancePre<Guest>,
 }
@@ -88,7 +88,7 @@ impl Plugin {
     ) -> Attempt<Vec<Finding>> {
         let mut guest = self.powerless(context);
         if let Some((name, config)) = target {
-            guest.given.put(TargetWords { name, config });
+            guest.parts.put(TargetWords { name, config });
         }
         let (world, linked) = (self.manifest.world, self.linked.clone());
         let attempt = self.run(guest, move |store| {

@@ -12,11 +12,11 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::admit::{self, Admission, AdmitError, Reason};
 use crate::engine;
-use crate::given::Parts;
 use crate::guest::Guest;
 use crate::link::{self, LINKS, OwnFolders};
 use crate::log::Speaker;
 use crate::manifest::{self, PluginManifest};
+use crate::parts::HostParts;
 use crate::plugin::Plugin;
 #[cfg(test)]
 use crate::runtime::Watch;
@@ -28,7 +28,7 @@ use crate::world::World;
 pub struct Sandbox {
     core: Arc<Core>,
     /// What the host brings to capabilities.
-    parts: Parts,
+    parts: HostParts,
 }
 
 impl Sandbox {
@@ -46,7 +46,7 @@ impl Sandbox {
         let core = Core::new(config, engine)?;
         Ok(Self {
             core: Arc::new(core),
-            parts: Parts::default(),
+            parts: HostParts::default(),
         })
     }
 
@@ -61,7 +61,7 @@ impl Sandbox {
         core.watch = Some(watch);
         Ok(Self {
             core: Arc::new(core),
-            parts: Parts::default(),
+            parts: HostParts::default(),
         })
     }
 

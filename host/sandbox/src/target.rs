@@ -155,7 +155,7 @@ impl StoreTarget {
         } = self.context.clone();
         let mut guest = self.plugin.powered(step);
         limit_folders(&mut guest, name.power());
-        guest.given.put(TargetWords {
+        guest.parts.put(TargetWords {
             name: target,
             config,
         });

@@ -7,7 +7,7 @@ use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
 use super::AdmitError;
-use crate::link::{LINKS, Link, OURS};
+use crate::link::{FREE_INTERFACES, LINKS, Link};
 use crate::manifest::{CONTRACT, PluginManifest};
 use crate::request::Request;
 use crate::world::World;
@@ -94,10 +94,10 @@ impl Subject<'_> {
             return self.check_functions(engine, name, instance, link);
         }
         let interface = contract_interface(name);
-        let is_ours = OURS
+        let is_free = FREE_INTERFACES
             .iter()
-            .any(|ours| interface == Some(ours.name) && ours.is_of(world));
-        if is_ours {
+            .any(|free| interface == Some(free.name) && free.is_of(world));
+        if is_free {
             return Ok(());
         }
         Err(self.unknown(name))

@@ -28,18 +28,18 @@ pub(super) const LINK: Link = Link {
 fn give(guest: &mut Guest, terms: &Terms<'_>) {
     if let Some(access) = &guest.context.etcd {
         let access = access.narrowed(terms.grants.of());
-        guest.given.put(access);
+        guest.parts.put(access);
     }
 }
 
 impl Host for Guest {
     async fn endpoints(&mut self) -> wasmtime::Result<Vec<String>> {
-        let access = self.given.get::<EtcdAccess>();
+        let access = self.parts.get::<EtcdAccess>();
         Ok(access.map_or_else(Vec::new, |access| access.endpoints().to_vec()))
     }
 
     async fn member_list(&mut self, endpoint: String) -> Answer<Vec<Member>> {
-        let access = self.given.get::<EtcdAccess>().cloned();
+        let access = self.parts.get::<EtcdAccess>().cloned();
         self.while_wanted(async move {
             let members = reach(&access)?.member_list(&endpoint).await?;
             Ok(members.into_iter().map(Into::into).collect())
@@ -48,13 +48,13 @@ impl Host for Guest {
     }
 
     async fn status(&mut self, endpoint: String) -> Answer<MemberStatus> {
-        let access = self.given.get::<EtcdAccess>().cloned();
+        let access = self.parts.get::<EtcdAccess>().cloned();
         self.while_wanted(async move { Ok(reach(&access)?.status(&endpoint).await?.into()) })
             .await
     }
 
     async fn snapshot(&mut self, endpoint: String, into: Resource<Output>) -> Answer<SnapshotInfo> {
-        let access = self.given.get::<EtcdAccess>().cloned();
+        let access = self.parts.get::<EtcdAccess>().cloned();
         let output = self.table.get(&into)?.clone();
         let into = output.clone();
         let poured = async move {
@@ -68,7 +68,7 @@ impl Host for Guest {
     }
 
     async fn hash_kv(&mut self, endpoint: String, revision: i64) -> Answer<MemberHashKv> {
-        let access = self.given.get::<EtcdAccess>().cloned();
+        let access = self.parts.get::<EtcdAccess>().cloned();
         self.while_wanted(
             async move { Ok(reach(&access)?.hash_kv(&endpoint, revision).await?.into()) },
         )

@@ -32,13 +32,13 @@ fn give(guest: &mut Guest, terms: &Terms<'_>) {
     let folders = FolderGrants::new(terms.grants.of().to_vec())
         .part_of(&guest.work)
         .beside(own.0);
-    guest.given.put(folders);
+    guest.parts.put(folders);
 }
 
 /// For a call that may do no more than this with its folders.
 pub(crate) fn limit_folders(guest: &mut Guest, power: FolderPower) {
-    if let Some(folders) = guest.given.get::<FolderGrants>().cloned() {
-        guest.given.put(folders.within(power));
+    if let Some(folders) = guest.parts.get::<FolderGrants>().cloned() {
+        guest.parts.put(folders.within(power));
     }
 }
 
@@ -46,7 +46,7 @@ impl Host for Guest {}
 
 impl HostFolder for Guest {
     async fn open(&mut self, path: String, create: bool) -> Answer<Resource<Folder>> {
-        let folders = self.given.get::<FolderGrants>().cloned();
+        let folders = self.parts.get::<FolderGrants>().cloned();
         let folders = folders.unwrap_or_default();
         match self.blocking(move || folders.open(&path, create)).await? {
             Ok(folder) => Ok(Ok(self.table.push(folder)?)),

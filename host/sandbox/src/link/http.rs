@@ -23,9 +23,9 @@ use wasmtime_wasi_http::{
 
 use super::row::{Link, Terms};
 use super::secret;
-use crate::given::Parts;
 use crate::guest::{Guest, Tied};
 use crate::log::{LogBook, Severity};
+use crate::parts::HostParts;
 use crate::world::contract::http::{Host, add_to_linker};
 use crate::world::{Answer, WitError};
 
@@ -78,7 +78,7 @@ fn add(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 /// A plugin's connections.
-fn prepare(parts: &mut Parts, grants: &Grants) {
+fn prepare(parts: &mut HostParts, grants: &Grants) {
     let config = parts.get::<Arc<HttpConfig>>().cloned().unwrap_or_default();
     let rules = grants.of().iter().filter_map(HttpGrant::rule);
     let access = HttpAccess::new(rules.cloned().collect(), config);
@@ -88,7 +88,7 @@ fn prepare(parts: &mut Parts, grants: &Grants) {
 fn give(guest: &mut Guest, terms: &Terms<'_>) {
     secret::give(guest, terms);
     let network = Network::new(guest, terms.parts.get().cloned());
-    guest.given.put(network);
+    guest.parts.put(network);
 }
 
 impl Network {
@@ -120,11 +120,11 @@ fn signs_of_life(guest: &Guest) -> Moved {
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         // A call without power was given none; the linker is that of all calls.
-        if self.given.get::<Network>().is_none() {
+        if self.parts.get::<Network>().is_none() {
             let network = Network::new(self, None);
-            self.given.put(network);
+            self.parts.put(network);
         }
-        let network = self.given.get_mut::<Network>();
+        let network = self.parts.get_mut::<Network>();
         let network = network.expect("one was put there if there was none");
         WasiHttpCtxView {
             hooks: &mut network.hooks,
@@ -221,7 +221,7 @@ impl Host for Guest {
     }
 
     async fn last_error(&mut self) -> wasmtime::Result<Option<WitError>> {
-        let network = self.given.get::<Network>();
+        let network = self.parts.get::<Network>();
         Ok(network
             .and_then(|network| network.hooks.errors.last())
             .map(Into::into))

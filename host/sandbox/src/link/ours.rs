@@ -15,42 +15,42 @@ use crate::world::contract::{artifact, clock, configuration, log, progress, targ
 use crate::world::{Answer, SharedFacts, World};
 
 /// An interface that every plugin has, or every one of a world.
-pub(crate) struct Ours {
+pub(crate) struct FreeInterface {
     pub name: &'static str,
     world: Option<World>,
     pub add: Add,
 }
 
 /// The interfaces that need no grant.
-pub(crate) static OURS: [Ours; 7] = [
-    ours("types", None, |l| {
+pub(crate) static FREE_INTERFACES: [FreeInterface; 7] = [
+    free("types", None, |l| {
         types::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    ours("artifact", None, |l| {
+    free("artifact", None, |l| {
         artifact::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    ours("configuration", None, |l| {
+    free("configuration", None, |l| {
         configuration::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    ours("log", None, |l| {
+    free("log", None, |l| {
         log::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    ours("progress", None, |l| {
+    free("progress", None, |l| {
         progress::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    ours("clock", None, |l| {
+    free("clock", None, |l| {
         clock::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    ours("target", Some(World::Store), |l| {
+    free("target", Some(World::Store), |l| {
         target::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
 ];
 
-const fn ours(name: &'static str, world: Option<World>, add: Add) -> Ours {
-    Ours { name, world, add }
+const fn free(name: &'static str, world: Option<World>, add: Add) -> FreeInterface {
+    FreeInterface { name, world, add }
 }
 
-impl Ours {
+impl FreeInterface {
     /// Whether plugins of this world have it.
     pub fn is_of(&self, world: World) -> bool {
         self.world.is_none_or(|only| only == world)
@@ -124,14 +124,14 @@ impl artifact::HostSink for Guest {
 
 impl artifact::HostOutput for Guest {
     async fn create(&mut self, name: String, sensitivity: Sensitivity) -> Answer<Resource<Output>> {
-        let Some(Outlet(opener)) = self.given.get::<Outlet>() else {
+        let Some(Outlet(opener)) = self.parts.get::<Outlet>() else {
             return Ok(Err(no_outputs().into()));
         };
         let opener = opener.clone();
         // What is not said to be public is kept secret, and so is what is said to be and
         // may hold what the plugin could read.
         let said_public = sensitivity == Sensitivity::Public;
-        let may_publish = self.given.get::<MayPublish>().is_some_and(|may| may.0);
+        let may_publish = self.parts.get::<MayPublish>().is_some_and(|may| may.0);
         let secret = !(said_public && may_publish);
         let created = self.on_main(async move {
             let created = opener.create(&name, secret).await;
@@ -200,12 +200,12 @@ impl configuration::Host for Guest {
 
 impl target::Host for Guest {
     async fn name(&mut self) -> wasmtime::Result<String> {
-        let words = self.given.get::<TargetWords>();
+        let words = self.parts.get::<TargetWords>();
         Ok(words.map_or_else(String::new, |words| words.name.as_str().to_owned()))
     }
 
     async fn config(&mut self) -> wasmtime::Result<String> {
-        let words = self.given.get::<TargetWords>();
+        let words = self.parts.get::<TargetWords>();
         Ok(words.map_or_else(|| "{}".to_owned(), |words| words.config.clone()))
     }
 }

@@ -18,5 +18,5 @@ pub(super) const LINK: Link = Link {
 };
 
 fn give(guest: &mut Guest, terms: &Terms<'_>) {
-    guest.given.put(MayPublish(may_publish(terms.grants)));
+    guest.parts.put(MayPublish(may_publish(terms.grants)));
 }

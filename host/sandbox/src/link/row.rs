@@ -3,8 +3,8 @@
 use drydock_core::{Capability, Grants};
 use wasmtime::component::Linker;
 
-use crate::given::Parts;
 use crate::guest::Guest;
+use crate::parts::HostParts;
 use crate::world::World;
 
 /// Adds an interface to a linker.
@@ -23,7 +23,7 @@ pub(crate) struct Link {
     /// Links the interfaces, where anything is granted.
     pub add: Add,
     /// Makes what outlives an attempt, once a plugin was admitted.
-    pub prepare: fn(&mut Parts, &Grants),
+    pub prepare: fn(&mut HostParts, &Grants),
     /// Gives a guest its part, for one attempt that has its powers.
     pub give: fn(&mut Guest, &Terms<'_>),
 }
@@ -32,8 +32,8 @@ pub(crate) struct Link {
 pub(crate) struct Terms<'a> {
     /// What its plugin may do.
     pub grants: &'a Grants,
-    pub parts: &'a Parts,
+    pub parts: &'a HostParts,
 }
 
 /// For what outlives no attempt.
-pub(super) fn nothing_to_prepare(_: &mut Parts, _: &Grants) {}
+pub(super) fn nothing_to_prepare(_: &mut HostParts, _: &Grants) {}

@@ -26,7 +26,7 @@ pub(crate) struct SecretPlace(pub Arc<dyn SecretSource>);
 
 /// Whoever needs them in another capability may have given them before.
 pub(super) fn give(guest: &mut Guest, terms: &Terms<'_>) {
-    if guest.given.get::<SecretAccess>().is_some() {
+    if guest.parts.get::<SecretAccess>().is_some() {
         return;
     }
     let source = terms.parts.get::<SecretPlace>();
@@ -34,12 +34,12 @@ pub(super) fn give(guest: &mut Guest, terms: &Terms<'_>) {
     let secrets = SecretAccess::new(terms.grants.of().to_vec(), source);
     guest.redactor = secrets.redactor();
     guest.log.redact_by(secrets.redactor());
-    guest.given.put(secrets);
+    guest.parts.put(secrets);
 }
 
 /// Those that the guest was given; none in a call without power.
 pub(super) fn secrets(guest: &Guest) -> SecretAccess {
-    let given = guest.given.get::<SecretAccess>().cloned();
+    let given = guest.parts.get::<SecretAccess>().cloned();
     given.unwrap_or_else(|| SecretAccess::new(Vec::new(), None))
 }
 

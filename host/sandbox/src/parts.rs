@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 /// What one guest was given for its attempt.
 #[derive(Default)]
-pub(crate) struct Given(HashMap<TypeId, Box<dyn Any + Send>>);
+pub(crate) struct GuestParts(HashMap<TypeId, Box<dyn Any + Send>>);
 
 /// What outlives an attempt. Clones share the values.
 #[derive(Clone, Default)]
-pub(crate) struct Parts(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+pub(crate) struct HostParts(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
 
-impl Given {
+impl GuestParts {
     pub fn put<T: Any + Send>(&mut self, value: T) {
         self.0.insert(TypeId::of::<T>(), Box::new(value));
     }
@@ -29,7 +29,7 @@ impl Given {
     }
 }
 
-impl Parts {
+impl HostParts {
     #[must_use]
     pub fn with<T: Any + Send + Sync>(&self, value: T) -> Self {
         let mut parts = self.clone();
