@@ -3,7 +3,7 @@
 use drydock_core::{Facts, Finding, GrantRecord, Level, RunId, StepName, UnixTime, nearest};
 use drydock_engine::{
     RunView,
-    model::Outcome as RunOutcome,
+    model::{LEFT_BEHIND, Outcome as RunOutcome},
     replay::replay,
     view::{DrillView, OutputView, StorePhase, StoreView},
 };
@@ -16,9 +16,6 @@ use serde_json::{Value, json};
 
 use super::snapshot::{STATUS_HEADER, status_row};
 use crate::{Exit, Failure, Outcome};
-
-/// The detail of a failed run's fault by which the engine tells what it could not remove.
-const LEFT_BEHIND: &str = "left-behind";
 
 /// The word of a run that has no outcome yet.
 pub const UNFINISHED: &str = "Unfinished";

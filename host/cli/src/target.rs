@@ -65,7 +65,11 @@ async fn check(output: Output, node: Configuration, name: &str, probed: bool) ->
 async fn looked_at(target: &StoreTarget) -> Vec<Finding> {
     match target.check().await {
         Ok(findings) => findings,
-        Err(fault) => vec![Finding::new(Level::Failure, &fault.code, fault.message)],
+        Err(fault) => vec![Finding::new(
+            Level::Failure,
+            fault.code.as_str(),
+            fault.message,
+        )],
     }
 }
 
@@ -135,7 +139,7 @@ async fn which(
         Ok(found) => found,
         Err(error) => {
             let fault = drydock_core::Fault::from(error);
-            return Finding::new(Level::Failure, &fault.code, fault.message);
+            return Finding::new(Level::Failure, fault.code.as_str(), fault.message);
         }
     };
     if let (true, Identity::NoPlace(why)) = (reads_only, &found) {
@@ -145,7 +149,7 @@ async fn which(
         return Finding::new(Level::Failure, "target-missing", message);
     }
     match guard::accept(name, known.as_ref(), found) {
-        Err(fault) => Finding::new(Level::Failure, &fault.code, fault.message),
+        Err(fault) => Finding::new(Level::Failure, fault.code.as_str(), fault.message),
         Ok(None) if reads_only => Finding::new(
             Level::Warning,
             "target-unmade",

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ErrorCode;
+
 /// What the engine does about an error. The words are those of `wit/types.wit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,8 +59,7 @@ pub enum Certainty {
 pub struct Fault {
     pub class: ErrorClass,
     pub certainty: Certainty,
-    /// A short stable word in kebab-case; `wit/types.wit` lists them.
-    pub code: String,
+    pub code: ErrorCode,
     /// One sentence: what, where, how to mend it. Never a secret.
     pub message: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -67,28 +68,28 @@ pub struct Fault {
 
 impl Fault {
     #[must_use]
-    pub fn new(class: ErrorClass, code: &str, message: impl Into<String>) -> Self {
+    pub fn new(class: ErrorClass, code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             class,
             certainty: Certainty::Unknown,
-            code: code.to_owned(),
+            code,
             message: message.into(),
             details: Vec::new(),
         }
     }
 
     #[must_use]
-    pub fn permanent(code: &str, message: impl Into<String>) -> Self {
+    pub fn permanent(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(ErrorClass::Permanent, code, message)
     }
 
     #[must_use]
-    pub fn transient(code: &str, message: impl Into<String>) -> Self {
+    pub fn transient(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(ErrorClass::Transient, code, message)
     }
 
     #[must_use]
-    pub fn denied(code: &str, message: impl Into<String>) -> Self {
+    pub fn denied(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(ErrorClass::Denied, code, message)
     }
 
@@ -114,11 +115,6 @@ impl Fault {
     pub fn with_detail(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.details.push((name.to_owned(), value.to_string()));
         self
-    }
-
-    #[must_use]
-    pub fn is(&self, code: &str) -> bool {
-        self.code == code
     }
 }
 

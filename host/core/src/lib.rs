@@ -16,6 +16,7 @@
 pub mod bytes;
 pub mod capability;
 pub mod clock;
+mod code;
 mod crash;
 mod decode;
 mod entries;
@@ -39,6 +40,7 @@ pub mod witness;
 pub use bytes::{CALL_BYTES_MAX, ReadAt};
 pub use capability::{Grant, Power, Reach};
 pub use clock::{Clock, UnixTime};
+pub use code::{ErrorCode, OtherCode};
 pub use crash::{CrashPoint, NoCrash};
 pub use decode::DecodeError;
 pub use fact::{FactValue, Facts};

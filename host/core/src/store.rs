@@ -10,10 +10,6 @@ use serde::{Deserialize, Serialize};
 /// record of an upload.
 pub const OPAQUE_BYTES_MAX: usize = 4096;
 
-/// The code by which a store says that the folder or bucket itself is not there. It says
-/// nothing of the objects in it.
-pub const PLACE_MISSING: &str = "place-missing";
-
 /// How a store wants its parts. Sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {

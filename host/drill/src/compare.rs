@@ -1,7 +1,7 @@
 //! Asking the living members what they hold: hash, revision, and how many keys of each
 //! kind, at the revision that the manifest names.
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use drydock_objects::resource;
 use drydock_repository::manifest::EtcdFigures;
 use drydock_scratch::etcd::Members;
@@ -75,7 +75,7 @@ async fn hash(
         .map_or(figures.hash_kv.hash, |hash| hash.hash);
     let revision = etcd.map_or(figures.revision, |etcd| etcd.revision);
     let answer = match members.access().hash_kv(endpoint, revision).await {
-        Err(fault) if fault.is("future-revision") || fault.is("compacted") => {
+        Err(fault) if matches!(fault.code, ErrorCode::FutureRevision | ErrorCode::Compacted) => {
             report.note(
                 format!("HashKV of {name}"),
                 format!("{expected} at revision {revision}"),

@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use drydock_capability_http::HttpConfig;
-use drydock_core::{CrashPoint, ErrorClass, Fault, UnixTime, chain};
+use drydock_core::{CrashPoint, ErrorClass, ErrorCode, Fault, UnixTime, chain};
 use drydock_documents::{DrillConfig, drill::MEMBERS};
 use drydock_repository::{
     Identities, Repository, RepositoryError, manifest::MEDIA_TYPE_ETCD,
@@ -148,15 +148,25 @@ impl DrillError {
     pub fn into_fault(self) -> Fault {
         let (class, code) = match &self {
             Self::Repository(_) | Self::Member(_) => return self.into_told(),
-            Self::Scratch(ScratchError::NoProgram { .. }) => (ErrorClass::Permanent, "no-program"),
-            Self::Scratch(ScratchError::Program { .. }) => (ErrorClass::Transient, "no-program"),
-            Self::Scratch(ScratchError::NoSpace { .. }) => (ErrorClass::Transient, "no-space"),
-            Self::Restore(RestoreError::Space { .. }) => (ErrorClass::Transient, "no-space"),
-            Self::NoSnapshot { .. } => (ErrorClass::Permanent, "no-snapshot"),
-            Self::NoObjects | Self::OtherPrefix { .. } => (ErrorClass::Permanent, "no-objects"),
-            Self::OlderEtcd { .. } => (ErrorClass::Permanent, "older-etcd"),
-            Self::Encryption(_) => (ErrorClass::Permanent, "no-encryption-configuration"),
-            _ => (ErrorClass::Transient, "drill-not-possible"),
+            Self::Scratch(ScratchError::NoProgram { .. }) => {
+                (ErrorClass::Permanent, ErrorCode::NoProgram)
+            }
+            Self::Scratch(ScratchError::Program { .. }) => {
+                (ErrorClass::Transient, ErrorCode::NoProgram)
+            }
+            Self::Scratch(ScratchError::NoSpace { .. }) => {
+                (ErrorClass::Transient, ErrorCode::NoSpace)
+            }
+            Self::Restore(RestoreError::Space { .. }) => {
+                (ErrorClass::Transient, ErrorCode::NoSpace)
+            }
+            Self::NoSnapshot { .. } => (ErrorClass::Permanent, ErrorCode::NoSnapshot),
+            Self::NoObjects | Self::OtherPrefix { .. } => {
+                (ErrorClass::Permanent, ErrorCode::NoObjects)
+            }
+            Self::OlderEtcd { .. } => (ErrorClass::Permanent, ErrorCode::OlderEtcd),
+            Self::Encryption(_) => (ErrorClass::Permanent, ErrorCode::NoEncryptionConfiguration),
+            _ => (ErrorClass::Transient, ErrorCode::DrillNotPossible),
         };
         Fault::new(class, code, chain(&self))
     }
@@ -166,7 +176,7 @@ impl DrillError {
         match self {
             Self::Repository(error) => error.into(),
             Self::Member(fault) => fault,
-            other => Fault::transient("drill-not-possible", chain(&other)),
+            other => Fault::transient(ErrorCode::DrillNotPossible, chain(&other)),
         }
     }
 }

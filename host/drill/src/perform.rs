@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drydock_capability_http::HttpConfig;
-use drydock_core::{ClusterName, Fault};
+use drydock_core::{ClusterName, ErrorCode, Fault};
 use drydock_documents::{FileError, Located, NodeConfig};
 use drydock_node::{Configuration, Deps, PluginRegistry, http_config};
 use drydock_repository::{
@@ -154,8 +154,8 @@ impl NewestError {
     /// As a run's record keeps it.
     pub fn into_fault(self) -> Fault {
         match self {
-            Self::None { .. } => Fault::permanent("no-recovery-point", self.to_string()),
-            Self::Unread(_) => Fault::permanent("unread", self.to_string()),
+            Self::None { .. } => Fault::permanent(ErrorCode::NoRecoveryPoint, self.to_string()),
+            Self::Unread(_) => Fault::permanent(ErrorCode::Unread, self.to_string()),
             Self::Refused(error) | Self::Target(error) => error.into(),
         }
     }

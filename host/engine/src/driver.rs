@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{ErrorClass, ErrorCode, Fault};
 use drydock_journal::{JournalError, NewRecord};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -417,7 +417,7 @@ fn is_store_answer(effect: &Effect, event: &Event) -> bool {
 fn abandoned() -> Fault {
     Fault::new(
         ErrorClass::Cancelled,
-        "abandoned",
+        ErrorCode::Abandoned,
         "the run is ending and did not wait for this any longer",
     )
 }
@@ -425,7 +425,7 @@ fn abandoned() -> Fault {
 fn panicked() -> Fault {
     Fault::new(
         ErrorClass::Indeterminate,
-        "panicked",
+        ErrorCode::Panicked,
         "a part of Drydock panicked: report what the log says of it",
     )
 }
@@ -433,7 +433,7 @@ fn panicked() -> Fault {
 fn no_more_needed() -> Fault {
     Fault::new(
         ErrorClass::Cancelled,
-        "over",
+        ErrorCode::Over,
         "the run has come to its end at every target",
     )
 }
@@ -441,7 +441,7 @@ fn no_more_needed() -> Fault {
 fn wrong_answer() -> Fault {
     Fault::new(
         ErrorClass::Other,
-        "wrong-answer",
+        ErrorCode::WrongAnswer,
         "a part of Drydock answered something else than it was asked: report this",
     )
 }
@@ -456,14 +456,18 @@ fn failed(effect: Effect, fault: Fault) -> Event {
 fn tell(event: &Event) {
     match event {
         Event::EffectFailed { effect, fault } | Event::SpoolMissing { effect, fault } => {
-            tracing::warn!(effect = effect.word(), code = fault.code, "{fault}");
+            tracing::warn!(
+                effect = effect.word(),
+                code = fault.code.as_str(),
+                "{fault}"
+            );
         }
         Event::BackupFailed {
             step,
             attempt,
             fault,
         } => {
-            tracing::warn!(%step, attempt, code = fault.code, "{fault}");
+            tracing::warn!(%step, attempt, code = fault.code.as_str(), "{fault}");
         }
         Event::RunFinished { outcome, .. } => {
             tracing::debug!(outcome = outcome.word(), "the run's end is recorded");

@@ -379,6 +379,9 @@ pub enum Effect {
     Finish { outcome: Outcome },
 }
 
+/// The name of a failed run's details that say what could not be removed, or stays.
+pub const LEFT_BEHIND: &str = "left-behind";
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
@@ -390,8 +393,7 @@ pub enum Outcome {
     Degraded { reasons: Vec<String> },
     /// Not known to be committed anywhere, or the drill failed. The fault is `not-done` where
     /// the recovery point surely is nowhere; where it is `unknown`, its message says which
-    /// targets may have it. Details named `left-behind` say what could not be removed, or
-    /// stays.
+    /// targets may have it. Details named [`LEFT_BEHIND`] say what stays there.
     Failed { fault: Fault },
     /// Another run had committed this recovery point first, at every target. `reasons`
     /// say what of this run could not be removed; empty as a rule.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use drydock_core::store::{Completion, ObjectStat, PartReceipt, Session};
-use drydock_core::{Fault, Level};
+use drydock_core::{ErrorCode, Fault, Level};
 use tokio::sync::mpsc;
 
 use drydock_repository::pages::{ObjectPages, SessionPages};
@@ -216,7 +216,7 @@ impl<'a> Suite<'a> {
             let answer = self.complete(&loser, &losing, &second).await;
             expect_code(
                 answer,
-                "exists",
+                &ErrorCode::Exists,
                 "complete, if absent, of an object that is there",
             )?;
         }
@@ -326,7 +326,11 @@ impl<'a> Suite<'a> {
             )?;
         }
         let got = self.range("contract/range/none", 0, 1).await;
-        expect_code(got, "not-found", "get-range of an object that is not there")
+        expect_code(
+            got,
+            &ErrorCode::NotFound,
+            "get-range of an object that is not there",
+        )
     }
 
     async fn a_receiver_that_left_ends_the_transfer(&self) -> Outcome {
@@ -335,7 +339,11 @@ impl<'a> Suite<'a> {
         let (sender, receiver) = mpsc::channel(1);
         drop(receiver);
         let answer = self.target.get_range(object, 0, size(&bytes), sender).await;
-        expect_code(answer, "cancelled", "get-range whose receiver left")
+        expect_code(
+            answer,
+            &ErrorCode::Cancelled,
+            "get-range whose receiver left",
+        )
     }
 
     async fn deleting_can_be_repeated(&self) -> Outcome {
@@ -452,7 +460,7 @@ impl Suite<'_> {
         answer?;
         if pieces.iter().any(|piece| piece.len() > PIECE_BYTES_MAX) {
             return Err(Fault::permanent(
-                "too-large",
+                ErrorCode::TooLarge,
                 "a piece is larger than 1 MiB",
             ));
         }
@@ -479,7 +487,7 @@ impl Suite<'_> {
 
     async fn expect_absent(&self, object: &str) -> Outcome {
         let answer = self.target.stat(object).await;
-        expect_code(answer, "not-found", &format!("stat of {object}"))
+        expect_code(answer, &ErrorCode::NotFound, &format!("stat of {object}"))
     }
 
     async fn objects(&self, prefix: &str) -> Result<Vec<ObjectStat>, String> {
@@ -526,9 +534,9 @@ fn expect(met: bool, unmet: impl Into<String>) -> Outcome {
     if met { Ok(()) } else { Err(unmet.into()) }
 }
 
-fn expect_code<T>(answer: Result<T, Fault>, code: &str, what: &str) -> Outcome {
+fn expect_code<T>(answer: Result<T, Fault>, code: &ErrorCode, what: &str) -> Outcome {
     match answer {
-        Err(fault) if fault.is(code) => Ok(()),
+        Err(fault) if fault.code == *code => Ok(()),
         Err(fault) => Err(format!(
             "{what} failed with code {} instead of {code}: {fault}",
             fault.code

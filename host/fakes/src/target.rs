@@ -9,7 +9,7 @@ use drydock_core::store::{
     Completion, Layout, ObjectPage, ObjectStat, PartReceipt, PassedOver, Receipt, Session,
     SessionInfo, SessionPage,
 };
-use drydock_core::{Fault, Finding};
+use drydock_core::{ErrorCode, Fault, Finding};
 
 use drydock_repository::target::{Part, RangeSink};
 use drydock_repository::{Sha256, Target};
@@ -216,7 +216,7 @@ impl Target for FakeTarget {
                 .any(|part| matches!(part, "" | "." | ".."))
         {
             let message = format!("{object:?} is not an object name");
-            return Err(Fault::permanent("bad-name", message));
+            return Err(Fault::permanent(ErrorCode::BadName, message));
         }
         if let Some(fault) = self.failure(Call::Begin, object) {
             return Err(fault);
@@ -246,7 +246,7 @@ impl Target for FakeTarget {
         let mut bytes = vec![0; length];
         part.bytes
             .read_exact_at(&mut bytes, part.offset)
-            .map_err(|error| Fault::permanent("unreadable", error.to_string()))?;
+            .map_err(|error| Fault::permanent(ErrorCode::of("unreadable"), error.to_string()))?;
         let receipt = Receipt(Sha256::of(&bytes).0.to_vec());
         let mut state = self.state();
         let upload = state.uploads.get_mut(&session.0).ok_or_else(no_upload)?;
@@ -353,7 +353,9 @@ impl Target for FakeTarget {
             .zip(usize::try_from(length).ok());
         let range = range
             .and_then(|(start, length)| bytes.get(start..start.checked_add(length)?))
-            .ok_or_else(|| Fault::permanent("out-of-range", format!("{object} is shorter")))?;
+            .ok_or_else(|| {
+                Fault::permanent(ErrorCode::OutOfRange, format!("{object} is shorter"))
+            })?;
         let midway = self.failure(Call::GetRangeMidway, object);
         let given = if midway.is_some() {
             range.len() / 2
@@ -364,7 +366,7 @@ impl Target for FakeTarget {
             let gone = |_| {
                 Fault::new(
                     drydock_core::ErrorClass::Cancelled,
-                    "cancelled",
+                    ErrorCode::Cancelled,
                     "no reader",
                 )
             };
@@ -395,7 +397,7 @@ impl State {
             }
             if if_absent {
                 return Err(Fault::permanent(
-                    "exists",
+                    ErrorCode::Exists,
                     format!("{object} is already there"),
                 ));
             }
@@ -404,7 +406,7 @@ impl State {
         let mut bytes = upload.assemble(receipts)?;
         if bytes.len() as u64 != size || (!self.unverified && Sha256::of(&bytes).0 != sha256) {
             return Err(Fault::permanent(
-                "corrupt",
+                ErrorCode::Corrupt,
                 "the parts are not the whole object",
             ));
         }
@@ -432,7 +434,7 @@ impl Upload {
             let (offset, part) = part.ok_or_else(no_upload)?;
             if *offset != bytes.len() as u64 || receipt.receipt.0 != Sha256::of(part).0 {
                 return Err(Fault::permanent(
-                    "corrupt",
+                    ErrorCode::Corrupt,
                     "a part does not follow the one before",
                 ));
             }
@@ -480,11 +482,11 @@ fn object_of(session: &Session) -> Result<String, Fault> {
 }
 
 fn no_upload() -> Fault {
-    Fault::permanent("not-found", "there is no such upload or part")
+    Fault::permanent(ErrorCode::NotFound, "there is no such upload or part")
 }
 
 fn no_object(object: &str) -> Fault {
-    Fault::permanent("not-found", format!("there is no object {object}"))
+    Fault::permanent(ErrorCode::NotFound, format!("there is no object {object}"))
 }
 
 #[cfg(test)]

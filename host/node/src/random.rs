@@ -1,6 +1,6 @@
 //! Names that nobody else draws.
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 
 /// `N` random bytes in hex.
 pub fn random_hex<const N: usize>() -> Result<String, Fault> {
@@ -8,7 +8,7 @@ pub fn random_hex<const N: usize>() -> Result<String, Fault> {
     rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty()).map_err(
         |error| {
             Fault::transient(
-                "no-randomness",
+                ErrorCode::NoRandomness,
                 format!("the kernel gives no random bytes: {error}"),
             )
         },

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use drydock_capability_secret::{SecretAccess, SecretGrant, SecretSource};
-use drydock_core::{Fault, Name, Secret, nearest};
+use drydock_core::{ErrorCode, Fault, Name, Secret, nearest};
 use drydock_documents::{FileError, Located, Lookup, SecretFrom};
 use drydock_sandbox::Plugin;
 
@@ -77,11 +77,13 @@ impl SecretSource for Places {
         let place = secrets.find(|(own, _)| own.as_str() == name);
         let Some((_, place)) = place else {
             return Err(Fault::denied(
-                "no-such-secret",
+                ErrorCode::NoSuchSecret,
                 format!("the document has no {name} under `secrets:`: add it there"),
             ));
         };
         let read = place.value_from.read(&*self.env);
-        read.map_err(|error| Fault::denied("no-secret", format!("the secret {name} {error}")))
+        read.map_err(|error| {
+            Fault::denied(ErrorCode::NoSecret, format!("the secret {name} {error}"))
+        })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{ErrorClass, ErrorCode, Fault};
 
 use crate::digest::Measure;
 use crate::manifest::ManifestError;
@@ -172,30 +172,30 @@ impl RepositoryError {
 
     /// The short stable word for it.
     #[must_use]
-    pub fn code(&self) -> &str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Target { source, .. } => &source.code,
-            Self::NoRecoveryPoint { .. } | Self::NoArtifact { .. } => "not-found",
-            Self::Unsigned { .. } => "unsigned",
-            Self::Altered { .. } => "bad-signature",
+            Self::Target { source, .. } => source.code.clone(),
+            Self::NoRecoveryPoint { .. } | Self::NoArtifact { .. } => ErrorCode::NotFound,
+            Self::Unsigned { .. } => ErrorCode::Unsigned,
+            Self::Altered { .. } => ErrorCode::BadSignature,
             Self::Signature { source, .. } => match source {
-                VerifyError::UnknownSigner { .. } => "unknown-signer",
-                _ => "bad-signature",
+                VerifyError::UnknownSigner { .. } => ErrorCode::UnknownSigner,
+                _ => ErrorCode::BadSignature,
             },
-            Self::Manifest { .. } | Self::Misplaced { .. } => "bad-manifest",
-            Self::Mark { .. } | Self::MarkNotSigned { .. } => "bad-mark",
-            Self::Name(_) => "bad-name",
-            Self::Foreign { .. } => "exists",
-            Self::NotKept { .. } | Self::Vanished { .. } => "object-missing",
-            Self::Unseal { .. } => "not-opened",
-            Self::Write { .. } => "write-failed",
-            Self::TooMany { .. } => "too-many",
-            Self::Unread { .. } => "unread",
+            Self::Manifest { .. } | Self::Misplaced { .. } => ErrorCode::BadManifest,
+            Self::Mark { .. } | Self::MarkNotSigned { .. } => ErrorCode::BadMark,
+            Self::Name(_) => ErrorCode::BadName,
+            Self::Foreign { .. } => ErrorCode::Exists,
+            Self::NotKept { .. } | Self::Vanished { .. } => ErrorCode::ObjectMissing,
+            Self::Unseal { .. } => ErrorCode::NotOpened,
+            Self::Write { .. } => ErrorCode::WriteFailed,
+            Self::TooMany { .. } => ErrorCode::TooMany,
+            Self::Unread { .. } => ErrorCode::Unread,
             Self::TooLarge { .. }
             | Self::Missing { .. }
             | Self::Damaged { .. }
             | Self::PlainMismatch { .. }
-            | Self::Unreadable { .. } => "corrupt",
+            | Self::Unreadable { .. } => ErrorCode::Corrupt,
         }
     }
 

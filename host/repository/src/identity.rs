@@ -6,8 +6,7 @@
 //! recovery points at from whatever answers in its place. `docs/format.md` promises the
 //! object.
 
-use drydock_core::store::PLACE_MISSING;
-use drydock_core::{TargetId, UnixTime};
+use drydock_core::{ErrorCode, TargetId, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RepositoryError;
@@ -54,7 +53,7 @@ pub async fn find(target: &dyn Target) -> Result<Identity, RepositoryError> {
     match object::read(target, TARGET, BYTES_MAX).await {
         Ok(Some(bytes)) => Ok(parse(&bytes)),
         Ok(None) => Ok(Identity::Absent),
-        Err(RepositoryError::Target { source, .. }) if source.is(PLACE_MISSING) => {
+        Err(RepositoryError::Target { source, .. }) if source.code == ErrorCode::PlaceMissing => {
             Ok(Identity::NoPlace(source.message))
         }
         Err(error @ RepositoryError::TooLarge { .. }) => Ok(Identity::Unusable(error.to_string())),

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::Fault;
 use drydock_core::store::{Completion, Layout, PartReceipt, Session};
+use drydock_core::{ErrorCode, Fault};
 use tokio::sync::mpsc;
 
 use crate::digest::{Measure, Sha256};
@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
         match self.put_and_complete().await {
             Ok(_) => compare(self.target, self.object, self.bytes).await,
             // Only a word of the target's: every caller reads what is there.
-            Err(fault) if fault.is("exists") => Ok(Creation::AlreadyThere),
+            Err(fault) if fault.code == ErrorCode::Exists => Ok(Creation::AlreadyThere),
             Err(fault) => Err(RepositoryError::target(self.object, fault)),
         }
     }
@@ -137,7 +137,11 @@ impl<'a> Draft<'a> {
     pub async fn abort(&self) {
         if let Err(fault) = self.target.abort(&self.session).await {
             let object = self.object;
-            tracing::warn!(object, code = fault.code, "an upload could not be aborted");
+            tracing::warn!(
+                object,
+                code = fault.code.as_str(),
+                "an upload could not be aborted"
+            );
         }
     }
 
@@ -205,7 +209,7 @@ pub async fn read(
 pub async fn size_of(target: &dyn Target, object: &str) -> Result<Option<u64>, RepositoryError> {
     match target.stat(object).await {
         Ok(stat) => Ok(Some(stat.size)),
-        Err(fault) if fault.is("not-found") => Ok(None),
+        Err(fault) if fault.code == ErrorCode::NotFound => Ok(None),
         Err(fault) => Err(RepositoryError::target(object, fault)),
     }
 }
@@ -237,7 +241,7 @@ pub async fn stream(
                     object,
                     position,
                     attempt,
-                    code = fault.code,
+                    code = fault.code.as_str(),
                     "reading again"
                 );
                 tokio::time::sleep(BACKOFF_MIN * 2_u32.pow(attempt - 1)).await;
@@ -265,7 +269,7 @@ async fn range(
     let outcome = match (forwarded, asked) {
         (Ok(Streamed::Whole), Err(fault)) => Err(fault),
         (Ok(Streamed::Whole), Ok(())) if got < length => Err(Fault::transient(
-            "stream-broken",
+            ErrorCode::StreamBroken,
             format!("the target gave {got} of {length} bytes of {object} from {offset} on"),
         )),
         (forwarded, _) => forwarded,
@@ -284,7 +288,7 @@ async fn forward(
         let size = piece.len() as u64;
         if got + size > length {
             let message = format!("the target gave more than the {length} bytes it was asked for");
-            return (got, Err(Fault::permanent("corrupt", message)));
+            return (got, Err(Fault::permanent(ErrorCode::Corrupt, message)));
         }
         if out.send(piece).await.is_err() {
             return (got, Ok(Streamed::ReceiverGone));

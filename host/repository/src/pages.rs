@@ -2,8 +2,8 @@
 //! they are held to the contract. What a store lists decides what exists, so a listing that
 //! contradicts itself is an error and never a shorter or longer list.
 
-use drydock_core::Fault;
 use drydock_core::store::{ObjectStat, PassedOver, SessionInfo};
+use drydock_core::{ErrorCode, Fault};
 
 use crate::target::Target;
 
@@ -188,7 +188,7 @@ impl Progress {
 
     fn bad(&self, what: &str) -> Fault {
         Fault::permanent(
-            "bad-answer",
+            ErrorCode::BadAnswer,
             format!(
                 "the listing of {} at the target {what}: its plugin does not keep the contract, so ask the plugin's author",
                 self.place()
@@ -198,7 +198,7 @@ impl Progress {
 
     fn endless(&self) -> Fault {
         Fault::permanent(
-            "endless-listing",
+            ErrorCode::EndlessListing,
             format!(
                 "the listing of {} at the target does not end after {} entries: remove what is old there, or ask the author of its plugin",
                 self.place(),

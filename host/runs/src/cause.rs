@@ -26,13 +26,13 @@ pub fn short(cause: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::Fault;
+    use drydock_core::{ErrorCode, Fault};
 
     use super::*;
 
     #[test]
     fn a_failed_run_has_its_fault_and_a_degraded_one_its_first_reason() {
-        let fault = Fault::permanent("no-space", "the disk is full");
+        let fault = Fault::permanent(ErrorCode::NoSpace, "the disk is full");
         let failed = of(&Outcome::Failed { fault });
         assert_eq!(failed.as_deref(), Some("no-space: the disk is full"));
         let reasons = vec!["one".to_owned(), "two".to_owned()];

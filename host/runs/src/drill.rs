@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use drydock_core::{ClusterName, Fault, RunId, UnixTime, chain};
+use drydock_core::{ClusterName, ErrorCode, Fault, RunId, UnixTime, chain};
 use drydock_documents::DrillWork;
 use drydock_drill::{
     DrillError,
@@ -132,7 +132,7 @@ impl StepRunner for DrillSteps {
             // It has none.
             Effect::DropSpool => Ok(Event::SpoolDropped),
             other => Err(Fault::permanent(
-                "not-an-effect",
+                ErrorCode::NotAnEffect,
                 format!("{} is no effect of a drill", other.word()),
             )),
         };

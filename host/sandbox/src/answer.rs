@@ -4,7 +4,7 @@ use drydock_core::store::{
     Completion, Layout, OPAQUE_BYTES_MAX, ObjectPage, ObjectStat, PassedOver, Receipt, Session,
     SessionInfo, SessionPage,
 };
-use drydock_core::{Fault, Finding, Level, Verdict};
+use drydock_core::{ErrorCode, Fault, Finding, Level, Verdict};
 
 use crate::limits::LimitHit;
 use crate::world::contract::types as wit;
@@ -274,7 +274,7 @@ fn result_bytes(asked: usize, bounds: Bounds<'_>) -> Result<(), Fault> {
 /// More than the contract has room for, whatever a document says.
 fn too_much(what: &str, count: usize, limit: usize) -> Fault {
     Fault::permanent(
-        "result-limit",
+        ErrorCode::ResultLimit,
         format!(
             "the plugin returned {count} {what}, the limit is {limit}, which no document raises: it must return less at once"
         ),
@@ -285,7 +285,7 @@ fn too_much(what: &str, count: usize, limit: usize) -> Fault {
 
 fn bad(what: String) -> Fault {
     Fault::permanent(
-        "bad-answer",
+        ErrorCode::BadAnswer,
         format!("the plugin returned {what}: it does not keep the contract, so ask its author"),
     )
 }

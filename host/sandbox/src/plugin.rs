@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use drydock_capability_artifact::Slice;
 use drydock_capability_secret::SecretSource;
-use drydock_core::{Fault, Finding, Grants, PluginDigest, TargetName};
+use drydock_core::{ErrorCode, Fault, Finding, Grants, PluginDigest, TargetName};
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
 
@@ -155,7 +155,7 @@ impl Plugin {
             return Ok(());
         }
         Err(Fault::permanent(
-            "wrong-world",
+            ErrorCode::WrongWorld,
             format!("plugin {name} is a {world} plugin and cannot be used as a {wanted} step"),
         ))
     }

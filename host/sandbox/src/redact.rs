@@ -3,7 +3,7 @@
 //! written.
 
 use drydock_capability_secret::Redactor;
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 
 use crate::world::contract::types::Finding;
 use crate::world::steps::backup_step::Report;
@@ -46,7 +46,7 @@ impl GuestText for Finding {
 
 impl GuestText for Fault {
     fn redact(&mut self, redactor: &Redactor) {
-        self.code = redactor.text(&self.code);
+        self.code = ErrorCode::of(&redactor.text(self.code.as_str()));
         self.message = redactor.text(&self.message);
         for (name, value) in &mut self.details {
             *name = redactor.text(name);

@@ -9,7 +9,7 @@ use drydock_capability_files::FolderPower;
 use drydock_core::store::{
     Completion, Layout, ObjectPage, ObjectStat, PartReceipt, Receipt, Session, SessionPage,
 };
-use drydock_core::{Fault, Finding, TargetName};
+use drydock_core::{ErrorCode, Fault, Finding, TargetName};
 use drydock_repository::Target;
 use drydock_repository::target::{Part, RangeSink};
 use tokio::sync::watch;
@@ -176,7 +176,7 @@ impl StoreTarget {
 
     /// Which target hung, and in which call: the plugin may be that of several targets.
     fn placed(&self, call: &str, mut fault: Fault) -> Fault {
-        if fault.is("idle-limit") || fault.is("wall-limit") {
+        if matches!(fault.code, ErrorCode::IdleLimit | ErrorCode::WallLimit) {
             fault.message = format!(
                 "target {} did not answer {call}: {}",
                 self.context.target, fault.message

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::{CALL_BYTES_MAX, ErrorClass, Fault};
+use drydock_core::{CALL_BYTES_MAX, ErrorClass, ErrorCode, Fault};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -139,7 +139,7 @@ impl Outputs {
         drop(self.opener);
         self.worker.await.map_err(|error| {
             Fault::permanent(
-                "sink-panicked",
+                ErrorCode::SinkPanicked,
                 format!("the output's worker ended: {error}"),
             )
         })
@@ -301,7 +301,7 @@ impl Worker {
     fn open(&mut self, name: &str, secret: bool) -> Result<u64, Fault> {
         if self.open.is_some() {
             return Err(Fault::permanent(
-                "output-open",
+                ErrorCode::OutputOpen,
                 format!(
                     "output {name} cannot be created while another one is open: finish or drop that one first"
                 ),
@@ -348,7 +348,7 @@ fn check_name(name: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::permanent(
-        "bad-name",
+        ErrorCode::BadName,
         format!(
             "{:?} cannot name an artifact: use 1 to {NAME_CHARACTERS_MAX} letters, digits, `.`, `_` or `-`, not starting with `.` or `-`",
             name.chars().take(NAME_CHARACTERS_MAX).collect::<String>()
@@ -359,21 +359,21 @@ fn check_name(name: &str) -> Result<(), Fault> {
 fn given_up() -> Fault {
     Fault::new(
         ErrorClass::Cancelled,
-        "given-up",
+        ErrorCode::GivenUp,
         "the plugin gave the output up before it was finished",
     )
 }
 
 fn closed() -> Fault {
     Fault::permanent(
-        "output-closed",
+        ErrorCode::OutputClosed,
         "the output is already finished or given up",
     )
 }
 
 fn worker_gone() -> Fault {
     Fault::transient(
-        "output-closed",
+        ErrorCode::OutputClosed,
         "the attempt that the output belongs to has ended",
     )
 }

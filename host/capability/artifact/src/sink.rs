@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::{CALL_BYTES_MAX, ErrorClass, Fault};
+use drydock_core::{CALL_BYTES_MAX, ErrorClass, ErrorCode, Fault};
 use tokio::sync::mpsc;
 
 use crate::Work;
@@ -73,7 +73,7 @@ impl Sink {
             return Ok(());
         }
         Err(Fault::transient(
-            "short",
+            ErrorCode::Short,
             format!("{taken} of {asked} bytes came back, and the plugin called that complete"),
         ))
     }
@@ -82,7 +82,7 @@ impl Sink {
         let mut progress = self.lock();
         if bytes > progress.asked - progress.taken {
             return Err(Fault::permanent(
-                "out-of-range",
+                ErrorCode::OutOfRange,
                 format!(
                     "{} bytes were asked for and {} more were handed over",
                     progress.asked,
@@ -109,7 +109,7 @@ impl fmt::Debug for Sink {
 #[must_use]
 pub fn too_large(bytes: usize) -> Fault {
     Fault::permanent(
-        "too-large",
+        ErrorCode::TooLarge,
         format!("{bytes} bytes came in one call: hand over at most {CALL_BYTES_MAX} at a time"),
     )
 }
@@ -117,7 +117,7 @@ pub fn too_large(bytes: usize) -> Fault {
 fn nobody_waits() -> Fault {
     Fault::new(
         ErrorClass::Cancelled,
-        "cancelled",
+        ErrorCode::Cancelled,
         "whoever asked for the bytes is gone",
     )
 }
@@ -131,9 +131,9 @@ mod tests {
         let (into, mut out) = mpsc::channel(8);
         let sink = Sink::new(4, into);
         sink.write(b"ab".to_vec()).await.unwrap();
-        assert_eq!(sink.finish().unwrap_err().code, "short");
+        assert_eq!(sink.finish().unwrap_err().code.as_str(), "short");
         assert_eq!(
-            sink.write(b"cde".to_vec()).await.unwrap_err().code,
+            sink.write(b"cde".to_vec()).await.unwrap_err().code.as_str(),
             "out-of-range"
         );
         sink.write(b"cd".to_vec()).await.unwrap();
@@ -157,6 +157,6 @@ mod tests {
             .write(vec![0; CALL_BYTES_MAX + 1])
             .await
             .unwrap_err();
-        assert_eq!(fault.code, "too-large");
+        assert_eq!(fault.code.as_str(), "too-large");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use drydock_core::{CALL_BYTES_MAX, Fault, ReadAt};
+use drydock_core::{CALL_BYTES_MAX, ErrorCode, Fault, ReadAt};
 use ring::digest::{Context, SHA256};
 
 use crate::Work;
@@ -176,7 +176,7 @@ fn call_bytes(bytes: u64) -> usize {
 
 fn out_of_range(offset: u64, length: u64, size: u64) -> Fault {
     Fault::permanent(
-        "out-of-range",
+        ErrorCode::OutOfRange,
         format!("{length} bytes from offset {offset} on lie outside of a slice of {size} bytes"),
     )
 }
@@ -184,7 +184,7 @@ fn out_of_range(offset: u64, length: u64, size: u64) -> Fault {
 fn unreadable(error: &io::Error) -> Fault {
     Fault::new(
         class_of(error),
-        "io",
+        ErrorCode::Io,
         format!("the artifact cannot be read: {error}"),
     )
 }
@@ -206,14 +206,17 @@ mod tests {
         assert_eq!(middle.read(0, 100).unwrap(), b"23456");
         assert_eq!(middle.read(3, 1).unwrap(), b"5");
         assert_eq!(middle.read(5, 1).unwrap(), b"");
-        assert_eq!(middle.read(6, 1).unwrap_err().code, "out-of-range");
+        assert_eq!(middle.read(6, 1).unwrap_err().code.as_str(), "out-of-range");
     }
 
     #[test]
     fn a_range_past_the_end_is_refused() {
         assert!(slice(0, 10).is_ok());
-        assert_eq!(slice(1, 10).unwrap_err().code, "out-of-range");
-        assert_eq!(slice(u64::MAX, 2).unwrap_err().code, "out-of-range");
+        assert_eq!(slice(1, 10).unwrap_err().code.as_str(), "out-of-range");
+        assert_eq!(
+            slice(u64::MAX, 2).unwrap_err().code.as_str(),
+            "out-of-range"
+        );
     }
 
     #[test]

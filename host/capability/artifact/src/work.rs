@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{ErrorClass, ErrorCode, Fault};
 
 /// Bytes that one call works on at most, and so the largest file or output that a plugin
 /// reads, writes or digests: as large as the largest object that Drydock stores.
@@ -63,7 +63,7 @@ impl Work {
         }
         Err(Fault::new(
             ErrorClass::Cancelled,
-            "cancelled",
+            ErrorCode::Cancelled,
             "the plugin's call has ended",
         ))
     }
@@ -105,7 +105,7 @@ pub fn check_bytes(act: &str, place: impl std::fmt::Display, bytes: u64) -> Resu
         return Ok(());
     }
     Err(Fault::permanent(
-        "too-large",
+        ErrorCode::TooLarge,
         format!(
             "cannot {act} {place}: it comes to {bytes} bytes, and {WORK_BYTES_MAX} is the most of one file or artifact, which no document raises"
         ),
@@ -138,7 +138,7 @@ mod tests {
         assert!(work.is_stopping());
         work.go_on().unwrap();
         drop(end);
-        assert_eq!(work.clone().go_on().unwrap_err().code, "cancelled");
+        assert_eq!(work.clone().go_on().unwrap_err().code.as_str(), "cancelled");
         // What ended does not begin to stop once more.
         work.stop();
         work.go_on().unwrap_err();

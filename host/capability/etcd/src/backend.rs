@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use etcd_client::Client;
 
 use crate::alarm::{self, Alarm};
@@ -181,7 +181,7 @@ impl EtcdAccess {
         }
         let power = call.power();
         Err(Fault::denied(
-            "not-granted",
+            ErrorCode::NotGranted,
             format!(
                 "the plugin is not granted {}: add `{}` under `grants:` of its PluginGrant",
                 power.word, power.line

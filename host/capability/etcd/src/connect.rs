@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
 
 use crate::certificates::{self, Part, Unsound};
@@ -158,7 +158,7 @@ impl Connections {
         }
         let shown: String = endpoint.chars().take(200).collect();
         Err(Fault::denied(
-            "unknown-endpoint",
+            ErrorCode::UnknownEndpoint,
             format!(
                 "{shown:?} is not an endpoint of this cluster: add it to `etcd: {{endpoints: [...]}}` of the Cluster document, if it shall be one"
             ),

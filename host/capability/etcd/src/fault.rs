@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use drydock_core::{ErrorClass, Fault, without_os_number};
+use drydock_core::{ErrorClass, ErrorCode, Fault, without_os_number};
 use rustls::pki_types::UnixTime as RustlsTime;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use tonic::Code;
@@ -41,7 +41,7 @@ pub(crate) const WHERE: &str = "under `etcd:` of the Cluster document";
 const NAMES_TOLD_MAX: usize = 5;
 
 /// Class, code, and the rest of the sentence.
-type Reading = (ErrorClass, &'static str, String);
+type Reading = (ErrorClass, ErrorCode, String);
 
 /// The fault for `error`, met when Drydock tried to `act` (e.g. `read the status of`) on
 /// `endpoint`; `found` is what a closer look at the endpoint brought, if there was one.
@@ -101,28 +101,41 @@ pub(crate) fn knows_no_log_in(error: &etcd_client::Error) -> bool {
 /// or a refusal by one of the two sides, and must not be told as silence.
 #[must_use]
 pub fn is_silence(fault: &Fault) -> bool {
-    const CODES: [&str; 4] = ["unreachable", "timeout", "tls-failed", "stream-broken"];
-    CODES.contains(&fault.code.as_str())
+    matches!(
+        fault.code,
+        ErrorCode::Unreachable
+            | ErrorCode::Timeout
+            | ErrorCode::TlsFailed
+            | ErrorCode::StreamBroken
+    )
 }
 
 /// Whether a closer look may tell more than the error does.
 pub(crate) fn is_vague(error: &etcd_client::Error) -> bool {
-    was_cut(error) || ["not-etcd", "tls-failed", "tls-not-spoken"].contains(&read(error).1)
+    was_cut(error)
+        || matches!(
+            read(error).1,
+            ErrorCode::NotEtcd | ErrorCode::TlsFailed | ErrorCode::TlsNotSpoken
+        )
 }
 
 /// Why a snapshot's stream died. The member answered before, so that it is an etcd, and
 /// whatever the connection ended with it ended with it midway.
-pub(crate) fn died(error: &etcd_client::Error) -> (&'static str, String) {
+pub(crate) fn died(error: &etcd_client::Error) -> (ErrorCode, String) {
     let (_, code, why) = read(error);
     match code {
-        "not-etcd" | "tls-failed" => ("unreachable", CUT.to_owned()),
+        ErrorCode::NotEtcd | ErrorCode::TlsFailed => (ErrorCode::Unreachable, CUT.to_owned()),
         _ => (code, why),
     }
 }
 
 pub(crate) fn slow(endpoint: &str, act: &str, limit: Duration) -> Fault {
     let why = format!("no answer came within {limit:?}: {SILENCE}");
-    told((ErrorClass::Transient, "timeout", why), endpoint, act)
+    told(
+        (ErrorClass::Transient, ErrorCode::Timeout, why),
+        endpoint,
+        act,
+    )
 }
 
 pub(crate) fn slow_login(endpoint: &str, limit: Duration) -> Fault {
@@ -130,7 +143,7 @@ pub(crate) fn slow_login(endpoint: &str, limit: Duration) -> Fault {
         "no answer came within {limit:?}, and a log-in with `username:` needs a cluster with quorum: bring members back, or let Drydock show a client certificate instead"
     );
     told(
-        (ErrorClass::Transient, "timeout", why),
+        (ErrorClass::Transient, ErrorCode::Timeout, why),
         endpoint,
         "log in at",
     )
@@ -143,7 +156,7 @@ pub(crate) fn silent(idle: Duration) -> String {
 
 pub(crate) fn broken(endpoint: &str, received: u64, why: &str) -> Fault {
     Fault::transient(
-        "stream-broken",
+        ErrorCode::StreamBroken,
         format!("the snapshot stream of {endpoint} broke off after {received} bytes: {why}"),
     )
     .with_detail("endpoint", endpoint)
@@ -151,7 +164,7 @@ pub(crate) fn broken(endpoint: &str, received: u64, why: &str) -> Fault {
 
 pub(crate) fn bad_files(endpoint: &str, why: String) -> Fault {
     told(
-        (ErrorClass::Denied, "tls-bad-files", why),
+        (ErrorClass::Denied, ErrorCode::TlsBadFiles, why),
         endpoint,
         "connect to",
     )
@@ -177,16 +190,16 @@ fn read_found(found: &Found) -> Reading {
     match found {
         Found::Tls(error) => read_tls(error),
         Found::SpeaksTls => permanent(
-            "tls-spoken",
+            ErrorCode::TlsSpoken,
             "the server there speaks TLS: write https:// instead of http://, and set `ca:`"
                 .to_owned(),
         ),
         Found::SpeaksNoTls => permanent(
-            "tls-not-spoken",
+            ErrorCode::TlsNotSpoken,
             "the server there does not speak TLS: write http:// instead of https://, or give the member its certificate".to_owned(),
         ),
         Found::SpeaksHttp1 => permanent(
-            "not-etcd",
+            ErrorCode::NotEtcd,
             "a web server answers there and no etcd: correct host and port".to_owned(),
         ),
     }
@@ -250,20 +263,20 @@ fn read_tls(error: &TlsError) -> Reading {
         TlsError::AlertReceived(alert) => read_alert(*alert),
         TlsError::InvalidMessage(_) => (
             ErrorClass::Permanent,
-            "tls-not-spoken",
+            ErrorCode::TlsNotSpoken,
             "the server there does not speak TLS: write http:// instead of https://, or correct host and port".to_owned(),
         ),
         TlsError::InconsistentKeys(_) => denied(
-            "tls-bad-files",
+            ErrorCode::TlsBadFiles,
             "`key:` is not the private key of `certificate:`: give both of the same pair",
         ),
         TlsError::NoCertificatesPresented => denied(
-            "tls-untrusted",
+            ErrorCode::TlsUntrusted,
             "the server showed no certificate: give the member its certificate",
         ),
         other => (
             ErrorClass::Transient,
-            "tls-failed",
+            ErrorCode::TlsFailed,
             format!("the TLS handshake failed ({other}): see the member's log"),
         ),
     }
@@ -272,23 +285,23 @@ fn read_tls(error: &TlsError) -> Reading {
 fn read_certificate(error: &CertificateError) -> Reading {
     use CertificateError as E;
     let (code, why) = match error {
-        E::Expired => ("tls-expired", expired(None)),
-        E::ExpiredContext { not_after, .. } => ("tls-expired", expired(Some(*not_after))),
-        E::NotValidYet => ("tls-expired", not_yet_valid(None)),
+        E::Expired => (ErrorCode::TlsExpired, expired(None)),
+        E::ExpiredContext { not_after, .. } => (ErrorCode::TlsExpired, expired(Some(*not_after))),
+        E::NotValidYet => (ErrorCode::TlsExpired, not_yet_valid(None)),
         E::NotValidYetContext { not_before, .. } => {
-            ("tls-expired", not_yet_valid(Some(*not_before)))
+            (ErrorCode::TlsExpired, not_yet_valid(Some(*not_before)))
         }
         E::UnknownIssuer | E::BadSignature => (
-            "tls-untrusted",
+            ErrorCode::TlsUntrusted,
             format!(
                 "the server's certificate was not issued by the authority in `ca:` {WHERE}: give it the authority of this cluster"
             ),
         ),
         E::NotValidForName | E::NotValidForNameContext { .. } => {
-            ("tls-wrong-name", wrong_name(error))
+            (ErrorCode::TlsWrongName, wrong_name(error))
         }
         other => (
-            "tls-untrusted",
+            ErrorCode::TlsUntrusted,
             format!("the server's certificate is not acceptable ({other}): issue it anew"),
         ),
     };
@@ -337,7 +350,7 @@ fn bare(name: &str) -> String {
 /// An alert comes from the server: it did not like what this side showed.
 fn read_alert(alert: AlertDescription) -> Reading {
     use AlertDescription as A;
-    let refused = |why: String| (ErrorClass::Denied, "tls-client-refused", why);
+    let refused = |why: String| (ErrorClass::Denied, ErrorCode::TlsClientRefused, why);
     match alert {
         A::CertificateRequired => refused(format!(
             "the server wants a client certificate: set `certificate:` and `key:` {WHERE}"
@@ -357,7 +370,7 @@ fn read_alert(alert: AlertDescription) -> Reading {
         )),
         other => (
             ErrorClass::Transient,
-            "tls-failed",
+            ErrorCode::TlsFailed,
             format!("the server ended the TLS handshake ({other:?}): see why in the member's log"),
         ),
     }
@@ -366,14 +379,14 @@ fn read_alert(alert: AlertDescription) -> Reading {
 /// None for an I/O error that only carries another error, or says nothing of its own.
 fn read_io(error: &io::Error) -> Option<Reading> {
     use io::ErrorKind as K;
-    let unreachable = |why: String| Some((ErrorClass::Transient, "unreachable", why));
+    let unreachable = |why: String| Some((ErrorClass::Transient, ErrorCode::Unreachable, why));
     if let Some(own) = read_own(error) {
         return Some(own);
     }
     if error.to_string().contains("tls handshake eof") {
         return Some((
             ErrorClass::Transient,
-            "tls-failed",
+            ErrorCode::TlsFailed,
             "the server cut the connection during the TLS handshake: it goes down, or it does not speak TLS (then write http://)".to_owned(),
         ));
     }
@@ -391,7 +404,7 @@ fn read_io(error: &io::Error) -> Option<Reading> {
         | K::NotConnected => unreachable(CUT.to_owned()),
         K::TimedOut => Some((
             ErrorClass::Transient,
-            "timeout",
+            ErrorCode::Timeout,
             format!("no connection came about within the time limit: {SILENCE}"),
         )),
         _ if error.to_string().contains("lookup address") => unreachable(
@@ -408,22 +421,22 @@ fn read_own(error: &io::Error) -> Option<Reading> {
     let (class, code, why) = match error.raw_os_error()? {
         EMFILE | ENFILE => (
             ErrorClass::Transient,
-            "no-handles",
+            ErrorCode::NoHandles,
             "this node can open no more connections: raise the daemon's limit (`LimitNOFILE=` of its unit)",
         ),
         ENOMEM | ENOBUFS => (
             ErrorClass::Transient,
-            "no-memory",
+            ErrorCode::NoMemory,
             "this node has no memory left for a connection: see what takes it",
         ),
         EADDRNOTAVAIL => (
             ErrorClass::Transient,
-            "no-ports",
+            ErrorCode::NoPorts,
             "this node has no address or no free port left to connect from: see its network and what holds its connections",
         ),
         EACCES | EPERM => (
             ErrorClass::Denied,
-            "connection-forbidden",
+            ErrorCode::ConnectionForbidden,
             "this node does not let the daemon connect there: see its firewall, and what confines the daemon",
         ),
         _ => return None,
@@ -465,7 +478,7 @@ fn read_log_in(code: Code, said: &str) -> Option<Reading> {
     } else {
         format!("the cluster refuses the log-in: correct `username:` and `password:` {WHERE}")
     };
-    Some((ErrorClass::Denied, "unauthenticated", why))
+    Some((ErrorClass::Denied, ErrorCode::Unauthenticated, why))
 }
 
 fn read_code(code: Code, said: &str) -> Option<Reading> {
@@ -473,33 +486,33 @@ fn read_code(code: Code, said: &str) -> Option<Reading> {
     let (class, word, why) = match code {
         Code::PermissionDenied => (
             Denied,
-            "permission-denied",
+            ErrorCode::PermissionDenied,
             "the cluster does not allow it to the user in `username:`: a snapshot needs the role root (`etcdctl user grant-role USER root`)".to_owned(),
         ),
         Code::Unimplemented => (
             Permanent,
-            "not-etcd",
+            ErrorCode::NotEtcd,
             "a server answers there that is no etcd: correct host and port".to_owned(),
         ),
         Code::OutOfRange if says(said, &["compacted"]) => (
             Permanent,
-            "compacted",
+            ErrorCode::Compacted,
             "the revision has been compacted".to_owned(),
         ),
         Code::OutOfRange if says(said, &["future"]) => (
             Transient,
-            "future-revision",
+            ErrorCode::FutureRevision,
             "the member has not reached the revision yet".to_owned(),
         ),
-        Code::Cancelled => (Transient, "unreachable", CUT.to_owned()),
+        Code::Cancelled => (Transient, ErrorCode::Unreachable, CUT.to_owned()),
         Code::DataLoss => (
             Permanent,
-            "corrupt",
+            ErrorCode::Corrupt,
             format!("the member reports damage ({said}): take it out of the cluster and replace it"),
         ),
         Code::DeadlineExceeded => (
             Transient,
-            "timeout",
+            ErrorCode::Timeout,
             "the member gave up waiting: see its load and its disk".to_owned(),
         ),
         _ => return None,
@@ -517,19 +530,19 @@ fn read_words(said: &str) -> Option<Reading> {
     let (class, code, why) = if says(said, &["no leader"]) {
         (
             ErrorClass::Transient,
-            "no-leader",
+            ErrorCode::NoLeader,
             "the cluster has no leader: bring members back until more than half of them run",
         )
     } else if says(said, &["timed out"]) {
         (
             ErrorClass::Transient,
-            "timeout",
+            ErrorCode::Timeout,
             "the member gave up waiting: see its load and its disk",
         )
     } else if says(said, &OTHER_PROTOCOL) {
         (
             ErrorClass::Permanent,
-            "not-etcd",
+            ErrorCode::NotEtcd,
             "a server answers there that does not speak etcd's protocol: correct host, port, and http:// or https://",
         )
     } else {
@@ -542,7 +555,7 @@ fn read_words(said: &str) -> Option<Reading> {
 fn read_refusal(said: &str) -> Option<Reading> {
     let why = || format!("the member answers `{said}`: see its log");
     let is_answer = said.starts_with("etcdserver: ");
-    is_answer.then(|| (ErrorClass::Transient, "refused", why()))
+    is_answer.then(|| (ErrorClass::Transient, ErrorCode::Refused, why()))
 }
 
 fn says(said: &str, words: &[&str]) -> bool {
@@ -564,7 +577,7 @@ fn unknown(error: &etcd_client::Error, chain: &[&(dyn StdError + 'static)]) -> R
         }
         _ => ErrorClass::Transient,
     };
-    (class, "unreachable", words.join(": "))
+    (class, ErrorCode::Unreachable, words.join(": "))
 }
 
 /// Text from a server, fit for a log.
@@ -602,7 +615,7 @@ mod tests {
         ];
         for (error, code, words) in table {
             let (class, found, why) = read_tls(&TlsError::InvalidCertificate(error));
-            assert_eq!((class, found), (ErrorClass::Denied, code));
+            assert_eq!((class, found.as_str()), (ErrorClass::Denied, code));
             assert!(why.contains(words), "{why}");
         }
     }
@@ -676,7 +689,7 @@ mod tests {
         for (code, words, expected) in table {
             let status = tonic::Status::new(code, words);
             let fault = of(&etcd_client::Error::GRpcStatus(status), "http://a", "ask");
-            assert_eq!(fault.code, expected, "{words}");
+            assert_eq!(fault.code.as_str(), expected, "{words}");
             assert_eq!(is_silence(&fault), expected == "timeout", "{words}");
         }
     }

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use drydock_core::{CALL_BYTES_MAX, ErrorClass, Fault};
+use drydock_core::{CALL_BYTES_MAX, ErrorClass, ErrorCode, Fault};
 use rustix::fs::OFlags;
 
 use super::beneath;
@@ -79,7 +79,7 @@ impl Folder {
         let stat = rustix::fs::fstat(&look).map_err(failed)?;
         if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
             return Err(Fault::denied(
-                "not-a-file",
+                ErrorCode::NotAFile,
                 format!(
                     "cannot read {}: it is not a plain file",
                     self.shown_bytes(&path)
@@ -102,7 +102,7 @@ impl Folder {
 
     pub(super) fn changed(&self, path: &[u8], what: &str) -> Fault {
         Fault::transient(
-            "changed-meanwhile",
+            ErrorCode::ChangedMeanwhile,
             format!(
                 "{} changed while it was read: {what}",
                 self.shown_bytes(path)
@@ -181,7 +181,7 @@ fn broken(fault: Fault) -> Fault {
     };
     Fault::new(
         class,
-        "stream-broken",
+        ErrorCode::StreamBroken,
         format!(
             "{}; the archive broke off in the middle of it",
             fault.message

@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -125,7 +125,7 @@ fn plain_absolute(path: &str) -> Result<PathBuf, Fault> {
     }
     let shown: String = path.chars().take(200).collect();
     Err(Fault::denied(
-        "bad-path",
+        ErrorCode::BadPath,
         format!(
             "the folder {shown:?} is refused: name it by an absolute path without empty names, `.` or `..`"
         ),
@@ -140,7 +140,7 @@ fn open_base(grant: &FolderGrant, create: bool) -> Result<rustix::fd::OwnedFd, F
         .any(|part| part == Component::ParentDir);
     if !directory.is_absolute() || leads_up {
         return Err(Fault::denied(
-            "bad-grant",
+            ErrorCode::BadGrant,
             format!(
                 "the grant for {} does not name an absolute folder: mend it",
                 directory.display()
@@ -167,7 +167,7 @@ fn open_base(grant: &FolderGrant, create: bool) -> Result<rustix::fd::OwnedFd, F
 
 fn may_not_create(wanted: &Path) -> Fault {
     Fault::denied(
-        "may-not-create",
+        ErrorCode::MayNotCreate,
         format!(
             "the plugin wanted to make the folder {} in a call that may not: only `begin` and `put-part` of a store open a folder with `create`, so ask its author",
             wanted.display()
@@ -177,7 +177,7 @@ fn may_not_create(wanted: &Path) -> Fault {
 
 fn not_granted(wanted: &Path) -> Fault {
     Fault::denied(
-        "not-granted",
+        ErrorCode::NotGranted,
         format!(
             "no grant covers the folder {wanted}: add `files: [{{directory: {wanted}, access: write}}]` (or `access: read`) under `grants:` of the plugin's PluginGrant",
             wanted = wanted.display()

@@ -3,7 +3,7 @@
 //! A plugin that archives a folder has to reach whatever is there: names are bytes, and
 //! a path can be longer than the kernel takes at once.
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -59,7 +59,7 @@ pub(super) fn check(path: &[u8]) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::denied(
-        "bad-path",
+        ErrorCode::BadPath,
         format!(
             "the path {:?} is refused: give names with `/` between them, relative to the folder, without `.` and `..`",
             shown(&path[..path.len().min(200)])

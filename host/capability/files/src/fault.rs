@@ -2,8 +2,7 @@
 
 use std::fmt::Display;
 
-use drydock_core::store::PLACE_MISSING;
-use drydock_core::{Fault, without_os_number};
+use drydock_core::{ErrorCode, Fault, without_os_number};
 use rustix::io::Errno;
 
 use drydock_capability_artifact::errno::{class, class_of};
@@ -27,7 +26,7 @@ pub(super) fn of_place(errno: Errno, place: impl Display) -> Fault {
         return of(errno, "open the folder", place);
     }
     Fault::permanent(
-        PLACE_MISSING,
+        ErrorCode::PlaceMissing,
         format!(
             "the folder {place} does not exist: mount the file system that it lies on, or make it"
         ),
@@ -41,7 +40,7 @@ pub(super) fn of_io(error: &std::io::Error, act: &str, place: impl Display) -> F
         Some(code) => of(Errno::from_raw_os_error(code), act, place),
         None => Fault::new(
             class_of(error),
-            "io",
+            ErrorCode::Io,
             format!("cannot {act} {place}: {error}"),
         ),
     }
@@ -51,7 +50,7 @@ pub(super) fn of_io(error: &std::io::Error, act: &str, place: impl Display) -> F
 pub(super) fn full(place: impl Display, wanted: u64, free: Option<u64>) -> Fault {
     let free = free.map_or_else(String::new, |free| format!(" and {free} are free"));
     Fault::transient(
-        "no-space",
+        ErrorCode::NoSpace,
         format!(
             "cannot write {place}: the file system is full ({wanted} bytes more are wanted{free}): make room there"
         ),
@@ -60,39 +59,45 @@ pub(super) fn full(place: impl Display, wanted: u64, free: Option<u64>) -> Fault
 }
 
 /// Code and, where the kernel's own words would not help, a sentence.
-fn reading(errno: Errno) -> (&'static str, &'static str) {
+fn reading(errno: Errno) -> (ErrorCode, &'static str) {
     match errno {
-        Errno::NOSPC => ("no-space", "the file system is full: make room there"),
+        Errno::NOSPC => (
+            ErrorCode::NoSpace,
+            "the file system is full: make room there",
+        ),
         Errno::DQUOT => (
-            "no-space",
+            ErrorCode::NoSpace,
             "the disk quota is used up: make room there, or raise it",
         ),
         Errno::ROFS => (
-            "read-only",
+            ErrorCode::ReadOnly,
             "the file system is mounted read-only: remount it for writing",
         ),
-        Errno::NOENT => ("not-found", "it does not exist"),
+        Errno::NOENT => (ErrorCode::NotFound, "it does not exist"),
         Errno::EXIST => (
-            "exists",
+            ErrorCode::Exists,
             "it exists already: see who put it there, and move it away",
         ),
         Errno::NOTDIR => (
-            "not-a-folder",
+            ErrorCode::NotAFolder,
             "something stands there that is no folder: move it away, or name another folder",
         ),
-        Errno::ISDIR => ("not-a-file", "it is a folder"),
+        Errno::ISDIR => (ErrorCode::NotAFile, "it is a folder"),
         Errno::ACCESS | Errno::PERM => (
-            "permission-denied",
+            ErrorCode::PermissionDenied,
             "the file permissions do not allow it to the daemon's user: give them to it",
         ),
         Errno::LOOP => (
-            "symbolic-link",
+            ErrorCode::SymbolicLink,
             "a part of the path is a symbolic link, and a plugin follows none: put the folder itself there",
         ),
-        Errno::XDEV => ("not-granted", "the path leads out of the granted folder"),
-        Errno::NAMETOOLONG => ("bad-path", "the path or a name in it is too long"),
+        Errno::XDEV => (
+            ErrorCode::NotGranted,
+            "the path leads out of the granted folder",
+        ),
+        Errno::NAMETOOLONG => (ErrorCode::BadPath, "the path or a name in it is too long"),
         Errno::FBIG => (
-            "too-large",
+            ErrorCode::TooLarge,
             "the file system does not take files of that size",
         ),
         other => of_the_machine(other),
@@ -100,28 +105,28 @@ fn reading(errno: Errno) -> (&'static str, &'static str) {
 }
 
 /// What is wrong with the machine rather than with a path.
-fn of_the_machine(errno: Errno) -> (&'static str, &'static str) {
+fn of_the_machine(errno: Errno) -> (ErrorCode, &'static str) {
     match errno {
         Errno::MFILE | Errno::NFILE => (
-            "no-handles",
+            ErrorCode::NoHandles,
             "no more files can be opened: raise the daemon's limit (`LimitNOFILE=` of its unit)",
         ),
         Errno::IO => (
-            "io",
+            ErrorCode::Io,
             "the disk failed: see the kernel's log, and exchange it",
         ),
         Errno::UCLEAN | Errno::BADMSG => (
-            "corrupt",
+            ErrorCode::Corrupt,
             "the file system itself is damaged: see the kernel's log, and check it (fsck)",
         ),
         Errno::STALE | Errno::NODEV | Errno::NXIO | Errno::NOTCONN => {
-            ("gone", "the file system is gone: mount it again")
+            (ErrorCode::Gone, "the file system is gone: mount it again")
         }
         Errno::NOSYS => (
-            "kernel-too-old",
+            ErrorCode::KernelTooOld,
             "the kernel lacks openat2, which keeps plugins inside their folder: use Linux 5.6 or later",
         ),
-        _ => ("io", ""),
+        _ => (ErrorCode::Io, ""),
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use drydock_core::{CALL_BYTES_MAX, Fault};
+use drydock_core::{CALL_BYTES_MAX, ErrorCode, Fault};
 use ring::digest::{Context, SHA256};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
@@ -199,7 +199,7 @@ impl Folder {
         self.require_write("remove", path)?;
         let path = Inside::parse(path)?;
         let parent = match self.parent_of(path) {
-            Err(fault) if fault.is("not-found") => return Ok(()),
+            Err(fault) if fault.code == ErrorCode::NotFound => return Ok(()),
             parent => parent?,
         };
         match rustix::fs::unlinkat(&parent, path.name(), AtFlags::empty()) {
@@ -302,7 +302,7 @@ impl Folder {
         let folder = self.inner.path.display();
         if self.inner.terms.power == FolderPower::Read {
             return Err(Fault::denied(
-                "may-not-write",
+                ErrorCode::MayNotWrite,
                 format!(
                     "the plugin wanted to {act} {path:?} in {folder} in a call that only looks: such a call writes nothing, so ask its author"
                 ),
@@ -312,7 +312,7 @@ impl Folder {
             return Ok(());
         }
         Err(Fault::denied(
-            "not-granted",
+            ErrorCode::NotGranted,
             format!(
                 "the plugin may only read in {folder} and wanted to {act} {path:?}: write `access: write` for `directory: {folder}` in its PluginGrant, if it shall"
             ),
@@ -347,7 +347,7 @@ impl Folder {
     ) -> Result<T, Fault> {
         for _ in 1..PARENT_TRIES_MAX {
             match self.make_parents(path).and_then(|()| work()) {
-                Err(fault) if fault.is("not-found") => {}
+                Err(fault) if fault.code == ErrorCode::NotFound => {}
                 done => return done,
             }
         }
@@ -386,7 +386,7 @@ impl Folder {
 
     fn no_file(&self, act: &str, path: Inside<'_>) -> Fault {
         Fault::denied(
-            "not-a-file",
+            ErrorCode::NotAFile,
             format!(
                 "cannot {act} {}: it is not a plain file",
                 self.shown(path.as_str())
@@ -426,7 +426,7 @@ impl Folder {
 
     fn past_end(&self, path: Inside<'_>, offset: u64, length: u64, size: u64) -> Fault {
         Fault::permanent(
-            "out-of-range",
+            ErrorCode::OutOfRange,
             format!(
                 "{length} bytes from offset {offset} on lie outside of {}, which has {size} bytes",
                 self.shown(path.as_str())
@@ -475,7 +475,7 @@ impl Folder {
     fn remove_empty_parents(&self, path: Inside<'_>) -> Result<(), Fault> {
         for parent in path.parents() {
             let above = match self.parent_of(parent) {
-                Err(fault) if fault.is("not-found") => continue,
+                Err(fault) if fault.code == ErrorCode::NotFound => continue,
                 above => above?,
             };
             match rustix::fs::unlinkat(&above, parent.name(), AtFlags::REMOVEDIR) {
@@ -519,7 +519,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| {
         Err(Fault::transient(
-            "io",
+            ErrorCode::Io,
             format!("the reading thread ended: {error}"),
         ))
     })

@@ -1,6 +1,6 @@
 //! Everything about one thing in a folder that an archive has to keep.
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
@@ -82,7 +82,7 @@ impl Folder {
                 fault::of(errno, "read the attributes of", self.shown_bytes(path))
             }
             Trouble::TooMuch => Fault::permanent(
-                "too-large",
+                ErrorCode::TooLarge,
                 format!(
                     "the extended attributes of {} take more than {ATTRIBUTES_BYTES_MAX} bytes",
                     self.shown_bytes(path)
@@ -270,7 +270,7 @@ impl Version {
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let bytes = bytes.try_into().map_err(|_| {
             Fault::permanent(
-                "bad-version",
+                ErrorCode::BadVersion,
                 "the version of a file has to be handed back as it was given",
             )
         })?;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
@@ -150,7 +150,7 @@ impl Walk<'_> {
     fn names_at(&mut self, at: &str) -> Result<Vec<Name>, Fault> {
         match self.folder.open_folder(at.trim_end_matches('/')) {
             Ok(fd) => self.names(&fd, at),
-            Err(fault) if fault.is("not-found") && !at.is_empty() => Ok(Vec::new()),
+            Err(fault) if fault.code == ErrorCode::NotFound && !at.is_empty() => Ok(Vec::new()),
             Err(fault) => Err(fault),
         }
     }
@@ -224,7 +224,13 @@ impl Walk<'_> {
         let place = || self.folder.shown(&format!("{at}{shown}"));
         let name = match std::str::from_utf8(bytes) {
             Ok(name) if !name.contains(char::is_control) => name,
-            _ => return other(odd(place(), "bad-name", "its name is no plain text")),
+            _ => {
+                return other(odd(
+                    place(),
+                    ErrorCode::BadName,
+                    "its name is no plain text",
+                ));
+            }
         };
         let stat = match rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -244,10 +250,14 @@ impl Walk<'_> {
             }),
             FileType::Symlink => other(odd(
                 place(),
-                "symbolic-link",
+                ErrorCode::SymbolicLink,
                 "it is a symbolic link, and none is followed",
             )),
-            _ => other(odd(place(), "not-a-file", "it is neither file nor folder")),
+            _ => other(odd(
+                place(),
+                ErrorCode::NotAFile,
+                "it is neither file nor folder",
+            )),
         }
     }
 }
@@ -270,13 +280,13 @@ impl Name {
     }
 }
 
-fn odd(place: impl Display, code: &str, why: &str) -> Fault {
+fn odd(place: impl Display, code: ErrorCode, why: &str) -> Fault {
     Fault::permanent(code, format!("cannot list {place}: {why}"))
 }
 
 fn too_many(what: &str, limit: usize, at: &str) -> Fault {
     Fault::permanent(
-        "too-many",
+        ErrorCode::TooMany,
         format!("cannot list {at:?} in the folder: there are more than {limit} {what}"),
     )
 }

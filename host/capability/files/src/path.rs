@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 
 /// Longest path inside a folder; with the folder's own path it stays below PATH_MAX.
 const PATH_BYTES_MAX: usize = 2048;
@@ -69,7 +69,10 @@ fn objection(path: &str) -> Option<&'static str> {
 
 fn bad(path: &str, why: &str) -> Fault {
     let shown: String = path.chars().take(200).collect();
-    Fault::denied("bad-path", format!("the path {shown:?} is refused: {why}"))
+    Fault::denied(
+        ErrorCode::BadPath,
+        format!("the path {shown:?} is refused: {why}"),
+    )
 }
 
 impl fmt::Display for Inside<'_> {
@@ -95,7 +98,11 @@ mod tests {
         for bad in [
             "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "../a", "a/.", "a\0b", "a\nb", &long,
         ] {
-            assert_eq!(Inside::parse(bad).unwrap_err().code, "bad-path", "{bad:?}");
+            assert_eq!(
+                Inside::parse(bad).unwrap_err().code.as_str(),
+                "bad-path",
+                "{bad:?}"
+            );
         }
     }
 

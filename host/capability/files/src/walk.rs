@@ -9,7 +9,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use rustix::fs::{Dir, OFlags};
 
 use super::beneath;
@@ -215,7 +215,7 @@ impl Drop for Room {
 
 fn too_many(place: &str) -> Fault {
     Fault::permanent(
-        "too-many",
+        ErrorCode::TooMany,
         format!(
             "the folder {place} cannot be listed: with the folders above it, its names take more than {NAMES_BYTES_MAX} bytes"
         ),

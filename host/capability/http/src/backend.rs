@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use bytes::Bytes;
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{ErrorClass, ErrorCode, Fault};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use reqwest::{Certificate, Client, Proxy, redirect, retry};
@@ -176,7 +176,7 @@ impl Inner {
         requests.try_acquire_owned().map_err(|_| {
             let fault = Fault::new(
                 ErrorClass::Throttled,
-                "too-many-requests",
+                ErrorCode::TooManyRequests,
                 format!("the plugin has {REQUESTS_MAX} requests under way, which is the limit: let one end, its response read or dropped"),
             );
             HttpError::new(HttpErrorKind::TooManyConnections, fault)
@@ -192,7 +192,7 @@ impl Inner {
             // What the client says of a proxy may hold its password.
             tracing::debug!(error = %error.without_url(), "no client");
             let fault = Fault::permanent(
-                "bad-configuration",
+                ErrorCode::BadConfiguration,
                 "no request can be sent: mend `http: {caFile: ..., proxy: ...}` of the node's configuration; without a caFile the system must have certificates of authorities",
             );
             HttpError::new(HttpErrorKind::Broken, fault)
@@ -306,7 +306,7 @@ impl Exchange {
             .sum();
         if bytes > RESPONSE_HEADERS_BYTES_MAX {
             let fault = Fault::permanent(
-                "headers-too-large",
+                ErrorCode::HeadersTooLarge,
                 format!(
                     "the response to {} has {bytes} bytes of headers, more than the {RESPONSE_HEADERS_BYTES_MAX} allowed",
                     self.what

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use drydock_core::{CALL_BYTES_MAX, Fault};
+use drydock_core::{CALL_BYTES_MAX, ErrorCode, Fault};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
@@ -167,7 +167,7 @@ impl ResponseBody {
 
     fn too_large(&self) -> HttpError {
         let fault = Fault::permanent(
-            "body-too-large",
+            ErrorCode::BodyTooLarge,
             format!(
                 "the response to {} is longer than the server said it would be, or than {RESPONSE_BYTES_MAX} bytes",
                 self.what
@@ -180,7 +180,7 @@ impl ResponseBody {
         match self.announced {
             Some(announced) if announced != self.received => {
                 let fault = Fault::transient(
-                    "body-incomplete",
+                    ErrorCode::BodyIncomplete,
                     format!(
                         "the response to {} ended after {} of {announced} bytes",
                         self.what, self.received
@@ -285,7 +285,7 @@ impl Body for SliceBody {
         self.reading = None;
         let bytes = read.unwrap_or_else(|error| {
             Err(Fault::transient(
-                "io",
+                ErrorCode::Io,
                 format!("the artifact cannot be read: {error}"),
             ))
         });

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
-use drydock_core::{Fault, HostPattern, Scheme};
+use drydock_core::{ErrorCode, Fault, HostPattern, Scheme};
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 
@@ -48,7 +48,7 @@ pub async fn download(
         }
     }
     Err(Fault::permanent(
-        "http-status",
+        ErrorCode::HttpStatus,
         format!("{url} leads on and on: more than {REDIRECTS_MAX} redirects"),
     ))
 }
@@ -90,7 +90,7 @@ fn follow(url: &str, response: &Response<ResponseBody>) -> Result<Option<String>
     match location.and_then(|value| value.to_str().ok()) {
         Some(location) if status.is_redirection() => Ok(Some(location.to_owned())),
         _ => Err(Fault::permanent(
-            "http-status",
+            ErrorCode::HttpStatus,
             format!("the server of {url} answers {status}"),
         )),
     }
@@ -112,13 +112,13 @@ async fn take(
         came += bytes.len() as u64;
         if came > bytes_max {
             return Err(Fault::permanent(
-                "too-large",
+                ErrorCode::TooLarge,
                 format!("{url} leads to more than {bytes_max} bytes, which no such file has"),
             ));
         }
         sink(&bytes).map_err(|error| {
             Fault::transient(
-                "write-failed",
+                ErrorCode::WriteFailed,
                 format!("what {url} leads to cannot be written: {error}"),
             )
         })?;
@@ -127,5 +127,5 @@ async fn take(
 }
 
 fn bad(url: &str) -> Fault {
-    Fault::permanent("bad-url", format!("{url} is no URL of a file"))
+    Fault::permanent(ErrorCode::BadUrl, format!("{url} is no URL of a file"))
 }

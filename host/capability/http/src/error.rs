@@ -56,20 +56,23 @@ impl HttpError {
     /// For a call in which a plugin has no power.
     #[must_use]
     pub fn no_power() -> Self {
-        Self::denied("not-granted", "no request can be sent during this call")
+        Self::denied(
+            ErrorCode::NotGranted,
+            "no request can be sent during this call",
+        )
     }
 
-    pub(super) fn denied(code: &str, message: impl Into<String>) -> Self {
+    pub(super) fn denied(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(HttpErrorKind::Denied, Fault::denied(code, message))
     }
 
     pub(super) fn prohibited(message: impl Into<String>) -> Self {
-        let fault = Fault::denied("address-prohibited", message);
+        let fault = Fault::denied(ErrorCode::AddressProhibited, message);
         Self::new(HttpErrorKind::AddressProhibited, fault)
     }
 
     pub(super) fn timeout(kind: HttpErrorKind, message: impl Into<String>) -> Self {
-        Self::new(kind, Fault::transient("timeout", message))
+        Self::new(kind, Fault::transient(ErrorCode::Timeout, message))
     }
 
     /// What the client says of a request, e.g. `PUT https://a.example:443`, in words that
@@ -80,13 +83,17 @@ impl HttpError {
             return Self::prohibited(prohibited.to_string());
         }
         if let Some(unresolved) = find::<Unresolved>(error) {
-            let fault = Fault::transient("unreachable", format!("{what} failed: {unresolved}"));
+            let fault = Fault::transient(
+                ErrorCode::Unreachable,
+                format!("{what} failed: {unresolved}"),
+            );
             return Self::new(HttpErrorKind::NoSuchName, fault);
         }
         if let Some(tls) = find::<rustls::Error>(error) {
             return Self::of_tls(tls, what);
         }
-        let unreachable = |kind| Self::new(kind, Fault::transient("unreachable", cause(error)));
+        let unreachable =
+            |kind| Self::new(kind, Fault::transient(ErrorCode::Unreachable, cause(error)));
         match (error.is_connect(), error.is_timeout()) {
             (true, true) => Self::timeout(HttpErrorKind::ConnectTimeout, cause(error)),
             (true, false) => unreachable(HttpErrorKind::Refused),
@@ -98,7 +105,7 @@ impl HttpError {
     fn of_tls(error: &rustls::Error, what: &str) -> Self {
         if let rustls::Error::InvalidCertificate(reason) = error {
             let fault = Fault::permanent(
-                "bad-certificate",
+                ErrorCode::BadCertificate,
                 format!(
                     "{what} failed, the server's certificate is not trusted ({reason}): name the authority that issued it by `http: {{caFile: ...}}` of the node's configuration, or mend the server's certificate"
                 ),
@@ -123,23 +130,23 @@ impl From<Fault> for HttpError {
 
 /// What of a handshake that failed is no use to try again, and what is: class, code, and
 /// how to mend it.
-fn read_tls(error: &rustls::Error) -> (ErrorClass, &'static str, &'static str) {
+fn read_tls(error: &rustls::Error) -> (ErrorClass, ErrorCode, &'static str) {
     use rustls::AlertDescription as A;
     use rustls::Error as E;
     match error {
         E::InvalidMessage(_) => (
             ErrorClass::Permanent,
-            "tls-not-spoken",
+            ErrorCode::TlsNotSpoken,
             ": the server there speaks no TLS, so correct the address, or write http://",
         ),
         E::NoCertificatesPresented => (
             ErrorClass::Permanent,
-            "bad-certificate",
+            ErrorCode::BadCertificate,
             ": give the server its certificate",
         ),
         E::PeerIncompatible(_) | E::AlertReceived(A::ProtocolVersion | A::HandshakeFailure) => (
             ErrorClass::Permanent,
-            "tls-not-common",
+            ErrorCode::TlsNotCommon,
             ": the server knows no TLS from version 1.2 on that this node speaks too",
         ),
         E::AlertReceived(
@@ -153,15 +160,15 @@ fn read_tls(error: &rustls::Error) -> (ErrorClass, &'static str, &'static str) {
             | A::AccessDenied,
         ) => (
             ErrorClass::Denied,
-            "tls-client-refused",
+            ErrorCode::TlsClientRefused,
             ": the server wants a client certificate, and plugins have none to show",
         ),
         E::AlertReceived(A::UnrecognisedName) => (
             ErrorClass::Permanent,
-            "tls-wrong-name",
+            ErrorCode::TlsWrongName,
             ": the server there does not know itself by this name, so correct the address",
         ),
-        _ => (ErrorClass::Transient, "unreachable", ""),
+        _ => (ErrorClass::Transient, ErrorCode::Unreachable, ""),
     }
 }
 

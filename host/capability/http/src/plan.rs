@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use drydock_core::{Fault, Host, Scheme};
+use drydock_core::{ErrorCode, Fault, Host, Scheme};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Uri};
 
@@ -75,7 +75,7 @@ impl Waits {
 impl Goal {
     pub fn of(uri: &Uri) -> Result<Self, HttpError> {
         let bad = |why: &str| {
-            let fault = Fault::permanent("bad-request", format!("the request's URL {why}"));
+            let fault = Fault::permanent(ErrorCode::BadRequest, format!("the request's URL {why}"));
             HttpError::new(HttpErrorKind::BadUri, fault)
         };
         let scheme = match uri.scheme_str() {
@@ -124,7 +124,7 @@ impl Goal {
         let text = format!("{}{}", self.server(), self.path);
         let changed = || {
             let fault = Fault::permanent(
-                "bad-request",
+                ErrorCode::BadRequest,
                 "the request's path would not be sent as it stands: percent-encode it, without `.` and `..` as names",
             );
             HttpError::new(HttpErrorKind::BadUri, fault)
@@ -192,7 +192,7 @@ impl Goal {
             _ => host.to_string(),
         };
         HttpError::denied(
-            "not-granted",
+            ErrorCode::NotGranted,
             format!(
                 "{method} {} is refused, since no grant leads there: add `http: [{{scheme: {scheme}, host: {host}{port}}}]` under `grants:` of the plugin's PluginGrant, and under `ceiling:` where the node has one",
                 self.server()
@@ -202,7 +202,7 @@ impl Goal {
 
     fn method_not_granted(&self, method: &str) -> HttpError {
         HttpError::denied(
-            "not-granted",
+            ErrorCode::NotGranted,
             format!(
                 "{method} {} is refused, since the grant of this host has other methods: add {method} to `methods:` of its entry under `http:` of the plugin's PluginGrant, and under `ceiling:` where the node has one",
                 self.server()
@@ -225,7 +225,7 @@ pub(super) fn headers(
 ) -> Result<HeaderMap, HttpError> {
     if let Some(name) = headers.keys().find(|name| is_forbidden(name)) {
         return Err(HttpError::denied(
-            "header-refused",
+            ErrorCode::HeaderRefused,
             format!("the header {name} is set by the host and must not come from a plugin"),
         ));
     }
@@ -320,7 +320,7 @@ mod tests {
         ];
         for (method, uri, expected) in table {
             let fault = ask(method, uri).unwrap_err();
-            assert_eq!(fault.code, "not-granted", "{uri}");
+            assert_eq!(fault.code.as_str(), "not-granted", "{uri}");
             assert!(fault.message.contains(expected), "{uri}: {fault}");
         }
     }
@@ -337,7 +337,7 @@ mod tests {
             ("http://metadata.google.internal/", "metadata service"),
         ] {
             let fault = ask("GET", uri).unwrap_err();
-            assert_eq!(fault.code, "address-prohibited", "{uri}");
+            assert_eq!(fault.code.as_str(), "address-prohibited", "{uri}");
             assert!(fault.message.contains(expected), "{uri}: {fault}");
         }
     }
@@ -391,7 +391,7 @@ mod tests {
             let mut map = HeaderMap::new();
             map.insert(HeaderName::from_static(name), "x".parse().unwrap());
             let error = headers(&goal, map, &secrets).unwrap_err();
-            assert_eq!(error.fault.code, "header-refused", "{name}");
+            assert_eq!(error.fault.code.as_str(), "header-refused", "{name}");
         }
         for smuggled in ["a\r\nHost: b", "a\nb", "a\0b"] {
             assert!(http::HeaderValue::from_str(smuggled).is_err());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::{Fault, Host, Scheme, Secret};
+use drydock_core::{ErrorCode, Fault, Host, Scheme, Secret};
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
@@ -114,7 +114,7 @@ impl SecretAccess {
         }
         if self.inner.mark.is_empty() {
             return Err(Fault::transient(
-                "no-randomness",
+                ErrorCode::NoRandomness,
                 "the kernel gives no random bytes for a placeholder",
             ));
         }
@@ -192,7 +192,7 @@ fn header_value(name: &str, header: &HeaderUse, secret: &Secret) -> Result<Heade
     text.extend_from_slice(secret.expose());
     let mut filled = HeaderValue::from_bytes(&text).map_err(|_| {
         Fault::permanent(
-            "bad-secret",
+            ErrorCode::BadSecret,
             format!("the secret {name} holds bytes that no header can hold, such as a line break: put the right value where `secrets:` leads"),
         )
     })?;
@@ -216,7 +216,10 @@ impl Inner {
             return Ok(Arc::clone(known));
         }
         let source = self.source.as_ref().ok_or_else(|| {
-            Fault::denied("not-granted", "no secret can be read during this call")
+            Fault::denied(
+                ErrorCode::NotGranted,
+                "no secret can be read during this call",
+            )
         })?;
         let value = Arc::new(source.read(name)?);
         self.redactor.add(name, value.expose());
@@ -229,7 +232,7 @@ impl Inner {
 #[must_use]
 pub fn refused(place: &str) -> Fault {
     Fault::denied(
-        "placeholder-refused",
+        ErrorCode::PlaceholderRefused,
         format!(
             "a secret's placeholder stands in {place}, where no grant allows it: it must be the whole value of the header that `use: {{header: ...}}` names, at that host, port and scheme"
         ),
@@ -239,7 +242,7 @@ pub fn refused(place: &str) -> Fault {
 fn not_granted(name: &str, what: &str, line: &str) -> Fault {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(63).collect();
     Fault::denied(
-        "not-granted",
+        ErrorCode::NotGranted,
         format!(
             "no grant allows {what} of the secret {shown}: add `secret: [{{name: {shown}, {line}}}]` under `grants:` of the plugin's PluginGrant"
         ),
@@ -312,18 +315,22 @@ mod tests {
         assert!(access.placeholder("token").is_ok());
         assert_eq!(access.reveal("shown").unwrap(), b"value-of-shown");
         for name in ["token", "shown", "keys", ""] {
-            assert_eq!(access.open(name).unwrap_err().code, "not-granted", "{name}");
+            assert_eq!(
+                access.open(name).unwrap_err().code.as_str(),
+                "not-granted",
+                "{name}"
+            );
         }
         for name in ["key", "shown", "toke"] {
             assert_eq!(
-                access.placeholder(name).unwrap_err().code,
+                access.placeholder(name).unwrap_err().code.as_str(),
                 "not-granted",
                 "{name}"
             );
         }
         for name in ["key", "token", "show"] {
             assert_eq!(
-                access.reveal(name).unwrap_err().code,
+                access.reveal(name).unwrap_err().code.as_str(),
                 "not-granted",
                 "{name}"
             );
@@ -371,7 +378,7 @@ mod tests {
         ];
         for (to, name, value) in near {
             let fault = fill(&access, to, name, &value).unwrap_err();
-            assert_eq!(fault.code, "placeholder-refused", "{to:?} {name}");
+            assert_eq!(fault.code.as_str(), "placeholder-refused", "{to:?} {name}");
             assert!(!fault.message.contains("value-of"), "{fault}");
         }
         let plain = access.placeholder("plain").unwrap();
@@ -403,7 +410,7 @@ mod tests {
         )
         .unwrap_err();
         assert!(
-            fault.code == "bad-secret" && !fault.message.contains("lines"),
+            fault.code.as_str() == "bad-secret" && !fault.message.contains("lines"),
             "{fault}"
         );
     }
@@ -425,6 +432,9 @@ mod tests {
     #[test]
     fn without_a_source_nothing_is_read() {
         let access = SecretAccess::new(grants(), None);
-        assert_eq!(access.reveal("shown").unwrap_err().code, "not-granted");
+        assert_eq!(
+            access.reveal("shown").unwrap_err().code.as_str(),
+            "not-granted"
+        );
     }
 }

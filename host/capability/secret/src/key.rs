@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use drydock_core::{CALL_BYTES_MAX, Fault};
+use drydock_core::{CALL_BYTES_MAX, ErrorCode, Fault};
 use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::rsa::KeyPair;
@@ -68,7 +68,7 @@ impl Key {
         let (Material::Hmac(bytes), true) = (&*self.material, self.derived < sign.derivations)
         else {
             return Err(Fault::denied(
-                "wrong-chain",
+                ErrorCode::WrongChain,
                 format!(
                     "the secret {name} is granted for signing after {}, and step {} would be one more: sign now",
                     steps(sign.derivations),
@@ -93,7 +93,7 @@ impl Key {
         let Chain { name, sign } = &*self.chain;
         if self.derived != sign.derivations {
             return Err(Fault::denied(
-                "wrong-chain",
+                ErrorCode::WrongChain,
                 format!(
                     "the secret {name} is granted for signing after {}, and only {} came before: derive first",
                     steps(sign.derivations),
@@ -104,7 +104,7 @@ impl Key {
         let begins = |prefix: &String| message.starts_with(prefix.as_bytes());
         if !sign.message_prefix.is_empty() && !sign.message_prefix.iter().any(begins) {
             return Err(Fault::denied(
-                "message-refused",
+                ErrorCode::MessageRefused,
                 format!(
                     "the secret {name} signs only what begins with {}: sign such a message, or widen `messagePrefix` of the grant",
                     sign.message_prefix
@@ -175,7 +175,7 @@ fn rsa_signature(name: &str, key: &KeyPair, message: &[u8]) -> Result<Vec<u8>, F
     )
     .map_err(|_| {
         Fault::transient(
-            "sign-failed",
+            ErrorCode::SignFailed,
             format!("signing with the secret {name} failed"),
         )
     })?;
@@ -184,7 +184,7 @@ fn rsa_signature(name: &str, key: &KeyPair, message: &[u8]) -> Result<Vec<u8>, F
 
 fn bad_secret(name: &str, what: &str) -> Fault {
     Fault::permanent(
-        "bad-secret",
+        ErrorCode::BadSecret,
         format!("the secret {name} {what}: put the right value where `secrets:` leads"),
     )
 }
@@ -194,7 +194,7 @@ fn bounded(message: &[u8]) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::permanent(
-        "too-large",
+        ErrorCode::TooLarge,
         format!(
             "a message of {} bytes is more than the {CALL_BYTES_MAX} that one call takes",
             message.len()

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use drydock_node::{Deps, read_component, example_grants};
+use drydock_node::{Deps, example_grants, read_component};
 use drydock_sandbox::{
     Admission, Inspection, Limits, Request, Sandbox, SandboxConfig, capabilities,
 };

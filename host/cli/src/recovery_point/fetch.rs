@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drydock_core::{chain, nearest};
+use drydock_core::{ErrorCode, chain, nearest};
 use drydock_repository::{
     Identities, Repository, RepositoryError, Sealing, Sha256,
     manifest::{Artifact, MEDIA_TYPE_ETCD},
@@ -282,7 +282,7 @@ fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> Result<(), Failu
 pub(super) fn told_of(error: &RepositoryError) -> String {
     let told = chain(error);
     match error.code() {
-        "corrupt" => {
+        ErrorCode::Corrupt => {
             format!("{told}; use another recovery point, or another target that has this one")
         }
         _ => told,

@@ -1,9 +1,9 @@
 //! How a run ended, in words for an operator.
 
-use drydock_core::{Certainty, Fault, Finding, Level};
+use drydock_core::{Certainty, ErrorCode, Fault, Finding, Level};
 
 use super::cleanup::{Fate, fate, needs_abort, needs_delete};
-use crate::model::{DrillVerdict, Outcome};
+use crate::model::{DrillVerdict, LEFT_BEHIND, Outcome};
 use crate::state::{Drill, RunState, Store, StoreStatus, Upload};
 
 /// The outcome of a run in which nothing more can happen.
@@ -62,7 +62,7 @@ fn drilled(state: &RunState, drill: &Drill) -> Outcome {
         }
         DrillVerdict::Failed => {
             let message = format!("recovery point {point} failed its drill: {why}");
-            let fault = Fault::permanent("drill-failed", message);
+            let fault = Fault::permanent(ErrorCode::DrillFailed, message);
             let warnings = result.warnings.iter();
             let fault = warnings.fold(fault, |fault, told| fault.with_detail("warning", told));
             Outcome::Failed { fault }
@@ -154,7 +154,10 @@ fn doubt(store: &Store) -> Option<String> {
 fn failure(state: &RunState) -> Fault {
     let ending = state.ending.clone().or_else(|| state.no_target());
     let fault = ending.unwrap_or_else(|| {
-        Fault::permanent("unknown", "the run ended without a reason: report this")
+        Fault::permanent(
+            ErrorCode::Unknown,
+            "the run ended without a reason: report this",
+        )
     });
     let doubts = state.stores.iter().filter_map(doubt);
     let fault = doubts.fold(fault.not_done(), |fault, doubt| Fault {
@@ -164,7 +167,7 @@ fn failure(state: &RunState) -> Fault {
     });
     left_behind(state)
         .into_iter()
-        .fold(fault, |fault, left| fault.with_detail("left-behind", left))
+        .fold(fault, |fault, left| fault.with_detail(LEFT_BEHIND, left))
 }
 
 fn left_at(state: &RunState, store: &Store) -> Vec<String> {

@@ -7,7 +7,7 @@ mod backup;
 mod failure;
 mod upload;
 
-use drydock_core::{ErrorClass, Fault, OutputId, StepName, Verdict};
+use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, StepName, Verdict};
 
 use super::{Finished, RunState, SignedManifest};
 use crate::model::{DrillResult, Effect, Event};
@@ -171,7 +171,7 @@ fn overdue(seconds: u64, under_way: &[String]) -> Fault {
     };
     Fault::new(
         ErrorClass::Cancelled,
-        "deadline",
+        ErrorCode::Deadline,
         format!(
             "the run took longer than its activeDeadlineSeconds of {seconds}{what}, or raise the limit"
         ),
@@ -181,7 +181,7 @@ fn overdue(seconds: u64, under_way: &[String]) -> Fault {
 fn cancelled(reason: &str) -> Fault {
     Fault::new(
         ErrorClass::Cancelled,
-        "cancelled",
+        ErrorCode::Cancelled,
         format!("the run was cancelled: {reason}"),
     )
 }
@@ -189,7 +189,7 @@ fn cancelled(reason: &str) -> Fault {
 fn cleanup_overdue(seconds: u64) -> Fault {
     Fault::new(
         ErrorClass::Cancelled,
-        "cleanup-given-up",
+        ErrorCode::CleanupGivenUp,
         format!("the target did not come to an end with taking it back within {seconds} s"),
     )
 }
@@ -200,7 +200,7 @@ fn not_passed(step: &StepName, name: &str, verdict: &Verdict) -> Fault {
     let worst = worst.max_by_key(|finding| finding.level);
     let why = worst.map_or("it gave no reason", |finding| finding.message.as_str());
     let fault = Fault::permanent(
-        "verification-failed",
+        ErrorCode::VerificationFailed,
         format!("step {step} did not pass {name}: {why}"),
     );
     verdict.findings.iter().fold(fault, |fault, finding| {

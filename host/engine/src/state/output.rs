@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{Fault, OutputId, StepName, Verdict};
+use drydock_core::{ErrorCode, Fault, OutputId, StepName, Verdict};
 
 use crate::model::{RunSpec, SealedOutput};
 use crate::task::Task;
@@ -117,7 +117,7 @@ impl Judging {
 #[must_use]
 pub fn name_taken(name: &str, of: &StepName) -> Fault {
     Fault::denied(
-        "name-taken",
+        ErrorCode::NameTaken,
         format!(
             "step {of} has made an artifact {name} already, and each artifact of a recovery point has a name of its own: give one of the two steps another name in its config"
         ),
@@ -133,7 +133,7 @@ pub fn check_output_count(step: &StepName, output: OutputId) -> Result<(), Fault
         return Ok(());
     }
     Err(Fault::permanent(
-        "too-many-outputs",
+        ErrorCode::TooManyOutputs,
         format!(
             "step {step} wants to open output {output}, and a run has {OUTPUTS_PER_RUN_MAX} at most in all its attempts, which no document raises: its plugin must make fewer"
         ),

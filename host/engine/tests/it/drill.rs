@@ -1,7 +1,7 @@
 //! Runs that drill: one effect, tried again for the machine's sake and never for the
 //! data's, and taken up after a crash.
 
-use drydock_core::{Fault, RecoveryPointName, RunPhase, TargetName, UnixTime};
+use drydock_core::{ErrorCode, Fault, RecoveryPointName, RunPhase, TargetName, UnixTime};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{DrillPin, DrillResult, DrillVerdict, Effect, Event, Outcome, RunSpec};
 use drydock_engine::replay::{effect_record, event_record, replay};
@@ -50,7 +50,7 @@ fn drilled(attempt: u32, result: DrillResult) -> Event {
 }
 
 fn busy() -> Fault {
-    Fault::transient("no-space", "the scratch folder is full")
+    Fault::transient(ErrorCode::NoSpace, "the scratch folder is full")
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_recovery_point_that_does_not_pass_fails_the_run_and_is_not_tried_again() {
     let Outcome::Failed { fault } = run.end() else {
         panic!("{:?}", run.asked);
     };
-    assert_eq!(fault.code, "drill-failed");
+    assert_eq!(fault.code.as_str(), "drill-failed");
     assert_eq!(
         fault.message,
         "recovery point nightly.1 failed its drill: keys in etcd: expected 5, found 4"
@@ -113,7 +113,7 @@ fn a_machine_that_fails_is_given_another_try_and_then_fails_the_run() {
     assert_eq!(run.take(drilled(1, result(true))), [""; 0]);
     let gave_up = run.fail(&Effect::Drill { attempt: 2 }, &busy());
     assert_eq!(gave_up, ["drop-spool"]);
-    assert!(matches!(run.end(), Outcome::Failed { fault } if fault.code == "no-space"));
+    assert!(matches!(run.end(), Outcome::Failed { fault } if fault.code.as_str() == "no-space"));
 }
 
 #[test]
@@ -123,9 +123,13 @@ fn a_cancelled_drill_is_dropped() {
     assert!(effect.may_be_abandoned());
     let reason = "the operator".to_owned();
     assert_eq!(run.take(Event::CancelRequested { reason }), [""; 0]);
-    let abandoned = Fault::new(drydock_core::ErrorClass::Cancelled, "abandoned", "gone");
+    let abandoned = Fault::new(
+        drydock_core::ErrorClass::Cancelled,
+        ErrorCode::Abandoned,
+        "gone",
+    );
     assert_eq!(run.fail(&effect, &abandoned), ["drop-spool"]);
-    assert!(matches!(run.end(), Outcome::Failed { fault } if fault.code == "cancelled"));
+    assert!(matches!(run.end(), Outcome::Failed { fault } if fault.code.as_str() == "cancelled"));
 }
 
 /// The records of a run that was killed at any place lead to the same end.

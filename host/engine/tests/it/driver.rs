@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
 use drydock_core::{
-    Clock, CrashPoint, Fault, OutcomeCode, RunId, RunKind, RunPhase, RunSubject, ScheduleName,
-    Subject, UnixTime,
+    Clock, CrashPoint, ErrorCode, Fault, OutcomeCode, RunId, RunKind, RunPhase, RunSubject,
+    ScheduleName, Subject, UnixTime,
 };
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
 use drydock_engine::replay::replay;
@@ -291,7 +291,7 @@ async fn volatile_events_are_not_recorded_and_manifests_only_once() {
 #[tokio::test(start_paused = true)]
 async fn a_transient_failure_is_tried_again() {
     let bench = Bench::new();
-    let busy = Fault::transient("busy", "busy");
+    let busy = Fault::transient(ErrorCode::of("busy"), "busy");
     bench
         .runner
         .failures
@@ -349,7 +349,7 @@ async fn the_deadline_ends_whatever_hangs() {
         let begun = tokio::time::Instant::now();
         let (bench, fault) = ends_though(word, with_deadline(60)).await;
         let took = begun.elapsed();
-        assert_eq!(fault.code, "deadline", "{word}");
+        assert_eq!(fault.code.as_str(), "deadline", "{word}");
         assert!((60..=180).contains(&took.as_secs()), "{word}: {took:?}");
         assert_eq!(bench.count("drop-spool"), 1, "{word}");
         let state = bench.engine.state(&RunId::new(kit::RUN)).await.unwrap();
@@ -383,7 +383,7 @@ async fn a_cleanup_that_hangs_is_given_up_and_told() {
     };
     // The deadline, the grace of what was under way, four graces of cleaning up.
     assert_eq!(begun.elapsed().as_secs(), 60 + 30 + 120);
-    assert_eq!(fault.code, "deadline");
+    assert_eq!(fault.code.as_str(), "deadline");
     let left: Vec<_> = fault
         .details
         .iter()
@@ -406,7 +406,7 @@ async fn a_cleanup_that_hangs_is_given_up_and_told() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_has_all_it_wanted_does_not_wait_for_a_cleanup_without_end() {
     let bench = Bench::new();
-    let refused = Fault::permanent("refused", "no");
+    let refused = Fault::permanent(ErrorCode::Refused, "no");
     let failures = &bench.runner.failures;
     failures.lock().unwrap().push(("read-back", refused));
     bench.runner.hang.lock().unwrap().insert("delete-object");
@@ -425,7 +425,7 @@ async fn a_run_that_has_all_it_wanted_does_not_wait_for_a_cleanup_without_end() 
 async fn a_cancelled_run_stops_its_backup() {
     let bench = Bench::new();
     bench.runner.hang.lock().unwrap().insert("start-backup");
-    let failure = Fault::permanent("cancelled", "stopped");
+    let failure = Fault::permanent(ErrorCode::Cancelled, "stopped");
     bench
         .runner
         .failures
@@ -454,7 +454,7 @@ async fn a_run_that_takes_too_long_is_ended() {
     let Outcome::Failed { fault } = bench.run_of(spec).await else {
         panic!("not failed");
     };
-    assert_eq!(fault.code, "deadline");
+    assert_eq!(fault.code.as_str(), "deadline");
     assert_eq!(
         fault.message,
         "the run took longer than its activeDeadlineSeconds of 60 with judge of step verify under way: find out why it is slow, or raise the limit"
@@ -506,7 +506,7 @@ async fn a_panic_in_the_runner_is_a_failure_like_any_other() {
         *bench.runner.panic_once.lock().unwrap() = Some(word);
         assert_eq!(bench.run().await, Outcome::Succeeded, "{word}");
         let view = bench.engine.view(&RunId::new(kit::RUN)).await.unwrap();
-        assert_eq!(view.faults[0].fault.code, "panicked");
+        assert_eq!(view.faults[0].fault.code.as_str(), "panicked");
     }
 }
 
@@ -517,7 +517,7 @@ async fn an_answer_to_another_question_does_not_hang_the_run() {
     let Outcome::Failed { fault } = bench.run().await else {
         panic!("not failed");
     };
-    assert_eq!(fault.code, "wrong-answer");
+    assert_eq!(fault.code.as_str(), "wrong-answer");
 }
 
 #[tokio::test]
@@ -688,7 +688,7 @@ impl CrashPoint for RowReader {
 #[tokio::test]
 async fn a_row_is_what_the_records_lead_to_after_every_transaction() {
     use RunPhase::{BackingUp, Ending, Finished, Storing};
-    let fault = Fault::permanent("no-key", "there is no key");
+    let fault = Fault::permanent(ErrorCode::of("no-key"), "there is no key");
     for (fault, phases) in [
         (None, vec![BackingUp, Storing, Finished]),
         (Some(fault), vec![BackingUp, Storing, Ending, Finished]),

@@ -2,8 +2,8 @@
 
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
 use drydock_core::{
-    ClusterName, Facts, Fault, GrantRecord, OutputId, PluginDigest, RunId, ScheduleName, StepName,
-    TargetName, UnixTime, Verdict,
+    ClusterName, ErrorCode, Facts, Fault, GrantRecord, OutputId, PluginDigest, RunId, ScheduleName,
+    StepName, TargetName, UnixTime, Verdict,
 };
 use drydock_engine::model::{
     Effect, Event, Policy, RunSpec, SealedOutput, StepPin, StorePin, VerifyPin,
@@ -120,7 +120,7 @@ pub fn digest_text(output: u32) -> String {
 pub fn discarded(output: u32) -> Event {
     Event::OutputDiscarded {
         output: OutputId(output),
-        reason: Fault::transient("stream-broken", "the stream broke"),
+        reason: Fault::transient(ErrorCode::StreamBroken, "the stream broke"),
     }
 }
 
@@ -230,6 +230,6 @@ pub fn superseded(store: &str, names: &[String]) -> Event {
 pub fn spool_missing(effect: &Effect) -> Event {
     Event::SpoolMissing {
         effect: Box::new(effect.clone()),
-        fault: Fault::permanent("spool-missing", "the sealed spool is gone"),
+        fault: Fault::permanent(ErrorCode::SpoolMissing, "the sealed spool is gone"),
     }
 }

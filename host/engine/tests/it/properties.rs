@@ -1,7 +1,7 @@
 //! Properties of the pure parts, for any input.
 
 use drydock_core::store::Session;
-use drydock_core::{ErrorClass, Fault, OutputId, UnixTime};
+use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, UnixTime};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{Effect, Event};
 use drydock_engine::replay::{effect_record, event_record};
@@ -23,10 +23,14 @@ fn open_upload(part_size: u64) -> OpenUpload {
 
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
-        Just(Fault::transient("busy", "busy")),
-        Just(Fault::permanent("no-space", "no space")),
-        Just(Fault::permanent("no-space", "no space").not_done()),
-        Just(Fault::new(ErrorClass::Indeterminate, "lost", "lost")),
+        Just(Fault::transient(ErrorCode::of("busy"), "busy")),
+        Just(Fault::permanent(ErrorCode::NoSpace, "no space")),
+        Just(Fault::permanent(ErrorCode::NoSpace, "no space").not_done()),
+        Just(Fault::new(
+            ErrorClass::Indeterminate,
+            ErrorCode::of("lost"),
+            "lost"
+        )),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Several backup steps in one run, case by case: they run one after the other, and what
 //! becomes of one leaves the others alone.
 
-use drydock_core::{ErrorClass, Fault, OutputId, RunPhase, StepName, UnixTime};
+use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, RunPhase, StepName, UnixTime};
 use drydock_engine::model::{Effect, Event, Outcome};
 use drydock_engine::view::RunView;
 
@@ -12,11 +12,11 @@ use crate::kit::{
 use crate::tables::Run;
 
 fn transient() -> Fault {
-    Fault::transient("busy", "the folder is busy")
+    Fault::transient(ErrorCode::of("busy"), "the folder is busy")
 }
 
 fn permanent() -> Fault {
-    Fault::permanent("denied-here", "the folder is not granted")
+    Fault::permanent(ErrorCode::of("denied-here"), "the folder is not granted")
 }
 
 fn resumed() -> Event {
@@ -152,7 +152,7 @@ fn every_step_must_leave_an_output() {
     let mut run = second_began();
     run.take(finished_by("pki", 1));
     let ending = run.state.ending.unwrap();
-    assert_eq!(ending.code, "no-output");
+    assert_eq!(ending.code.as_str(), "no-output");
     assert_eq!(
         ending.message,
         "step pki ended without a finished output: there is nothing to store of it"
@@ -166,7 +166,7 @@ fn an_output_under_a_name_that_another_step_took_does_not_count() {
     let view = RunView::of(&run.state);
     assert_eq!(view.outputs.len(), 1);
     run.take_all([sealed(2, 5), finished_by("pki", 1)]);
-    assert_eq!(run.state.ending.unwrap().code, "no-output");
+    assert_eq!(run.state.ending.unwrap().code.as_str(), "no-output");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_step_that_runs_ends_before_its_run() {
     let reason = "enough".to_owned();
     let asked = run.take(Event::CancelRequested { reason });
     assert_eq!(asked, ["abort-upload s1/1"]);
-    let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
+    let fault = Fault::new(ErrorClass::Cancelled, ErrorCode::Cancelled, "stopped");
     run.take(failed_by("pki", 1, fault));
     let (store, output) = (step("s1"), OutputId(1));
     run.take(Event::UploadAborted { store, output });

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use drydock_core::{ErrorClass, Fault, OutputId, RunId, StepName, UnixTime};
+use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, RunId, StepName, UnixTime};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
 use drydock_engine::replay::{effect_record, event_record, replay};
@@ -312,8 +312,8 @@ impl World {
         }
         let failed = |fault| kit::failed_by(step.as_str(), attempt, fault);
         let end = match self.random.chance(self.chaos.backup_fails) {
-            true if self.random.chance(200) => failed(Fault::permanent("no", "no")),
-            true => failed(Fault::transient("stream-broken", "broken")),
+            true if self.random.chance(200) => failed(Fault::permanent(ErrorCode::of("no"), "no")),
+            true => failed(Fault::transient(ErrorCode::StreamBroken, "broken")),
             false => kit::finished_by(step.as_str(), attempt),
         };
         if matches!(end, Event::BackupFailed { .. }) {
@@ -360,7 +360,7 @@ impl World {
 }
 
 fn stopped() -> Fault {
-    Fault::new(ErrorClass::Cancelled, "cancelled", "stopped")
+    Fault::new(ErrorClass::Cancelled, ErrorCode::Cancelled, "stopped")
 }
 
 /// The state that the records of a simulated run lead to.

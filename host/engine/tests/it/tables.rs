@@ -1,6 +1,6 @@
 //! What is asked for after which events, case by case.
 
-use drydock_core::{ErrorClass, Fault, Finding, Level, OutputId, RunPhase, UnixTime};
+use drydock_core::{ErrorClass, ErrorCode, Fault, Finding, Level, OutputId, RunPhase, UnixTime};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
 use drydock_engine::state::{OUTPUTS_PER_RUN_MAX, RunState, check_output_count};
@@ -104,11 +104,11 @@ fn short(effect: &Effect) -> String {
 }
 
 fn transient() -> Fault {
-    Fault::transient("busy", "the target is busy")
+    Fault::transient(ErrorCode::of("busy"), "the target is busy")
 }
 
 fn permanent() -> Fault {
-    Fault::permanent("no-space", "the target is full").not_done()
+    Fault::permanent(ErrorCode::NoSpace, "the target is full").not_done()
 }
 
 /// A run at one store whose backup is finished and verified and whose two parts are
@@ -227,7 +227,7 @@ fn a_failed_verdict_leaves_nothing_behind() {
     run.take(sealed(1, 15));
     // Parts that are under way end first; then the uploads go, and the backup.
     assert_eq!(run.take(judged(1, false)), [""; 0]);
-    let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
+    let fault = Fault::new(ErrorClass::Cancelled, ErrorCode::Cancelled, "stopped");
     run.take(failed(1, fault));
     run.take(stored("s1", 1, 1));
     assert_eq!(run.take(stored("s1", 1, 2)), ["abort-upload s1/1"]);
@@ -238,7 +238,7 @@ fn a_failed_verdict_leaves_nothing_behind() {
     let Outcome::Failed { fault } = run.end() else {
         panic!("not failed");
     };
-    assert_eq!(fault.code, "verification-failed");
+    assert_eq!(fault.code.as_str(), "verification-failed");
     assert_eq!(
         fault.message,
         "step verify did not pass db: it gave no reason"
@@ -332,7 +332,7 @@ fn a_backup_without_an_output_is_none() {
     let Outcome::Failed { fault } = run.end() else {
         panic!("not failed");
     };
-    assert_eq!(fault.code, "no-output");
+    assert_eq!(fault.code.as_str(), "no-output");
 }
 
 #[test]
@@ -368,7 +368,11 @@ fn a_throttled_effect_waits_longer() {
     let mut run = Run::new(&["s1"]);
     run.take_all([opened(1), advanced(1, 10), began("s1", 1, 10, 4)]);
     let part = run.asked("put-part");
-    let fault = Fault::new(ErrorClass::Throttled, "slow-down", "slow down");
+    let fault = Fault::new(
+        ErrorClass::Throttled,
+        ErrorCode::of("slow-down"),
+        "slow down",
+    );
     assert_eq!(run.fail(&part, &fault), ["wait 200"]);
 }
 
@@ -399,7 +403,7 @@ fn the_run_fails_when_no_store_is_left() {
     let Outcome::Failed { fault } = run.end() else {
         panic!("not failed");
     };
-    assert_eq!(fault.code, "no-space");
+    assert_eq!(fault.code.as_str(), "no-space");
     assert_eq!(
         fault.message,
         "target t-s1 was given up: the target is full; target t-s2 was given up: the target is full"
@@ -420,7 +424,11 @@ fn what_was_completed_where_the_run_cannot_commit_is_deleted() {
 fn objects_stay_where_a_manifest_may_name_them() {
     let mut run = staged(&["s1"]);
     run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
-    let unknown = Fault::new(ErrorClass::Indeterminate, "timeout", "no answer in time");
+    let unknown = Fault::new(
+        ErrorClass::Indeterminate,
+        ErrorCode::Timeout,
+        "no answer in time",
+    );
     let commit = run.asked("commit-manifest");
     assert_eq!(run.fail(&commit, &unknown), ["wait 100"]);
     let timer = run.asked("wait");
@@ -450,7 +458,7 @@ fn objects_stay_whatever_fault_a_commit_of_unknown_outcome_ends_with() {
         run.take_all([stored("s1", 1, 1), judged(1, true)]);
         run.take_all([completed("s1", 1, 5, true), signed()]);
         let commit = run.asked("commit-manifest");
-        let fault = Fault::new(class, "over", "it is over");
+        let fault = Fault::new(class, ErrorCode::Over, "it is over");
         assert_eq!(run.fail(&commit, &fault), ["drop-spool"], "{class:?}");
         let store = &RunView::of(&run.state).stores[0];
         assert_eq!(store.state, StorePhase::Indeterminate);
@@ -475,7 +483,11 @@ fn objects_stay_where_a_manifest_of_an_earlier_attempt_may_name_them() {
     run.take_all([sealed(1, 5), judged(1, true), finished(1)]);
     run.take_all([stored("s1", 1, 1), completed("s1", 1, 5, true), signed()]);
     let commit = run.asked("commit-manifest");
-    let lost = Fault::new(ErrorClass::Indeterminate, "lost", "no answer");
+    let lost = Fault::new(
+        ErrorClass::Indeterminate,
+        ErrorCode::of("lost"),
+        "no answer",
+    );
     run.fail(&commit, &lost);
     run.take(Event::RunResumed { at: UnixTime(5) });
     let part = run.asked("put-part");
@@ -559,7 +571,10 @@ fn a_store_that_failed_in_a_commit_that_stands_degrades_the_run() {
     run.take_all([judged(1, true), completed("s1", 1, 15, true), signed()]);
     let committed = Event::Committed {
         store: step("s1"),
-        despite: Some(Fault::permanent("cpu-limit", "it computed for too long")),
+        despite: Some(Fault::permanent(
+            ErrorCode::CpuLimit,
+            "it computed for too long",
+        )),
     };
     assert_eq!(run.take(committed), ["drop-spool"]);
     let reasons = vec![
@@ -694,14 +709,14 @@ fn a_cancelled_run_stops_and_takes_everything_back() {
         reason: "the operator said so".to_owned(),
     };
     assert_eq!(run.take(cancel), [""; 0]);
-    let fault = Fault::new(ErrorClass::Cancelled, "cancelled", "stopped");
+    let fault = Fault::new(ErrorClass::Cancelled, ErrorCode::Cancelled, "stopped");
     assert_eq!(run.take(failed(1, fault)), [""; 0]);
     assert_eq!(run.take(stored("s1", 1, 1)), ["abort-upload s1/1"]);
     run.take(aborted("s1", 1));
     let Outcome::Failed { fault } = run.end() else {
         panic!("not failed");
     };
-    assert_eq!(fault.code, "cancelled");
+    assert_eq!(fault.code.as_str(), "cancelled");
     assert_eq!(fault.message, "the run was cancelled: the operator said so");
 }
 
@@ -844,7 +859,7 @@ fn an_upload_that_cannot_be_aborted_is_tried_patiently_and_told() {
     let Outcome::Failed { fault } = run.end() else {
         panic!("not failed");
     };
-    assert_eq!(fault.code, "verification-failed");
+    assert_eq!(fault.code.as_str(), "verification-failed");
     assert_eq!(
         fault.details,
         [(
@@ -871,7 +886,7 @@ fn the_last_output_that_fits_and_the_first_that_does_not() {
     let last = u32::try_from(OUTPUTS_PER_RUN_MAX).unwrap();
     check_output_count(&step("snapshot"), OutputId(last)).unwrap();
     let fault = check_output_count(&step("snapshot"), OutputId(last + 1)).unwrap_err();
-    assert_eq!(fault.code, "too-many-outputs");
+    assert_eq!(fault.code.as_str(), "too-many-outputs");
     assert_eq!(
         fault.message,
         "step snapshot wants to open output 257, and a run has 256 at most in all its attempts, which no document raises: its plugin must make fewer"
@@ -882,7 +897,10 @@ fn the_last_output_that_fits_and_the_first_that_does_not() {
 fn a_cleanup_that_was_given_up_is_told_and_the_run_ends() {
     let mut run = Run::new(&["s1"]);
     run.take_all([opened(1), began("s1", 1, 10, 1), advanced(1, 10)]);
-    run.take(failed(1, Fault::permanent("broken", "the plugin broke")));
+    run.take(failed(
+        1,
+        Fault::permanent(ErrorCode::of("broken"), "the plugin broke"),
+    ));
     // The part that is under way is dropped, and what was begun is taken back.
     let part = run.state.faults.len();
     let put = Effect::PutPart {
@@ -894,7 +912,7 @@ fn a_cleanup_that_was_given_up_is_told_and_the_run_ends() {
         length: 10,
         attempt: 1,
     };
-    let cancelled = Fault::new(ErrorClass::Cancelled, "abandoned", "dropped");
+    let cancelled = Fault::new(ErrorClass::Cancelled, ErrorCode::Abandoned, "dropped");
     assert_eq!(run.fail(&put, &cancelled), ["abort-upload s1/1"]);
     assert_eq!(run.state.faults.len(), part + 1);
     let abort = run.asked("abort-upload");
@@ -925,7 +943,7 @@ fn a_backup_that_ends_its_process_each_time_ends_some_day() {
         run.state.ending.is_none()
     });
     assert_eq!(resumes.count(), 32);
-    assert_eq!(run.state.ending.unwrap().code, "lost-too-often");
+    assert_eq!(run.state.ending.unwrap().code.as_str(), "lost-too-often");
 }
 
 #[test]

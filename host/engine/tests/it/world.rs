@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
-use drydock_core::{Certainty, ErrorClass, Fault, OutputId, StepName};
+use drydock_core::{Certainty, ErrorClass, ErrorCode, Fault, OutputId, StepName};
 use drydock_engine::model::{Effect, Event};
 use drydock_engine::state::RunState;
 
@@ -147,7 +147,7 @@ impl World {
     /// Of what took place nobody ever knows that it did not.
     fn any_fault(&mut self) -> Fault {
         let class = self.random.pick(&ErrorClass::ALL);
-        Fault::new(class, "lost", "the answer got lost")
+        Fault::new(class, ErrorCode::of("lost"), "the answer got lost")
     }
 
     /// Every object that a visible manifest names is there, at every moment.
@@ -171,9 +171,9 @@ impl World {
         let store = self.stores.get_mut(effect.store()?)?;
         store.dead |= dies;
         match () {
-            () if store.dead => Some(Fault::transient("unreachable", "nobody answers")),
-            () if transient => Some(Fault::transient("busy", "busy")),
-            () if permanent => Some(Fault::permanent("no-space", "no space").not_done()),
+            () if store.dead => Some(Fault::transient(ErrorCode::Unreachable, "nobody answers")),
+            () if transient => Some(Fault::transient(ErrorCode::of("busy"), "busy")),
+            () if permanent => Some(Fault::permanent(ErrorCode::NoSpace, "no space").not_done()),
             () => None,
         }
     }

@@ -11,7 +11,7 @@
 //! to anybody. Committing the same bytes again ends as [`CommitOutcome::AlreadyOurs`],
 //! where all that belongs to the manifest is there too, or goes on where it stopped.
 
-use drydock_core::{Certainty, ErrorClass, Fault};
+use drydock_core::{Certainty, ErrorClass, ErrorCode, Fault};
 
 use super::{Repository, label};
 use crate::digest::Sha256;
@@ -282,7 +282,7 @@ impl Repository<'_> {
             let point = label(folder);
             tracing::warn!(
                 point,
-                code = fault.code,
+                code = fault.code.as_str(),
                 "a superseded signature stays behind"
             );
         }
@@ -294,12 +294,12 @@ fn lost(object: &str, found: &str) -> Fault {
     let message = format!(
         "the manifest was written, and {object}, which it names, is {found}: what is kept at this target gets lost, so use another one until its plugin, or what is behind it, is mended"
     );
-    Fault::permanent("object-missing", message)
+    Fault::permanent(ErrorCode::ObjectMissing, message)
 }
 
 fn taken(object: &str) -> Fault {
     let message = format!("the target says that {object} was there already");
-    Fault::permanent("exists", message)
+    Fault::permanent(ErrorCode::Exists, message)
 }
 
 /// The fault of a commit that may have taken place, of the first failure's class and code.

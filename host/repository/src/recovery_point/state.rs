@@ -213,7 +213,7 @@ fn failed(mark: &Mark) -> String {
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::Fault;
+    use drydock_core::{ErrorCode, Fault};
 
     use super::*;
 
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn an_object_that_nobody_can_look_at_is_listed_and_not_gone() {
-        let fault = Fault::transient("unreachable", "no answer");
+        let fault = Fault::transient(ErrorCode::Unreachable, "no answer");
         let found = Err(RepositoryError::target(OBJECT, fault));
         let objects = Objects::of(OBJECT, 10, found);
         assert_eq!(

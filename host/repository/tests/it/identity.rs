@@ -1,7 +1,6 @@
 //! Which id a target has, and who gives it one.
 
-use drydock_core::store::PLACE_MISSING;
-use drydock_core::{Fault, TargetId, UnixTime};
+use drydock_core::{ErrorCode, Fault, TargetId, UnixTime};
 use drydock_fakes::{Call, FakeTarget};
 use drydock_repository::RepositoryError;
 use drydock_repository::identity::{Identity, find, make};
@@ -41,15 +40,18 @@ async fn another_that_is_first_wins() {
 async fn what_cannot_be_read_is_neither_absent_nor_another() {
     let target = FakeTarget::new();
     for fault in [
-        Fault::transient("io", "the disk failed"),
-        Fault::denied("permission-denied", "not yours"),
-        Fault::permanent("not-mounted", "mount it"),
+        Fault::transient(ErrorCode::Io, "the disk failed"),
+        Fault::denied(ErrorCode::PermissionDenied, "not yours"),
+        Fault::permanent(ErrorCode::of("not-mounted"), "mount it"),
     ] {
         target.fail_next(Call::Stat, fault.clone());
         let error = find(&target).await.unwrap_err();
         assert!(matches!(error, RepositoryError::Target { source, .. } if source == fault));
     }
-    target.fail_next(Call::Stat, Fault::permanent(PLACE_MISSING, "no folder"));
+    target.fail_next(
+        Call::Stat,
+        Fault::permanent(ErrorCode::PlaceMissing, "no folder"),
+    );
     assert_eq!(
         find(&target).await.unwrap(),
         Identity::NoPlace("no folder".to_owned())

@@ -1,6 +1,6 @@
 //! Small objects written once, and large ones read over a connection that breaks.
 
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use drydock_fakes::{Call, FakeTarget};
 use drydock_repository::object::{
     ATTEMPTS_MAX, Creation, PIECES_AHEAD, Streamed, create, read, stream,
@@ -16,7 +16,7 @@ fn sample(length: usize) -> Vec<u8> {
 }
 
 fn broken() -> Fault {
-    Fault::transient("unreachable", "the connection broke")
+    Fault::transient(ErrorCode::Unreachable, "the connection broke")
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_failed_upload_is_aborted() {
         let target = FakeTarget::new();
         target.fail_next(call, broken());
         let error = create(&target, KEY, &sample(10)).await.unwrap_err();
-        assert_eq!(error.code(), "unreachable");
+        assert_eq!(error.code().as_str(), "unreachable");
         assert_eq!(target.open_uploads(), 0);
         assert!(target.objects().is_empty());
     }
@@ -112,7 +112,7 @@ async fn a_target_without_progress_is_given_up() {
         target.fail_next(Call::GetRange, broken());
     }
     assert_eq!(streamed(&target, 10).await.0, Err(broken()));
-    let denied = Fault::denied("not-granted", "no");
+    let denied = Fault::denied(ErrorCode::NotGranted, "no");
     target.fail_next(Call::GetRange, denied.clone());
     assert_eq!(streamed(&target, 10).await.0, Err(denied));
     assert_eq!(streamed(&target, 10).await.1, sample(10));

@@ -1,6 +1,6 @@
 //! What the probe finds at a sound target and at broken ones.
 
-use drydock_core::{Fault, Level};
+use drydock_core::{ErrorCode, Fault, Level};
 use drydock_fakes::{Call, FakeTarget};
 use drydock_repository::probe::probe;
 
@@ -34,7 +34,10 @@ async fn a_sound_target_passes_every_law_and_is_left_empty() {
 #[tokio::test]
 async fn the_first_broken_law_ends_the_probe_and_nothing_is_left() {
     let target = FakeTarget::new();
-    target.fail_next(Call::PutPart, Fault::permanent("no-space", "it is full"));
+    target.fail_next(
+        Call::PutPart,
+        Fault::permanent(ErrorCode::NoSpace, "it is full"),
+    );
     let findings = probe(&target, PREFIX).await;
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].level, Level::Failure);

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use drydock_core::store::PassedOver;
-use drydock_core::{ClusterName, Fault, RecoveryPointName, UnixTime};
+use drydock_core::{ClusterName, ErrorCode, Fault, RecoveryPointName, UnixTime};
 use drydock_fakes::{Call, FakeTarget};
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use drydock_repository::recovery_point::{
@@ -208,7 +208,7 @@ async fn something_else_in_the_signature_s_place_is_told() {
     let file = signature_key(&signed.manifest, "one");
     world.target.put(&file, b"rubbish");
     let error = world.commit_signed(&signed).await.unwrap_err();
-    assert_eq!(error.code, "exists");
+    assert_eq!(error.code.as_str(), "exists");
     assert!(
         !world
             .target
@@ -223,7 +223,7 @@ async fn a_manifest_that_nobody_would_believe_is_not_committed() {
     let mut signed = world.sign(&sample::manifest("one"));
     signed.manifest = signed.manifest.replace("nightly", "daily");
     let error = world.commit_signed(&signed).await.unwrap_err();
-    assert_eq!(error.code, "bad-signature");
+    assert_eq!(error.code.as_str(), "bad-signature");
     assert!(world.target.objects().is_empty());
 }
 
@@ -234,7 +234,7 @@ async fn a_target_that_fails_leaves_no_upload_open_and_no_commit() {
         let signed = world.sign(&sample::manifest("one"));
         world
             .target
-            .fail_next(call, Fault::transient("unreachable", "no answer"));
+            .fail_next(call, Fault::transient(ErrorCode::Unreachable, "no answer"));
         let fault = world.commit_signed(&signed).await.unwrap_err();
         assert!(fault.class.is_retryable());
         assert_eq!(world.target.open_uploads(), 0);
@@ -279,7 +279,7 @@ async fn an_unknown_signer_is_refused() {
         .load(&ClusterName::new("lab"), &name)
         .await
         .unwrap_err();
-    assert_eq!(error.code(), "unknown-signer");
+    assert_eq!(error.code().as_str(), "unknown-signer");
     let message = told(error);
     assert!(
         message.starts_with(&format!(
@@ -299,7 +299,10 @@ async fn a_recovery_point_that_was_moved_is_refused() {
         .put("lab/two/manifest.json", signed.manifest.as_bytes());
     let file = signature_key(&signed.manifest, "two");
     world.target.put(&file, signed.signature.as_bytes());
-    assert_eq!(world.load("two").await.unwrap_err().code(), "bad-signature");
+    assert_eq!(
+        world.load("two").await.unwrap_err().code().as_str(),
+        "bad-signature"
+    );
     // Even when the trusted key signed it under the other name.
     let two = RecoveryPointName::new("two");
     let signature = world
@@ -321,7 +324,7 @@ async fn a_recovery_point_that_is_not_there_is_told() {
         "there is no recovery point lab/none: `drydock recovery-point list` shows those that are there"
     );
     let error = world.load("../none").await.unwrap_err();
-    assert_eq!(error.code(), "bad-name");
+    assert_eq!(error.code().as_str(), "bad-name");
 }
 
 #[tokio::test]
@@ -378,11 +381,11 @@ async fn a_target_that_fails_for_now_is_no_statement_about_a_recovery_point() {
     let world = World::new();
     world.commit(&sample::manifest("one")).await;
     for _ in 0..4 {
-        let fault = Fault::transient("unreachable", "no answer");
+        let fault = Fault::transient(ErrorCode::Unreachable, "no answer");
         world.target.fail_next(Call::GetRange, fault);
     }
     let error = world.repository().list(None, 10).await.unwrap_err();
-    assert_eq!(error.code(), "unreachable");
+    assert_eq!(error.code().as_str(), "unreachable");
 }
 
 #[tokio::test]
@@ -390,9 +393,10 @@ async fn one_that_cannot_be_read_is_listed_and_hides_no_other() {
     let world = World::new();
     world.commit(&sample::manifest("a.20260101T000000Z")).await;
     world.commit(&sample::manifest("a.20260102T000000Z")).await;
-    world
-        .target
-        .fail_next(Call::GetRange, Fault::denied("permission-denied", "no"));
+    world.target.fail_next(
+        Call::GetRange,
+        Fault::denied(ErrorCode::PermissionDenied, "no"),
+    );
     let hidden = "lab/a.20260103T000000Z/";
     world.target.pass_over(passed_over(hidden, "it is closed"));
     let listed = world.repository().list(None, 10).await.unwrap();
@@ -445,8 +449,8 @@ fn passed_over(object: &str, why: &str) -> PassedOver {
 
 fn shown(listed: &Listed) -> String {
     let standing = match &listed.standing {
-        Standing::Signed(_) => "signed",
-        Standing::Refused(error) | Standing::Unread(error) => error.code(),
+        Standing::Signed(_) => "signed".to_owned(),
+        Standing::Refused(error) | Standing::Unread(error) => error.code().to_string(),
     };
     format!(
         "{} {} {standing}",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use drydock_capability_artifact::spool::require_free;
 use drydock_capability_etcd::{EtcdAccess, EtcdCall};
-use drydock_core::{Fault, OutputId, StepName};
+use drydock_core::{ErrorCode, Fault, OutputId, StepName};
 use drydock_engine::{model::Event, runner::Events};
 use drydock_sandbox::{BackupCall, BackupReport, Plugin, StepCall, asked_to_stop};
 use tokio::sync::watch;
@@ -73,7 +73,10 @@ impl Backups {
     ) -> Result<BackupReport, Fault> {
         let step = asked.step;
         let backup = self.steps.get(step).ok_or_else(|| {
-            Fault::permanent("no-such-step", format!("the run has no backup step {step}"))
+            Fault::permanent(
+                ErrorCode::NoSuchStep,
+                format!("the run has no backup step {step}"),
+            )
         })?;
         let running = self.attempts.start(step, asked.attempt);
         let ready = match self.spool.keep_only(&asked.taken.outputs, asked.first) {

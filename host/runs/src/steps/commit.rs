@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{Clock, Facts, Fault, UnixTime, VERSION};
+use drydock_core::{Clock, ErrorCode, Facts, Fault, UnixTime, VERSION};
 use drydock_drill::resources;
 use drydock_engine::{
     model::{Event, SealedOutput},
@@ -42,11 +42,11 @@ impl Commit {
         let manifest = manifest(state, self.clock.now())?;
         let text = manifest
             .to_text()
-            .map_err(|error| Fault::permanent("bad-manifest", error.to_string()))?;
+            .map_err(|error| Fault::permanent(ErrorCode::BadManifest, error.to_string()))?;
         let signature = self
             .key
             .sign(text.as_bytes(), &manifest.cluster, &manifest.recovery_point)
-            .map_err(|error| Fault::transient("signing-failed", error.to_string()))?;
+            .map_err(|error| Fault::transient(ErrorCode::SigningFailed, error.to_string()))?;
         Ok(Event::ManifestSigned {
             manifest: text,
             signature,
@@ -96,7 +96,7 @@ impl Commit {
         match tokio::time::timeout(CLEAR_MAX, sweep).await {
             Ok(Ok(_)) => {}
             Ok(Err(fault)) => {
-                tracing::warn!(store = %store.step, code = fault.code, "an upload of a manifest may be left: {}", fault.message);
+                tracing::warn!(store = %store.step, code = fault.code.as_str(), "an upload of a manifest may be left: {}", fault.message);
             }
             Err(_) => {
                 tracing::warn!(store = %store.step, "an upload of a manifest may be left: the target did not answer");
@@ -166,7 +166,7 @@ fn snapshot<'a>(outputs: &[(&Output, &'a SealedOutput)]) -> Result<Option<&'a Fa
     match (snapshots.next(), snapshots.next()) {
         (found, None) => Ok(found),
         _ => Err(Fault::permanent(
-            "second-snapshot",
+            ErrorCode::SecondSnapshot,
             "the run made two etcd snapshots, and a recovery point can hold one only: give each a schedule of its own",
         )),
     }
@@ -242,7 +242,10 @@ fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
         Sha256::from_hex(digits)
             .map(|sha256| Measure { size, sha256 })
             .ok_or_else(|| {
-                Fault::permanent("bad-digest", "the journal holds a digest that is none")
+                Fault::permanent(
+                    ErrorCode::BadDigest,
+                    "the journal holds a digest that is none",
+                )
             })
     };
     let object = output.object.rsplit('/').next().unwrap_or_default();

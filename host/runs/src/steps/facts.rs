@@ -8,7 +8,7 @@ use std::sync::Arc;
 use drydock_archive::ArchiveSummary;
 use drydock_capability_artifact::spool::SpoolReader;
 use drydock_capability_etcd::{EtcdAccess, HashKv as LiveHash, Member, MemberStatus, is_silence};
-use drydock_core::{Clock, FactValue, Facts, Fault, Finding, Level, ReadAt, UnixTime};
+use drydock_core::{Clock, ErrorCode, FactValue, Facts, Fault, Finding, Level, ReadAt, UnixTime};
 use drydock_drill::resources;
 use drydock_repository::recovery_point::Observed;
 use drydock_sandbox::{StopSignal, asked_to_stop};
@@ -593,16 +593,19 @@ fn unreadable(error: &SnapshotError) -> Fault {
     let why = drydock_core::chain(error);
     match error {
         SnapshotError::Limit(_) => Fault::permanent(
-            "snapshot-limit",
+            ErrorCode::SnapshotLimit,
             format!(
                 "{why}: nothing of it is stored; use a newer drydock, or store less under one key"
             ),
         ),
         SnapshotError::Read { .. } | SnapshotError::Size(_) | SnapshotError::Spill(_) => {
-            Fault::transient("io", format!("the spool cannot be read back: {why}"))
+            Fault::transient(
+                ErrorCode::Io,
+                format!("the spool cannot be read back: {why}"),
+            )
         }
         _ => Fault::permanent(
-            "corrupt",
+            ErrorCode::Corrupt,
             format!("the snapshot's figures cannot be read: {why}"),
         ),
     }

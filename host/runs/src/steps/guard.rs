@@ -10,18 +10,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::{Clock, Fault, TargetId, TargetName};
+use drydock_core::{Clock, ErrorCode, Fault, TargetId, TargetName};
 use drydock_journal::{Journal, JournalError};
 use drydock_repository::{Identity, Target, identity, names::TARGET};
 use tokio::sync::OnceCell;
 
 use super::upload::not_given_back;
-
-/// The code of a store step that found another target than it stored at before.
-const TARGET_CHANGED: &str = "target-changed";
-
-/// The code of a store step whose target another step of the run stores at.
-pub(super) const SAME_TARGET: &str = "same-target";
 
 /// Bytes of a new id.
 const ID_BYTES: usize = 16;
@@ -41,7 +35,7 @@ impl RunTargets {
             return Ok(());
         }
         Err(Fault::permanent(
-            SAME_TARGET,
+            ErrorCode::SameTarget,
             format!(
                 "target {name} is the same place as target {holder}: the {TARGET} of both says {id}; two copies at one place are one, so let one of them lead elsewhere, or leave it out"
             ),
@@ -124,7 +118,7 @@ impl TargetGuard {
     ) -> Result<T, Fault> {
         let journal = Arc::clone(&self.journal);
         let asked = tokio::task::spawn_blocking(move || question(&journal)).await;
-        let failed = |why: String| Fault::transient("journal", why);
+        let failed = |why: String| Fault::transient(ErrorCode::Journal, why);
         asked
             .map_err(|error| failed(error.to_string()))?
             .map_err(|error| failed(drydock_core::chain(&error)))
@@ -153,7 +147,7 @@ pub fn accept(
     };
     let known = known.map_or("", TargetId::as_str);
     let fault = Fault::permanent(
-        TARGET_CHANGED,
+        ErrorCode::TargetChanged,
         format!(
             "target {name} is not the one that this node stored recovery points at: its {} should say {known}, and {there}; mount or put back what belongs there, or take what is there now by `drydock target accept {name}`",
             TARGET
@@ -173,7 +167,7 @@ pub async fn make(
     let made = made.map_err(|error| not_given_back(TARGET, error.into()))?;
     accept(name, None, made)?.ok_or_else(|| {
         Fault::permanent(
-            "object-missing",
+            ErrorCode::ObjectMissing,
             format!(
                 "target {name} took {} and does not have it: what is kept there gets lost, so use another target",
                 TARGET
@@ -184,7 +178,7 @@ pub async fn make(
 
 fn unusable(name: &TargetName, why: &str) -> Fault {
     Fault::permanent(
-        "target-unusable",
+        ErrorCode::TargetUnusable,
         format!(
             "the {} of target {name} cannot be used ({why}): see who put it there, and move it away",
             TARGET
@@ -194,7 +188,7 @@ fn unusable(name: &TargetName, why: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::{UnixTime, store::PLACE_MISSING};
+    use drydock_core::UnixTime;
     use drydock_fakes::{Call, FakeTarget};
 
     use super::*;
@@ -246,7 +240,7 @@ mod tests {
             Ok(id)
         }
 
-        async fn code(&self, target: &FakeTarget) -> String {
+        async fn code(&self, target: &FakeTarget) -> ErrorCode {
             self.guard().admit(target).await.unwrap_err().code
         }
     }
@@ -258,22 +252,28 @@ mod tests {
         assert_eq!(node.commit(&target).await.unwrap(), id);
         assert!(node.guard().admit(&target).await.unwrap().is_known);
         let other = FakeTarget::new();
-        assert_eq!(node.code(&other).await, TARGET_CHANGED);
+        assert_eq!(node.code(&other).await, ErrorCode::TargetChanged);
         assert_eq!(other.objects(), Vec::<String>::new());
         Node::new().commit(&other).await.unwrap();
-        assert_eq!(node.code(&other).await, TARGET_CHANGED);
+        assert_eq!(node.code(&other).await, ErrorCode::TargetChanged);
         target.put(OBJECT, b"{}");
-        assert_eq!(node.code(&target).await, TARGET_CHANGED);
-        target.fail_next(Call::Stat, Fault::permanent(PLACE_MISSING, "no folder"));
-        assert_eq!(node.code(&target).await, TARGET_CHANGED);
+        assert_eq!(node.code(&target).await, ErrorCode::TargetChanged);
+        target.fail_next(
+            Call::Stat,
+            Fault::permanent(ErrorCode::PlaceMissing, "no folder"),
+        );
+        assert_eq!(node.code(&target).await, ErrorCode::TargetChanged);
     }
 
     #[tokio::test]
     async fn a_target_that_cannot_be_asked_is_neither_taken_nor_refused() {
         let (node, target) = (Node::new(), FakeTarget::new());
         let guard = node.guard();
-        target.fail_next(Call::Stat, Fault::transient("io", "the disk failed"));
-        assert_eq!(guard.admit(&target).await.unwrap_err().code, "io");
+        target.fail_next(
+            Call::Stat,
+            Fault::transient(ErrorCode::Io, "the disk failed"),
+        );
+        assert_eq!(guard.admit(&target).await.unwrap_err().code.as_str(), "io");
         assert_eq!(target.objects(), Vec::<String>::new());
         guard.admit(&target).await.unwrap();
     }
@@ -295,7 +295,7 @@ mod tests {
         let admitted = node.guard().admit(&target).await.unwrap().clone();
         assert_eq!((admitted.id, admitted.is_known), (id, false));
         target.put(OBJECT, b"mine");
-        assert_eq!(node.code(&target).await, "target-unusable");
+        assert_eq!(node.code(&target).await, ErrorCode::TargetUnusable);
     }
 
     #[tokio::test]
@@ -305,7 +305,7 @@ mod tests {
         guard.admit(&target).await.unwrap();
         target.delete(OBJECT).await.unwrap();
         let fault = guard.admit_again(&target).await.unwrap_err();
-        assert_eq!(fault.code, TARGET_CHANGED);
+        assert_eq!(fault.code, ErrorCode::TargetChanged);
         let known = node.journal.target_id(&TargetName::new("local"));
         assert_eq!(known.unwrap(), None);
     }
@@ -316,7 +316,7 @@ mod tests {
         node.guard_in("a", &run).admit(&target).await.unwrap();
         node.guard_in("a", &run).admit(&target).await.unwrap();
         let fault = node.guard_in("b", &run).admit(&target).await.unwrap_err();
-        assert_eq!(fault.code, SAME_TARGET);
+        assert_eq!(fault.code, ErrorCode::SameTarget);
         let begin = "target b is the same place as target a: the drydock-target.json of both says ";
         assert!(fault.message.starts_with(begin), "{}", fault.message);
         let other = FakeTarget::new();

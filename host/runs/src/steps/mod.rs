@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::{Fault, StepName};
+use drydock_core::{ErrorCode, Fault, StepName};
 use drydock_engine::{
     model::{Effect, Event},
     runner::{Events, StepRunner},
@@ -120,7 +120,7 @@ impl Steps {
             }
             Effect::StartBackup { .. } | Effect::Wait { .. } | Effect::Finish { .. } => {
                 Err(Fault::permanent(
-                    "not-an-effect",
+                    ErrorCode::NotAnEffect,
                     format!("{} is not carried out here", effect.word()),
                 ))
             }
@@ -135,7 +135,7 @@ impl Steps {
             .and_then(|step| self.stores.get(step))
             .ok_or_else(|| {
                 Fault::permanent(
-                    "no-such-step",
+                    ErrorCode::NoSuchStep,
                     format!("the run has no store step for {}", effect.word()),
                 )
                 .not_done()
@@ -210,7 +210,7 @@ impl Steps {
                 ..
             } => store.sweep(prefix, objects, keep).await,
             _ => Err(Fault::permanent(
-                "not-an-effect",
+                ErrorCode::NotAnEffect,
                 format!("{} is not carried out at a store", effect.word()),
             )),
         }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use drydock_archive::ArchiveCheck;
 use drydock_capability_artifact::spool::SpoolReader;
 use drydock_capability_artifact::{OutputSink, PlainSpool};
-use drydock_core::{FactValue, Fault, OutputId, StepName, UnixTime};
+use drydock_core::{ErrorCode, FactValue, Fault, OutputId, StepName, UnixTime};
 use drydock_engine::{
     model::{Event, SealedOutput},
     runner::Events,
@@ -150,7 +150,7 @@ impl Pipeline {
         self.context.events.blocking_send(event).map_err(|_| {
             Fault::new(
                 drydock_core::ErrorClass::Cancelled,
-                "run-ended",
+                ErrorCode::RunEnded,
                 "the run that the output belongs to has ended",
             )
         })
@@ -383,7 +383,7 @@ impl PlainSpools {
 /// Denied: neither another member nor a second try can change it.
 fn second_snapshot(name: &str, first: &str) -> Fault {
     Fault::denied(
-        "second-snapshot",
+        ErrorCode::SecondSnapshot,
         format!(
             "{name} is an etcd snapshot, and this recovery point has {first}, which is one too: it can hold one only, so back the other up by a schedule of its own"
         ),
@@ -391,5 +391,5 @@ fn second_snapshot(name: &str, first: &str) -> Fault {
 }
 
 fn no_output() -> Fault {
-    Fault::permanent("output-closed", "no output is open")
+    Fault::permanent(ErrorCode::OutputClosed, "no output is open")
 }

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{ClusterName, FactValue, Facts, Fault, Finding, Level, RecoveryPointName};
+use drydock_core::{
+    ClusterName, ErrorCode, FactValue, Facts, Fault, Finding, Level, RecoveryPointName,
+};
 use drydock_repository::{
     Repository, TrustedSigners,
     recovery_point::{Ancestry, Observed, RecoveryPoint, Succession},
@@ -15,7 +17,6 @@ use drydock_repository::{
 use tokio::time::timeout;
 
 use super::Store;
-use super::guard::SAME_TARGET;
 
 /// How long a target may take to tell of its newest recovery point: one that hangs must not
 /// hold up what is stored at the others.
@@ -47,7 +48,7 @@ impl Previous {
             match timeout(ASK_WALL_MAX, self.at(store)).await {
                 Ok(Ok((ancestry, is_known))) => told.add(store, ancestry, is_known),
                 // What is there is asked by its other name.
-                Ok(Err(fault)) if fault.is(SAME_TARGET) => {}
+                Ok(Err(fault)) if fault.code == ErrorCode::SameTarget => {}
                 Ok(Err(fault)) => told.unreadable(store, &fault.message),
                 Err(_) => told.unreadable(store, "it does not answer"),
             }

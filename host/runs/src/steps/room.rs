@@ -3,7 +3,7 @@
 //! empty one.
 
 use drydock_capability_etcd::EtcdAccess;
-use drydock_core::{Fault, Finding, Level};
+use drydock_core::{ErrorCode, Fault, Finding, Level};
 use tokio::task::JoinSet;
 
 /// The spool holds the plain and the sealed bytes at once, and sealed bytes that do not
@@ -12,9 +12,6 @@ const SPOOL_COPIES: u64 = 2;
 
 /// Room that is left to the rest of the node.
 const SPOOL_BYTES_SPARE: u64 = 64 * 1024 * 1024;
-
-/// The code of a spool that has no room.
-const NO_SPACE: &str = "no-space";
 
 /// What is known of the room that a step needs.
 #[derive(Debug, Default)]
@@ -74,7 +71,7 @@ impl Room {
 
     /// A spool that turned out to be too small says whose size was not reckoned with.
     pub fn explain(&self, fault: Fault) -> Fault {
-        if self.untold.is_empty() || !fault.is(NO_SPACE) {
+        if self.untold.is_empty() || fault.code != ErrorCode::NoSpace {
             return fault;
         }
         let message = format!(
@@ -94,14 +91,14 @@ mod tests {
 
     fn room(answers: &[Result<u64, &str>]) -> Room {
         let answers = (1..).zip(answers).map(|(number, size)| {
-            let size = size.map_err(|why| Fault::transient("unreachable", why));
+            let size = size.map_err(|why| Fault::transient(ErrorCode::Unreachable, why));
             (format!("http://m{number}:2379"), size)
         });
         Room::of(answers)
     }
 
     fn full() -> Fault {
-        Fault::transient(NO_SPACE, "the spool is full")
+        Fault::transient(ErrorCode::NoSpace, "the spool is full")
     }
 
     #[test]
@@ -142,7 +139,7 @@ mod tests {
             "the spool is full; how much is needed was not known before, since not every member told the size of its database (http://m2:2379: it hangs)"
         );
         assert_eq!(room(&[Ok(1)]).explain(full()), full());
-        let other = Fault::transient("timeout", "it hangs");
+        let other = Fault::transient(ErrorCode::Timeout, "it hangs");
         assert_eq!(partial.explain(other.clone()), other);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use drydock_core::{Fault, OutputId};
+use drydock_core::{ErrorCode, Fault, OutputId};
 use drydock_engine::{model::Event, runner::Events};
 use drydock_repository::{Recipient, Sealer, seal::Options};
 
@@ -58,7 +58,7 @@ impl Sealing {
         match &self.open_target {
             // Denied: no other member and no second try can change it.
             Some(target) if secret => Err(Fault::denied(
-                "no-recipient",
+                ErrorCode::NoRecipient,
                 format!(
                     "{name} is secret, and target {target} has no recipient to seal it for: add `recipients: [age1...]` to its Target"
                 ),
@@ -100,7 +100,7 @@ impl SealThread {
             .spawn(move || seal(&recipients, spooled, &queue))
             .map_err(|error| {
                 Fault::transient(
-                    "no-thread",
+                    ErrorCode::NoThread,
                     format!("no thread can be started for sealing: {error}"),
                 )
             })?;
@@ -111,7 +111,7 @@ impl SealThread {
     pub fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
         self.pieces.send(bytes).map_err(|_| {
             Fault::transient(
-                "sealing-failed",
+                ErrorCode::SealingFailed,
                 "sealing ended early; finishing the output says why",
             )
         })
@@ -172,7 +172,7 @@ fn seal(
 
 fn seal_fault(error: &dyn std::error::Error) -> Fault {
     Fault::permanent(
-        "sealing-failed",
+        ErrorCode::SealingFailed,
         format!("the snapshot cannot be sealed: {error}"),
     )
 }
@@ -180,7 +180,7 @@ fn seal_fault(error: &dyn std::error::Error) -> Fault {
 fn join(thread: JoinHandle<Result<Sealed, Fault>>) -> Result<Sealed, Fault> {
     thread.join().unwrap_or_else(|_| {
         Err(Fault::permanent(
-            "sealing-failed",
+            ErrorCode::SealingFailed,
             "the sealing thread panicked",
         ))
     })

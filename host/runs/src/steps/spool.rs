@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use drydock_capability_artifact::errno::class_of;
 use drydock_capability_artifact::spool::free_bytes;
 use drydock_capability_artifact::{PlainSpool, SpoolError};
-use drydock_core::{ErrorClass, Fault, OutputId, ReadAt, RunId};
+use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, ReadAt, RunId};
 
 /// The sealed spool of one run: `<state>/spool/<run>/<output>.sealed`.
 #[derive(Debug, Clone)]
@@ -69,11 +69,13 @@ impl SealedSpool {
             let message = format!("the sealed spool {spool} cannot be read: {why}");
             Fault::new(class, code, message).not_done()
         };
-        let missing = |why| unread(ErrorClass::Permanent, "spool-missing", why);
+        let missing = |why| unread(ErrorClass::Permanent, ErrorCode::SpoolMissing, why);
         let failed = |error: io::Error| match class_of(&error) {
-            ErrorClass::Transient => {
-                unread(ErrorClass::Transient, "spool-failed", error.to_string())
-            }
+            ErrorClass::Transient => unread(
+                ErrorClass::Transient,
+                ErrorCode::SpoolFailed,
+                error.to_string(),
+            ),
             _ => missing(error.to_string()),
         };
         let file = File::open(&path).map_err(failed)?;
@@ -135,7 +137,7 @@ impl ReadAt for SealedFile {
 /// What a failure of the plain spool means.
 pub fn spool_fault(error: &SpoolError) -> Fault {
     match error {
-        SpoolError::NoSpace { .. } => Fault::transient("no-space", error.to_string()),
+        SpoolError::NoSpace { .. } => Fault::transient(ErrorCode::NoSpace, error.to_string()),
         SpoolError::Create { folder, source }
         | SpoolError::Write { folder, source }
         | SpoolError::Free { folder, source } => write_fault(folder, source),
@@ -150,7 +152,7 @@ pub fn write_fault(folder: &Path, error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::new(
             class,
-            "no-space",
+            ErrorCode::NoSpace,
             format!(
                 "the file system of the spool {spool} is full{}: make room there, {or_move}",
                 free(folder)
@@ -158,14 +160,14 @@ pub fn write_fault(folder: &Path, error: &io::Error) -> Fault {
         ),
         io::ErrorKind::ReadOnlyFilesystem => Fault::new(
             class,
-            "read-only",
+            ErrorCode::ReadOnly,
             format!(
                 "the file system of the spool {spool} is mounted read-only: remount it for writing, {or_move}"
             ),
         ),
         _ => Fault::new(
             class,
-            "spool-failed",
+            ErrorCode::SpoolFailed,
             format!(
                 "the spool {spool} cannot be written ({}): see that the folder and its disk are well, {or_move}",
                 drydock_core::reason(error)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use drydock_core::{
-    Fault, OutputId, StepName, TargetName,
+    ErrorCode, Fault, OutputId, StepName, TargetName,
     store::{Layout, ObjectStat, PartReceipt, Session},
 };
 use drydock_engine::model::Event;
@@ -117,8 +117,8 @@ impl Store {
     async fn is_there(&self, object: &str, size: u64) -> Result<(), Fault> {
         match self.target.stat(object).await {
             Ok(stat) => of_size(&stat, size),
-            Err(fault) if fault.is("not-found") => Err(Fault::permanent(
-                "object-missing",
+            Err(fault) if fault.code == ErrorCode::NotFound => Err(Fault::permanent(
+                ErrorCode::ObjectMissing,
                 format!(
                     "the target said that {object} is complete, and does not have it: what is kept there gets lost, so use another target until its author has mended the plugin"
                 ),
@@ -203,25 +203,25 @@ impl Store {
 
 fn endless(prefix: &str) -> Fault {
     Fault::permanent(
-        "endless-listing",
+        ErrorCode::EndlessListing,
         format!("the target's list of open uploads under {prefix} does not end"),
     )
 }
 
 /// Other bytes than were sent: nothing was kept yet, so that there is nothing to restore.
 pub(super) fn not_given_back(object: &str, fault: Fault) -> Fault {
-    if !fault.is("corrupt") {
+    if fault.code != ErrorCode::Corrupt {
         return fault;
     }
     let message = format!(
         "the target does not give back what it was sent of {object}, so nothing of it is kept: look at its disks, then back up again"
     );
-    Fault::new(fault.class, &fault.code, message).with_detail("found", fault.message)
+    Fault::new(fault.class, fault.code, message).with_detail("found", fault.message)
 }
 
 fn still_named(object: &str) -> Fault {
     Fault::permanent(
-        "named",
+        ErrorCode::Named,
         format!("the manifest beside {object} names it, so it belongs to a recovery point"),
     )
     .not_done()
@@ -235,7 +235,7 @@ fn part_size(layout: &Layout) -> Result<u64, Fault> {
     let size = size.min(layout.part_bytes_max);
     if size == 0 || size < layout.part_bytes_min {
         return Err(Fault::permanent(
-            "bad-layout",
+            ErrorCode::BadLayout,
             format!(
                 "the store asks for parts of at least {} and at most {} bytes, which no part can be",
                 layout.part_bytes_min, layout.part_bytes_max
@@ -248,7 +248,7 @@ fn part_size(layout: &Layout) -> Result<u64, Fault> {
 /// A name of its own would be looked for in the place of the one that the manifest gives.
 fn another_object(object: &str, completed: &str) -> Fault {
     Fault::permanent(
-        "another-object",
+        ErrorCode::AnotherObject,
         format!(
             "the target was to complete {object} and says that it completed {}: use another target until its author has mended the plugin",
             drydock_core::plain(completed, 200)
@@ -261,7 +261,7 @@ fn of_size(stat: &ObjectStat, size: u64) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::permanent(
-        "size-differs",
+        ErrorCode::SizeDiffers,
         format!(
             "the target completed {} with {} bytes instead of {size}",
             stat.object, stat.size
@@ -273,7 +273,12 @@ fn digest(hex_digits: &str) -> Result<[u8; 32], Fault> {
     hex::decode(hex_digits)
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| Fault::permanent("bad-digest", "the journal holds a digest that is none"))
+        .ok_or_else(|| {
+            Fault::permanent(
+                ErrorCode::BadDigest,
+                "the journal holds a digest that is none",
+            )
+        })
 }
 
 #[cfg(test)]
@@ -312,7 +317,7 @@ mod tests {
             1 << 25
         );
         assert_eq!(
-            part_size(&layout(10, 5, 10)).unwrap_err().code,
+            part_size(&layout(10, 5, 10)).unwrap_err().code.as_str(),
             "bad-layout"
         );
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use drydock_capability_artifact::Slice;
 use drydock_capability_artifact::spool::SpoolReader;
-use drydock_core::{Fault, OutputId, StepName};
+use drydock_core::{ErrorCode, Fault, OutputId, StepName};
 use drydock_engine::{model::Event, state::RunState};
 use drydock_sandbox::{JudgeCall, Plugin, StepCall};
 
@@ -27,14 +27,20 @@ impl Verdicts {
         plain: Option<SpoolReader>,
     ) -> Result<Event, Fault> {
         let (plugin, context) = self.steps.get(step).ok_or_else(|| {
-            Fault::permanent("no-such-step", format!("the run has no verify step {step}"))
+            Fault::permanent(
+                ErrorCode::NoSuchStep,
+                format!("the run has no verify step {step}"),
+            )
         })?;
         let sealed = state
             .outputs
             .get(&output)
             .and_then(|output| output.sealed())
             .ok_or_else(|| {
-                Fault::permanent("not-sealed", format!("output {output} has no facts yet"))
+                Fault::permanent(
+                    ErrorCode::NotSealed,
+                    format!("output {output} has no facts yet"),
+                )
             })?;
         let running = self.attempts.start(step, attempt);
         let call = JudgeCall {

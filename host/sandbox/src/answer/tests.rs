@@ -16,7 +16,7 @@ fn bounds(bytes_max: usize) -> Bounds<'static> {
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T, Fault>) -> String {
-    result.unwrap_err().code
+    result.unwrap_err().code.into()
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn findings_are_counted_and_weighed() {
     };
     assert!(findings(vec![finding("a".repeat(99))], bounds(100)).is_ok());
     let long = findings(vec![finding("a".repeat(100))], bounds(100)).unwrap_err();
-    assert_eq!(long.code, "result-limit");
+    assert_eq!(long.code.as_str(), "result-limit");
     assert_eq!(
         long.message,
         "plugin store-x returned 101 bytes, the limit is 100 bytes: raise `limits: {resultKibibytes: ...}` of its PluginGrant, or of the node's configuration, if it is to have more"

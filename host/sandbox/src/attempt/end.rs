@@ -1,6 +1,6 @@
 //! How an attempt ended, and what an operator is told of it.
 
-use drydock_core::{Certainty, ErrorClass, Fault};
+use drydock_core::{Certainty, ErrorClass, ErrorCode, Fault};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
@@ -103,7 +103,7 @@ impl<T> End<T> {
                 with_frames(fault, &error, log)
             }
             Self::HostPanicked => Fault::permanent(
-                "host-failed",
+                ErrorCode::HostFailed,
                 format!(
                     "the host failed while plugin {plugin} ran: please report it with the daemon's log"
                 ),
@@ -129,8 +129,8 @@ impl<T> End<T> {
 /// The end of a guest that was asked to stop.
 fn stopped(plugin: &str, how: &str, reason: &Fault) -> Fault {
     let code = match reason.class {
-        ErrorClass::Cancelled => &reason.code,
-        _ => "cancelled",
+        ErrorClass::Cancelled => reason.code.clone(),
+        _ => ErrorCode::Cancelled,
     };
     Fault::new(
         ErrorClass::Cancelled,
@@ -150,7 +150,7 @@ fn failed(error: &wasmtime::Error, plugin: &str, limits: &Limits, log: &AttemptL
     if let Some(I32Exit(status)) = error.downcast_ref() {
         return with_last_words(
             Fault::transient(
-                "plugin-exited",
+                ErrorCode::PluginExited,
                 format!("plugin {plugin} ended itself with status {status} instead of returning"),
             ),
             log,
@@ -158,11 +158,11 @@ fn failed(error: &wasmtime::Error, plugin: &str, limits: &Limits, log: &AttemptL
     }
     let fault = match error.downcast_ref::<Trap>() {
         Some(trap) => Fault::transient(
-            "plugin-trapped",
+            ErrorCode::PluginTrapped,
             format!("plugin {plugin} broke off ({trap})"),
         ),
         None => Fault::transient(
-            "plugin-failed",
+            ErrorCode::PluginFailed,
             format!(
                 "plugin {plugin} did what no plugin may ({}) and was ended: ask its author",
                 plain(&causes(error), ERROR_BYTES_MAX)
@@ -285,7 +285,7 @@ mod tests {
         while let Some(now) = hit {
             let fault = judged(End::Failed(wasmtime::Error::new(now)));
             assert_eq!(fault.certainty, Certainty::Unknown, "{fault:?}");
-            assert_eq!(fault.code, now.to_string());
+            assert_eq!(fault.code.as_str(), now.to_string());
             assert_eq!(now.fault("p").certainty, Certainty::Unknown, "{now}");
             hits += 1;
             hit = now.next();
@@ -299,7 +299,7 @@ mod tests {
         for end in [
             End::HostPanicked,
             End::Limit(LimitHit::FIRST),
-            End::Overstayed(Fault::permanent("x", "y").not_done()),
+            End::Overstayed(Fault::permanent(ErrorCode::of("x"), "y").not_done()),
             failed(Trap::StackOverflow.into()),
             failed(Trap::UnreachableCodeReached.into()),
             failed(I32Exit(1).into()),
@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn whoever_was_asked_to_stop_leaves_open_what_it_did() {
         let mut log = AttemptLog::default();
-        let reason = Fault::permanent("x", "y").not_done();
+        let reason = Fault::permanent(ErrorCode::of("x"), "y").not_done();
         let mut hit = Some(LimitHit::FIRST);
         while let Some(now) = hit {
             let end: End<()> = End::Failed(wasmtime::Error::new(now));
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_plugin_that_was_refused_for_good_knows_that_nothing_was_done() {
         for class in ErrorClass::ALL {
-            let told = Fault::new(class, "x", "y");
+            let told = Fault::new(class, ErrorCode::of("x"), "y");
             let fault = judged(End::Returned(Err(told.into())));
             let refused = matches!(class, ErrorClass::Permanent | ErrorClass::Denied);
             assert_eq!(fault.may_be_done(), !refused, "{class:?}");

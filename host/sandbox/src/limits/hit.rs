@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{ErrorClass, ErrorCode, Fault};
 
 use super::MIB;
 
@@ -72,18 +72,18 @@ impl LimitHit {
             .with_detail("limit", limit)
     }
 
-    fn code(self) -> &'static str {
+    fn code(self) -> ErrorCode {
         match self {
-            Self::Memory { .. } => "memory-limit",
-            Self::Table { .. } => "table-limit",
-            Self::Cpu { .. } => "cpu-limit",
-            Self::Idle { .. } => "idle-limit",
-            Self::Wall { .. } => "wall-limit",
-            Self::HostCalls { .. } | Self::StoppingCalls { .. } => "host-call-limit",
-            Self::Handles { .. } => "handles-limit",
-            Self::Argument { .. } => "argument-limit",
-            Self::Stack { .. } => "stack-limit",
-            Self::Result { .. } => "result-limit",
+            Self::Memory { .. } => ErrorCode::MemoryLimit,
+            Self::Table { .. } => ErrorCode::TableLimit,
+            Self::Cpu { .. } => ErrorCode::CpuLimit,
+            Self::Idle { .. } => ErrorCode::IdleLimit,
+            Self::Wall { .. } => ErrorCode::WallLimit,
+            Self::HostCalls { .. } | Self::StoppingCalls { .. } => ErrorCode::HostCallLimit,
+            Self::Handles { .. } => ErrorCode::HandlesLimit,
+            Self::Argument { .. } => ErrorCode::ArgumentLimit,
+            Self::Stack { .. } => ErrorCode::StackLimit,
+            Self::Result { .. } => ErrorCode::ResultLimit,
         }
     }
 
@@ -191,7 +191,7 @@ impl LimitHit {
 /// For the engine, which carries it out of the guest; operators get the fault.
 impl fmt::Display for LimitHit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
+        f.write_str(self.code().as_str())
     }
 }
 

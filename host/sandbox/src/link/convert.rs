@@ -3,7 +3,7 @@
 
 use drydock_capability_etcd as etcd;
 use drydock_capability_files as files;
-use drydock_core::{ErrorClass, FactValue, Fault, Finding, Level, plain};
+use drydock_core::{ErrorClass, ErrorCode, FactValue, Fault, Finding, Level, plain};
 
 use crate::world::contract;
 use crate::world::contract::types as wit;
@@ -21,7 +21,7 @@ impl From<Fault> for wit::Error {
     fn from(fault: Fault) -> Self {
         Self {
             class: fault.class.into(),
-            code: fault.code,
+            code: fault.code.into(),
             message: fault.message,
             details: fault.details,
         }
@@ -33,7 +33,7 @@ impl From<wit::Error> for Fault {
         let details = error.details.into_iter().take(DETAILS_MAX);
         let mut fault = Fault::new(
             error.class.into(),
-            &code(&error.code),
+            ErrorCode::of(&code(&error.code)),
             plain(&error.message, MESSAGE_BYTES_MAX),
         );
         fault.details = details
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_fault_survives_the_way_in_and_out() {
-        let fault = Fault::transient("no-space", "full").with_detail("free", 3);
+        let fault = Fault::transient(ErrorCode::NoSpace, "full").with_detail("free", 3);
         assert_eq!(Fault::from(wit::Error::from(fault.clone())), fault);
     }
 

@@ -2,7 +2,7 @@
 
 use drydock_capability_artifact::Output;
 use drydock_capability_etcd::{EtcdAccess, EtcdCall, SnapshotStream};
-use drydock_core::{CALL_BYTES_MAX, Capability, Fault};
+use drydock_core::{CALL_BYTES_MAX, Capability, ErrorCode, Fault};
 use wasmtime::component::{HasSelf, Resource};
 
 use super::row::{Link, Terms, nothing_to_prepare};
@@ -115,7 +115,10 @@ async fn pour(mut stream: SnapshotStream, output: &Output) -> Result<SnapshotInf
 }
 
 fn reach(access: &Option<EtcdAccess>) -> Result<&EtcdAccess, Fault> {
-    access
-        .as_ref()
-        .ok_or_else(|| Fault::denied("not-granted", "this step has no etcd cluster to work on"))
+    access.as_ref().ok_or_else(|| {
+        Fault::denied(
+            ErrorCode::NotGranted,
+            "this step has no etcd cluster to work on",
+        )
+    })
 }

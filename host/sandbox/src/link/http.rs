@@ -11,7 +11,7 @@ use drydock_capability_http::{
     is_forbidden_header,
 };
 use drydock_capability_secret::SecretAccess;
-use drydock_core::{Capability, ErrorClass, Fault, Grants};
+use drydock_core::{Capability, ErrorClass, ErrorCode, Fault, Grants};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -230,7 +230,7 @@ impl Host for Guest {
 
 fn not_attached() -> Fault {
     Fault::permanent(
-        "bad-request",
+        ErrorCode::BadRequest,
         "a slice can be the body of a request that has none yet, and whose Content-Length is the slice's if it says one",
     )
 }

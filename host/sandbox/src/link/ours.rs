@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use drydock_capability_artifact::{Output, OutputOpener, Sink, Slice};
-use drydock_core::{Fault, TargetName};
+use drydock_core::{ErrorCode, Fault, TargetName};
 use wasmtime::component::{HasSelf, Resource};
 
 use super::row::Add;
@@ -269,13 +269,16 @@ impl clock::Host for Guest {
 }
 
 fn unknown_algorithm() -> Fault {
-    Fault::permanent("unknown-algorithm", "this host computes sha256 and crc32c")
+    Fault::permanent(
+        ErrorCode::UnknownAlgorithm,
+        "this host computes sha256 and crc32c",
+    )
 }
 
 /// Where the plugin does not see why its public artifact is a secret one, the operator
 /// hears of the other way.
 fn of_secret(mut fault: Fault, overruled: bool) -> Fault {
-    if overruled && fault.is("no-recipient") {
+    if overruled && fault.code == ErrorCode::NoRecipient {
         fault.message.push_str("; the plugin calls it public, which counts only with `output: [public]` under `grants:` of its PluginGrant, since it can read etcd, files, servers or secrets");
     }
     fault
@@ -283,7 +286,7 @@ fn of_secret(mut fault: Fault, overruled: bool) -> Fault {
 
 fn no_outputs() -> Fault {
     Fault::denied(
-        "not-granted",
+        ErrorCode::NotGranted,
         "only the run of a backup step produces artifacts",
     )
 }

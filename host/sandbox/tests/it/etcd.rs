@@ -120,7 +120,7 @@ async fn a_call_that_the_access_lacks_is_refused_at_the_call() {
             if asked == granted {
                 drop(result.unwrap())
             } else {
-                assert_eq!(result.unwrap_err().code, "not-granted")
+                assert_eq!(result.unwrap_err().code.as_str(), "not-granted")
             }
         }
     }
@@ -134,7 +134,7 @@ async fn a_step_without_a_cluster_can_call_nothing() {
             .await
             .result
             .unwrap_err();
-        assert_eq!(fault.code, "not-granted");
+        assert_eq!(fault.code.as_str(), "not-granted");
     }
 }
 
@@ -221,7 +221,7 @@ async fn an_output_whose_stream_broke_cannot_be_finished() {
         }),
     };
     let attempt = probe().run_backup(call).await;
-    assert_eq!(attempt.result.unwrap_err().code, "stream-broken");
+    assert_eq!(attempt.result.unwrap_err().code.as_str(), "stream-broken");
     assert_eq!(shelf.items()[0].state, "stream-broken");
 }
 

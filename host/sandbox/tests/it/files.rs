@@ -79,7 +79,7 @@ async fn writing_with_a_write_grant_works() {
     place.seen(sync).await;
     let link = json!({"do": "folder-link", "folder": folder, "path": "a/b", "target": "c"});
     place.seen(link.clone()).await;
-    assert_eq!(place.fault(link).await.code, "exists");
+    assert_eq!(place.fault(link).await.code.as_str(), "exists");
     assert_eq!(
         std::fs::read(place.scratch.path().join("granted/c")).unwrap(),
         b"new"
@@ -96,7 +96,10 @@ async fn a_backup_plugin_makes_no_folder() {
     let place = place(Access::Write);
     let below = place.folder("granted/new/folder");
     let open = |create| json!({"do": "folder-open", "folder": below, "create": create});
-    assert_eq!(place.fault(open(false)).await.code, "place-missing");
+    assert_eq!(
+        place.fault(open(false)).await.code.as_str(),
+        "place-missing"
+    );
     let fault = place.fault(open(true)).await;
     assert_eq!(
         (fault.class, fault.code.as_str()),
@@ -181,7 +184,7 @@ async fn the_ceiling_holds_at_the_call() {
     let plugin = plugin.unwrap();
     let open = |path: &Path| json!({"do": "folder-open", "folder": path}).to_string();
     let outer = run(&plugin, &open(&scratch.path().join("other"))).await;
-    assert_eq!(outer.result.unwrap_err().code, "not-granted");
+    assert_eq!(outer.result.unwrap_err().code.as_str(), "not-granted");
     std::fs::create_dir_all(scratch.path().join("inner/x")).unwrap();
     seen(run(&plugin, &open(&scratch.path().join("inner/x"))).await);
 }
@@ -192,7 +195,7 @@ async fn more_than_a_call_may_carry_is_refused() {
     let folder = place.folder("granted");
     let large =
         json!({"do": "folder-write-large", "folder": folder, "path": "x", "bytes": 1_048_577});
-    assert_eq!(place.fault(large).await.code, "too-large");
+    assert_eq!(place.fault(large).await.code.as_str(), "too-large");
     let fits =
         json!({"do": "folder-write-large", "folder": folder, "path": "x", "bytes": 1_048_576});
     place.seen(fits).await;

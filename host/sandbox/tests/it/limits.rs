@@ -124,7 +124,7 @@ async fn cpu_time_is_not_spent_by_waiting() {
     // Calls are no way around it.
     let asking = r#"{"do":"ask-often","times":4000000}"#;
     let fault = run(&plugin, asking).await.result.unwrap_err();
-    assert_eq!(fault.code, "cpu-limit");
+    assert_eq!(fault.code.as_str(), "cpu-limit");
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn idleness() {
         r#"{"do":"output-slow","name":"a","text":"","repeat":100000,"milliseconds":1}"#,
     ] {
         let fault = run(&plugin, idle).await.result.unwrap_err();
-        assert_eq!(fault.code, "idle-limit", "{idle}");
+        assert_eq!(fault.code.as_str(), "idle-limit", "{idle}");
         assert_told(
             &fault,
             ErrorClass::Transient,
@@ -183,7 +183,7 @@ async fn calls_of_the_host() {
         r#"{"do":"stderr-flood","lines":2001,"bytes":1}"#,
     ] {
         let fault = run(&plugin, act).await.result.unwrap_err();
-        assert_eq!(fault.code, "host-call-limit", "{act}");
+        assert_eq!(fault.code.as_str(), "host-call-limit", "{act}");
         assert_told(
             &fault,
             ErrorClass::Permanent,
@@ -203,7 +203,7 @@ async fn ticks_are_no_calls_of_the_host() {
     };
     // More ticks than calls are allowed.
     let fault = fault(limits, r#"{"do":"loop"}"#).await;
-    assert_eq!(fault.code, "cpu-limit", "{fault:?}");
+    assert_eq!(fault.code.as_str(), "cpu-limit", "{fault:?}");
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn each_plugin_has_limits_of_its_own() {
     let free = probe(&sandbox);
     let act = r#"{"do":"ask-often","times":600}"#;
     let fault = run(&limited, act).await.result.unwrap_err();
-    assert_eq!(fault.code, "host-call-limit");
+    assert_eq!(fault.code.as_str(), "host-call-limit");
     assert_eq!(seen(run(&free, act).await), ["done"]);
 }
 
@@ -284,7 +284,7 @@ async fn wall_time_of_a_guest_that_never_returns() {
         "0.2",
     );
     let waiting = fault(limits, r#"{"do":"wait","milliseconds":60000}"#).await;
-    assert_eq!(waiting.code, "wall-limit");
+    assert_eq!(waiting.code.as_str(), "wall-limit");
 }
 
 #[tokio::test]
@@ -333,7 +333,7 @@ async fn a_panic_is_told_with_its_message_and_where_it_was() {
     let plugin = probe(&sandbox());
     let attempt = run(&plugin, r#"{"do":"panic","text":"no \u001b[31midea"}"#).await;
     let fault = attempt.result.unwrap_err();
-    assert_eq!(fault.code, "plugin-trapped");
+    assert_eq!(fault.code.as_str(), "plugin-trapped");
     assert!(fault.message.contains("no idea"), "{}", fault.message);
     assert!(!fault.message.contains('\n'), "{}", fault.message);
     let frames = detail(&fault, "frames");
@@ -364,7 +364,7 @@ async fn handles() {
         .await
         .result
         .unwrap_err();
-    assert_eq!(fault.code, "handles-limit", "{fault:?}");
+    assert_eq!(fault.code.as_str(), "handles-limit", "{fault:?}");
     assert_told(
         &fault,
         ErrorClass::Permanent,
@@ -435,7 +435,7 @@ async fn results() {
         r#"{"do":"findings","count":3,"bytes":4000}"#,
     )
     .await;
-    assert_eq!(long.code, "result-limit");
+    assert_eq!(long.code.as_str(), "result-limit");
     assert_told(
         &long,
         ErrorClass::Permanent,
@@ -448,11 +448,11 @@ async fn results() {
         r#"{"do":"findings","count":1001,"bytes":1}"#,
     )
     .await;
-    assert_eq!(many.code, "result-limit");
+    assert_eq!(many.code.as_str(), "result-limit");
     let plugin = probe(&sandbox_with(limits));
     let config = call(r#"{"do":"findings","count":3,"bytes":4000}"#);
     let checked = plugin.check_config(config, None).await;
-    assert_eq!(checked.result.unwrap_err().code, "result-limit");
+    assert_eq!(checked.result.unwrap_err().code.as_str(), "result-limit");
     let fits = run(&plugin, r#"{"do":"findings","count":2,"bytes":4000}"#).await;
     assert_eq!(seen(fits).len(), 2);
 }

@@ -188,6 +188,6 @@ impl OutputSink for Shelf {
     }
 
     fn discard(&mut self, reason: Fault) {
-        self.last(|item| item.state = reason.code);
+        self.last(|item| item.state = reason.code.into());
     }
 }

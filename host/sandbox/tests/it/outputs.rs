@@ -75,7 +75,7 @@ async fn a_dropped_output_is_discarded() {
 #[tokio::test]
 async fn a_step_that_fails_leaves_no_output() {
     let (items, result) = made(r#"{"do":"output-then-fail","name":"a","text":"x"}"#).await;
-    assert_eq!(result.unwrap_err().code, "asked-to");
+    assert_eq!(result.unwrap_err().code.as_str(), "asked-to");
     assert_eq!(items, [item("a", false, b"x", "given-up")]);
 }
 
@@ -86,7 +86,7 @@ async fn a_finished_output_is_closed() {
         r#"{"do":"output-finish-twice","name":"a"}"#,
     ] {
         let (items, result) = made(config).await;
-        assert_eq!(result.unwrap_err().code, "output-closed");
+        assert_eq!(result.unwrap_err().code.as_str(), "output-closed");
         assert_eq!(items, [item("a", false, b"x", "finished")]);
     }
 }
@@ -100,7 +100,7 @@ async fn names_and_sizes_are_held_to_the_contract() {
         (0, "bad-name")
     );
     let (_, result) = made(r#"{"do":"output-large","name":"a","bytes":1048577}"#).await;
-    assert_eq!(result.unwrap_err().code, "too-large");
+    assert_eq!(result.unwrap_err().code.as_str(), "too-large");
     let (items, result) = made(r#"{"do":"output-large","name":"a","bytes":1048576}"#).await;
     result.unwrap();
     assert_eq!(items[0].bytes.len(), 1_048_576);

@@ -95,7 +95,7 @@ async fn a_plugin_is_called_in_its_own_world_only() {
     );
     let plugin = crate::admit(&sandbox, "etcd-verify", &grants);
     let fault = run(&plugin, "{}").await.result.unwrap_err();
-    assert_eq!(fault.code, "wrong-world");
+    assert_eq!(fault.code.as_str(), "wrong-world");
     assert_eq!(
         fault.message,
         "plugin etcd-verify is a verify plugin and cannot be used as a backup step"

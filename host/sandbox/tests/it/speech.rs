@@ -35,7 +35,7 @@ async fn an_exit_is_a_fault_with_its_status() {
     for code in [0, 3] {
         let attempt = run(&plugin, &format!(r#"{{"do":"exit","code":{code}}}"#)).await;
         let fault = attempt.result.unwrap_err();
-        assert_eq!(fault.code, "plugin-exited", "{fault:?}");
+        assert_eq!(fault.code.as_str(), "plugin-exited", "{fault:?}");
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use drydock_capability_files::{Access, FolderGrant};
-use drydock_core::{ErrorClass, Fault, Grants};
+use drydock_core::{ErrorClass, ErrorCode, Fault, Grants};
 use drydock_sandbox::Limits;
 use serde_json::json;
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use crate::{call, probe, run_call, sandbox, sandbox_with, seen};
 pub fn reason() -> Fault {
     Fault::new(
         ErrorClass::Cancelled,
-        "deadline",
+        ErrorCode::Deadline,
         "the run took longer than its activeDeadlineSeconds of 5",
     )
 }
@@ -143,7 +143,7 @@ async fn a_wait_ends_early_once() {
 async fn a_reason_that_is_no_cancellation_keeps_its_words() {
     let (ask, stop) = watch::channel(None);
     ask.send_replace(Some(Fault::permanent(
-        "verification-failed",
+        ErrorCode::VerificationFailed,
         "it did not pass",
     )));
     let plugin = probe(&sandbox_with(Limits {

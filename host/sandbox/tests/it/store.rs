@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use drydock_capability_files::Access;
-use drydock_core::{ClusterName, ErrorClass, Fault, TargetName};
+use drydock_core::{ClusterName, ErrorClass, ErrorCode, Fault, TargetName};
 use drydock_repository::Target;
 use drydock_repository::target::Part;
 use drydock_sandbox::{StepCall, StoreContext, StoreTarget};
@@ -121,7 +121,7 @@ async fn only_what_begins_to_store_makes_the_folder() {
     ];
     for (call, fault) in calls {
         let code = fault.map(|fault| fault.code);
-        assert_eq!(code.as_deref(), Some("place-missing"), "{call}");
+        assert_eq!(code, Some(ErrorCode::PlaceMissing), "{call}");
     }
     target.layout().await.unwrap();
     assert!(!folder.exists());
@@ -145,7 +145,7 @@ async fn a_folder_that_has_to_be_mounted_is_neither_made_nor_taken() {
     };
     let target = StoreTarget::new(plugin, context);
     let fault = target.begin("c/p/a", None, 65_536).await.unwrap_err();
-    assert_eq!(fault.code, "place-missing");
+    assert_eq!(fault.code.as_str(), "place-missing");
     std::fs::create_dir(&folder).unwrap();
     for fault in [
         target.begin("c/p/a", None, 65_536).await.unwrap_err(),
@@ -153,7 +153,7 @@ async fn a_folder_that_has_to_be_mounted_is_neither_made_nor_taken() {
         target.list("", None).await.unwrap_err(),
         target.check().await.unwrap_err(),
     ] {
-        assert_eq!(fault.code, "not-mounted");
+        assert_eq!(fault.code.as_str(), "not-mounted");
         assert!(fault.message.contains("is not on a mount of its own"));
     }
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
@@ -174,7 +174,8 @@ async fn an_object_is_a_plain_file_under_its_name() {
         store(&target, "c/rp/a.zst", b"other")
             .await
             .unwrap_err()
-            .code,
+            .code
+            .as_str(),
         "exists"
     );
 }
@@ -202,7 +203,7 @@ async fn a_wrong_configuration_is_found_without_touching_anything() {
     let config = json!({"folder": scratch.path().join("new"), "fodler": 1});
     let (target, _) = target("store-file", scratch.path(), &config);
     let fault = target.check_config().await.unwrap_err();
-    assert_eq!(fault.code, "bad-configuration", "{fault:?}");
+    assert_eq!(fault.code.as_str(), "bad-configuration", "{fault:?}");
     assert!(fault.message.contains("fodler"), "{}", fault.message);
     assert!(!scratch.path().join("new").exists());
 }
@@ -218,26 +219,39 @@ async fn answers_that_break_the_contract_are_not_believed() {
     for (lie, code) in table {
         let (_scratch, target) = liar(lie);
         assert_eq!(
-            store(&target, "a/b", b"bytes").await.unwrap_err().code,
+            store(&target, "a/b", b"bytes")
+                .await
+                .unwrap_err()
+                .code
+                .as_str(),
             code,
             "{lie}"
         );
     }
     let (_scratch, target) = liar("bad-layout");
-    assert_eq!(target.layout().await.unwrap_err().code, "bad-answer");
+    assert_eq!(
+        target.layout().await.unwrap_err().code.as_str(),
+        "bad-answer"
+    );
     let (_scratch, target) = liar("bad-name");
-    assert_eq!(target.list("", None).await.unwrap_err().code, "bad-answer");
+    assert_eq!(
+        target.list("", None).await.unwrap_err().code.as_str(),
+        "bad-answer"
+    );
 }
 
 #[tokio::test]
 async fn a_range_is_exact_or_an_error() {
     let (_scratch, target) = liar("short-range");
     store(&target, "a/b", b"bytes").await.unwrap();
-    assert_eq!(fetch(&target, "a/b", 4).await.unwrap_err().code, "short");
+    assert_eq!(
+        fetch(&target, "a/b", 4).await.unwrap_err().code.as_str(),
+        "short"
+    );
     let (_scratch, target) = liar("long-range");
     store(&target, "a/b", b"bytes").await.unwrap();
     assert_eq!(
-        fetch(&target, "a/b", 4).await.unwrap_err().code,
+        fetch(&target, "a/b", 4).await.unwrap_err().code.as_str(),
         "out-of-range"
     );
 }

@@ -12,7 +12,7 @@ use drydock_capability_artifact::{OutputSink, PlainSpool};
 use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig};
 use drydock_capability_files::{Access, FolderGrant};
 use drydock_core::store::PartReceipt;
-use drydock_core::{ClusterName, Fault, Grants, ReadAt, TargetName};
+use drydock_core::{ClusterName, ErrorCode, Fault, Grants, ReadAt, TargetName};
 use drydock_repository::Target as _;
 use drydock_repository::target::Part;
 use drydock_sandbox::{BackupCall, Plugin, Sandbox, StepCall, StoreContext, StoreTarget};
@@ -301,5 +301,5 @@ fn fault(what: &'static str) -> impl Fn(Fault) -> anyhow::Error {
 }
 
 fn unsound(why: &dyn std::fmt::Display) -> Fault {
-    Fault::permanent("unsound", why.to_string())
+    Fault::permanent(ErrorCode::of("unsound"), why.to_string())
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use drydock_capability_artifact::Slice;
 use drydock_core::store::PartReceipt;
-use drydock_core::{Clock, ClusterName, Facts, Fault, Grants, TargetName, UnixTime};
+use drydock_core::{Clock, ClusterName, ErrorCode, Facts, Fault, Grants, TargetName, UnixTime};
 use drydock_repository::Target as _;
 use drydock_repository::pages::{ObjectPages, SessionPages};
 use drydock_repository::target::Part;
@@ -409,7 +409,10 @@ async fn to_the_end(mut more: impl AsyncFnMut() -> Result<bool, Fault>) -> Resul
             return Ok(());
         }
     }
-    Err(Fault::permanent("endless", "the listing does not end"))
+    Err(Fault::permanent(
+        ErrorCode::of("endless"),
+        "the listing does not end",
+    ))
 }
 
 fn bytes() -> Vec<u8> {

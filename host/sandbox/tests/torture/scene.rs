@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use drydock_capability_artifact::{OutputSink, PlainSpool};
 use drydock_capability_files::{Access, FolderGrant};
-use drydock_core::Fault;
+use drydock_core::{ErrorCode, Fault};
 use tempfile::TempDir;
 
 /// What lies where no guest may reach.
@@ -138,7 +138,7 @@ impl OutputSink for SpoolSink {
 }
 
 fn broken(why: &dyn std::fmt::Display) -> Fault {
-    Fault::permanent("spool", why.to_string())
+    Fault::permanent(ErrorCode::of("spool"), why.to_string())
 }
 
 /// A life that something holds: as long as anybody does, it is not over.

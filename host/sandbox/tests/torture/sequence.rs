@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use drydock_core::{ErrorClass, Fault};
+use drydock_core::{ErrorClass, ErrorCode, Fault};
 use drydock_testkit::random::Random;
 use tokio::sync::watch;
 
@@ -108,7 +108,11 @@ async fn play(turn: Turn, company: &Company, scene: &Scene, life: &Life) -> Opti
 }
 
 fn asked() -> Fault {
-    Fault::new(ErrorClass::Cancelled, ASKED_CODE, "the test is over")
+    Fault::new(
+        ErrorClass::Cancelled,
+        ErrorCode::of(ASKED_CODE),
+        "the test is over",
+    )
 }
 
 fn judge(turn: Turn, played: &Played) -> Result<()> {

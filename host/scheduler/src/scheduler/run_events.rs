@@ -134,7 +134,7 @@ fn tell(run: &RunId, view: &RunView) {
             let is_cause = |kept: &&FaultView| kept.fault.code == fault.code;
             let step = view.faults.iter().find(is_cause);
             let step = step.map_or("", |fault| fault.effect);
-            tracing::error!(%run, %schedule, %due, outcome = word, step, code = fault.code, seconds, bytes, "the run has ended: {}", fault.message);
+            tracing::error!(%run, %schedule, %due, outcome = word, step, code = fault.code.as_str(), seconds, bytes, "the run has ended: {}", fault.message);
         }
     }
 }

@@ -17,7 +17,7 @@ impl OutputSink for Diary {
     fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
         self.note(format!("write {}", bytes.len()));
         match self.refuse {
-            Some(bad) if bad == bytes => Err(Fault::transient("no-space", "full")),
+            Some(bad) if bad == bytes => Err(Fault::transient(ErrorCode::NoSpace, "full")),
             _ => Ok(()),
         }
     }
@@ -51,10 +51,13 @@ async fn a_finished_output_reaches_the_sink_in_order() {
     output.write(vec![0; 2]).await.unwrap();
     output.finish().await.unwrap();
     assert_eq!(
-        output.write(vec![1]).await.unwrap_err().code,
+        output.write(vec![1]).await.unwrap_err().code.as_str(),
         "output-closed"
     );
-    assert_eq!(output.finish().await.unwrap_err().code, "output-closed");
+    assert_eq!(
+        output.finish().await.unwrap_err().code.as_str(),
+        "output-closed"
+    );
     drop(output);
     outputs.close().await.unwrap();
     assert_eq!(
@@ -79,10 +82,13 @@ async fn an_output_that_is_only_dropped_is_discarded() {
 async fn a_broken_stream_leaves_only_the_discard() {
     let (outputs, diary) = outputs(None);
     let output = outputs.opener().create("a.db", true).await.unwrap();
-    output.break_off(&Fault::transient("stream-broken", "died"));
-    assert_eq!(output.finish().await.unwrap_err().code, "stream-broken");
+    output.break_off(&Fault::transient(ErrorCode::StreamBroken, "died"));
     assert_eq!(
-        output.write(vec![1]).await.unwrap_err().code,
+        output.finish().await.unwrap_err().code.as_str(),
+        "stream-broken"
+    );
+    assert_eq!(
+        output.write(vec![1]).await.unwrap_err().code.as_str(),
         "stream-broken"
     );
     output.discard().await;
@@ -107,7 +113,7 @@ async fn a_write_that_the_sink_refuses_spoils_the_output() {
     let output = outputs.opener().create("a.db", true).await.unwrap();
     output.write(b"bad".to_vec()).await.unwrap();
     output.write(b"good".to_vec()).await.unwrap();
-    assert_eq!(output.finish().await.unwrap_err().code, "no-space");
+    assert_eq!(output.finish().await.unwrap_err().code.as_str(), "no-space");
     drop(output);
     outputs.close().await.unwrap();
     assert_eq!(
@@ -122,7 +128,13 @@ async fn two_outputs_at_once_are_refused() {
     let opener = outputs.opener();
     let _first = opener.create("a.db", true).await.unwrap();
     assert_eq!(
-        opener.create("b.db", true).await.err().unwrap().code,
+        opener
+            .create("b.db", true)
+            .await
+            .err()
+            .unwrap()
+            .code
+            .as_str(),
         "output-open"
     );
 }
@@ -140,6 +152,10 @@ fn names_follow_the_contract() {
     }
     let longer = "a".repeat(NAME_CHARACTERS_MAX + 1);
     for bad in ["", ".a", "-a", "a/b", "..", "a b", "ä", "a\n", &longer] {
-        assert_eq!(check_name(bad).unwrap_err().code, "bad-name", "{bad}");
+        assert_eq!(
+            check_name(bad).unwrap_err().code.as_str(),
+            "bad-name",
+            "{bad}"
+        );
     }
 }

@@ -66,7 +66,7 @@ async fn members_agree_on_the_hash_of_a_revision() {
     let earlier = access.hash_kv(endpoint, newest - 10).await.unwrap();
     assert!(!hashes.contains(&(earlier.hash, earlier.compact_revision)));
     let future = access.hash_kv(endpoint, newest + 1000).await.unwrap_err();
-    assert_eq!(future.code, "future-revision");
+    assert_eq!(future.code.as_str(), "future-revision");
 }
 
 #[tokio::test]

@@ -69,6 +69,6 @@ async fn narrowing_never_widens() {
         let fault = call(&narrowed, asked, "http://127.0.0.1:1")
             .await
             .unwrap_err();
-        assert_eq!(fault.code, "not-granted");
+        assert_eq!(fault.code.as_str(), "not-granted");
     }
 }

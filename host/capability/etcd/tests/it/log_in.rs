@@ -104,14 +104,14 @@ async fn a_password_or_a_user_that_is_gone_is_a_refusal() {
     all_calls(&access).await.unwrap();
     etcdctl(&cluster, &["user", "delete", "backup"]);
     let refused = all_calls(&access).await.unwrap_err();
-    assert_eq!(refused.code, "unauthenticated", "{refused:?}");
+    assert_eq!(refused.code.as_str(), "unauthenticated", "{refused:?}");
     assert!(refused.message.contains("correct `username:`"), "{refused}");
     add_user(&cluster);
     all_calls(&access).await.unwrap();
     // A user who may do less is told from one who is not known.
     etcdctl(&cluster, &["user", "revoke-role", "backup", "root"]);
     let refused = all_calls(&access).await.unwrap_err();
-    assert_eq!(refused.code, "permission-denied", "{refused:?}");
+    assert_eq!(refused.code.as_str(), "permission-denied", "{refused:?}");
     assert!(!is_silence(&refused));
 }
 

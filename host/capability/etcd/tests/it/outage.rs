@@ -18,7 +18,12 @@ async fn a_survivor_without_quorum_still_answers() {
     let endpoints = access.endpoints().to_vec();
     cluster.member(0).kill();
     assert_eq!(
-        access.status(&endpoints[0]).await.unwrap_err().code,
+        access
+            .status(&endpoints[0])
+            .await
+            .unwrap_err()
+            .code
+            .as_str(),
         "unreachable"
     );
     assert_eq!(access.member_list(&endpoints[1]).await.unwrap().len(), 3);
@@ -62,7 +67,7 @@ async fn a_member_that_dies_midway_breaks_the_stream() {
             Err(fault) => break fault,
         }
     };
-    assert_eq!(fault.code, "stream-broken", "{fault:?}");
+    assert_eq!(fault.code.as_str(), "stream-broken", "{fault:?}");
     assert!(stream.received() < DATABASE_BYTES as u64);
 }
 

@@ -28,7 +28,7 @@ async fn failure(config: EtcdConfig) -> Fault {
 
 #[track_caller]
 fn assert_reads(fault: &Fault, code: &str, words: &str) {
-    assert_eq!(fault.code, code, "{fault:?}");
+    assert_eq!(fault.code.as_str(), code, "{fault:?}");
     assert!(fault.message.contains(words), "{}", fault.message);
 }
 

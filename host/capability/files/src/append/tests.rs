@@ -1,3 +1,4 @@
+use drydock_core::ErrorCode;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -34,7 +35,7 @@ impl OutputSink for Shelf {
     }
 
     fn discard(&mut self, reason: Fault) {
-        *lock(&self.end) = reason.code;
+        *lock(&self.end) = reason.code.into();
     }
 }
 
@@ -87,7 +88,7 @@ impl Place {
         if appended.is_ok()
             || appended
                 .as_ref()
-                .is_err_and(|fault| fault.is("changed-meanwhile"))
+                .is_err_and(|fault| fault.code == ErrorCode::ChangedMeanwhile)
         {
             output.finish().await.unwrap();
         } else {
@@ -202,7 +203,7 @@ async fn nothing_but_a_file_is_read() {
     ];
     for (name, code) in table {
         let (appended, shelf) = place.append(name, nothing, None).await;
-        assert_eq!(appended.unwrap_err().code, code, "{name}");
+        assert_eq!(appended.unwrap_err().code.as_str(), code, "{name}");
         assert!(lock(&shelf.bytes).is_empty());
     }
     let output = Outputs::start(Box::new(Shelf::default()));
@@ -214,7 +215,7 @@ async fn nothing_but_a_file_is_read() {
         async move { folder.append(b"file", &version, header, output).await }
     };
     let refused = append(version.as_bytes().to_vec(), large).await;
-    assert_eq!(refused.unwrap_err().code, "too-large");
+    assert_eq!(refused.unwrap_err().code.as_str(), "too-large");
     let refused = append(b"nonsense".to_vec(), Vec::new()).await;
-    assert_eq!(refused.unwrap_err().code, "bad-version");
+    assert_eq!(refused.unwrap_err().code.as_str(), "bad-version");
 }

@@ -1,7 +1,7 @@
 //! The backup steps and their outputs. An output belongs to the step that opened it: what
 //! becomes of the step's attempt becomes of its outputs, and of no others.
 
-use drydock_core::{Fault, Finding, OutputId, StepName};
+use drydock_core::{ErrorCode, Fault, Finding, OutputId, StepName};
 
 use super::super::{Backup, Output, OutputPhase, Report, RunState, Store, name_taken};
 use crate::model::{Effect, Event, SealedOutput};
@@ -208,26 +208,29 @@ impl Backup {
 }
 
 fn interrupted() -> Fault {
-    Fault::transient("interrupted", "the process that made the backup ended")
+    Fault::transient(
+        ErrorCode::Interrupted,
+        "the process that made the backup ended",
+    )
 }
 
 fn never_finished(step: &StepName) -> Fault {
     Fault::permanent(
-        "left-open",
+        ErrorCode::LeftOpen,
         format!("step {step} ended without finishing this output"),
     )
 }
 
 fn no_output(step: &StepName) -> Fault {
     Fault::permanent(
-        "no-output",
+        ErrorCode::NoOutput,
         format!("step {step} ended without a finished output: there is nothing to store of it"),
     )
 }
 
 fn lost_too_often(step: &StepName, lost: u32) -> Fault {
     Fault::permanent(
-        "lost-too-often",
+        ErrorCode::LostTooOften,
         format!(
             "step {step} was cut off {lost} times: find out in the system's log what ends the process"
         ),

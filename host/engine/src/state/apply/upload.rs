@@ -1,7 +1,7 @@
 //! Uploads and commits.
 
 use drydock_core::store::{Completion, Receipt};
-use drydock_core::{Fault, OutputId, StepName};
+use drydock_core::{ErrorCode, Fault, OutputId, StepName};
 
 use super::super::{OpenUpload, RunState, Store, StoreStatus, Upload};
 use crate::model::Event;
@@ -198,7 +198,7 @@ fn is_hex_of(text: &str, bytes: &[u8]) -> bool {
 
 fn wrong_object(object: &str) -> Fault {
     Fault::permanent(
-        "wrong-object",
+        ErrorCode::WrongObject,
         format!(
             "the target says that {object} has another size or digest than what was sent: look at the target and its plugin"
         ),
@@ -207,7 +207,7 @@ fn wrong_object(object: &str) -> Fault {
 
 fn too_many_parts(open: &OpenUpload, size: u64) -> Fault {
     Fault::permanent(
-        "too-many-parts",
+        ErrorCode::TooManyParts,
         format!(
             "{size} bytes in parts of {} are more than the {} parts that the target takes: raise the part size in the target's config",
             open.part_size, open.layout.parts_max

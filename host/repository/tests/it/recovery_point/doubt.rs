@@ -1,6 +1,6 @@
 //! What is known of a commit at a target that fails, lies, or reads wrongly.
 
-use drydock_core::{Certainty, ErrorClass};
+use drydock_core::{Certainty, ErrorClass, ErrorCode};
 use drydock_repository::Target as _;
 
 use super::*;
@@ -14,13 +14,14 @@ const EACH_TIME: u32 = 1000;
 fn every_fault() -> impl Iterator<Item = Fault> {
     let certainties = [Certainty::NotDone, Certainty::Unknown];
     ErrorClass::ALL.into_iter().flat_map(move |class| {
-        certainties
-            .map(|certainty| Fault::new(class, "over", "it is over").with_certainty(certainty))
+        certainties.map(|certainty| {
+            Fault::new(class, ErrorCode::Over, "it is over").with_certainty(certainty)
+        })
     })
 }
 
 fn not_found() -> Fault {
-    Fault::permanent("not-found", "there is no such object").not_done()
+    Fault::permanent(ErrorCode::NotFound, "there is no such object").not_done()
 }
 
 /// A world whose artifacts are stored, and the manifest that names them.
@@ -88,11 +89,11 @@ async fn nobody_is_believed_that_the_manifest_was_not_written() {
 #[tokio::test]
 async fn a_look_that_fails_as_well_is_worth_another_try() {
     let (world, signed) = stored();
-    let full = Fault::permanent("no-space", "it is full").not_done();
+    let full = Fault::permanent(ErrorCode::NoSpace, "it is full").not_done();
     world
         .target
         .fail_at(Call::CompleteAfterwards, MANIFEST, 1, full);
-    let broken = Fault::transient("unreachable", "nobody answers");
+    let broken = Fault::transient(ErrorCode::Unreachable, "nobody answers");
     world
         .target
         .fail_at(Call::GetRange, MANIFEST, EACH_TIME, broken);
@@ -142,7 +143,7 @@ async fn before_the_manifest_left_the_host_knows_that_nothing_was_done() {
 #[tokio::test]
 async fn a_name_that_is_taken_by_nothing_is_no_other_recovery_point() {
     let (world, signed) = stored();
-    let exists = Fault::permanent("exists", "it is there").not_done();
+    let exists = Fault::permanent(ErrorCode::Exists, "it is there").not_done();
     world
         .target
         .fail_at(Call::CompleteAfterwards, MANIFEST, 1, exists);
@@ -253,7 +254,7 @@ async fn a_signature_that_was_lost_after_the_commit_is_put_back() {
 async fn what_was_committed_before_is_not_written_again() {
     let (world, signed) = stored();
     world.commit_signed(&signed).await.unwrap();
-    let read_only = Fault::permanent("read-only", "it is mounted read-only");
+    let read_only = Fault::permanent(ErrorCode::ReadOnly, "it is mounted read-only");
     world.target.fail_at(Call::Begin, "", EACH_TIME, read_only);
     let again = world.commit_signed(&signed).await.unwrap();
     assert_eq!(again, CommitOutcome::AlreadyOurs);

@@ -1,6 +1,7 @@
 //! Verifying and fetching artifacts.
 
 use super::*;
+use drydock_core::ErrorCode;
 use drydock_repository::recovery_point::{Form, Verified};
 
 const OBJECT: &str = "lab/one/etcd.db.0000000000000000.zst.age";
@@ -181,15 +182,16 @@ async fn a_full_disk_and_a_failing_target_are_told_apart() {
         .repository()
         .fetch(&point, "etcd.db", small, Form::Sealed)
         .await;
-    assert_eq!(fetched.err().unwrap().code(), "write-failed");
-    world
-        .target
-        .fail_next(Call::GetRangeMidway, Fault::denied("denied", "no"));
+    assert_eq!(fetched.err().unwrap().code().as_str(), "write-failed");
+    world.target.fail_next(
+        Call::GetRangeMidway,
+        Fault::denied(ErrorCode::of("denied"), "no"),
+    );
     let fetched = world
         .repository()
         .fetch(&point, "etcd.db", Vec::new(), Form::Sealed)
         .await;
-    assert_eq!(fetched.err().unwrap().code(), "denied");
+    assert_eq!(fetched.err().unwrap().code().as_str(), "denied");
 }
 
 #[tokio::test]
@@ -203,5 +205,5 @@ async fn reading_back_compares_the_stored_bytes() {
         .read_back(OBJECT, sealed)
         .await
         .unwrap_err();
-    assert_eq!(error.code(), "corrupt");
+    assert_eq!(error.code().as_str(), "corrupt");
 }

@@ -1,6 +1,6 @@
 //! Marks: written beside a recovery point, believed, and refused.
 
-use drydock_core::UnixTime;
+use drydock_core::{ErrorCode, UnixTime};
 
 use super::*;
 use drydock_repository::mark::{Mark, MarkKind, Restoration};
@@ -135,9 +135,10 @@ async fn a_mark_that_cannot_be_read_is_not_passed_over_for_an_older_one() {
     }
     let name = newer.name(&newer.to_text().unwrap());
     let file = format!("lab/one/{}", name.content_file());
-    world
-        .target
-        .close(&file, Fault::denied("permission-denied", "not yours"));
+    world.target.close(
+        &file,
+        Fault::denied(ErrorCode::PermissionDenied, "not yours"),
+    );
     let listed = world.repository().list(None, 10).await.unwrap();
     let mark = listed.points[0].drill.as_ref().unwrap();
     assert_eq!(mark.name, name);

@@ -1,4 +1,5 @@
 use super::*;
+use drydock_core::ErrorCode;
 
 const LEADER: u64 = 1;
 
@@ -54,7 +55,7 @@ fn answers(endpoint: &str, id: u64) -> EndpointAnswer {
 }
 
 fn silent(endpoint: &str) -> EndpointAnswer {
-    let fault = Fault::transient("unreachable", "it does not answer");
+    let fault = Fault::transient(ErrorCode::Unreachable, "it does not answer");
     EndpointAnswer {
         endpoint: endpoint.to_owned(),
         status: Err(fault.clone()),
@@ -98,7 +99,7 @@ fn no_voter_is_crowded_out_by_an_endpoint_too_many() {
 #[test]
 fn an_answer_that_can_be_compared_counts_before_one_that_cannot() {
     let mut cut = answers("http://vip:2379", 1);
-    cut.hash = Err(Fault::transient("timeout", "it hangs"));
+    cut.hash = Err(Fault::transient(ErrorCode::Timeout, "it hangs"));
     let cluster = LiveCluster::of(vec![cut, answers(&url(1), 1)]);
     assert_eq!(seen(&cluster)[0], (Some(1), true));
 }
@@ -116,7 +117,7 @@ fn silent_members_keep_their_place() {
 #[test]
 fn members_that_were_not_listed_are_not_taken_for_none() {
     let mut alone = answers(&url(1), 1);
-    alone.members = Err(Fault::denied("refused", "it may not be asked"));
+    alone.members = Err(Fault::denied(ErrorCode::Refused, "it may not be asked"));
     let cluster = LiveCluster::of(vec![alone]);
     assert_eq!(seen(&cluster), [(Some(1), true)]);
     let finding = cluster.finding().unwrap();

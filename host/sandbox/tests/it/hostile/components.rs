@@ -236,7 +236,7 @@ async fn every_wrong_component_ends_with_one_sentence() {
                 Ok(()) => (End::Well, String::new()),
                 Err(fault) => {
                     assert!(
-                        matches!(wrong.end(), End::Fault(code) if code == fault.code),
+                        matches!(wrong.end(), End::Fault(code) if code == fault.code.as_str()),
                         "{wrong:?}: {fault:?}"
                     );
                     (wrong.end(), fault.message)

@@ -123,7 +123,7 @@ async fn bad_answers_end_as_what_they_are() {
     ];
     for (path, code, expected) in table {
         let fault = fault(&signer, get(&world.server.url(path))).await;
-        assert_eq!(fault.code, code, "{path}: {fault}");
+        assert_eq!(fault.code.as_str(), code, "{path}: {fault}");
         assert!(fault.message.contains(&expected), "{path}: {fault}");
     }
 }
@@ -135,7 +135,7 @@ async fn a_whole_request_has_an_end() {
     config.waits.whole = Duration::from_millis(300);
     let signer = world.signer_with(&world.grants(), config);
     let fault = fault(&signer, get(&world.server.url("/stall"))).await;
-    assert_eq!(fault.code, "timeout");
+    assert_eq!(fault.code.as_str(), "timeout");
     assert!(
         fault
             .message
@@ -244,6 +244,6 @@ async fn a_proxy_is_used_where_it_is_configured() {
         ("http://other.example/", "not-granted"),
         ("http://127.0.0.1/", "not-granted"),
     ] {
-        assert_eq!(fault(&signer, get(url)).await.code, code, "{url}");
+        assert_eq!(fault(&signer, get(url)).await.code.as_str(), code, "{url}");
     }
 }
