@@ -10,7 +10,9 @@ use drydock_core::chain;
 use drydock_documents::{Located, Target as TargetDocument};
 use drydock_repository::{
     Repository, Sealing,
-    manifest::{Artifact, Consistency, ConsistencyLevel, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR},
+    manifest::{
+        Artifact, Consistency, ConsistencyLevel, EtcdSection, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR,
+    },
     recovery_point::{FoundMark, Listed, MarkStanding, Standing, State},
 };
 use drydock_terminal::print::{self, Output};
@@ -220,7 +222,7 @@ fn list_row(target: &str, entry: &Listed) -> Vec<String> {
     match &entry.standing {
         Standing::Signed(point) => {
             row.push(point.manifest.taken.to_string());
-            match &point.manifest.etcd {
+            match point.manifest.figures() {
                 Some(etcd) => row.extend([
                     etcd.revision.to_string(),
                     etcd.total_keys.to_string(),
@@ -285,15 +287,7 @@ async fn show(output: Output, catalog: &Catalog, name: &str) -> Outcome {
                 pair("taken", manifest.taken),
                 pair("lineage", &manifest.lineage.id),
             ];
-            if let Some(etcd) = &manifest.etcd {
-                rows.push(pair("hash", format!("{:x}", etcd.hash)));
-                rows.push(pair("revision", etcd.revision));
-                rows.push(pair("total keys", etcd.total_keys));
-                rows.push(pair(
-                    "total size",
-                    drydock_core::human_bytes(etcd.total_size),
-                ));
-            }
+            rows.extend(manifest.etcd.as_ref().map_or_else(Vec::new, etcd_rows));
             rows.push(pair("consistency", consistency(&manifest.consistency)));
             for artifact in &manifest.artifacts {
                 rows.push(pair("artifact", &artifact.name));
@@ -313,6 +307,21 @@ async fn show(output: Output, catalog: &Catalog, name: &str) -> Outcome {
         }
     }
     Ok(Exit::Done)
+}
+
+fn etcd_rows(etcd: &EtcdSection) -> Vec<Vec<String>> {
+    match etcd {
+        EtcdSection::Sound(etcd) => vec![
+            pair("hash", format!("{:x}", etcd.hash)),
+            pair("revision", etcd.revision),
+            pair("total keys", etcd.total_keys),
+            pair("total size", drydock_core::human_bytes(etcd.total_size)),
+        ],
+        EtcdSection::Damaged(etcd) => {
+            let problems = etcd.damage.problems.iter();
+            problems.map(|problem| pair("damage", problem)).collect()
+        }
+    }
 }
 
 /// What an artifact is, for people.

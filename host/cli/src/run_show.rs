@@ -1,6 +1,6 @@
 //! `drydock run show`, and what `drydock run` says at the end.
 
-use drydock_core::{Facts, Finding, GrantRecord, Level, RunId, StepName, UnixTime, nearest};
+use drydock_core::{Finding, GrantRecord, Level, RunId, StepName, UnixTime, nearest};
 use drydock_engine::{
     RunView,
     model::{LEFT_BEHIND, Outcome as RunOutcome},
@@ -350,14 +350,13 @@ pub fn snapshot_rows(view: &RunView) -> impl Iterator<Item = Vec<String>> {
 }
 
 fn status(output: &OutputView) -> Option<Status> {
-    let facts: &Facts = &output.facts;
-    let number = |name| facts.number(name);
+    let figures = output.nature.as_ref()?.figures()?;
     Some(Status {
-        hash: u32::try_from(number("snapshot.hash")?).ok()?,
-        revision: number("snapshot.revision")?,
-        total_key: u64::try_from(number("snapshot.total-key")?).ok()?,
-        total_size: number("snapshot.total-size")?,
-        version: facts.text("snapshot.version")?.to_owned(),
+        hash: figures.hash,
+        revision: figures.revision,
+        total_key: figures.total_keys,
+        total_size: i64::try_from(figures.total_size).ok()?,
+        version: figures.version.clone(),
     })
 }
 

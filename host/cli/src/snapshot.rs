@@ -12,6 +12,7 @@ pub mod source;
 
 use std::path::Path;
 
+use drydock_repository::manifest::Manifest;
 use drydock_snapshot::{Limits, Problems, SnapshotError, SnapshotFile, Status};
 use drydock_terminal::print::{self, Output};
 use serde_json::json;
@@ -147,7 +148,7 @@ impl Listed {
     /// A sound snapshot of a recovery point must have the figures of the manifest as well.
     fn of_figures(opened: &Opened, status: &Status) -> Self {
         let manifest = opened.point.as_ref().map(|point| &point.manifest);
-        let Some(etcd) = manifest.and_then(|manifest| manifest.etcd.as_ref()) else {
+        let Some(etcd) = manifest.and_then(Manifest::figures) else {
             return Self::default();
         };
         let said = (etcd.revision, etcd.hash, etcd.total_keys);

@@ -1,6 +1,6 @@
-//! The words that every part of Drydock shares: ids, errors as data, facts, the
-//! types that cross between engine, repository and plugins, and the documents that
-//! operators write.
+//! The words that every part of Drydock shares: ids, errors as data, what an artifact is,
+//! facts, the types that cross between engine, repository and plugins, and the documents
+//! that operators write.
 //!
 //! The crate does no I/O, knows no async runtime and reads no clock. Text comes in
 //! as `&str` and goes out as values or as errors that name file, line and mend.
@@ -26,6 +26,7 @@ mod grants;
 mod host;
 pub mod ids;
 mod name;
+pub mod nature;
 mod nearest;
 mod occurrence;
 mod plain;
@@ -52,6 +53,7 @@ pub use ids::{
     TargetId, TargetName,
 };
 pub use name::{NAME_BYTES_MAX, Name};
+pub use nature::Nature;
 pub use nearest::{nearest, suggestion};
 pub use occurrence::{FailReason, MissReason, OccurrenceEnd, SkipReason};
 pub use plain::plain;

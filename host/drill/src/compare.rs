@@ -1,9 +1,8 @@
 //! Asking the living members what they hold: hash, revision, and how many keys of each
 //! kind, at the revision that the manifest names.
 
-use drydock_core::{ErrorCode, Fault};
+use drydock_core::{ErrorCode, Fault, nature::EtcdFigures};
 use drydock_objects::resource;
-use drydock_repository::manifest::EtcdFigures;
 use drydock_scratch::etcd::Members;
 
 use super::data::Figures;
@@ -31,7 +30,7 @@ async fn each(
     figures: &Figures,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let etcd = asked.point.manifest.etcd.as_ref();
+    let etcd = asked.point.manifest.figures();
     let revision = etcd.map_or(figures.revision, |etcd| etcd.revision);
     for (name, endpoint) in members.each() {
         hash(members, name, endpoint, figures, etcd, report).await?;

@@ -7,10 +7,10 @@ use std::io::{self, Write};
 
 use drydock_archive::ArchiveCheck;
 use drydock_capability_artifact::spool::unnamed_file;
-use drydock_core::chain;
+use drydock_core::{chain, nature::EtcdFigures};
 use drydock_repository::{
     RepositoryError, Sha256,
-    manifest::{Artifact, EtcdFigures, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR},
+    manifest::{Artifact, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR},
     recovery_point::{Fetched, Form},
     seal::UnsealError,
 };
@@ -162,7 +162,7 @@ pub(super) async fn check(
 ) -> Result<Figures, Stop> {
     let body = brought.body;
     let file = again(&brought.snapshot)?;
-    let revision = asked.point.manifest.etcd.as_ref().map(|etcd| etcd.revision);
+    let revision = asked.point.manifest.figures().map(|etcd| etcd.revision);
     let limits = limits(asked);
     let looked = report.timed(Phase::Check, async || {
         tokio::task::spawn_blocking(move || {
@@ -187,7 +187,7 @@ pub(super) async fn check(
     if figures.named_keys == 0 {
         report.nothing_to_compare("the snapshot holds no key, so bringing it back proves nothing");
     }
-    if let Some(etcd) = &asked.point.manifest.etcd {
+    if let Some(etcd) = asked.point.manifest.figures() {
         compare(etcd, &figures, report);
     }
     Ok(figures)

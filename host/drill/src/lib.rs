@@ -260,7 +260,7 @@ impl Lab {
         scratch: Scratch,
         report: &mut Report,
     ) -> Result<Self, DrillError> {
-        let written_by = asked.point.manifest.etcd.as_ref().map(|etcd| &etcd.version);
+        let written_by = asked.point.manifest.figures().map(|etcd| &etcd.version);
         let written_by = written_by.and_then(|version| etcd::two_numbers(version));
         let members = asked
             .config

@@ -92,7 +92,7 @@ pub async fn open(
 }
 
 async fn prepare(asked: &Asked<'_>, report: &mut Report) -> Result<Lab, DrillError> {
-    let written_by = asked.point.manifest.etcd.as_ref();
+    let written_by = asked.point.manifest.figures();
     let equipment = Equipment {
         config: asked.config,
         places: &asked.places,

@@ -1,24 +1,16 @@
-//! How many keys of each resource are alive in a snapshot: counted from its bytes, kept as
-//! facts while a run is under way, written into the manifest, and compared with it whenever
-//! the snapshot is restored.
+//! How many keys of each resource are alive in a snapshot: counted from its bytes, written
+//! into the manifest, and compared with it whenever the snapshot is restored.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use drydock_core::{FactValue, Facts};
+use drydock_core::nature::{KeysPerResource, ResourceKeys};
 use drydock_objects::resource;
-use drydock_repository::manifest::{KeysPerResource, ResourceKeys};
 use drydock_snapshot::ResourceCounts;
 
 /// Resources that have a line of their own: more than a cluster with many operators has. A
 /// line takes at most 400 bytes, so that the manifest stays far below its limit.
 const RESOURCES_NAMED_MAX: usize = 256;
-
-/// The name of a resource's fact is this and the resource.
-const RESOURCE: &str = "snapshot.keys.resource.";
-
-/// Keys that are in none of them.
-const OTHER: &str = "snapshot.keys.other";
 
 /// The counts in kubectl's words. The largest resources are named, in the order of their
 /// names; the same snapshot always gives the same.
@@ -38,29 +30,6 @@ pub fn named(counts: &ResourceCounts) -> KeysPerResource {
     }
 }
 
-/// Keeps counts as facts.
-pub fn tell(keys: &KeysPerResource, facts: &mut Facts) {
-    for line in &keys.named {
-        let name = format!("{RESOURCE}{}", line.resource);
-        facts.set(name, FactValue::Unsigned(line.keys));
-    }
-    facts.set(OTHER, FactValue::Unsigned(keys.other));
-}
-
-/// The counts that were kept; none when the snapshot's figures could not be had.
-pub fn told(facts: &Facts) -> Option<KeysPerResource> {
-    let number = |name: &str| facts.number(name).and_then(|n| u64::try_from(n).ok());
-    let other = number(OTHER)?;
-    let named = facts.iter().filter_map(|(name, _)| {
-        let resource = name.strip_prefix(RESOURCE)?;
-        Some(line((resource.to_owned(), number(name)?)))
-    });
-    Some(KeysPerResource {
-        named: named.collect(),
-        other,
-    })
-}
-
 fn line((resource, keys): (String, u64)) -> ResourceKeys {
     ResourceKeys { resource, keys }
 }
@@ -78,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_keep_the_counts_in_the_words_of_kubectl() {
+    fn counts_are_told_in_the_words_of_kubectl() {
         let named = named(&counts([
             ("minions".to_owned(), 3),
             ("deployments".to_owned(), 4),
@@ -95,10 +64,6 @@ mod tests {
             ("widgets.example.com", 5),
         ];
         assert_eq!((lines.as_slice(), named.other), (&expected[..], 2));
-        let mut facts = Facts::default();
-        assert_eq!(told(&facts), None);
-        tell(&named, &mut facts);
-        assert_eq!(told(&facts), Some(named));
     }
 
     #[test]

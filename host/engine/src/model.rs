@@ -3,7 +3,7 @@
 
 use drydock_core::store::{Completion, Layout, PartReceipt, Receipt, Session};
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, GrantRecord, OutcomeCode, OutputId, PluginDigest,
+    ClusterName, Fault, Finding, GrantRecord, Nature, OutcomeCode, OutputId, PluginDigest,
     RecoveryPointName, RunId, RunKind, ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
 use serde::{Deserialize, Serialize};
@@ -120,8 +120,11 @@ pub struct SealedOutput {
     pub sealed_size: u64,
     /// Lower-case hex.
     pub sealed_sha256: String,
-    pub facts: Facts,
-    /// What the host itself found while it gathered the facts. No plugin has a say in it.
+    /// When its first byte was asked for, and when its last had come.
+    pub opened: UnixTime,
+    pub closed: UnixTime,
+    pub nature: Nature,
+    /// What the host itself found while it looked into the bytes. No plugin has a say in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
 }
@@ -158,7 +161,7 @@ pub enum Event {
         output: OutputId,
         reason: Fault,
     },
-    /// The output is whole, its sealed spool is synced, its facts are known.
+    /// The output is whole, its sealed spool is synced, its nature is known.
     OutputSealed {
         sealed: Box<SealedOutput>,
     },

@@ -1,7 +1,7 @@
 //! A run as an operator sees it, for lists, progress and `--output json`.
 
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, GrantRecord, OutputId, PluginDigest, RecoveryPointName,
+    ClusterName, Fault, Finding, GrantRecord, Nature, OutputId, PluginDigest, RecoveryPointName,
     RunId, RunPhase, ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
 use serde::Serialize;
@@ -86,7 +86,8 @@ pub struct OutputView {
     pub plain_bytes: Option<u64>,
     /// So far, or in all once the output is sealed.
     pub sealed_bytes: u64,
-    pub facts: Facts,
+    /// Known once the output is sealed.
+    pub nature: Option<Nature>,
     /// What the host itself found of it.
     pub findings: Vec<Finding>,
     pub verdicts: Vec<VerdictView>,
@@ -268,9 +269,7 @@ fn output(output: &Output) -> OutputView {
         is_sealed: matches!(output.phase, OutputPhase::Sealed(_)),
         plain_bytes: sealed.map(|sealed| sealed.plain_size),
         sealed_bytes: output.available(),
-        facts: sealed
-            .map(|sealed| sealed.facts.clone())
-            .unwrap_or_default(),
+        nature: sealed.map(|sealed| sealed.nature.clone()),
         findings: sealed
             .map(|sealed| sealed.findings.clone())
             .unwrap_or_default(),

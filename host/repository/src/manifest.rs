@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use drydock_core::nature::{DamagedSnapshot, EtcdFigures};
 use drydock_core::{
     ClusterName, Finding, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName, UnixTime,
-    Witness,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ pub struct Manifest {
     pub finished: UnixTime,
     pub lineage: Lineage,
     /// Null when no artifact is an etcd snapshot.
-    pub etcd: Option<EtcdFigures>,
+    pub etcd: Option<EtcdSection>,
     pub consistency: Consistency,
     pub artifacts: Vec<Artifact>,
     pub verification: Vec<StepVerdict>,
@@ -76,59 +76,11 @@ pub struct Lineage {
 
 /// What is known of the etcd snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EtcdFigures {
-    pub revision: i64,
-    /// `hash` of `etcdutl snapshot status`.
-    pub hash: u32,
-    /// Null when the figures could not be had.
-    pub hash_kv: Option<HashKv>,
-    pub total_keys: u64,
-    /// Bytes of the database file.
-    pub total_size: u64,
-    /// Storage version as etcdutl shows it; empty for old files.
-    pub version: String,
-    /// Id of the member that was read, in lower-case hex.
-    pub member: String,
-    /// The highest applied raft index of the members that answered when the snapshot
-    /// was taken; null where it is not known.
-    pub raft_index: Option<u64>,
-    /// The highest raft term of the members that saw a leader then; null where it is not
-    /// known.
-    pub raft_term: Option<u64>,
-    /// Revisions by which a later snapshot is told to be of this history or of another.
-    pub witnesses: Vec<Witness>,
-    /// Null when it was not counted.
-    pub keys_per_resource: Option<KeysPerResource>,
-}
-
-/// How many of the live keys are of each resource. A line a value, none of which begins
-/// with a word that the page's commands look for: hence a list, and no map.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KeysPerResource {
-    /// The largest resources, in the order of their names.
-    pub named: Vec<ResourceKeys>,
-    /// All keys that are in none of them.
-    pub other: u64,
-}
-
-/// One resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResourceKeys {
-    /// As kubectl names it, e.g. `pods` or `deployments.apps`.
-    pub resource: String,
-    pub keys: u64,
-}
-
-/// etcd's HashKV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HashKv {
-    pub hash: u32,
-    pub compact_revision: i64,
-    pub hash_revision: i64,
+#[serde(untagged)]
+pub enum EtcdSection {
+    Sound(EtcdFigures),
+    /// A verify step passed it all the same.
+    Damaged(DamagedSnapshot),
 }
 
 /// How far the parts of a recovery point belong to one instant. Measured, not promised.
@@ -242,8 +194,18 @@ impl Manifest {
     /// revision says which came later.
     #[must_use]
     pub fn progress(&self) -> (UnixTime, Option<i64>) {
-        let revision = self.etcd.as_ref().map(|etcd| etcd.revision);
+        let revision = self.figures().map(|etcd| etcd.revision);
         (self.taken, revision)
+    }
+
+    /// The figures of its etcd snapshot; none where there is no snapshot, or none that is
+    /// sound.
+    #[must_use]
+    pub fn figures(&self) -> Option<&EtcdFigures> {
+        match self.etcd.as_ref()? {
+            EtcdSection::Sound(figures) => Some(figures),
+            EtcdSection::Damaged(_) => None,
+        }
     }
 
     /// The canonical text: keys in the order of `docs/format.md`, two spaces of

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use drydock_capability_etcd::EtcdAccess;
-use drydock_core::{Fault, RunId, ScheduleName, StepName, UnixTime};
+use drydock_core::{Clock, Fault, RunId, ScheduleName, StepName, UnixTime};
 use drydock_documents::{FileError, Located, Lookup, Step, Target as TargetDocument, Workflow};
 use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin, VerifyPin};
 use drydock_node::{
@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use super::roles::{Front, Roles};
 use super::{PrepareError, RunService};
 use crate::steps::{
-    Attempts, Backup, Backups, Commit, FactGatherer, PipelineContext, PlainSpools, Previous,
+    Attempts, Backup, Backups, Commit, Examiner, PipelineContext, PlainSpools, Previous,
     RunTargets, SealedSpool, Sealing, Steps, Store, TargetGuard, Verdicts,
 };
 
@@ -136,7 +136,7 @@ impl Prepared {
         let spool = SealedSpool::new(&spool_root, &self.spec.run);
         let plain = Arc::new(PlainSpools::default());
         let stores = self.store_steps(service);
-        let facts = self.facts(service, &stores, &spool_root);
+        let examiner = self.examiner(service, &stores, &spool_root);
         let grace = self.grace();
         let backups = self.spec.backups.iter().zip(&self.backups);
         let backups = backups.map(|(pin, plugin)| {
@@ -156,8 +156,9 @@ impl Prepared {
         let pipeline = pipeline(
             spool.clone(),
             self.sealing.clone(),
-            facts,
+            examiner,
             Arc::clone(&plain),
+            Arc::clone(&service.clock),
         );
         Steps {
             backups: Backups {
@@ -216,8 +217,8 @@ impl Prepared {
         graces.max().unwrap_or_default()
     }
 
-    fn facts(&self, service: &RunService, stores: &[Store], spool_root: &Path) -> FactGatherer {
-        FactGatherer {
+    fn examiner(&self, service: &RunService, stores: &[Store], spool_root: &Path) -> Examiner {
+        Examiner {
             etcd: self.etcd.clone(),
             previous: Arc::new(Previous {
                 cluster: self.spec.cluster.clone(),
@@ -230,7 +231,6 @@ impl Prepared {
                 index_bytes_max: INDEX_BYTES_MAX,
                 ..Limits::default()
             },
-            clock: Arc::clone(&service.clock),
             runtime: Handle::current(),
             stop: self.call.stop.clone(),
         }
@@ -406,14 +406,16 @@ fn pin(step: &Step, plugin: &Plugin) -> StepPin {
 fn pipeline(
     spool: SealedSpool,
     sealing: Sealing,
-    facts: FactGatherer,
+    examiner: Examiner,
     plain: Arc<PlainSpools>,
+    clock: Arc<dyn Clock>,
 ) -> crate::steps::PipelineFactory {
     Box::new(move |events| PipelineContext {
         spool: spool.clone(),
         sealing: sealing.clone(),
-        facts: facts.clone(),
+        examiner: examiner.clone(),
         plain: Arc::clone(&plain),
+        clock: Arc::clone(&clock),
         events,
     })
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 
-use drydock_core::{OccurrenceEnd, OutcomeCode, ScheduleName, UnixTime};
+use drydock_core::{Nature, OccurrenceEnd, OutcomeCode, ScheduleName, UnixTime};
 use drydock_engine::{
     RunView,
     model::{DrillResult, DrillVerdict, Outcome},
@@ -263,10 +263,9 @@ impl Metrics {
         let bytes: u64 = outputs.filter_map(|output| output.plain_bytes).sum();
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         set(&per.point_bytes, &view.schedule, bytes);
-        let mut outputs = view.outputs.iter();
-        if let Some(revision) = outputs.find_map(|output| output.facts.number("snapshot.revision"))
-        {
-            set(&per.point_revision, &view.schedule, revision);
+        let mut natures = view.outputs.iter().filter_map(|o| o.nature.as_ref());
+        if let Some(figures) = natures.find_map(Nature::figures) {
+            set(&per.point_revision, &view.schedule, figures.revision);
         }
     }
 }

@@ -247,7 +247,7 @@ async fn bring(
     file.flush()?;
     file.as_file().sync_all()?;
     if let Some(body) = fetched.plain_body
-        && found.point.manifest.etcd.is_some()
+        && found.point.manifest.figures().is_some()
     {
         look_into(file.path(), artifact, body)?;
     }
@@ -258,7 +258,7 @@ async fn bring(
     Ok(())
 }
 
-/// An etcd snapshot must be whole inside as well. `body` is the digest of all but its
+/// An etcd snapshot must be whole inside as well, unless its manifest says that it is not. `body` is the digest of all but its
 /// trailer, known from fetching it.
 fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> Result<(), Failure> {
     if artifact.media_type != MEDIA_TYPE_ETCD {

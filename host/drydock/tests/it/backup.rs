@@ -93,13 +93,13 @@ fn every_live_member_is_compared_at_the_snapshots_revision() {
     let id = run["run"].as_str().unwrap();
     let shown = world.drydock(&["run", "show", id, "--output", "json"]).ok();
     let value: Value = serde_json::from_str(&shown.stdout).unwrap();
-    let facts = &value["run"]["outputs"][0]["facts"];
-    assert_eq!(facts["members"]["unsigned"], 3);
+    let cluster = &value["run"]["outputs"][0]["nature"]["snapshot"]["sound"]["cluster"];
+    assert_eq!(cluster["voters"], 3);
     for member in 0..3 {
-        let fact = |name: &str| facts[format!("member.{member}.{name}")].clone();
-        assert_eq!(fact("reachable")["flag"], true);
-        assert!(fact("hash-kv")["unsigned"].is_u64(), "{facts}");
-        assert_eq!(fact("hash-kv"), fact("expected-hash-kv"));
+        let member = &cluster["members"][member];
+        assert_eq!(member["reachable"], true);
+        assert!(member["hash"]["hashKv"].is_u64(), "{cluster}");
+        assert_eq!(member["hash"]["hashKv"], member["comparison"]["expected"]);
     }
 }
 

@@ -12,6 +12,12 @@ use crate::world::{Answer, World, etcdutl, fixture};
 /// Name of the archive at the target.
 const ARCHIVE: &str = "pki.tar";
 
+/// A sound snapshot of a real etcd.
+const SNAPSHOT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../snapshot/fixtures/etcd-3.6.16.db"
+);
+
 /// A node that backs up etcd and then, by the act of `probe`, `{folder}/pki.tar`.
 fn world(act: &str) -> World {
     let mut world = World::new();
@@ -193,6 +199,35 @@ fn an_archive_has_facts_that_its_judge_sees() {
     ] {
         assert!(shown.stdout.contains(fact), "{fact}: {}", shown.stdout);
     }
+}
+
+/// A verify plugin may pass what the host found to be damaged. It is kept as what it is.
+#[test]
+fn a_damaged_snapshot_that_is_passed_is_told_as_damaged() {
+    let mut world = world(&COPY.replace("at_most: 100", "at_most: 65536"));
+    let look = "{name: look, plugin: probe-verify}".to_owned();
+    world.front_steps = vec![world.front_steps[1].clone(), look];
+    world.write();
+    let mut bytes = std::fs::read(SNAPSHOT).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(source(&world), &bytes).unwrap();
+    world.run().0.ok();
+    let name = &world.recovery_points()[0];
+    let show = ["recovery-point", "show", name];
+    let json = [&show[..], &["--output", "json"]].concat();
+    let manifest: Value = serde_json::from_str(&world.drydock(&json).ok().stdout).unwrap();
+    assert_eq!(
+        manifest["artifacts"][0]["mediaType"],
+        "application/vnd.etcd.snapshot"
+    );
+    assert_eq!(manifest["etcd"]["member"], Value::Null);
+    assert_eq!(manifest["etcd"]["revision"], Value::Null);
+    let damage = &manifest["etcd"]["damage"];
+    assert_eq!(damage["trailer"], "mismatch");
+    let problem = damage["problems"][0].as_str().unwrap();
+    let table = world.drydock(&show).ok().stdout;
+    assert!(table.contains(problem), "{table}");
+    assert_eq!(std::fs::read(world.fetch(name)).unwrap(), bytes);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
 use drydock_core::{
-    ClusterName, ErrorCode, Facts, Fault, GrantRecord, OutputId, PluginDigest, RunId, ScheduleName,
-    StepName, TargetName, UnixTime, Verdict,
+    ClusterName, ErrorCode, Fault, GrantRecord, Nature, OutputId, PluginDigest, RunId,
+    ScheduleName, StepName, TargetName, UnixTime, Verdict,
 };
 use drydock_engine::model::{
     Effect, Event, Policy, RunSpec, SealedOutput, StepPin, StorePin, VerifyPin,
@@ -107,7 +107,9 @@ pub fn sealed(output: u32, sealed_size: u64) -> Event {
             plain_sha256: "11".repeat(32),
             sealed_size,
             sealed_sha256: digest_text(output),
-            facts: Facts::default(),
+            opened: UnixTime(0),
+            closed: UnixTime(0),
+            nature: Nature::Bytes,
             findings: Vec::new(),
         }),
     }

@@ -38,7 +38,7 @@ impl Repository<'_> {
                 continue;
             };
             let folder = place.folder;
-            known.take(point.manifest.etcd.as_ref().map(|etcd| etcd.revision));
+            known.take(point.manifest.figures().map(|etcd| etcd.revision));
             let restored = walk.marks_of(&folder).into_iter();
             for name in restored.filter(|name| name.kind() == MarkKind::Restored) {
                 match self.mark_standing(&folder, &point, &name).await? {

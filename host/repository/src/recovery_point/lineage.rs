@@ -82,8 +82,9 @@ impl Repository<'_> {
         let mut sound: Vec<Box<RecoveryPoint>> = Vec::new();
         for place in walk.places() {
             match self.standing(&place).await? {
-                // Archives have no revision that a snapshot could be held against.
-                Standing::Signed(point) if point.manifest.etcd.is_none() => {}
+                // Archives and what is damaged have no revision that a snapshot could be held
+                // against.
+                Standing::Signed(point) if point.manifest.figures().is_none() => {}
                 Standing::Signed(point) => sound.push(point),
                 Standing::Refused(error) => {
                     refused.push(format!("{} ({})", label(&place.folder), error.code()));
@@ -199,7 +200,7 @@ fn break_of(last: &RecoveryPoint, observed: Observed<'_>) -> Option<String> {
             "etcd's revision {revision} is not what it was in {name}, so etcd was put back to a state from before that and went on differently"
         ));
     }
-    let etcd = last.manifest.etcd.as_ref()?;
+    let etcd = last.manifest.figures()?;
     if let Some(bumped_to) = observed.bumped_to.filter(|to| *to > etcd.revision) {
         return Some(format!(
             "etcd was restored since {name} and its revision bumped to {bumped_to}"
@@ -222,7 +223,7 @@ fn differs(before: Option<&str>, now: Option<&str>) -> bool {
 
 /// What is to be told where no revision confirms that the history goes on.
 fn doubt(last: &RecoveryPoint, observed: Observed<'_>) -> Option<String> {
-    let etcd = last.manifest.etcd.as_ref()?;
+    let etcd = last.manifest.figures()?;
     if observed.history.same > 0 {
         return None;
     }

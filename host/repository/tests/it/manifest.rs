@@ -1,8 +1,11 @@
 //! The text of a manifest: what it promises, and what is refused.
 
 use drydock_core::RecoveryPointName;
+use drydock_core::nature::{DamagedSnapshot, SnapshotDamage, Trailer};
 use drydock_repository::Sha256;
-use drydock_repository::manifest::{ConsistencyLevel, Manifest, ManifestError, Predecessor};
+use drydock_repository::manifest::{
+    ConsistencyLevel, EtcdSection, Manifest, ManifestError, Predecessor,
+};
 use drydock_repository::seal::Sealing;
 
 use crate::sample;
@@ -51,6 +54,35 @@ fn what_was_written_is_read_back() {
     bare.lineage.cluster_id = None;
     let text = bare.to_text().unwrap();
     assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), bare);
+}
+
+/// It is a snapshot, and no figure of it stands in for what nobody knows.
+#[test]
+fn a_damaged_snapshot_has_its_damage_in_place_of_figures() {
+    let mut damaged = sample::manifest("m");
+    damaged.etcd = Some(EtcdSection::Damaged(DamagedSnapshot {
+        member: None,
+        damage: SnapshotDamage {
+            trailer: Trailer::Mismatch,
+            problems_total: 1,
+            problems: vec!["a problem".to_owned()],
+            not_etcd: None,
+        },
+    }));
+    let text = damaged.to_text().unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let expected = serde_json::json!({
+        "member": null,
+        "damage": {
+            "trailer": "mismatch",
+            "problemsTotal": 1,
+            "problems": ["a problem"],
+            "notEtcd": null,
+        },
+    });
+    assert_eq!(value["etcd"], expected);
+    let read = Manifest::parse(text.as_bytes()).unwrap();
+    assert_eq!((read.figures(), &read), (None, &damaged));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Sample values that several tests share.
 
+use drydock_core::nature::{EtcdFigures, HashKv, KeysPerResource, ResourceKeys};
 use drydock_core::{
     ClusterName, Finding, Level, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
     UnixTime, Witness,
@@ -7,8 +8,8 @@ use drydock_core::{
 
 use drydock_repository::digest::{Measure, Sha256};
 use drydock_repository::manifest::{
-    Artifact, Compression, Consistency, EtcdFigures, FORMAT_VERSION, HashKv, KeysPerResource,
-    Lineage, MEDIA_TYPE_ETCD, Manifest, PluginUsed, ResourceKeys, StepVerdict, Tool,
+    Artifact, Compression, Consistency, EtcdSection, FORMAT_VERSION, Lineage, MEDIA_TYPE_ETCD,
+    Manifest, PluginUsed, StepVerdict, Tool,
 };
 use drydock_repository::mark::{MARK_FORMAT_VERSION, Mark, MarkCheck, MarkKind, MarkTool};
 use drydock_repository::names;
@@ -31,7 +32,7 @@ pub fn manifest(recovery_point: &str) -> Manifest {
             id: "0123456789abcdef".to_owned(),
             cluster_id: Some("cdf818194e3a8c32".to_owned()),
         },
-        etcd: Some(figures()),
+        etcd: Some(EtcdSection::Sound(figures())),
         consistency: Consistency::single_snapshot(),
         artifacts: Vec::new(),
         verification: vec![verdict()],
@@ -104,6 +105,17 @@ pub fn measure(bytes: &[u8]) -> Measure {
     }
 }
 
+/// The figures of a sample's snapshot.
+///
+/// # Panics
+/// When it has none.
+pub fn figures_mut(manifest: &mut Manifest) -> &mut EtcdFigures {
+    match manifest.etcd.as_mut() {
+        Some(EtcdSection::Sound(figures)) => figures,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn figures() -> EtcdFigures {
     EtcdFigures {
         revision: 5_021,
@@ -116,7 +128,7 @@ fn figures() -> EtcdFigures {
         total_keys: 5_004,
         total_size: 20_480,
         version: "3.6.0".to_owned(),
-        member: "8e9e05c52164694d".to_owned(),
+        member: Some("8e9e05c52164694d".to_owned()),
         raft_index: Some(5_104),
         raft_term: Some(3),
         witnesses: vec![witness(2, 0xa7), witness(5_021, 0x07)],

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{Clock, ErrorCode, Facts, Fault, UnixTime, VERSION};
-use drydock_drill::resources;
+use drydock_core::nature::{SnapshotReport, SoundSnapshot};
+use drydock_core::{Clock, ErrorCode, Fault, Nature, UnixTime, VERSION};
 use drydock_engine::{
     model::{Event, SealedOutput},
     state::{Output, RunState},
@@ -14,16 +14,14 @@ use drydock_journal::{Journal, PointEntry};
 use drydock_repository::{
     Measure, Repository, Sealing, Sensitivity, Sha256, SigningKey, TrustedSigners,
     manifest::{
-        Artifact, Compression, Consistency, EtcdFigures, FORMAT_VERSION, HashKv, Lineage,
-        MEDIA_TYPE_BYTES, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR, Manifest, PluginUsed, Predecessor,
-        StepVerdict, Tool,
+        Artifact, Compression, Consistency, FORMAT_VERSION, Lineage, Manifest, PluginUsed,
+        Predecessor, StepVerdict, Tool,
     },
     recovery_point::{CommitOutcome, LINEAGE_UNKNOWN},
 };
 
 use super::Store;
-use super::facts::{CLOSED, OPENED, is_archive, is_snapshot};
-use super::witnesses;
+use super::nature::{media_type, section};
 
 /// How long a committed run looks for what dead processes left of its manifest. It is only
 /// room, and no reason to leave open whether the run committed.
@@ -114,7 +112,7 @@ impl Commit {
             target: store.name.clone(),
             cluster: manifest.cluster.clone(),
             name: manifest.recovery_point.clone(),
-            revision: manifest.etcd.as_ref().map_or(0, |etcd| etcd.revision),
+            revision: manifest.figures().map_or(0, |etcd| etcd.revision),
         };
         if let Err(error) = self.journal.put_point(&entry) {
             tracing::warn!(%error, "the recovery point could not be entered into the local index");
@@ -128,7 +126,8 @@ fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
         .live_outputs()
         .filter_map(|output| Some((output, output.sealed()?)))
         .collect();
-    let facts = snapshot(&outputs)?;
+    let snapshot = snapshot(&outputs)?;
+    let sound = snapshot.and_then(SnapshotReport::sound);
     Ok(Manifest {
         format_version: FORMAT_VERSION,
         cluster: spec.cluster.clone(),
@@ -136,17 +135,17 @@ fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
         run: spec.run.clone(),
         schedule: spec.schedule.clone(),
         due: spec.due,
-        taken: UnixTime(first_opened(&outputs).unwrap_or(state.created.0)),
+        taken: first_opened(&outputs).unwrap_or(state.created),
         finished,
-        lineage: lineage(facts),
-        etcd: facts.map(figures),
+        lineage: lineage(sound),
+        etcd: snapshot.map(section),
         consistency: consistency(&outputs),
         artifacts: outputs
             .iter()
             .map(|(output, sealed)| artifact(output, sealed))
             .collect::<Result<_, _>>()?,
         verification: verification(&outputs),
-        predecessor: facts.and_then(predecessor),
+        predecessor: sound.and_then(predecessor),
         workflow_digest: spec.workflow_digest.clone(),
         plugins: plugins(state),
         tool: Tool {
@@ -157,12 +156,16 @@ fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
     })
 }
 
-/// The facts of the only etcd snapshot: every figure of the manifest that concerns etcd
-/// is its.
-fn snapshot<'a>(outputs: &[(&Output, &'a SealedOutput)]) -> Result<Option<&'a Facts>, Fault> {
-    let has_revision = |facts: &&Facts| facts.get("snapshot.revision").is_some();
-    let facts = outputs.iter().map(|(_, sealed)| &sealed.facts);
-    let mut snapshots = facts.filter(has_revision);
+/// The only etcd snapshot: all of the manifest that concerns etcd is its.
+fn snapshot<'a>(
+    outputs: &[(&Output, &'a SealedOutput)],
+) -> Result<Option<&'a SnapshotReport>, Fault> {
+    let mut snapshots = outputs
+        .iter()
+        .filter_map(|(_, sealed)| match &sealed.nature {
+            Nature::Snapshot(report) => Some(report),
+            Nature::Archive(_) | Nature::Bytes => None,
+        });
     match (snapshots.next(), snapshots.next()) {
         (found, None) => Ok(found),
         _ => Err(Fault::permanent(
@@ -173,67 +176,44 @@ fn snapshot<'a>(outputs: &[(&Output, &'a SealedOutput)]) -> Result<Option<&'a Fa
 }
 
 /// When the first artifact began to be read.
-fn first_opened(outputs: &[(&Output, &SealedOutput)]) -> Option<i64> {
-    let opened = outputs.iter().filter_map(|(_, s)| s.facts.number(OPENED));
-    opened.min()
+fn first_opened(outputs: &[(&Output, &SealedOutput)]) -> Option<UnixTime> {
+    outputs.iter().map(|(_, sealed)| sealed.opened).min()
 }
 
 /// One snapshot is of one instant. Everything else is told with the time from the first
 /// byte that was asked for to the last that came.
 fn consistency(outputs: &[(&Output, &SealedOutput)]) -> Consistency {
-    let is_alone = matches!(outputs, [(_, sealed)] if is_snapshot(&sealed.facts));
+    let is_alone = matches!(outputs, [(_, sealed)] if sealed.nature.is_snapshot());
     if is_alone {
         return Consistency::single_snapshot();
     }
-    let closed = outputs.iter().filter_map(|(_, s)| s.facts.number(CLOSED));
+    let closed = outputs.iter().map(|(_, sealed)| sealed.closed);
     let seconds = match (first_opened(outputs), closed.max()) {
-        (Some(first), Some(last)) => u64::try_from(last - first).unwrap_or(0),
+        (Some(first), Some(last)) => u64::try_from(last.0 - first.0).unwrap_or(0),
         _ => 0,
     };
     Consistency::separate_cuts(Duration::from_secs(seconds))
 }
 
-fn lineage(facts: Option<&Facts>) -> Lineage {
-    let text = |name| facts.and_then(|facts| facts.text(name)).map(str::to_owned);
-    Lineage {
-        id: text("lineage.id").unwrap_or_else(|| LINEAGE_UNKNOWN.to_owned()),
-        cluster_id: text("cluster.id"),
+/// What is not sound belongs to no lineage that is known.
+fn lineage(sound: Option<&SoundSnapshot>) -> Lineage {
+    match sound {
+        Some(snapshot) => Lineage {
+            id: snapshot.descent.lineage.clone(),
+            cluster_id: snapshot.cluster.id.clone(),
+        },
+        None => Lineage {
+            id: LINEAGE_UNKNOWN.to_owned(),
+            cluster_id: None,
+        },
     }
 }
 
-fn figures(facts: &Facts) -> EtcdFigures {
-    let number = |name| facts.number(name);
-    let unsigned = |name| number(name).and_then(|n| u64::try_from(n).ok());
-    let hash = |name| number(name).and_then(|n| u32::try_from(n).ok());
-    let revision = number("snapshot.revision").unwrap_or_default();
-    EtcdFigures {
-        revision,
-        hash: hash("snapshot.hash").unwrap_or_default(),
-        hash_kv: hash("snapshot.hash-kv").map(|hash| HashKv {
-            hash,
-            compact_revision: number("snapshot.hash-kv.compact-revision").unwrap_or(-1),
-            hash_revision: revision,
-        }),
-        total_keys: unsigned("snapshot.total-key").unwrap_or_default(),
-        total_size: unsigned("snapshot.total-size").unwrap_or_default(),
-        version: facts
-            .text("snapshot.version")
-            .unwrap_or_default()
-            .to_owned(),
-        member: facts.text("snapshot.member").unwrap_or_default().to_owned(),
-        raft_index: unsigned("cluster.raft-index"),
-        raft_term: unsigned("cluster.raft-term"),
-        witnesses: witnesses::told(facts),
-        keys_per_resource: resources::told(facts),
-    }
-}
-
-fn predecessor(facts: &Facts) -> Option<Predecessor> {
+fn predecessor(sound: &SoundSnapshot) -> Option<Predecessor> {
+    let previous = sound.descent.previous.as_ref()?;
     Some(Predecessor {
-        recovery_point: drydock_core::RecoveryPointName::new(
-            facts.text("previous.recovery-point")?,
-        ),
-        manifest_sha256: Sha256::from_hex(facts.text("previous.manifest-sha256")?)?,
+        recovery_point: previous.recovery_point.clone(),
+        manifest_sha256: Sha256::from_hex(&previous.manifest_sha256)?,
     })
 }
 
@@ -252,7 +232,7 @@ fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
     Ok(Artifact {
         name: sealed.name.clone(),
         object: object.to_owned(),
-        media_type: media_type(&sealed.facts).to_owned(),
+        media_type: media_type(&sealed.nature).to_owned(),
         sensitivity: if sealed.secret {
             Sensitivity::Secret
         } else {
@@ -267,14 +247,6 @@ fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
         plain: measure(sealed.plain_size, &sealed.plain_sha256)?,
         sealed: measure(sealed.sealed_size, &sealed.sealed_sha256)?,
     })
-}
-
-fn media_type(facts: &Facts) -> &'static str {
-    match () {
-        () if facts.get("snapshot.revision").is_some() => MEDIA_TYPE_ETCD,
-        () if is_archive(facts) => MEDIA_TYPE_TAR,
-        () => MEDIA_TYPE_BYTES,
-    }
 }
 
 fn verification(outputs: &[(&Output, &SealedOutput)]) -> Vec<StepVerdict> {
@@ -304,3 +276,6 @@ fn plugins(state: &RunState) -> Vec<PluginUsed> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

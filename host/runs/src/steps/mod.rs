@@ -7,8 +7,11 @@
 mod attempts;
 mod backup;
 mod commit;
+mod examine;
 mod facts;
 pub mod guard;
+mod live;
+mod nature;
 mod pipeline;
 mod previous;
 mod room;
@@ -17,7 +20,6 @@ mod spool;
 mod stopwatch;
 mod upload;
 mod verdict;
-mod witnesses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ use drydock_engine::{
 pub use attempts::Attempts;
 pub use backup::{Backup, Backups};
 pub use commit::Commit;
-pub use facts::FactGatherer;
+pub use examine::Examiner;
 pub use guard::{RunTargets, TargetGuard};
 pub use pipeline::{PipelineContext, PipelineFactory, PlainSpools};
 pub use previous::Previous;

@@ -3,7 +3,7 @@
 //! The worker thread that the capability crate gives us appends each piece to the plain
 //! spool, hashes it and checks its pages; a second thread compresses and encrypts the same pieces
 //! into the sealed spool, whose growth the engine hears of, so that parts leave before
-//! the stream has ended. At the end the two are joined, the facts are gathered, and the
+//! the stream has ended. At the end the two are joined, the bytes are examined, and the
 //! sealed spool is synced before the engine is told that the output is whole.
 //!
 //! A crash leaves the sealed spool's file, which the run's next attempt or its end
@@ -12,34 +12,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_archive::ArchiveCheck;
 use drydock_capability_artifact::spool::SpoolReader;
 use drydock_capability_artifact::{OutputSink, PlainSpool};
-use drydock_core::{ErrorCode, FactValue, Fault, OutputId, StepName, UnixTime};
+use drydock_core::{Clock, ErrorCode, Fault, OutputId, StepName, UnixTime};
 use drydock_engine::{
     model::{Event, SealedOutput},
     runner::Events,
     state::{RunState, check_output_count, name_taken},
 };
-use drydock_repository::{Sha256, Tally};
-use drydock_snapshot::StreamCheck;
 
-use super::facts::{FactGatherer, Gathered, Nature, SnapshotCheck, Span, is_snapshot};
+use super::examine::{Examined, Examiner};
+use super::nature::Checker;
 use super::seal::{SealThread, Sealed, Sealing};
 use super::spool::{SealedSpool, spool_fault};
 use super::stopwatch::Stopwatch;
-
-/// Bytes at the start of an artifact that tell what it is: those up to the end of the
-/// last mark. A database has a page and an archive two blocks at least, so that neither
-/// can be shorter.
-const SNIFF_BYTES: usize = ARCHIVE_MARK.0 + ARCHIVE_MARK.1.len();
-
-/// Where bbolt's magic number stands in the first page, little-endian.
-const DATABASE_MARK: (usize, [u8; 4]) = (16, 0xED0C_DAED_u32.to_le_bytes());
-
-/// Where the header of a tar archive's first entry says that it is one (POSIX.1-2017,
-/// ustar interchange format).
-const ARCHIVE_MARK: (usize, [u8; 5]) = (257, *b"ustar");
 
 /// Plain bytes of finished outputs, for the verify steps of the same process.
 #[derive(Default)]
@@ -49,8 +35,9 @@ pub struct PlainSpools(Mutex<HashMap<OutputId, SpoolReader>>);
 pub struct PipelineContext {
     pub spool: SealedSpool,
     pub sealing: Sealing,
-    pub facts: FactGatherer,
+    pub examiner: Examiner,
     pub plain: Arc<PlainSpools>,
+    pub clock: Arc<dyn Clock>,
     pub events: Events,
 }
 
@@ -83,19 +70,8 @@ struct OpenOutput {
     opened: UnixTime,
     streaming: Stopwatch,
     plain: PlainSpool,
-    head: Vec<u8>,
-    check: Check,
+    checker: Checker,
     seal: SealThread,
-}
-
-/// The checks of what the bytes turned out to be; and, in the same pass, the digest of all
-/// of them.
-enum Check {
-    /// So few bytes so far that they are still held in the head.
-    Unknown,
-    Other(Box<Tally>),
-    Snapshot(Box<StreamCheck>),
-    Archive(Box<(ArchiveCheck, Tally)>),
 }
 
 impl Taken {
@@ -104,7 +80,7 @@ impl Taken {
         let mut taken = Self::default();
         for output in state.live_outputs() {
             taken.outputs.insert(output.id);
-            let is_snapshot = output.sealed().is_some_and(|s| is_snapshot(&s.facts));
+            let is_snapshot = output.sealed().is_some_and(|s| s.nature.is_snapshot());
             taken.add(&output.name, &output.step, is_snapshot);
         }
         taken
@@ -157,33 +133,27 @@ impl Pipeline {
     }
 
     fn close(&mut self, open: OpenOutput) -> Result<(), Fault> {
-        let closed = self.context.facts.clock.now();
+        let closed = self.context.clock.now();
         let OpenOutput {
             output,
             name,
             secret,
             opened,
             plain,
-            head,
-            check,
+            checker,
             seal,
             ..
         } = open;
         let plain = plain.reader();
-        let plain_sha256 = check.digest(&head);
-        let span = Span { opened, closed };
-        let Gathered {
-            mut facts,
-            findings,
-        } = self.judge_bytes(&name, span, &plain, check)?;
-        self.taken.add(&name, &self.step, is_snapshot(&facts));
+        let plain_sha256 = checker.digest();
+        let Examined { nature, findings } = self.examine(&name, &plain, checker)?;
+        self.taken.add(&name, &self.step, nature.is_snapshot());
         let sealing = Stopwatch::begin();
         let Sealed {
             sealed_size,
             sealed_sha256,
         } = seal.finish()?;
         tracing::info!(%output, sealing_ms = sealing.ms(), sealed_size, "the output is sealed");
-        facts.set("artifact.sha256", FactValue::Bytes(plain_sha256.0.to_vec()));
         let sealed = SealedOutput {
             output,
             name,
@@ -192,7 +162,9 @@ impl Pipeline {
             plain_sha256: plain_sha256.to_string(),
             sealed_size,
             sealed_sha256,
-            facts,
+            opened,
+            closed,
+            nature,
             findings,
         };
         self.context.plain.keep(output, plain);
@@ -201,26 +173,21 @@ impl Pipeline {
         })
     }
 
-    /// Facts of the plain bytes; takes place while the sealing thread still works.
-    fn judge_bytes(
+    /// What the plain bytes are; takes place while the sealing thread still works.
+    fn examine(
         &self,
         name: &str,
-        span: Span,
         plain: &SpoolReader,
-        check: Check,
-    ) -> Result<Gathered, Fault> {
+        checker: Checker,
+    ) -> Result<Examined, Fault> {
         let tree = Stopwatch::begin();
-        let outcome = match check {
-            Check::Unknown | Check::Other(_) => Nature::Other,
-            Check::Snapshot(check) => Nature::Snapshot(SnapshotCheck::of(check.finish())),
-            Check::Archive(check) => Nature::Archive(check.0.finish()),
-        };
+        let streamed = checker.finish();
         tracing::info!(
             name,
             tree_ms = tree.ms(),
             "the output's structure is judged"
         );
-        self.context.facts.gather(name, span, plain, outcome)
+        self.context.examiner.examine(plain, streamed)
     }
 }
 
@@ -252,11 +219,10 @@ impl OutputSink for Pipeline {
             output,
             name: name.to_owned(),
             secret,
-            opened: self.context.facts.clock.now(),
+            opened: self.context.clock.now(),
             streaming: Stopwatch::begin(),
             plain,
-            head: Vec::with_capacity(SNIFF_BYTES),
-            check: Check::Unknown,
+            checker: Checker::new(),
             seal,
         });
         Ok(())
@@ -267,8 +233,8 @@ impl OutputSink for Pipeline {
         open.plain
             .append(&bytes)
             .map_err(|error| spool_fault(&error))?;
-        open.check(&bytes);
-        if matches!(open.check, Check::Snapshot(_)) {
+        open.checker.push(&bytes);
+        if open.checker.is_snapshot() {
             self.taken.refuse_snapshot(&open.name)?;
         }
         // Last, since the piece itself goes to the other thread: nothing is copied.
@@ -297,62 +263,6 @@ impl OutputSink for Pipeline {
             let _ = self.tell(Event::OutputDiscarded { output, reason });
         }
     }
-}
-
-impl OpenOutput {
-    fn check(&mut self, bytes: &[u8]) {
-        match &mut self.check {
-            Check::Unknown => self.sniff(bytes),
-            Check::Other(tally) => tally.update(bytes),
-            Check::Archive(check) => {
-                check.0.push(bytes);
-                check.1.update(bytes);
-            }
-            Check::Snapshot(check) => {
-                // What nothing can mend is told again at the end; until then only the
-                // digest goes on.
-                let _ = check.push(bytes);
-            }
-        }
-    }
-
-    /// Gathers the first bytes until they tell what the artifact is, then feeds what was
-    /// held back to the checker.
-    fn sniff(&mut self, bytes: &[u8]) {
-        self.head.extend_from_slice(bytes);
-        if self.head.len() < SNIFF_BYTES {
-            return;
-        }
-        let head = std::mem::take(&mut self.head);
-        self.check = Check::of(&head);
-        self.check(&head);
-    }
-}
-
-impl Check {
-    /// The checks for what begins with `head`, which holds [`SNIFF_BYTES`] at least.
-    fn of(head: &[u8]) -> Self {
-        if has_mark(head, DATABASE_MARK) {
-            Self::Snapshot(Box::new(StreamCheck::new()))
-        } else if has_mark(head, ARCHIVE_MARK) {
-            Self::Archive(Box::new((ArchiveCheck::new(), Tally::new())))
-        } else {
-            Self::Other(Box::new(Tally::new()))
-        }
-    }
-
-    fn digest(&self, head: &[u8]) -> Sha256 {
-        match self {
-            Self::Unknown => Sha256::of(head),
-            Self::Other(tally) => tally.as_ref().clone().finish().sha256,
-            Self::Snapshot(check) => Sha256(check.digest()),
-            Self::Archive(check) => check.1.clone().finish().sha256,
-        }
-    }
-}
-
-fn has_mark<const N: usize>(head: &[u8], (offset, mark): (usize, [u8; N])) -> bool {
-    head.get(offset..offset + N) == Some(&mark[..])
 }
 
 impl PlainSpools {

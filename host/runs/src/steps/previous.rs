@@ -1,4 +1,4 @@
-//! What the last recovery point of the same lineage says, as facts: it is what a new
+//! What the last recovery point of the same lineage says: it is what a new
 //! snapshot is compared with, and what the new manifest names as its predecessor.
 //!
 //! **Invariant:** recovery points that cannot be read are not taken for none: nothing begins
@@ -7,9 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drydock_core::{
-    ClusterName, ErrorCode, FactValue, Facts, Fault, Finding, Level, RecoveryPointName,
-};
+use drydock_core::nature::{Descent, DescentRemark, PreviousPoint};
+use drydock_core::{ClusterName, ErrorCode, Fault, Finding, Level, RecoveryPointName};
 use drydock_repository::{
     Repository, TrustedSigners,
     recovery_point::{Ancestry, Observed, RecoveryPoint, Succession},
@@ -64,42 +63,36 @@ impl Previous {
         Ok((ancestry, admitted.is_known))
     }
 
-    /// Sets `previous.*` and `lineage.*`, and answers what an operator has to know.
-    pub fn tell(&self, told: Told, observed: Observed<'_>, facts: &mut Facts) -> Vec<Finding> {
+    /// Where the snapshot stands among the recovery points before it, and what an operator has
+    /// to know.
+    pub fn descent(&self, told: Told, observed: Observed<'_>) -> (Descent, Vec<Finding>) {
         let succession = Succession::of(told.last, observed);
         let succession = if told.unread {
             succession.with_unread()
         } else {
             succession
         };
-        self.set(&succession, observed.cluster_id, facts);
-        told.findings
-    }
-
-    fn set(&self, succession: &Succession, cluster_id: Option<&str>, facts: &mut Facts) {
-        let lineage = succession.lineage(&self.cluster, &self.name, cluster_id);
-        facts.set_text("lineage.id", lineage.id);
-        match succession {
-            Succession::Begins { why, .. } => facts.set_text("lineage.begins", why),
-            Succession::Continues {
-                unsure: Some(why), ..
-            } => facts.set_text("lineage.unsure", why),
-            Succession::Continues { unsure: None, .. }
-            | Succession::First
-            | Succession::Unknown => {}
-        }
-        let Some(last) = succession.previous() else {
-            return;
+        let lineage = succession.lineage(&self.cluster, &self.name, observed.cluster_id);
+        let previous = succession.previous().and_then(|last| {
+            let etcd = last.manifest.figures()?;
+            Some(PreviousPoint {
+                recovery_point: last.manifest.recovery_point.clone(),
+                manifest_sha256: last.manifest_sha256.to_string(),
+                revision: etcd.revision,
+                total_keys: etcd.total_keys,
+            })
+        });
+        let remark = match succession {
+            Succession::Begins { why, .. } => Some(DescentRemark::Begins(why)),
+            Succession::Continues { unsure, .. } => unsure.map(DescentRemark::Unsure),
+            Succession::First | Succession::Unknown => None,
         };
-        facts.set_text(
-            "previous.recovery-point",
-            last.manifest.recovery_point.as_str(),
-        );
-        facts.set_text("previous.manifest-sha256", last.manifest_sha256.to_string());
-        if let Some(etcd) = &last.manifest.etcd {
-            facts.set("previous.revision", FactValue::Signed(etcd.revision));
-            facts.set("previous.total-key", FactValue::Unsigned(etcd.total_keys));
-        }
+        let descent = Descent {
+            lineage: lineage.id,
+            remark,
+            previous,
+        };
+        (descent, told.findings)
     }
 }
 

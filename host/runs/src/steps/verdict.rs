@@ -1,4 +1,4 @@
-//! Verify steps: the plugin judges the facts that were kept with the output.
+//! Verify steps: the plugin judges facts of what was kept with the output.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use drydock_core::{ErrorCode, Fault, OutputId, StepName};
 use drydock_engine::{model::Event, state::RunState};
 use drydock_sandbox::{JudgeCall, Plugin, StepCall};
 
-use super::Attempts;
+use super::{Attempts, facts};
 
 /// The verify steps of one run.
 pub struct Verdicts {
@@ -45,7 +45,7 @@ impl Verdicts {
         let running = self.attempts.start(step, attempt);
         let call = JudgeCall {
             context: context.clone(),
-            facts: sealed.facts.clone(),
+            facts: facts::of(sealed),
             plain: plain.map(|plain| Slice::whole(Arc::new(plain))),
         };
         let done = plugin.judge(call).await;

@@ -30,8 +30,8 @@ fn members_go_down_one_by_one() {
     let mut two_down = case("two-members-of-three-down", &cluster);
     hide_ids(&mut two_down, &ids);
     let run = ends(&two_down, 2);
-    let facts = &run["outputs"][0]["facts"];
-    assert_eq!(facts["cluster.quorum"]["flag"], false);
+    let snapshot = &run["outputs"][0]["nature"]["snapshot"]["sound"];
+    assert_eq!(snapshot["cluster"]["quorum"], false);
     let name = two_down.world.recovery_points().remove(0);
     let file = two_down.world.fetch(&name).display().to_string();
     two_down.world.drydock(&["snapshot", "verify", &file]).ok();

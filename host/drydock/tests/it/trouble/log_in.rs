@@ -140,10 +140,11 @@ fn a_token_that_runs_out_midway() {
     let id = runs[0]["run"].as_str().unwrap();
     let shown = case.world.drydock(&["run", "show", id, "--output", "json"]);
     let shown: Value = serde_json::from_str(&shown.ok().stdout).unwrap();
-    let facts = &shown["run"]["outputs"][0]["facts"];
-    assert_eq!(facts["member.0.reachable"]["flag"], true, "{facts:#}");
+    let snapshot = &shown["run"]["outputs"][0]["nature"]["snapshot"]["sound"];
+    let member = &snapshot["cluster"]["members"][0];
+    assert_eq!(member["reachable"], true, "{snapshot:#}");
     assert_eq!(
-        facts["member.0.hash-kv"], facts["member.0.expected-hash-kv"],
-        "{facts:#}"
+        member["hash"]["hashKv"], member["comparison"]["expected"],
+        "{snapshot:#}"
     );
 }

@@ -159,7 +159,7 @@ async fn the_newest_revision_known_of_a_cluster_is_of_any_lineage_or_restore() {
     let point = committed(&world).await;
     let mut other = sample::manifest("a.20250101T000000Z");
     other.lineage.id = "fedcba9876543210".to_owned();
-    other.etcd.as_mut().unwrap().revision = 90_000;
+    sample::figures_mut(&mut other).revision = 90_000;
     world.commit(&other).await;
     assert_eq!(known().await, (Some(90_000), 0));
     let restored = |bumped_to: i64, after: i64| {

@@ -150,7 +150,7 @@ async fn a_history_that_no_revision_confirms_is_told() {
     );
     let mut bare = sample::manifest("two");
     bare.taken = UnixTime(bare.taken.0 + 1);
-    bare.etcd.as_mut().unwrap().witnesses.clear();
+    sample::figures_mut(&mut bare).witnesses.clear();
     world.commit(&bare).await;
     assert_eq!(
         said().await,

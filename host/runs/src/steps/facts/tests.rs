@@ -1,131 +1,234 @@
+use std::collections::BTreeSet;
+
+use drydock_core::nature::{
+    DamagedSnapshot, HashKv, KeysPerResource, MemberHash, PreviousPoint, ResourceKeys,
+};
+use drydock_core::{OutputId, RecoveryPointName, UnixTime};
+
 use super::*;
-use drydock_core::ErrorCode;
 
-const LEADER: u64 = 1;
+/// The page that promises the names to plugins.
+const PAGE: &str = include_str!("../../../../../wit/artifact.wit");
 
-fn status(id: u64) -> MemberStatus {
-    MemberStatus {
-        cluster_id: 7,
-        member_id: id,
-        leader: LEADER,
-        raft_term: 3,
-        raft_index: 10,
-        raft_applied_index: 10,
-        revision: 5,
-        db_size: 1,
-        db_size_in_use: 1,
+/// The lines of [`snapshot`], whose lineage begins, that only snapshots have.
+const OF_A_SOUND_SNAPSHOT: [&str; 36] = [
+    "cluster.id Text(\"c1\")",
+    "cluster.quorum Flag(true)",
+    "cluster.raft-index Unsigned(15)",
+    "cluster.raft-term Unsigned(16)",
+    "lineage.begins Text(\"why\")",
+    "lineage.id Text(\"0123456789abcdef\")",
+    "member.0.compact-revision Signed(9)",
+    "member.0.endpoint Text(\"http://m1:2379\")",
+    "member.0.expected-hash-kv Unsigned(12)",
+    "member.0.hash-kv Unsigned(12)",
+    "member.0.id Text(\"a1\")",
+    "member.0.learner Flag(false)",
+    "member.0.reachable Flag(true)",
+    "member.1.endpoint Text(\"http://m1:2379\")",
+    "member.1.id Text(\"a1\")",
+    "member.1.learner Flag(false)",
+    "member.1.not-comparable Text(\"it hangs\")",
+    "member.1.reachable Flag(true)",
+    "members Unsigned(2)",
+    "previous.recovery-point Text(\"before\")",
+    "previous.revision Signed(8)",
+    "previous.total-key Unsigned(7)",
+    "snapshot.hash Unsigned(11)",
+    "snapshot.hash-kv Unsigned(12)",
+    "snapshot.hash-kv.compact-revision Signed(-1)",
+    "snapshot.keys.other Unsigned(18)",
+    "snapshot.keys.resource.deployments.apps Unsigned(17)",
+    "snapshot.member Text(\"a1\")",
+    "snapshot.problems Unsigned(0)",
+    "snapshot.revision Signed(10)",
+    "snapshot.taken Signed(5)",
+    "snapshot.total-key Unsigned(13)",
+    "snapshot.total-size Unsigned(14)",
+    "snapshot.trailer Text(\"match\")",
+    "snapshot.version Text(\"3.6.0\")",
+    "snapshot.witnesses Text(\"2:a7 4711:00\")",
+];
+
+fn sealed(nature: Nature) -> SealedOutput {
+    SealedOutput {
+        output: OutputId(1),
+        name: "a".to_owned(),
+        secret: true,
+        plain_size: 3,
+        plain_sha256: "07".repeat(32),
+        sealed_size: 4,
+        sealed_sha256: "08".repeat(32),
+        opened: UnixTime(5),
+        closed: UnixTime(6),
+        nature,
+        findings: Vec::new(),
+    }
+}
+
+fn snapshot(remark: DescentRemark) -> Nature {
+    let figures = EtcdFigures {
+        revision: 10,
+        hash: 11,
+        hash_kv: Some(HashKv {
+            hash: 12,
+            compact_revision: -1,
+            hash_revision: 10,
+        }),
+        total_keys: 13,
+        total_size: 14,
         version: "3.6.0".to_owned(),
-        learner: false,
-        alarms: Vec::new(),
-        errors: Vec::new(),
-    }
-}
-
-fn hash() -> LiveHash {
-    LiveHash {
-        hash: 1,
-        compact_revision: -1,
-        hash_revision: 5,
-        revision: 5,
-    }
-}
-
-/// A cluster of three, each with one address.
-fn three() -> Vec<Member> {
-    let member = |id: u64| Member {
-        id,
-        name: format!("m{id}"),
-        client_urls: vec![url(id)],
-        learner: false,
+        member: Some("a1".to_owned()),
+        raft_index: Some(15),
+        raft_term: Some(16),
+        witnesses: ["2:a7", "4711:00"]
+            .iter()
+            .map(|w| w.parse().unwrap())
+            .collect(),
+        keys_per_resource: Some(KeysPerResource {
+            named: vec![ResourceKeys {
+                resource: "deployments.apps".to_owned(),
+                keys: 17,
+            }],
+            other: 18,
+        }),
     };
-    (1..=3).map(member).collect()
+    let member = |hash, comparison| MemberReport {
+        id: Some("a1".to_owned()),
+        endpoint: Some("http://m1:2379".to_owned()),
+        learner: false,
+        reachable: true,
+        hash,
+        comparison,
+    };
+    let hash = MemberHash {
+        hash_kv: 12,
+        compact_revision: 9,
+    };
+    let cluster = ClusterReport {
+        id: Some("c1".to_owned()),
+        voters: 2,
+        quorum: true,
+        members: vec![
+            member(Some(hash), Comparison::Expected(12)),
+            member(None, Comparison::NotComparable("it hangs".to_owned())),
+        ],
+    };
+    let descent = Descent {
+        lineage: "0123456789abcdef".to_owned(),
+        remark: Some(remark),
+        previous: Some(PreviousPoint {
+            recovery_point: RecoveryPointName::new("before"),
+            manifest_sha256: "09".repeat(32),
+            revision: 8,
+            total_keys: 7,
+        }),
+    };
+    Nature::Snapshot(SnapshotReport::Sound(Box::new(SoundSnapshot {
+        figures,
+        cluster,
+        descent,
+    })))
 }
 
-fn url(id: u64) -> String {
-    format!("http://m{id}:2379")
+fn damaged() -> Nature {
+    Nature::Snapshot(SnapshotReport::Damaged(DamagedSnapshot {
+        member: Some("a1".to_owned()),
+        damage: SnapshotDamage {
+            trailer: Trailer::Missing,
+            problems_total: 20,
+            problems: vec!["one".to_owned()],
+            not_etcd: Some("another's".to_owned()),
+        },
+    }))
 }
 
-fn answers(endpoint: &str, id: u64) -> EndpointAnswer {
-    EndpointAnswer {
-        endpoint: endpoint.to_owned(),
-        status: Ok(status(id)),
-        hash: Ok(hash()),
-        members: Ok(three()),
+fn archived() -> Nature {
+    Nature::Archive(ArchiveReport {
+        entries: 1,
+        bytes: 2,
+        problems_total: 3,
+        problems: vec!["one".to_owned()],
+        names_unchecked: 4,
+    })
+}
+
+/// A line a fact.
+fn lines(nature: Nature) -> Vec<String> {
+    let facts = of(&sealed(nature));
+    let line = |(name, value): (&str, &FactValue)| format!("{name} {value:?}");
+    facts.iter().map(line).collect()
+}
+
+/// A name as the page has it.
+fn on_page(name: &str) -> String {
+    match name.split('.').collect::<Vec<_>>()[..] {
+        ["member", _, fact] => format!("member.<n>.{fact}"),
+        [kind, "problem", _] => format!("{kind}.problem.<n>"),
+        ["snapshot", "keys", "resource", ..] => "snapshot.keys.resource.<resource>".to_owned(),
+        _ => name.to_owned(),
     }
 }
 
-fn silent(endpoint: &str) -> EndpointAnswer {
-    let fault = Fault::transient(ErrorCode::Unreachable, "it does not answer");
-    EndpointAnswer {
-        endpoint: endpoint.to_owned(),
-        status: Err(fault.clone()),
-        hash: Err(fault.clone()),
-        members: Err(fault),
+#[test]
+fn the_names_are_those_that_the_page_promises() {
+    let unsure = snapshot(DescentRemark::Unsure("why".to_owned()));
+    let begins = snapshot(DescentRemark::Begins("why".to_owned()));
+    let mut given = BTreeSet::new();
+    for nature in [unsure, begins, damaged(), archived(), Nature::Bytes] {
+        let facts = of(&sealed(nature));
+        given.extend(facts.iter().map(|(name, _)| on_page(name)));
     }
-}
-
-/// The entries that a plugin sees: those of the voters.
-fn seen(cluster: &LiveCluster) -> Vec<(Option<u64>, bool)> {
-    let entries = cluster.members.iter().take(cluster.voters);
-    entries.map(|live| (live.id, live.answer.is_ok())).collect()
+    let of_facts = |word: &&str| {
+        let first = word.split('.').next().unwrap_or_default();
+        let kinds = [
+            "artifact", "archive", "snapshot", "member", "previous", "lineage",
+        ];
+        *word == "members" || word.contains('.') && (kinds.contains(&first) || first == "cluster")
+    };
+    let page = PAGE.split("What the host knows of an artifact").nth(1);
+    let promised = page.unwrap().split('`').filter(of_facts);
+    let promised: BTreeSet<String> = promised.map(str::to_owned).collect();
+    assert_eq!(given, promised);
 }
 
 #[test]
-fn one_member_behind_two_endpoints_is_one() {
-    let cluster = LiveCluster::of(vec![answers(&url(1), 1), answers("http://vip:2379", 1)]);
-    assert_eq!(cluster.voters, 3);
+fn the_values_are_those_that_were_found() {
+    let every = [
+        "artifact.closed Signed(6)".to_owned(),
+        "artifact.name Text(\"a\")".to_owned(),
+        "artifact.opened Signed(5)".to_owned(),
+        format!("artifact.sha256 {:?}", FactValue::Bytes(vec![7; 32])),
+        "artifact.size Unsigned(3)".to_owned(),
+    ];
+    assert_eq!(lines(Nature::Bytes), every);
+    let rest = |nature: Nature| {
+        let lines = lines(nature).into_iter();
+        lines
+            .filter(|line| !every.contains(line))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(
-        seen(&cluster),
-        [(Some(1), true), (Some(2), false), (Some(3), false)]
+        rest(archived()),
+        [
+            "archive.bytes Unsigned(2)",
+            "archive.entries Unsigned(1)",
+            "archive.names-unchecked Unsigned(4)",
+            "archive.problem.0 Text(\"one\")",
+            "archive.problems Unsigned(3)",
+        ]
     );
-    // One of three is no quorum, however often it answers.
-    assert!(!cluster.quorum);
-}
-
-#[test]
-fn no_voter_is_crowded_out_by_an_endpoint_too_many() {
-    for beside in [answers("http://vip:2379", 1), silent("http://vip:2379")] {
-        let rest = (1..=3).map(|id| answers(&url(id), id));
-        let cluster = LiveCluster::of(std::iter::once(beside).chain(rest).collect());
-        assert_eq!(
-            seen(&cluster),
-            [(Some(1), true), (Some(2), true), (Some(3), true)]
-        );
-        assert!(cluster.quorum);
-        assert_eq!(cluster.finding(), None);
-    }
-}
-
-#[test]
-fn an_answer_that_can_be_compared_counts_before_one_that_cannot() {
-    let mut cut = answers("http://vip:2379", 1);
-    cut.hash = Err(Fault::transient(ErrorCode::Timeout, "it hangs"));
-    let cluster = LiveCluster::of(vec![cut, answers(&url(1), 1)]);
-    assert_eq!(seen(&cluster)[0], (Some(1), true));
-}
-
-#[test]
-fn silent_members_keep_their_place() {
-    let cluster = LiveCluster::of(vec![silent(&url(1)), answers(&url(2), 2), silent(&url(3))]);
     assert_eq!(
-        seen(&cluster),
-        [(None, false), (Some(2), true), (None, false)]
+        rest(damaged()),
+        [
+            "snapshot.member Text(\"a1\")",
+            "snapshot.not-etcd Text(\"another's\")",
+            "snapshot.problem.0 Text(\"one\")",
+            "snapshot.problems Unsigned(20)",
+            "snapshot.taken Signed(5)",
+            "snapshot.trailer Text(\"missing\")",
+        ]
     );
-    assert!(!cluster.quorum);
-}
-
-#[test]
-fn members_that_were_not_listed_are_not_taken_for_none() {
-    let mut alone = answers(&url(1), 1);
-    alone.members = Err(Fault::denied(ErrorCode::Refused, "it may not be asked"));
-    let cluster = LiveCluster::of(vec![alone]);
-    assert_eq!(seen(&cluster), [(Some(1), true)]);
-    let finding = cluster.finding().unwrap();
-    assert_eq!(
-        finding.message,
-        "the cluster did not list its members (it may not be asked), so that members which no endpoint of the Cluster document leads to were not compared with, nor counted"
-    );
-    // Where nobody answers at all, that is told elsewhere.
-    assert_eq!(LiveCluster::of(vec![silent(&url(1))]).finding(), None);
-    assert_eq!(LiveCluster::of(vec![answers(&url(1), 1)]).finding(), None);
+    let begins = snapshot(DescentRemark::Begins("why".to_owned()));
+    assert_eq!(rest(begins), OF_A_SOUND_SNAPSHOT);
 }
