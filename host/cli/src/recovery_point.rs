@@ -10,9 +10,7 @@ use drydock_core::chain;
 use drydock_documents::{Located, Target as TargetDocument};
 use drydock_repository::{
     Repository, Sealing,
-    manifest::{
-        Artifact, Consistency, ConsistencyLevel, EtcdSection, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR,
-    },
+    manifest::{Artifact, Consistency, ConsistencyLevel, EtcdSection, MediaType},
     recovery_point::{FoundMark, Listed, MarkStanding, Standing, State},
 };
 use drydock_terminal::print::{self, Output};
@@ -326,10 +324,10 @@ fn etcd_rows(etcd: &EtcdSection) -> Vec<Vec<String>> {
 
 /// What an artifact is, for people.
 fn kind(artifact: &Artifact) -> &str {
-    match artifact.media_type.as_str() {
-        MEDIA_TYPE_ETCD => "etcd snapshot",
-        MEDIA_TYPE_TAR => "tar archive",
-        other => other,
+    match &artifact.media_type {
+        MediaType::EtcdSnapshot => "etcd snapshot",
+        MediaType::Tar => "tar archive",
+        other => other.as_str(),
     }
 }
 

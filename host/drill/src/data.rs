@@ -10,7 +10,7 @@ use drydock_capability_artifact::spool::unnamed_file;
 use drydock_core::{chain, nature::EtcdFigures};
 use drydock_repository::{
     RepositoryError, Sha256,
-    manifest::{Artifact, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR},
+    manifest::{Artifact, MediaType},
     recovery_point::{Fetched, Form},
     seal::UnsealError,
 };
@@ -67,7 +67,7 @@ pub(super) async fn bring(
         let file = fetched.sink.finish(artifact, report);
         if artifact.name == snapshot.name {
             found = body.map(|body| (file, body));
-        } else if artifact.media_type == MEDIA_TYPE_TAR {
+        } else if artifact.media_type == MediaType::Tar {
             archives.push((artifact.name.clone(), file));
         }
     }
@@ -81,8 +81,8 @@ pub(super) async fn bring(
 
 /// What checks call an artifact: snapshots are named by their date, which says nothing.
 fn title(artifact: &Artifact) -> &str {
-    match artifact.media_type.as_str() {
-        MEDIA_TYPE_ETCD => "snapshot",
+    match artifact.media_type {
+        MediaType::EtcdSnapshot => "snapshot",
         _ => &artifact.name,
     }
 }
@@ -316,7 +316,7 @@ pub(super) struct Sink {
 
 impl Sink {
     fn of(artifact: &Artifact, file: File) -> Self {
-        let is_archive = artifact.media_type == MEDIA_TYPE_TAR;
+        let is_archive = artifact.media_type == MediaType::Tar;
         Self {
             file: io::BufWriter::new(file),
             archive: is_archive.then(|| Box::new(ArchiveCheck::new())),

@@ -38,8 +38,7 @@ use drydock_capability_http::HttpConfig;
 use drydock_core::{CrashPoint, ErrorClass, ErrorCode, Fault, UnixTime, chain};
 use drydock_documents::{DrillConfig, drill::MEMBERS};
 use drydock_repository::{
-    Identities, Repository, RepositoryError, manifest::MEDIA_TYPE_ETCD,
-    recovery_point::RecoveryPoint,
+    Identities, Repository, RepositoryError, manifest::MediaType, recovery_point::RecoveryPoint,
 };
 use drydock_scratch::{
     Scratch, ScratchError,
@@ -236,7 +235,7 @@ pub fn snapshot_of(
 ) -> Result<&drydock_repository::manifest::Artifact, DrillError> {
     let mut artifacts = point.manifest.artifacts.iter();
     artifacts
-        .find(|artifact| artifact.media_type == MEDIA_TYPE_ETCD)
+        .find(|artifact| artifact.media_type == MediaType::EtcdSnapshot)
         .ok_or_else(|| DrillError::NoSnapshot {
             point: point.manifest.recovery_point.to_string(),
         })

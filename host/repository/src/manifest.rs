@@ -25,13 +25,13 @@ pub const FORMAT_VERSION: u32 = 1;
 pub const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The media type of an etcd snapshot as `etcdctl snapshot save` writes it.
-pub const MEDIA_TYPE_ETCD: &str = "application/vnd.etcd.snapshot";
+const MEDIA_TYPE_ETCD: &str = "application/vnd.etcd.snapshot";
 
 /// The media type of a tar archive.
-pub const MEDIA_TYPE_TAR: &str = "application/x-tar";
+const MEDIA_TYPE_TAR: &str = "application/x-tar";
 
 /// The media type of everything else.
-pub const MEDIA_TYPE_BYTES: &str = "application/octet-stream";
+const MEDIA_TYPE_BYTES: &str = "application/octet-stream";
 
 /// A recovery point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ pub struct Artifact {
     pub name: String,
     /// File name inside the recovery point's folder.
     pub object: String,
-    pub media_type: String,
+    pub media_type: MediaType,
     pub sensitivity: Sensitivity,
     pub compression: Compression,
     pub sealing: Sealing,
@@ -122,6 +122,17 @@ pub struct Artifact {
     pub plain: Measure,
     /// The object as it is stored.
     pub sealed: Measure,
+}
+
+/// What an artifact is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum MediaType {
+    EtcdSnapshot,
+    Tar,
+    Bytes,
+    /// One that this version does not know yet.
+    Other(String),
 }
 
 /// How an artifact is compressed.
@@ -276,6 +287,35 @@ impl Artifact {
             artifact: self.name.clone(),
             object: self.object.clone(),
         })
+    }
+}
+
+impl MediaType {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::EtcdSnapshot => MEDIA_TYPE_ETCD,
+            Self::Tar => MEDIA_TYPE_TAR,
+            Self::Bytes => MEDIA_TYPE_BYTES,
+            Self::Other(other) => other,
+        }
+    }
+}
+
+impl From<String> for MediaType {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            MEDIA_TYPE_ETCD => Self::EtcdSnapshot,
+            MEDIA_TYPE_TAR => Self::Tar,
+            MEDIA_TYPE_BYTES => Self::Bytes,
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl From<MediaType> for String {
+    fn from(media_type: MediaType) -> Self {
+        media_type.as_str().to_owned()
     }
 }
 

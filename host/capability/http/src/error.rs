@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use drydock_core::{ErrorClass, Fault, without_os_number};
+use drydock_core::{ErrorClass, ErrorCode, Fault, without_os_number};
 
 use super::grant::AddressClass;
 

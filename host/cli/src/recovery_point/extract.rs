@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use drydock_archive::{ArchiveCheck, Unpacked, open_folder, unpack};
 use drydock_repository::{
-    manifest::{Artifact, MEDIA_TYPE_TAR},
+    manifest::{Artifact, MediaType},
     recovery_point::Form,
 };
 use drydock_terminal::print::{self, Output};
@@ -68,7 +68,7 @@ pub(super) fn select<'a>(
     wanted: Option<&str>,
 ) -> Result<&'a Artifact, Failure> {
     let is_archive = |artifact: &&Artifact| {
-        artifact.media_type == MEDIA_TYPE_TAR || artifact.name.ends_with(".tar")
+        artifact.media_type == MediaType::Tar || artifact.name.ends_with(".tar")
     };
     if let Some(name) = wanted {
         let artifact = named(artifacts, name)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use drydock_core::{ErrorCode, chain, nearest};
 use drydock_repository::{
     Identities, Repository, RepositoryError, Sealing, Sha256,
-    manifest::{Artifact, MEDIA_TYPE_ETCD},
+    manifest::{Artifact, MediaType},
     recovery_point::{Fetched, Form},
 };
 use drydock_snapshot::{SnapshotError, SnapshotFile};
@@ -77,7 +77,7 @@ pub(crate) async fn snapshot_of<W: Write + Send + 'static>(
     sink: impl FnOnce(&Artifact) -> Result<W, Failure>,
 ) -> Result<W, Failure> {
     let artifacts = &found.point.manifest.artifacts;
-    let is_snapshot = |artifact: &&Artifact| artifact.media_type == MEDIA_TYPE_ETCD;
+    let is_snapshot = |artifact: &&Artifact| artifact.media_type == MediaType::EtcdSnapshot;
     let Some(artifact) = artifacts.iter().find(is_snapshot) else {
         return Err(Failure::usage(format!(
             "the recovery point holds no etcd snapshot, only {}",
@@ -261,7 +261,7 @@ async fn bring(
 /// An etcd snapshot must be whole inside as well, unless its manifest says that it is not. `body` is the digest of all but its
 /// trailer, known from fetching it.
 fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> Result<(), Failure> {
-    if artifact.media_type != MEDIA_TYPE_ETCD {
+    if artifact.media_type != MediaType::EtcdSnapshot {
         return Ok(());
     }
     let snapshot = SnapshotFile::open(file)?;

@@ -4,7 +4,7 @@ use drydock_core::RecoveryPointName;
 use drydock_core::nature::{DamagedSnapshot, SnapshotDamage, Trailer};
 use drydock_repository::Sha256;
 use drydock_repository::manifest::{
-    ConsistencyLevel, EtcdSection, Manifest, ManifestError, Predecessor,
+    ConsistencyLevel, EtcdSection, Manifest, ManifestError, MediaType, Predecessor,
 };
 use drydock_repository::seal::Sealing;
 
@@ -105,9 +105,13 @@ fn a_newer_format_is_refused_and_unknown_fields_are_passed_over() {
         value["added"] = "later".into();
         value["etcd"]["added"] = 1.into();
         value["consistency"]["level"] = "crash-group".into();
+        value["artifacts"][0]["mediaType"] = "application/later".into();
     });
     let wider = wider.unwrap();
     assert_eq!(wider.consistency.level, ConsistencyLevel::Other);
+    let later = MediaType::Other("application/later".to_owned());
+    assert_eq!(wider.artifacts[0].media_type, later);
+    assert_eq!(later.as_str(), "application/later");
 }
 
 #[test]

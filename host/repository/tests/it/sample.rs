@@ -8,8 +8,8 @@ use drydock_core::{
 
 use drydock_repository::digest::{Measure, Sha256};
 use drydock_repository::manifest::{
-    Artifact, Compression, Consistency, EtcdSection, FORMAT_VERSION, Lineage, MEDIA_TYPE_ETCD,
-    Manifest, PluginUsed, StepVerdict, Tool,
+    Artifact, Compression, Consistency, EtcdSection, FORMAT_VERSION, Lineage, Manifest, MediaType,
+    PluginUsed, StepVerdict, Tool,
 };
 use drydock_repository::mark::{MARK_FORMAT_VERSION, Mark, MarkCheck, MarkKind, MarkTool};
 use drydock_repository::names;
@@ -60,7 +60,7 @@ pub fn artifact(name: &str, sealing: Sealing, plain: Measure, sealed: Measure) -
     Artifact {
         name: name.to_owned(),
         object: names::artifact_file(name, "0000000000000000", sealing).expect("a sample's name"),
-        media_type: MEDIA_TYPE_ETCD.to_owned(),
+        media_type: MediaType::EtcdSnapshot,
         sensitivity: Sensitivity::Secret,
         compression: Compression::Zstd,
         sealing,

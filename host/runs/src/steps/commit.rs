@@ -232,7 +232,7 @@ fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
     Ok(Artifact {
         name: sealed.name.clone(),
         object: object.to_owned(),
-        media_type: media_type(&sealed.nature).to_owned(),
+        media_type: media_type(&sealed.nature),
         sensitivity: if sealed.secret {
             Sensitivity::Secret
         } else {

@@ -5,9 +5,7 @@
 use drydock_archive::ArchiveCheck;
 use drydock_core::Nature;
 use drydock_core::nature::{ArchiveReport, SnapshotDamage, SnapshotReport, Trailer};
-use drydock_repository::manifest::{
-    EtcdSection, MEDIA_TYPE_BYTES, MEDIA_TYPE_ETCD, MEDIA_TYPE_TAR,
-};
+use drydock_repository::manifest::{EtcdSection, MediaType};
 use drydock_repository::{Sha256, Tally};
 use drydock_snapshot::{Problem, Problems, StreamCheck, StreamRefused};
 
@@ -145,11 +143,11 @@ pub fn damage(problems: &Problems) -> SnapshotDamage {
     }
 }
 
-pub fn media_type(nature: &Nature) -> &'static str {
+pub fn media_type(nature: &Nature) -> MediaType {
     match nature {
-        Nature::Snapshot(_) => MEDIA_TYPE_ETCD,
-        Nature::Archive(_) => MEDIA_TYPE_TAR,
-        Nature::Bytes => MEDIA_TYPE_BYTES,
+        Nature::Snapshot(_) => MediaType::EtcdSnapshot,
+        Nature::Archive(_) => MediaType::Tar,
+        Nature::Bytes => MediaType::Bytes,
     }
 }
 

@@ -1,9 +1,9 @@
 use drydock_core::nature::{DamagedSnapshot, SnapshotDamage, Trailer};
 use drydock_core::{
-    ClusterName, OutputId, PluginDigest, RunId, ScheduleName, StepName, Verdict, plugin::Grants,
+    ClusterName, GrantRecord, OutputId, PluginDigest, RunId, ScheduleName, StepName, Verdict,
 };
 use drydock_engine::model::{Policy, RunSpec, StepPin, VerifyPin};
-use drydock_repository::manifest::{ConsistencyLevel, EtcdSection, MEDIA_TYPE_ETCD};
+use drydock_repository::manifest::{ConsistencyLevel, EtcdSection, MediaType};
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn pin(name: &str) -> StepPin {
         version: "1.0.0".to_owned(),
         digest: PluginDigest::of(name.as_bytes()),
         config: "{}".to_owned(),
-        grants: Grants::default(),
+        grants: GrantRecord::default(),
     }
 }
 
@@ -94,7 +94,7 @@ fn a_damaged_snapshot_that_was_passed_is_a_snapshot_and_says_so() {
     };
     let state = judged(Nature::Snapshot(SnapshotReport::Damaged(damaged.clone())));
     let manifest = manifest(&state, UnixTime(9)).unwrap();
-    assert_eq!(manifest.artifacts[0].media_type, MEDIA_TYPE_ETCD);
+    assert_eq!(manifest.artifacts[0].media_type, MediaType::EtcdSnapshot);
     assert_eq!(manifest.etcd, Some(EtcdSection::Damaged(damaged)));
     assert_eq!(manifest.figures(), None);
     assert_eq!(manifest.consistency.level, ConsistencyLevel::SingleSnapshot);
@@ -106,7 +106,7 @@ fn a_damaged_snapshot_that_was_passed_is_a_snapshot_and_says_so() {
 #[test]
 fn bytes_are_no_snapshot() {
     let manifest = manifest(&judged(Nature::Bytes), UnixTime(9)).unwrap();
-    assert_eq!(manifest.artifacts[0].media_type, "application/octet-stream");
+    assert_eq!(manifest.artifacts[0].media_type, MediaType::Bytes);
     assert_eq!(manifest.etcd, None);
     assert_eq!(manifest.consistency.level, ConsistencyLevel::SeparateCuts);
 }
