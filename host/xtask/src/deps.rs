@@ -25,7 +25,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let host = packages::of(&workspace.root)?;
     let mut broken = rules::host_violations(&host);
     let shapes = host.iter().map(Shape::of).collect::<Result<Vec<_>>>()?;
-    print!("{}", shape::table(&shapes));
+    println!("{}", shape::table(&shapes));
     broken.extend(shapes.into_iter().flat_map(|shape| shape.broken));
     let mut count = host.len();
     let plugins = workspace.plugins();

@@ -62,6 +62,7 @@ const RULES: &[Rule] = &[
             "drydock-schedule",
             "drydock-journal",
             "drydock-repository",
+            "drydock-capability-files",
             "drydock-capability-http",
             "drydock-capability-secret",
             "drydock-capability-etcd",
@@ -123,7 +124,7 @@ const RULES: &[Rule] = &[
             "drydock-runs",
         ],
     ),
-    rule("drydock-terminal", &["drydock-core", "drydock-node"]),
+    rule("drydock-terminal", &["drydock-node"]),
     rule(
         "drydock-cli",
         &[
@@ -163,12 +164,18 @@ const RULES: &[Rule] = &[
             "drydock-cli",
         ],
     ),
-    rule("drydock", &["drydock-cli", "drydock-init"]).in_tests(&[
-        "drydock-core",
-        "drydock-journal",
-        "drydock-snapshot",
-        "drydock-sandbox",
-    ]),
+    rule(
+        "drydock",
+        &[
+            "drydock-core",
+            "drydock-documents",
+            "drydock-node",
+            "drydock-cli",
+            "drydock-init",
+        ],
+    )
+    .in_tests(&["drydock-journal", "drydock-snapshot", "drydock-sandbox"]),
+    rule("drydock-faulty", &["drydock-core", "drydock"]),
     rule("drydock-fakes", &["drydock-core", "drydock-repository"]),
     rule("drydock-testkit", &[]),
     rule("drydock-quickstart", &["drydock-testkit"]),
