@@ -1,6 +1,7 @@
 //! The wall clock as a value that is handed in, so that tests can set it.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,11 @@ fn span(from: i128, to: i128) -> Duration {
     Duration::from_nanos(u64::try_from((to - from).max(0)).unwrap_or(u64::MAX))
 }
 
+/// Text that is no instant.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct NoInstant(#[from] jiff::Error);
+
 /// RFC 3339 in UTC, e.g. `2026-01-02T03:04:05Z`.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,5 +50,14 @@ impl fmt::Display for UnixTime {
             Ok(instant) => write!(f, "{instant}"),
             Err(_) => write!(f, "@{}", self.0),
         }
+    }
+}
+
+/// RFC 3339, of whatever zone; parts of a second are left off.
+impl FromStr for UnixTime {
+    type Err = NoInstant;
+
+    fn from_str(text: &str) -> Result<Self, NoInstant> {
+        Ok(Self(text.parse::<jiff::Timestamp>()?.as_second()))
     }
 }

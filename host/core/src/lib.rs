@@ -40,7 +40,7 @@ pub mod witness;
 
 pub use bytes::{CALL_BYTES_MAX, ReadAt};
 pub use capability::{Grant, Power, Reach};
-pub use clock::{Clock, UnixTime};
+pub use clock::{Clock, NoInstant, UnixTime};
 pub use code::{ErrorCode, OtherCode};
 pub use crash::{CrashPoint, NoCrash};
 pub use decode::DecodeError;
@@ -57,7 +57,9 @@ pub use nature::Nature;
 pub use nearest::{nearest, suggestion};
 pub use occurrence::{FailReason, MissReason, OccurrenceEnd, SkipReason};
 pub use plain::plain;
-pub use run::{OutcomeCode, RunKind, RunPhase, RunSubject, Subject, SubjectAccess};
+pub use run::{
+    OutcomeCode, RunKind, RunPhase, RunSubject, StepState, StorePhase, Subject, SubjectAccess,
+};
 pub use secret::Secret;
 pub use text::{chain, error_lines, human_bytes, reason, span};
 pub use version::VERSION;

@@ -65,12 +65,40 @@ words!(
 );
 
 words!(
+    /// How far a step is.
+    StepState {
+        Pending = "pending",
+        Running = "running",
+        /// It is tried again, after a while.
+        Waiting = "waiting",
+        Done = "done",
+        Failed = "failed",
+    }
+);
+
+words!(
     /// What a run does with a subject. Adding recovery points to a target is no write.
     SubjectAccess {
         Reads = "reads",
         Writes = "writes",
     }
 );
+
+/// How far a run is with one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StorePhase {
+    Uploading,
+    /// Everything is there, nothing is completed.
+    Staged,
+    /// Everything is completed and read back; the manifest is missing.
+    Completed,
+    Committed,
+    Superseded,
+    GivenUp,
+    /// Nothing more is tried, and nobody knows whether the recovery point is there.
+    Indeterminate,
+}
 
 /// Something that a run works on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +121,22 @@ impl OutcomeCode {
     #[must_use]
     pub fn is_good(self) -> bool {
         matches!(self, Self::Succeeded | Self::Degraded)
+    }
+}
+
+impl StorePhase {
+    /// The word for people; JSON has it in kebab-case.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Uploading => "Uploading",
+            Self::Staged => "Staged",
+            Self::Completed => "Completed",
+            Self::Committed => "Committed",
+            Self::Superseded => "Superseded",
+            Self::GivenUp => "GivenUp",
+            Self::Indeterminate => "Indeterminate",
+        }
     }
 }
 

@@ -10,6 +10,5 @@ pub fn serialize<S: Serializer>(instant: &UnixTime, serializer: S) -> Result<S::
 
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let instant: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
-    Ok(UnixTime(instant.as_second()))
+    text.parse().map_err(D::Error::custom)
 }

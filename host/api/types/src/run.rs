@@ -1,0 +1,267 @@
+//! Runs: `drydock run`, `run list` and `run show`.
+
+use drydock_core::plugin::Grants;
+use drydock_core::{
+    ClusterName, Facts, Fault, Finding, OutcomeCode, OutputId, PluginDigest, RecoveryPointName,
+    RunId, RunKind, RunPhase, RunSubject, ScheduleName, StepName, StepState, StorePhase,
+    TargetName, Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::drill;
+use crate::snapshot::SnapshotStatus;
+
+/// An element of what `run list` prints: first the schedules whose last occurrence was
+/// skipped, then runs, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RunListEntry {
+    Run(Box<RunSummary>),
+    Skipped(SkippedOccurrence),
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunSummary {
+    pub run: RunId,
+    pub schedule: ScheduleName,
+    pub cluster: ClusterName,
+    pub kind: RunKind,
+    pub subjects: Vec<RunSubject>,
+    pub due: Timestamp,
+    pub by_hand: bool,
+    pub created: Timestamp,
+    pub finished: Option<Timestamp>,
+    pub phase: RunPhase,
+    #[serde(flatten)]
+    pub end: RunOutcome,
+    /// Once it is committed somewhere, or was drilled.
+    pub recovery_point: Option<RecoveryPointName>,
+}
+
+/// How a run ended; nothing is in it while the run has not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOutcome {
+    pub outcome: Option<OutcomeCode>,
+    /// Why the run is to be looked at, in a line.
+    pub cause: Option<String>,
+    /// Why it ended so, a sentence each; of a run that failed the cause comes last.
+    pub reasons: Vec<String>,
+    /// Of a run that failed.
+    pub fault: Option<Fault>,
+}
+
+/// An occurrence that was skipped, so that no run tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedOccurrence {
+    /// The id that its run would have had.
+    pub run: RunId,
+    pub schedule: ScheduleName,
+    pub due: Timestamp,
+    /// When it was skipped.
+    pub created: Timestamp,
+    pub phase: SkippedPhase,
+    /// Why it was skipped.
+    pub cause: String,
+}
+
+/// The phase of what never ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkippedPhase {
+    Skipped,
+}
+
+/// What `run show` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunDetails {
+    pub run: Run,
+    /// In the order in which they started.
+    pub attempts: Vec<StepAttempt>,
+}
+
+/// An element of what `drydock run` prints: a run that it carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    #[serde(flatten)]
+    pub run: Run,
+    /// Where its recovery point is.
+    pub places: Vec<StoredPlace>,
+    pub snapshots: Vec<SnapshotStatus>,
+}
+
+/// A recovery point at a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredPlace {
+    pub recovery_point: RecoveryPointName,
+    pub target: TargetName,
+    /// Folder or address.
+    pub place: String,
+}
+
+/// A run with all of its steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    pub run: RunId,
+    pub schedule: ScheduleName,
+    pub cluster: ClusterName,
+    pub due: Timestamp,
+    pub by_hand: bool,
+    pub created: Timestamp,
+    pub finished: Option<Timestamp>,
+    pub phase: RunPhase,
+    #[serde(flatten)]
+    pub end: RunOutcome,
+    /// Once it is committed somewhere, or was drilled.
+    pub recovery_point: Option<RecoveryPointName>,
+    /// In the order in which they run.
+    pub backups: Vec<BackupStep>,
+    /// Those that count.
+    pub outputs: Vec<RunOutput>,
+    pub stores: Vec<StoreStep>,
+    /// Of a run that drills.
+    pub drill: Option<DrillStep>,
+    /// The plugin of each step, and what it may do in this run.
+    pub pins: Vec<PinnedPlugin>,
+    /// What went wrong on the way, whether or not it mattered in the end.
+    pub faults: Vec<StepFault>,
+}
+
+/// A backup step of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupStep {
+    pub step: StepName,
+    pub attempts: u32,
+    pub failures: u32,
+    pub state: StepState,
+    /// What the step told when it finished.
+    pub findings: Vec<Finding>,
+}
+
+/// What a backup step made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunOutput {
+    pub output: OutputId,
+    /// The backup step that made it.
+    pub step: StepName,
+    /// The artifact's name.
+    pub name: String,
+    pub is_sealed: bool,
+    /// Known once the output is sealed.
+    pub plain_bytes: Option<u64>,
+    /// So far, or in all once the output is sealed.
+    pub sealed_bytes: u64,
+    pub facts: Facts,
+    /// What the host itself found of it.
+    pub findings: Vec<Finding>,
+    pub verdicts: Vec<OutputVerdict>,
+}
+
+/// What a verify step says of an output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputVerdict {
+    pub step: StepName,
+    /// None while the step has not judged yet.
+    pub verdict: Option<Verdict>,
+}
+
+/// A store step of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreStep {
+    pub step: StepName,
+    pub target: TargetName,
+    pub state: StorePhase,
+    pub parts: u64,
+    /// Known once all outputs are sealed and their uploads have begun.
+    pub parts_total: Option<u64>,
+    pub bytes: u64,
+    pub bytes_total: Option<u64>,
+    pub fault: Option<Fault>,
+}
+
+/// The drill of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillStep {
+    pub target: TargetName,
+    pub attempts: u32,
+    pub failures: u32,
+    pub state: StepState,
+    pub result: Option<DrillSummary>,
+}
+
+/// What a drill found, in short; its report has the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DrillSummary {
+    pub recovery_point: RecoveryPointName,
+    pub verdict: drill::Verdict,
+    /// Why it did not pass, in a sentence.
+    pub reason: Option<String>,
+    pub checks: u32,
+    /// From the first byte fetched to a cluster that answers.
+    pub recovery_milliseconds: Option<u64>,
+    pub data_age_seconds: u64,
+    /// The report's page on the node.
+    pub report: Option<String>,
+    /// What could not be done beside the drill itself, e.g. the mark; a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// The plugin that a step is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedPlugin {
+    pub step: StepName,
+    pub plugin: String,
+    pub version: String,
+    pub digest: PluginDigest,
+    /// What it may do.
+    pub grants: Grants,
+    /// For a verify step, the backup steps that it judges.
+    pub judges: Vec<StepName>,
+}
+
+/// Something that went wrong on the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepFault {
+    /// What was tried, e.g. `put-part`.
+    pub effect: String,
+    /// The backup step that it was about.
+    pub backup: Option<StepName>,
+    pub store: Option<StepName>,
+    pub output: Option<OutputId>,
+    pub fault: Fault,
+}
+
+/// One try of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepAttempt {
+    pub step: StepName,
+    /// From 1.
+    pub attempt: u32,
+    pub started: Timestamp,
+    /// None while it is under way, and for ever where a crash cut it off.
+    pub ended: Option<Timestamp>,
+    pub result: Option<AttemptResult>,
+    /// The end of what the plugin said.
+    pub log: String,
+}
+
+/// What a plugin answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AttemptResult {
+    Failed(Fault),
+    /// Of a verify step.
+    Judged(Verdict),
+    /// Of a backup step.
+    BackedUp {
+        degraded: bool,
+        findings: Vec<Finding>,
+    },
+}
