@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use drydock_api_types::drill::{DrillReport, Verdict};
 use drydock_core::chain;
 use drydock_documents::{Lookup, drill::Program};
 use drydock_drill::{
     perform::{self, Done, Means, Wanted, drill},
-    report::{Report, Verdict},
+    report::title,
 };
 use drydock_node::{Configuration, Need};
 use drydock_repository::{Identities, Repository};
@@ -148,7 +149,7 @@ fn tell(output: Output, done: &Done) -> Outcome {
 }
 
 /// The report as people read it on a terminal.
-pub fn tables(report: &Report) -> String {
+pub fn tables(report: &DrillReport) -> String {
     let checks = report.checks.iter().map(|check| {
         vec![
             check.name.clone(),
@@ -163,14 +164,14 @@ pub fn tables(report: &Report) -> String {
     let phases = report
         .phases
         .iter()
-        .map(|timed| vec![timed.phase.title().to_owned(), seconds(timed.milliseconds)]);
+        .map(|timed| vec![title(timed.phase).to_owned(), seconds(timed.milliseconds)]);
     text.push_str("\n\n");
     text.push_str(&print::table(&["PHASE", "TIME"], phases));
     let recovery = report
         .recovery_milliseconds
         .map_or_else(|| "-".to_owned(), seconds);
     let summary = vec![
-        report.recovery_point.clone(),
+        report.recovery_point.to_string(),
         match report.verdict {
             Verdict::Pass => "passed",
             Verdict::Fail => "failed",

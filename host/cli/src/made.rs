@@ -2,18 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use drydock_core::TargetName;
+use drydock_api_types::run::{Run, StoreStep, StoredPlace};
+use drydock_core::{StorePhase, TargetName};
 use drydock_documents::{Located, Target};
-use drydock_engine::{
-    RunView,
-    view::{StorePhase, StoreView},
-};
 use drydock_node::Configuration;
 use drydock_schedule::Timetable;
-use serde::Serialize;
 
 use super::args;
-use super::run_show::recovery_point;
 
 /// Keys of a target's `config:` that say where it is, in the order in which they are read.
 /// Each is an address; secrets do not stand in a `config:`.
@@ -27,45 +22,35 @@ const ADDRESS_KEYS: [&str; 7] = [
     "prefix",
 ];
 
-/// A recovery point at a target.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Place {
-    pub recovery_point: String,
-    pub target: TargetName,
-    /// Folder or address.
-    pub place: String,
-}
-
 pub const PLACE_HEADER: [&str; 3] = ["RECOVERY POINT", "TARGET", "PLACE"];
 
 /// Where a run's recovery point is, a line for each target that has it.
-pub fn places(node: &Configuration, view: &RunView) -> Vec<Place> {
-    let has_it = |store: &&StoreView| store.state == StorePhase::Committed;
-    let stores = view.stores.iter().filter(has_it);
+pub fn places(node: &Configuration, run: &Run) -> Vec<StoredPlace> {
+    let has_it = |store: &&StoreStep| store.state == StorePhase::Committed;
+    let stores = run.stores.iter().filter(has_it);
     stores
-        .map(|store| Place {
-            recovery_point: view.run.recovery_point().to_string(),
+        .map(|store| StoredPlace {
+            recovery_point: run.run.recovery_point(),
             target: store.target.clone(),
-            place: place(node, view, &store.target),
+            place: place(node, run, &store.target),
         })
         .collect()
 }
 
-pub fn row(place: &Place) -> Vec<String> {
+pub fn row(place: &StoredPlace) -> Vec<String> {
     vec![
-        place.recovery_point.clone(),
+        place.recovery_point.to_string(),
         place.target.to_string(),
         place.place.clone(),
     ]
 }
 
 /// The folder itself where there is one, and what leads to it otherwise.
-fn place(node: &Configuration, view: &RunView, target: &TargetName) -> String {
+fn place(node: &Configuration, run: &Run, target: &TargetName) -> String {
     let Ok(document) = node.target(target.as_str()) else {
         return "-".to_owned();
     };
-    let below = format!("{}/{}", view.cluster, view.run.recovery_point());
+    let below = format!("{}/{}", run.cluster, run.run.recovery_point());
     match address(document) {
         (Some(folder), _) => folder.join(below).display().to_string(),
         (None, words) if words.is_empty() => below,
@@ -84,10 +69,10 @@ fn address(document: &Located<Target>) -> (Option<PathBuf>, Vec<String>) {
 }
 
 /// What to do after a run that made a recovery point, a sentence each.
-pub fn next(config: &Path, node: &Configuration, view: &RunView) -> Vec<String> {
+pub fn next(config: &Path, node: &Configuration, run: &Run) -> Vec<String> {
     let mut lines = Vec::new();
-    if view.drill.is_none()
-        && let Some(point) = recovery_point(view)
+    if run.drill.is_none()
+        && let Some(point) = &run.recovery_point
     {
         let drydock = args::program(config);
         lines.push(format!(
@@ -95,7 +80,7 @@ pub fn next(config: &Path, node: &Configuration, view: &RunView) -> Vec<String> 
         ));
         lines.extend(key_to_take_away(node));
     }
-    lines.extend(next_due(node, view));
+    lines.extend(next_due(node, run));
     lines
         .into_iter()
         .map(|line| format!("Next: {line}"))
@@ -113,9 +98,9 @@ fn key_to_take_away(node: &Configuration) -> Option<String> {
     })
 }
 
-fn next_due(node: &Configuration, view: &RunView) -> Option<String> {
-    let schedule = node.documents.schedule(&view.schedule)?;
-    let name = &view.schedule;
+fn next_due(node: &Configuration, run: &Run) -> Option<String> {
+    let schedule = node.documents.schedule(&run.schedule)?;
+    let name = &run.schedule;
     if schedule.value.spec.suspend {
         return Some(format!(
             "schedule {name} is suspended, so a daemon does not run it"

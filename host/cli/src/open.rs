@@ -7,11 +7,12 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use drydock_api_types::drill::Phase;
 use drydock_drill::{
     Asked,
     open::{Opened, open},
     perform,
-    report::Phase,
+    report::title,
     seconds,
 };
 use drydock_node::{Need, http_config};
@@ -78,7 +79,7 @@ async fn run(global: &Global, args: OpenArgs) -> Outcome {
 }
 
 fn told(phase: Phase, milliseconds: u64) {
-    print::note(&format!("{:>9}  {}", seconds(milliseconds), phase.title()));
+    print::note(&format!("{:>9}  {}", seconds(milliseconds), title(phase)));
 }
 
 /// Runs the command, or waits until the operator has seen enough.

@@ -3,29 +3,14 @@
 mod embed;
 mod inspect;
 
-use drydock_core::{Grants, chain};
+use drydock_api_types::plugin::PluginSummary;
+use drydock_core::{PluginDigest, chain};
 use drydock_node::{Need, PluginRegistry};
 use drydock_terminal::print;
-use serde::Serialize;
 
 use super::args::{Global, PluginVerb};
 use crate::runtime::block_on;
 use crate::{Exit, Outcome};
-
-/// One plugin in the list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row {
-    name: String,
-    source: String,
-    digest: Option<String>,
-    world: Option<String>,
-    version: Option<String>,
-    requests: Vec<String>,
-    grants: Option<Grants>,
-    /// Why it would be refused.
-    refused: Option<String>,
-}
 
 pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
     match verb {
@@ -47,18 +32,18 @@ fn list(global: &Global) -> Outcome {
     block_on(async move {
         let registry = PluginRegistry::open_to_read(node)?;
         let names = registry.names();
-        let rows: Vec<Row> = names.iter().map(|name| row(&registry, name)).collect();
-        let cells = rows.iter().map(cells).collect::<Vec<_>>();
+        let plugins = names.iter().map(|name| summary(&registry, name));
+        let plugins: Vec<_> = plugins.collect();
         print::rows(
             output,
-            &rows,
+            &plugins,
             &[
                 "NAME", "SOURCE", "WORLD", "VERSION", "REQUESTS", "STATE", "DIGEST",
             ],
-            cells,
+            plugins.iter().map(cells),
         )?;
-        for row in &rows {
-            if let Some(why) = &row.refused {
+        for plugin in &plugins {
+            if let Some(why) = &plugin.refused {
                 print::note(why);
             }
         }
@@ -66,13 +51,13 @@ fn list(global: &Global) -> Outcome {
     })
 }
 
-fn row(registry: &PluginRegistry, name: &str) -> Row {
+fn summary(registry: &PluginRegistry, name: &str) -> PluginSummary {
     // One that cannot be read is refused, and hides no other.
     let component = registry
         .component(name)
         .ok()
         .map(|(component, _)| component);
-    let digest = component.as_deref().map(drydock_core::PluginDigest::of);
+    let digest = component.as_deref().map(PluginDigest::of);
     let manifest = component
         .as_deref()
         .and_then(|component| drydock_sandbox::read_manifest(component).ok());
@@ -81,10 +66,10 @@ fn row(registry: &PluginRegistry, name: &str) -> Row {
         None => "built in".to_owned(),
     };
     let admitted = registry.plugin(name);
-    Row {
+    PluginSummary {
         name: name.to_owned(),
         source,
-        digest: digest.map(|digest| digest.to_string()),
+        digest,
         world: manifest.as_ref().map(|manifest| manifest.world.to_string()),
         version: manifest.as_ref().map(|manifest| manifest.version.clone()),
         requests: manifest
@@ -92,29 +77,32 @@ fn row(registry: &PluginRegistry, name: &str) -> Row {
             .flat_map(|manifest| &manifest.requests)
             .map(ToString::to_string)
             .collect(),
-        grants: admitted.as_ref().ok().map(|plugin| plugin.grants().clone()),
+        grants: admitted.as_ref().ok().map(|plugin| plugin.grants().into()),
         refused: admitted.err().map(|error| chain(&error)),
     }
 }
 
-fn cells(row: &Row) -> Vec<String> {
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+fn cells(plugin: &PluginSummary) -> Vec<String> {
+    let none = || "-".to_owned();
     vec![
-        row.name.clone(),
-        row.source.clone(),
-        or_dash(&row.world),
-        or_dash(&row.version),
-        if row.requests.is_empty() {
-            "-".to_owned()
+        plugin.name.clone(),
+        plugin.source.clone(),
+        plugin.world.clone().unwrap_or_else(none),
+        plugin.version.clone().unwrap_or_else(none),
+        if plugin.requests.is_empty() {
+            none()
         } else {
-            row.requests.join(",")
+            plugin.requests.join(",")
         },
-        if row.refused.is_some() {
+        if plugin.refused.is_some() {
             "Refused"
         } else {
             "Admitted"
         }
         .to_owned(),
-        or_dash(&row.digest),
+        plugin
+            .digest
+            .as_ref()
+            .map_or_else(none, PluginDigest::to_string),
     ]
 }

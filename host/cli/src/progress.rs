@@ -110,11 +110,11 @@ impl TermLike for Terminal {
 /// What is under way, in one line: the backup steps, then each target with parts and bytes.
 fn line(view: &RunView) -> String {
     if let Some(drill) = &view.drill {
-        return format!("{}: drill {}", view.run, drill.state);
+        return format!("{}: drill {}", view.run, drill.state.word());
     }
     let sealed: u64 = view.outputs.iter().map(|output| output.sealed_bytes).sum();
     let steps = view.backups.iter();
-    let steps = steps.map(|backup| format!("{} {}", backup.step, backup.state));
+    let steps = steps.map(|backup| format!("{} {}", backup.step, backup.state.word()));
     let mut line = format!(
         "{}: {} ({} sealed)",
         view.run,

@@ -2,19 +2,20 @@
 
 mod extract;
 mod fetch;
+mod summary;
 mod verify;
 
 pub(super) use fetch::snapshot_of;
 
-use drydock_core::chain;
+use drydock_api_types::recovery_point::RecoveryPointSummary;
+use drydock_core::{TargetName, chain, nature::EtcdSection};
 use drydock_documents::{Located, Target as TargetDocument};
 use drydock_repository::{
     Repository, Sealing,
-    manifest::{Artifact, Consistency, ConsistencyLevel, EtcdSection, MediaType},
-    recovery_point::{FoundMark, Listed, MarkStanding, Standing, State},
+    manifest::{Artifact, Consistency, ConsistencyLevel, MediaType},
+    recovery_point::{Listed, Standing},
 };
 use drydock_terminal::print::{self, Output};
-use serde_json::{Value, json};
 
 use super::args::{Global, RecoveryPointVerb};
 use super::catalog::{Catalog, Purpose, Strangers, warn_of};
@@ -47,8 +48,7 @@ pub fn dispatch(global: &Global, verb: RecoveryPointVerb) -> Outcome {
 /// What is told of all targets together.
 #[derive(Default)]
 struct Shown {
-    values: Vec<Value>,
-    rows: Vec<Vec<String>>,
+    points: Vec<RecoveryPointSummary>,
     /// Why recovery points are not what they should be.
     reasons: Vec<String>,
     notes: Vec<String>,
@@ -77,21 +77,9 @@ async fn list(output: Output, catalog: &Catalog) -> Outcome {
         None if targets == 0 => return Err(catalog.no_target()),
         _ => {}
     }
-    let header = [
-        "RECOVERY POINT",
-        "CLUSTER",
-        "TARGET",
-        "TAKEN",
-        "REVISION",
-        "TOTAL KEYS",
-        "TOTAL SIZE",
-        "ARTIFACTS",
-        "STATE",
-        "MARK",
-    ];
-    let is_empty = shown.rows.is_empty();
-    print::rows(output, &shown.values, &header, shown.rows)?;
-    if is_empty && !shown.is_partial {
+    let rows = shown.points.iter().map(summary::row);
+    print::rows(output, &shown.points, &summary::HEADER, rows)?;
+    if shown.points.is_empty() && !shown.is_partial {
         print::note(
             "no recovery point is there; if there should be some, see that what holds them is mounted, and that it is the right folder",
         );
@@ -122,8 +110,7 @@ async fn list_target(
         .list(catalog.cluster.as_ref(), LISTED_MAX)
         .await?;
     for entry in &listed.points {
-        shown.values.push(list_value(name.as_str(), entry));
-        shown.rows.push(list_row(name.as_str(), entry));
+        shown.points.push(summary::of(name, entry));
         match &entry.standing {
             Standing::Signed(_) => shown.reasons.extend(reason_of(entry)),
             Standing::Refused(error) if shown.strangers.count(error) => {}
@@ -159,118 +146,6 @@ fn reason_of(entry: &Listed) -> Option<String> {
     Some(format!("recovery point {point} is {word}: {why}"))
 }
 
-fn list_value(target: &str, entry: &Listed) -> Value {
-    let mut value = json!({
-        "recoveryPoint": entry.folder.name(),
-        "cluster": entry.folder.cluster(),
-        "target": target,
-        "state": entry.state.word(),
-        "reason": entry.state.why(),
-    });
-    match &entry.standing {
-        Standing::Signed(point) => {
-            value["taken"] = json!(point.manifest.taken.to_string());
-            value["etcd"] = json!(point.manifest.etcd);
-            value["artifacts"] = point
-                .manifest
-                .artifacts
-                .iter()
-                .map(listed_artifact)
-                .collect();
-            value["manifestSha256"] = json!(point.manifest_sha256.to_string());
-            value["verified"] = json!(verified_at(&entry.state));
-            value["mark"] = json!(entry.drill.as_ref().map(mark_value));
-        }
-        Standing::Refused(error) | Standing::Unread(error) => {
-            value["reason"] = json!(chain(error));
-        }
-    }
-    value
-}
-
-fn verified_at(state: &State) -> Option<String> {
-    match state {
-        State::Verified { at } => Some(at.to_string()),
-        _ => None,
-    }
-}
-
-/// The word of a state, and its date where it has one.
-fn stated(state: &State) -> String {
-    match verified_at(state) {
-        Some(at) => format!("{} {at}", state.word()),
-        None => state.word().to_owned(),
-    }
-}
-
-fn listed_artifact(artifact: &Artifact) -> Value {
-    json!({
-        "name": artifact.name,
-        "mediaType": artifact.media_type,
-        "size": artifact.plain.size,
-    })
-}
-
-fn list_row(target: &str, entry: &Listed) -> Vec<String> {
-    let mut row = vec![
-        entry.folder.name().to_string(),
-        entry.folder.cluster().to_string(),
-        target.to_owned(),
-    ];
-    match &entry.standing {
-        Standing::Signed(point) => {
-            row.push(point.manifest.taken.to_string());
-            match point.manifest.figures() {
-                Some(etcd) => row.extend([
-                    etcd.revision.to_string(),
-                    etcd.total_keys.to_string(),
-                    drydock_core::human_bytes(etcd.total_size),
-                ]),
-                None => row.extend(["-", "-", "-"].map(str::to_owned)),
-            }
-            row.push(point.manifest.artifacts.len().to_string());
-        }
-        Standing::Refused(_) | Standing::Unread(_) => {
-            row.extend(["-", "-", "-", "-", "-"].map(str::to_owned));
-        }
-    }
-    row.push(stated(&entry.state));
-    let mark = entry.drill.as_ref();
-    row.push(mark.map_or_else(|| "-".to_owned(), marked));
-    row
-}
-
-/// What a mark says, and when it was found, e.g. `drilled 2026-01-03T03:04:05Z`.
-fn marked(mark: &FoundMark) -> String {
-    let word = mark.name.kind().word();
-    match &mark.standing {
-        MarkStanding::Sound { mark, .. } => format!("{word} {}", mark.at),
-        MarkStanding::Refused(why) => format!("{word}, which says nothing: {why}"),
-        MarkStanding::Unread(why) => format!("{word}, which cannot be read: {why}"),
-    }
-}
-
-fn mark_value(mark: &FoundMark) -> Value {
-    match &mark.standing {
-        MarkStanding::Sound { mark, signer } => json!({
-            "mark": mark.mark,
-            "at": mark.at.to_string(),
-            "node": mark.node,
-            "reason": mark.reason,
-            "recoveryMilliseconds": mark.recovery_milliseconds,
-            "signer": signer.to_string(),
-        }),
-        MarkStanding::Refused(why) => json!({
-            "mark": mark.name.kind(),
-            "refused": why,
-        }),
-        MarkStanding::Unread(why) => json!({
-            "mark": mark.name.kind(),
-            "unread": why,
-        }),
-    }
-}
-
 async fn show(output: Output, catalog: &Catalog, name: &str) -> Outcome {
     let found = catalog.find(name, Purpose::Look).await?;
     let manifest = &found.point.manifest;
@@ -296,10 +171,13 @@ async fn show(output: Output, catalog: &Catalog, name: &str) -> Outcome {
             }
             let repository = Repository::new(&found.target, &catalog.signers);
             let listed = repository.listed(found.point.clone()).await?;
-            rows.push(pair("state", stated(&listed.state)));
+            let name = TargetName::new(&found.target_name);
+            let state = summary::stated(&summary::of(&name, &listed));
+            rows.push(pair("state", state));
             rows.extend(listed.state.why().map(|why| pair("reason", why)));
             for mark in repository.marks(&found.point, MARKS_SHOWN_MAX).await? {
-                rows.push(pair("mark", marked(&mark)));
+                let mark = summary::mark(&mark);
+                rows.push(pair("mark", summary::marked(&mark)));
             }
             print::line(&print::table(&["FIELD", "VALUE"], rows));
         }

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drydock_api_types::run::{Run, RunReport};
 use drydock_core::{RunId, ScheduleName, UnixTime};
-use drydock_engine::{Ended, RunHandle, RunView, model::Outcome as RunOutcome};
+use drydock_engine::{Ended, RunHandle, model::Outcome as RunOutcome};
 use drydock_node::{Configuration, Need};
-use drydock_runs::RunService;
+use drydock_runs::{RunService, shape};
 use drydock_terminal::{
     interrupt::Interrupts,
     print::{self, Output},
 };
-use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::args::{Global, RunArgs, RunVerb};
-use super::snapshot::STATUS_HEADER;
+use super::snapshot::{STATUS_HEADER, status_row};
 use super::{made, progress, run_list, run_show};
 use crate::runtime::block_on_uninterrupted;
 use crate::{Exit, Failure, Outcome};
@@ -57,13 +57,13 @@ async fn once(global: &Global, node: Configuration, schedule: ScheduleName, how:
     service.schedule(&schedule)?;
     service.check_clock(how.accept_clock)?;
     let mut worst = Exit::Done;
-    let mut views = Vec::new();
+    let mut runs = Vec::new();
     for run in service.unfinished(&schedule).await? {
         print::note(&format!("Taking up {run}, which was left unfinished."));
         let handle = service.resume(&run).await?;
-        let (exit, view) = attend(handle).await?;
+        let (exit, run) = attend(handle).await?;
         worst = worse(worst, exit);
-        views.push(view);
+        runs.push(run);
         if drydock_node::interrupt::asked() {
             break;
         }
@@ -72,14 +72,14 @@ async fn once(global: &Global, node: Configuration, schedule: ScheduleName, how:
         let now = service.clock.now();
         let run = new_run(&schedule, now)?;
         let handle = service.start(&schedule, run, now, true).await?;
-        let (exit, view) = attend(handle).await?;
+        let (exit, run) = attend(handle).await?;
         worst = worse(worst, exit);
-        views.push(view);
+        runs.push(run);
     }
-    if views.is_empty() {
+    if runs.is_empty() {
         print::note(&format!("No run of {schedule} was left unfinished."));
     }
-    report(global, &service.registry.node, &views)?;
+    report(global, &service.registry.node, runs)?;
     Ok(worst)
 }
 
@@ -90,7 +90,7 @@ fn new_run(schedule: &ScheduleName, now: UnixTime) -> Result<RunId, Failure> {
 
 /// Follows a run to its end. The first interrupt asks it to stop and clean up; the second,
 /// or a clean-up that hangs, leaves it as it is, to be taken up again.
-async fn attend(handle: RunHandle) -> Result<(Exit, RunView), Failure> {
+async fn attend(handle: RunHandle) -> Result<(Exit, Run), Failure> {
     let mut interrupts = Interrupts::heed(Exit::TryLater.code())?;
     let progress = handle.progress();
     let following = progress::follow(progress.clone());
@@ -112,7 +112,7 @@ async fn attend(handle: RunHandle) -> Result<(Exit, RunView), Failure> {
     let ended = handle.wait().await?;
     let view = progress.borrow().clone();
     match ended {
-        Ended::Finished(outcome) => Ok((exit_of(&outcome), view)),
+        Ended::Finished(outcome) => Ok((exit_of(&outcome), shape::run(view))),
         Ended::Suspended => Err(Failure::try_later(format!(
             "run {run} was left as it is: `drydock run {} --resume` takes it up",
             view.schedule
@@ -157,55 +157,48 @@ fn worse(a: Exit, b: Exit) -> Exit {
 
 /// What came of it: data on stdout, reasons and what to do next on stderr. Of a run that
 /// failed the last line is its cause.
-fn report(global: &Global, node: &Configuration, views: &[RunView]) -> Result<(), Failure> {
+fn report(global: &Global, node: &Configuration, runs: Vec<Run>) -> Result<(), Failure> {
+    let reports = runs.into_iter().map(|run| RunReport {
+        places: made::places(node, &run),
+        snapshots: run_show::snapshots(&run),
+        run,
+    });
+    let reports: Vec<_> = reports.collect();
     if global.output == Output::Json {
-        let values: Vec<_> = views.iter().map(|view| value(node, view)).collect();
-        print::line(&serde_json::to_string_pretty(&values)?);
+        print::line(&serde_json::to_string_pretty(&reports)?);
     }
-    for view in views {
+    for report in &reports {
         if global.output == Output::Table {
-            tables(node, view);
-            let next = made::next(&global.config, node, view);
+            tables(report);
+            let next = made::next(&global.config, node, &report.run);
             next.iter().for_each(|line| print::note(line));
         }
-        run_show::reasons(view)
-            .iter()
-            .for_each(|line| print::note(line));
+        let reasons = report.run.end.reasons.iter();
+        reasons.for_each(|line| print::note(line));
     }
     Ok(())
 }
 
 /// What the run did at its targets, where its recovery point is, and what that holds.
-fn tables(node: &Configuration, view: &RunView) {
-    print::line(&run_show::targets(view));
-    let places = made::places(node, view);
+fn tables(report: &RunReport) {
+    let RunReport {
+        run,
+        places,
+        snapshots,
+    } = report;
+    print::line(&run_show::targets(run));
     let artifacts = if places.is_empty() {
         Vec::new()
     } else {
-        run_show::artifact_rows(view)
+        run_show::artifact_rows(run)
     };
     let more: [(&[&str], Vec<_>); 3] = [
         (&made::PLACE_HEADER, places.iter().map(made::row).collect()),
         (&run_show::ARTIFACT_HEADER, artifacts),
-        (&STATUS_HEADER, run_show::snapshot_rows(view).collect()),
+        (&STATUS_HEADER, snapshots.iter().map(status_row).collect()),
     ];
     for (header, rows) in more.into_iter().filter(|(_, rows)| !rows.is_empty()) {
         print::line("");
         print::line(&print::table(header, rows));
     }
-}
-
-fn value(node: &Configuration, view: &RunView) -> serde_json::Value {
-    json!({
-        "run": view.run,
-        "outcome": run_show::outcome_word(view),
-        "cause": run_show::cause(view),
-        "reasons": run_show::reasons(view),
-        "recoveryPoint": run_show::recovery_point(view),
-        "places": made::places(node, view),
-        "artifacts": view.outputs,
-        "targets": view.stores,
-        "snapshots": run_show::snapshots(view),
-        "drill": view.drill,
-    })
 }

@@ -1,22 +1,18 @@
 //! `drydock run list`: a page of the journal's rows. No record is read for it.
 
-use drydock_core::{OccurrenceEnd, RunId, ScheduleName};
-use drydock_engine::model::Outcome as RunOutcome;
-use drydock_journal::{Journal, Occurrence, RunPage, RunRow};
+use drydock_api_types::{
+    Timestamp,
+    run::{RunListEntry, RunSummary, SkippedOccurrence},
+};
+use drydock_core::{OutcomeCode, RunId, ScheduleName};
+use drydock_journal::{Journal, RunPage};
 use drydock_node::Configuration;
-use drydock_runs::cause;
+use drydock_runs::{cause, shape};
 use drydock_terminal::print::{self, Output};
-use serde_json::{Value, json};
 
 use super::args::RunListArgs;
 use super::run_show::{UNFINISHED, look_up, reader};
 use crate::{Exit, Failure, Outcome};
-
-/// A row with what has to be read of its outcome.
-struct Ended {
-    row: RunRow,
-    outcome: Option<RunOutcome>,
-}
 
 pub fn list(node: &Configuration, output: Output, args: RunListArgs) -> Outcome {
     let schedule = args.schedule.map(ScheduleName::new);
@@ -24,12 +20,12 @@ pub fn list(node: &Configuration, output: Output, args: RunListArgs) -> Outcome 
     if let Some(before) = &before {
         look_up(node, before)?;
     }
+    let mut entries = Vec::new();
     let mut runs = Vec::new();
-    let mut skipped = Vec::new();
     if let Some(journal) = reader(node)? {
         // The first page tells of what has no run as well.
         if before.is_none() {
-            skipped = skipped_last(&journal, schedule.as_ref())?;
+            entries = skipped_last(&journal, schedule.as_ref())?;
         }
         // One more, to see whether there are more.
         let page = RunPage {
@@ -38,20 +34,18 @@ pub fn list(node: &Configuration, output: Output, args: RunListArgs) -> Outcome 
             count_max: args.limit + 1,
         };
         let rows = journal.runs(&page)?.into_iter();
-        runs = rows.map(Ended::of).collect::<Result<_, _>>()?;
+        runs = rows.map(shape::summary).collect::<Result<_, _>>()?;
     }
     let shown = runs.len().min(args.limit as usize);
     let has_more = runs.len() > shown;
     runs.truncate(shown);
-    let rows = runs.iter().map(Ended::cells);
-    let rows = skipped.iter().map(skipped_cells).chain(rows);
-    let values = skipped.iter().map(skipped_value);
-    let values: Vec<_> = values.chain(runs.iter().map(Ended::value)).collect();
-    print::rows(output, &values, &HEADER, rows)?;
-    if let Some(last) = runs.last().filter(|_| has_more) {
+    let last = runs.last().map(|run| run.run.clone());
+    let runs = runs.into_iter().map(Box::new).map(RunListEntry::Run);
+    entries.extend(runs);
+    print::rows(output, &entries, &HEADER, entries.iter().map(cells))?;
+    if let Some(last) = last.filter(|_| has_more) {
         print::note(&format!(
-            "There are older runs: add `--before {}` to see them.",
-            last.row.run
+            "There are older runs: add `--before {last}` to see them."
         ));
     }
     Ok(Exit::Done)
@@ -66,92 +60,54 @@ const HEADER: [&str; 6] = [
     "CAUSE",
 ];
 
-impl Ended {
-    fn of(row: RunRow) -> Result<Self, Failure> {
-        let end = row.progress.end.as_ref();
-        let outcome = end.map(|end| serde_json::from_str(&end.details));
-        let outcome = outcome.transpose()?;
-        Ok(Self { row, outcome })
-    }
-
-    /// Why the run is to be looked at, in a line.
-    fn cause(&self) -> Option<String> {
-        cause::of(self.outcome.as_ref()?)
-    }
-
-    fn cells(&self) -> Vec<String> {
-        let RunRow {
-            run,
-            created,
-            progress,
-            ..
-        } = &self.row;
-        let none = || "-".to_owned();
-        let end = progress.end.as_ref();
-        let point = progress.recovery_point.as_ref();
-        vec![
-            run.to_string(),
-            end.map_or(UNFINISHED, |end| end.outcome.word()).to_owned(),
-            created.to_string(),
-            end.map_or_else(none, |end| end.finished.to_string()),
-            point.map_or_else(none, ToString::to_string),
-            self.cause().map_or_else(none, |cause| cause::short(&cause)),
-        ]
-    }
-
-    fn value(&self) -> Value {
-        let row = &self.row;
-        let end = row.progress.end.as_ref();
-        json!({
-            "run": row.run,
-            "schedule": row.schedule,
-            "cluster": row.cluster,
-            "kind": row.kind,
-            "subjects": row.subjects,
-            "due": row.due.to_string(),
-            "byHand": row.by_hand,
-            "created": row.created.to_string(),
-            "finished": end.map(|end| end.finished.to_string()),
-            "phase": row.progress.phase,
-            "outcome": self.outcome,
-            "recoveryPoint": row.progress.recovery_point,
-            "cause": self.cause(),
-        })
-    }
-}
+/// How an occurrence that was skipped is shown.
+const SKIPPED: &str = "Skipped";
 
 /// The last occurrence of each schedule, where it was skipped: no run tells of it, and what
 /// nobody backs up or proves must be seen.
 fn skipped_last(
     journal: &Journal,
     asked: Option<&ScheduleName>,
-) -> Result<Vec<Occurrence>, Failure> {
-    let mut occurrences = journal.last_occurrences()?;
-    occurrences.retain(|Occurrence { schedule, end, .. }| {
-        let is_asked = asked.is_none_or(|asked| asked == schedule);
-        matches!(end, OccurrenceEnd::Skipped(_)) && is_asked
-    });
-    Ok(occurrences)
+) -> Result<Vec<RunListEntry>, Failure> {
+    let occurrences = journal.last_occurrences()?;
+    let asked = occurrences
+        .iter()
+        .filter(|occurrence| asked.is_none_or(|asked| *asked == occurrence.schedule));
+    Ok(asked
+        .filter_map(shape::skipped)
+        .map(RunListEntry::Skipped)
+        .collect())
 }
 
-fn skipped_cells(occurrence: &Occurrence) -> Vec<String> {
-    let reason = occurrence.end.reason().unwrap_or_default();
+fn cells(entry: &RunListEntry) -> Vec<String> {
+    match entry {
+        RunListEntry::Run(run) => run_cells(run),
+        RunListEntry::Skipped(occurrence) => skipped_cells(occurrence),
+    }
+}
+
+fn run_cells(run: &RunSummary) -> Vec<String> {
+    let none = || "-".to_owned();
+    let (end, point) = (&run.end, run.recovery_point.as_ref());
     vec![
-        occurrence.run.to_string(),
-        occurrence.end.word().to_owned(),
-        occurrence.decided_at.to_string(),
-        "-".to_owned(),
-        "-".to_owned(),
-        cause::short(&reason),
+        run.run.to_string(),
+        end.outcome.map_or(UNFINISHED, OutcomeCode::word).to_owned(),
+        run.created.to_string(),
+        run.finished
+            .as_ref()
+            .map_or_else(none, Timestamp::to_string),
+        point.map_or_else(none, ToString::to_string),
+        end.cause.as_deref().map_or_else(none, cause::short),
     ]
 }
 
-fn skipped_value(occurrence: &Occurrence) -> Value {
-    json!({
-        "run": occurrence.run,
-        "schedule": occurrence.schedule,
-        "due": occurrence.due.to_string(),
-        "phase": occurrence.end.word().to_lowercase(),
-        "reason": occurrence.end.reason(),
-    })
+fn skipped_cells(occurrence: &SkippedOccurrence) -> Vec<String> {
+    vec![
+        occurrence.run.to_string(),
+        SKIPPED.to_owned(),
+        occurrence.created.to_string(),
+        "-".to_owned(),
+        "-".to_owned(),
+        cause::short(&occurrence.cause),
+    ]
 }

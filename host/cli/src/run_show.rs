@@ -1,18 +1,19 @@
 //! `drydock run show`, and what `drydock run` says at the end.
 
-use drydock_core::{Finding, GrantRecord, Level, RunId, StepName, UnixTime, nearest};
-use drydock_engine::{
-    RunView,
-    model::{LEFT_BEHIND, Outcome as RunOutcome},
-    replay::replay,
-    view::{DrillView, OutputView, StorePhase, StoreView},
+use drydock_api_types::{
+    run::{DrillStep, Run, RunDetails, RunOutput, StepAttempt, StoreStep},
+    snapshot::SnapshotStatus,
 };
-use drydock_journal::{Attempt, Journal, OpenError, RunPage, RunRow};
+use drydock_core::{
+    Finding, GrantRecord, Level, OutcomeCode, RecoveryPointName, RunId, StepName, StorePhase,
+    nearest,
+};
+use drydock_engine::{RunView, replay::replay};
+use drydock_journal::{Journal, OpenError, RunPage, RunRow};
 use drydock_node::Configuration;
-use drydock_runs::cause;
-use drydock_snapshot::Status;
+use drydock_runs::shape;
 use drydock_terminal::print::{self, Output};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::snapshot::{STATUS_HEADER, status_row};
 use crate::{Exit, Failure, Outcome};
@@ -24,24 +25,17 @@ pub const UNFINISHED: &str = "Unfinished";
 /// just seen it.
 const NEAREST_RUNS_MAX: u32 = 1000;
 
-/// Why a run that did nothing wrong has no recovery point of its own.
-const SUPERSEDED: &str =
-    "another run had committed this recovery point first, so this one stored nothing";
-
-/// Instants of a run that JSON shows as text, as every other command does.
-const INSTANTS: [&str; 3] = ["due", "created", "finished"];
-
 pub fn show(node: &Configuration, output: Output, run: &str) -> Outcome {
     let run = RunId::new(run);
     let (journal, row) = look_up(node, &run)?;
-    let view = view(&journal, &row)?;
-    let attempts = journal.attempts(&run)?;
+    let attempts = journal.attempts(&run)?.into_iter();
+    let details = RunDetails {
+        run: shape::run(view(&journal, &row)?),
+        attempts: attempts.map(shape::attempt).collect(),
+    };
     match output {
-        Output::Json => print::line(&serde_json::to_string_pretty(&json!({
-            "run": value(&view)?,
-            "attempts": attempts.iter().map(attempt_value).collect::<Vec<_>>(),
-        }))?),
-        Output::Table => print_view(&view, &attempts),
+        Output::Json => print::line(&serde_json::to_string_pretty(&details)?),
+        Output::Table => print_details(&details),
     }
     Ok(Exit::Done)
 }
@@ -88,51 +82,54 @@ fn view(journal: &Journal, row: &RunRow) -> Result<RunView, Failure> {
     Ok(RunView::of(&replay(&row.run, &records)?))
 }
 
-fn print_view(view: &RunView, attempts: &[Attempt]) {
-    print::line(&targets(view));
-    let snapshots: Vec<_> = snapshot_rows(view).collect();
+fn print_details(RunDetails { run, attempts }: &RunDetails) {
+    print::line(&targets(run));
+    let snapshots = snapshots(run);
     if !snapshots.is_empty() {
         print::line("");
-        print::line(&print::table(&STATUS_HEADER, snapshots));
+        let rows = snapshots.iter().map(status_row);
+        print::line(&print::table(&STATUS_HEADER, rows));
     }
-    if !view.outputs.is_empty() {
+    if !run.outputs.is_empty() {
         print::line("");
-        print::line(&print::table(&ARTIFACT_HEADER, artifact_rows(view)));
+        print::line(&print::table(&ARTIFACT_HEADER, artifact_rows(run)));
     }
-    if !view.pins.is_empty() {
+    if !run.pins.is_empty() {
         print::line("");
-        print::line(&print::table(&PLUGIN_HEADER, plugin_rows(view)));
+        print::line(&print::table(&PLUGIN_HEADER, plugin_rows(run)));
     }
-    findings(view).iter().for_each(|line| print::line(line));
-    for attempt in attempts {
-        print::line(&format!(
-            "\nstep {} attempt {} started {} {}",
-            attempt.step,
-            attempt.attempt,
-            attempt.started,
-            attempt
-                .ended
-                .map_or_else(|| "and was cut off".to_owned(), |at| format!("ended {at}"))
-        ));
-        attempt
-            .log
-            .lines()
-            .for_each(|line| print::line(&format!("  {line}")));
-    }
-    let reasons = reasons(view);
+    findings(run).iter().for_each(|line| print::line(line));
+    attempts.iter().for_each(print_attempt);
+    let reasons = &run.end.reasons;
     if !attempts.is_empty() && !reasons.is_empty() {
         print::line("");
     }
     reasons.iter().for_each(|line| print::line(line));
 }
 
+fn print_attempt(attempt: &StepAttempt) {
+    print::line(&format!(
+        "\nstep {} attempt {} started {} {}",
+        attempt.step,
+        attempt.attempt,
+        attempt.started,
+        attempt
+            .ended
+            .map_or_else(|| "and was cut off".to_owned(), |at| format!("ended {at}"))
+    ));
+    attempt
+        .log
+        .lines()
+        .for_each(|line| print::line(&format!("  {line}")));
+}
+
 /// What a run did at its targets, as a table.
-pub fn targets(view: &RunView) -> String {
-    match &view.drill {
-        Some(drill) => print::table(&DRILL_HEADER, [drill_row(view, drill)]),
+pub fn targets(run: &Run) -> String {
+    match &run.drill {
+        Some(drill) => print::table(&DRILL_HEADER, [drill_row(run, drill)]),
         None => {
             let header = ["RUN", "OUTCOME", "TARGET", "STATE", "PARTS", "BYTES"];
-            print::table(&header, store_rows(view))
+            print::table(&header, store_rows(run))
         }
     }
 }
@@ -146,15 +143,17 @@ const DRILL_HEADER: [&str; 6] = [
     "TIME TO RECOVER",
 ];
 
-fn drill_row(view: &RunView, drill: &DrillView) -> Vec<String> {
+fn drill_row(run: &Run, drill: &DrillStep) -> Vec<String> {
     let result = drill.result.as_ref();
     let none = || "-".to_owned();
     let recovery = result.and_then(|result| result.recovery_milliseconds);
     vec![
-        view.run.to_string(),
-        outcome_word(view).to_owned(),
+        run.run.to_string(),
+        outcome_word(run).to_owned(),
         drill.target.to_string(),
-        recovery_point(view).unwrap_or_else(none),
+        run.recovery_point
+            .as_ref()
+            .map_or_else(none, RecoveryPointName::to_string),
         result.map_or_else(none, |result| result.checks.to_string()),
         recovery.map_or_else(none, drydock_drill::seconds),
     ]
@@ -163,8 +162,8 @@ fn drill_row(view: &RunView, drill: &DrillView) -> Vec<String> {
 pub const ARTIFACT_HEADER: [&str; 5] = ["ARTIFACT", "STEP", "SIZE", "SEALED", "JUDGED"];
 
 /// One row an artifact that counts.
-pub fn artifact_rows(view: &RunView) -> Vec<Vec<String>> {
-    let rows = view.outputs.iter().map(|output| {
+pub fn artifact_rows(run: &Run) -> Vec<Vec<String>> {
+    let rows = run.outputs.iter().map(|output| {
         vec![
             output.name.clone(),
             output.step.to_string(),
@@ -179,7 +178,7 @@ pub fn artifact_rows(view: &RunView) -> Vec<Vec<String>> {
 }
 
 /// What each verify step said, e.g. `verify: passed`.
-fn judged(output: &OutputView) -> String {
+fn judged(output: &RunOutput) -> String {
     let words = output.verdicts.iter().map(|judged| {
         let word = match &judged.verdict {
             None => "not yet",
@@ -197,8 +196,8 @@ const PLUGIN_HEADER: [&str; 5] = ["STEP", "PLUGIN", "VERSION", "DIGEST", "MAY"];
 const DIGEST_CHARS_SHOWN: usize = "sha256:".len() + 12;
 
 /// One row a step: what its plugin could do in this run.
-fn plugin_rows(view: &RunView) -> Vec<Vec<String>> {
-    let rows = view.pins.iter().map(|pin| {
+fn plugin_rows(run: &Run) -> Vec<Vec<String>> {
+    let rows = run.pins.iter().map(|pin| {
         let digest = pin.digest.as_str();
         vec![
             pin.step.to_string(),
@@ -241,29 +240,17 @@ fn words(value: &Value) -> String {
     }
 }
 
-/// A run as JSON.
-fn value(view: &RunView) -> Result<Value, serde_json::Error> {
-    let mut value = serde_json::to_value(view)?;
-    value["cause"] = json!(cause(view));
-    for name in INSTANTS {
-        if let Some(seconds) = value[name].as_i64() {
-            value[name] = json!(UnixTime(seconds).to_string());
-        }
-    }
-    Ok(value)
-}
-
 /// One row a target.
-fn store_rows(view: &RunView) -> Vec<Vec<String>> {
-    let outcome = outcome_word(view);
-    view.stores
+fn store_rows(run: &Run) -> Vec<Vec<String>> {
+    let outcome = outcome_word(run);
+    run.stores
         .iter()
         .map(|store| {
             vec![
-                view.run.to_string(),
+                run.run.to_string(),
                 outcome.to_owned(),
                 store.target.to_string(),
-                state_word(view, store).to_owned(),
+                state_word(run, store).to_owned(),
                 store.parts.to_string(),
                 drydock_core::human_bytes(store.bytes),
             ]
@@ -272,55 +259,25 @@ fn store_rows(view: &RunView) -> Vec<Vec<String>> {
 }
 
 /// A target's state; a run that failed leaves nothing that could still be uploading.
-fn state_word(view: &RunView, store: &StoreView) -> &'static str {
-    match (&view.outcome, store.state) {
-        (Some(RunOutcome::Failed { .. }), StorePhase::Uploading | StorePhase::Staged) => {
-            "NothingStored"
-        }
+fn state_word(run: &Run, store: &StoreStep) -> &'static str {
+    match (run.end.outcome, store.state) {
+        (Some(OutcomeCode::Failed), StorePhase::Uploading | StorePhase::Staged) => "NothingStored",
         (_, state) => state.word(),
     }
 }
 
-pub fn outcome_word(view: &RunView) -> &'static str {
-    view.outcome.as_ref().map_or(UNFINISHED, RunOutcome::word)
-}
-
-/// The recovery point's name, once it is committed somewhere, or was drilled.
-pub fn recovery_point(view: &RunView) -> Option<String> {
-    view.recovery_point.as_ref().map(ToString::to_string)
-}
-
-/// Why the run is to be looked at, in a line.
-pub fn cause(view: &RunView) -> Option<String> {
-    cause::of(view.outcome.as_ref()?)
-}
-
-/// Why a run ended as it did, a sentence each; of one that failed, the cause comes last.
-pub fn reasons(view: &RunView) -> Vec<String> {
-    match &view.outcome {
-        Some(RunOutcome::Degraded { reasons }) => reasons.clone(),
-        Some(RunOutcome::Superseded { reasons }) => std::iter::once(SUPERSEDED.to_owned())
-            .chain(reasons.iter().cloned())
-            .collect(),
-        Some(RunOutcome::Failed { fault }) => {
-            // The other details are for programs; what was left behind is for the operator.
-            let details = fault.details.iter();
-            let left = details.filter(|(name, _)| name == LEFT_BEHIND);
-            let left = left.map(|(_, what)| format!("left behind: {what}"));
-            left.chain([fault.message.clone()]).collect()
-        }
-        Some(RunOutcome::Succeeded) | None => Vec::new(),
-    }
+fn outcome_word(run: &Run) -> &'static str {
+    run.end.outcome.map_or(UNFINISHED, OutcomeCode::word)
 }
 
 /// Everything that the backup steps, the host and the verify steps found.
-fn findings(view: &RunView) -> Vec<String> {
-    let outputs = view.outputs.iter();
+fn findings(run: &Run) -> Vec<String> {
+    let outputs = run.outputs.iter();
     let own = outputs.map(|output| (&output.step, &output.findings));
-    let verdicts = view.outputs.iter().flat_map(|output| &output.verdicts);
+    let verdicts = run.outputs.iter().flat_map(|output| &output.verdicts);
     let verified =
         verdicts.filter_map(|judged| Some((&judged.step, &judged.verdict.as_ref()?.findings)));
-    let backups = view.backups.iter();
+    let backups = run.backups.iter();
     backups
         .map(|backup| (&backup.step, &backup.findings))
         .chain(own)
@@ -339,38 +296,17 @@ fn told(step: &StepName, finding: &Finding) -> String {
 }
 
 /// The etcd snapshots of a run as `etcdutl snapshot status` would tell of them.
-pub fn snapshots(view: &RunView) -> Vec<Status> {
-    view.outputs.iter().filter_map(status).collect()
+pub fn snapshots(run: &Run) -> Vec<SnapshotStatus> {
+    run.outputs.iter().filter_map(status).collect()
 }
 
-pub fn snapshot_rows(view: &RunView) -> impl Iterator<Item = Vec<String>> {
-    snapshots(view)
-        .into_iter()
-        .map(|status| status_row(&status))
-}
-
-fn status(output: &OutputView) -> Option<Status> {
+fn status(output: &RunOutput) -> Option<SnapshotStatus> {
     let figures = output.nature.as_ref()?.figures()?;
-    Some(Status {
+    Some(SnapshotStatus {
         hash: figures.hash,
         revision: figures.revision,
         total_key: figures.total_keys,
         total_size: i64::try_from(figures.total_size).ok()?,
         version: figures.version.clone(),
-    })
-}
-
-fn attempt_value(attempt: &Attempt) -> Value {
-    let result = attempt
-        .result
-        .as_deref()
-        .and_then(|text| serde_json::from_str::<Value>(text).ok());
-    json!({
-        "step": attempt.step,
-        "attempt": attempt.attempt,
-        "started": attempt.started.to_string(),
-        "ended": attempt.ended.map(|at| at.to_string()),
-        "result": result,
-        "log": attempt.log,
     })
 }

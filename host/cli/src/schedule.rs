@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use drydock_api_types::{
+    Timestamp,
+    schedule::{LastEnd, ScheduleSummary},
+};
 use drydock_core::{OccurrenceEnd, UnixTime};
 use drydock_documents::{self as documents, Among, FileErrors, Loaded, Located, Schedule};
 use drydock_journal::{Journal, Occurrence, OpenError};
@@ -9,7 +13,6 @@ use drydock_node::{Configuration, Need, read_documents, refuse_timetables};
 use drydock_runs::check;
 use drydock_schedule::Timetable;
 use drydock_terminal::print::{self, Output};
-use serde_json::{Value, json};
 
 use super::args::{Global, ScheduleVerb};
 use crate::runtime::block_on;
@@ -23,16 +26,15 @@ pub fn dispatch(global: &Global, verb: &ScheduleVerb) -> Outcome {
     }
 }
 
-/// Keys of a schedule in JSON, and the columns that show them.
-const COLUMNS: [(&str, &str); 8] = [
-    ("name", "NAME"),
-    ("cluster", "CLUSTER"),
-    ("schedule", "SCHEDULE"),
-    ("timeZone", "TIME ZONE"),
-    ("suspend", "SUSPEND"),
-    ("next", "NEXT"),
-    ("last", "LAST"),
-    ("lastEnd", "END"),
+const HEADER: [&str; 8] = [
+    "NAME",
+    "CLUSTER",
+    "SCHEDULE",
+    "TIME ZONE",
+    "SUSPEND",
+    "NEXT",
+    "LAST",
+    "END",
 ];
 
 fn list(output: Output, node: &Configuration) -> Outcome {
@@ -44,27 +46,18 @@ fn list(output: Output, node: &Configuration) -> Outcome {
         Vec::new()
     });
     let now = node.deps.clock.now();
-    let values = node
+    let schedules = node
         .documents
         .schedules()
-        .map(|schedule| value(schedule, &past, now))
+        .map(|schedule| summary(schedule, &past, now))
         .collect::<Result<Vec<_>, Failure>>()?;
-    let rows = values.iter().map(|value| {
-        let cells = COLUMNS.iter().map(|(key, _)| match &value[*key] {
-            Value::String(text) => text.clone(),
-            Value::Null => "-".to_owned(),
-            other => other.to_string(),
-        });
-        cells.collect()
-    });
-    let header = COLUMNS.map(|(_, column)| column);
-    print::rows(output, &values, &header, rows)?;
+    print::rows(output, &schedules, &HEADER, schedules.iter().map(cells))?;
     Ok(Exit::Done)
 }
 
 /// The last occurrence of each schedule, read beside a daemon that may be running. None
 /// has ended where no daemon has run yet.
-fn last_occurrences(node: &Configuration) -> Result<Vec<Ended>, Failure> {
+fn last_occurrences(node: &Configuration) -> Result<Vec<(Occurrence, LastEnd)>, Failure> {
     let journal = match Journal::open_reader(node.state()) {
         Err(OpenError::Missing { .. }) => return Ok(Vec::new()),
         opened => opened?,
@@ -72,49 +65,60 @@ fn last_occurrences(node: &Configuration) -> Result<Vec<Ended>, Failure> {
     let occurrences = journal.last_occurrences()?;
     occurrences
         .into_iter()
-        .map(|occurrence| Ended::of(&journal, occurrence))
+        .map(|occurrence| {
+            let end = last_end(&journal, &occurrence)?;
+            Ok((occurrence, end))
+        })
         .collect()
 }
 
-/// An occurrence with what became of its run.
-struct Ended {
-    occurrence: Occurrence,
-    word: &'static str,
+/// Where the run has ended, its outcome says more than that it was started.
+fn last_end(journal: &Journal, occurrence: &Occurrence) -> Result<LastEnd, Failure> {
+    let run = journal.run(&occurrence.run)?;
+    let ended = run.and_then(|row| row.progress.end);
+    Ok(match (&occurrence.end, ended) {
+        (OccurrenceEnd::Started { .. }, Some(end)) => end.outcome.into(),
+        (end, _) => end.into(),
+    })
 }
 
-impl Ended {
-    /// Where the run has ended, its outcome says more than that it was started.
-    fn of(journal: &Journal, occurrence: Occurrence) -> Result<Self, Failure> {
-        let run = journal.run(&occurrence.run)?;
-        let ended = run.and_then(|row| row.progress.end);
-        let word = match (&occurrence.end, ended) {
-            (OccurrenceEnd::Started { .. }, Some(end)) => end.outcome.word(),
-            (end, _) => end.word(),
-        };
-        Ok(Self { occurrence, word })
-    }
-}
-
-fn value(located: &Located<Schedule>, past: &[Ended], now: UnixTime) -> Result<Value, Failure> {
+fn summary(
+    located: &Located<Schedule>,
+    past: &[(Occurrence, LastEnd)],
+    now: UnixTime,
+) -> Result<ScheduleSummary, Failure> {
     let schedule = &located.value;
     let last = past
         .iter()
-        .find(|ended| ended.occurrence.schedule == schedule.name);
-    let next = Timetable::of(located)?
-        .next_after(now)
-        .map(|instant| instant.to_string());
-    Ok(json!({
-        "name": schedule.name,
-        "cluster": schedule.spec.cluster,
-        "schedule": schedule.spec.schedule,
-        "timeZone": schedule.spec.time_zone,
-        "suspend": schedule.spec.suspend,
-        "next": next,
-        "last": last.map(|ended| ended.occurrence.due.to_string()),
-        "lastEnd": last.map(|ended| ended.word),
-        "lastReason": last.and_then(|ended| ended.occurrence.end.reason()),
-        "lastRun": last.map(|ended| ended.occurrence.run.as_str()),
-    }))
+        .find(|(occurrence, _)| occurrence.schedule == schedule.name);
+    let occurrence = last.map(|(occurrence, _)| occurrence);
+    let next = Timetable::of(located)?.next_after(now);
+    Ok(ScheduleSummary {
+        name: schedule.name.clone(),
+        cluster: schedule.spec.cluster.clone(),
+        schedule: schedule.spec.schedule.clone(),
+        time_zone: schedule.spec.time_zone.clone(),
+        suspend: schedule.spec.suspend,
+        next: next.map(Into::into),
+        last: occurrence.map(|occurrence| occurrence.due.into()),
+        last_end: last.map(|(_, end)| *end),
+        last_reason: occurrence.and_then(|occurrence| occurrence.end.reason()),
+        last_run: occurrence.map(|occurrence| occurrence.run.clone()),
+    })
+}
+
+fn cells(schedule: &ScheduleSummary) -> Vec<String> {
+    let instant = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    vec![
+        schedule.name.to_string(),
+        schedule.cluster.to_string(),
+        schedule.schedule.clone(),
+        schedule.time_zone.clone(),
+        schedule.suspend.to_string(),
+        instant(schedule.next),
+        instant(schedule.last),
+        schedule.last_end.map_or("-", LastEnd::word).to_owned(),
+    ]
 }
 
 /// The node's own files and everything that they name: plugins, keys, certificates.

@@ -12,10 +12,10 @@ pub mod source;
 
 use std::path::Path;
 
+use drydock_api_types::snapshot::{SnapshotCheck, SnapshotHashKv, SnapshotStatus, SnapshotVerdict};
 use drydock_repository::manifest::Manifest;
 use drydock_snapshot::{Limits, Problems, SnapshotError, SnapshotFile, Status};
 use drydock_terminal::print::{self, Output};
-use serde_json::json;
 
 use super::args::{Global, Inside, SnapshotVerb};
 use crate::{Context as _, Exit, Outcome};
@@ -56,12 +56,19 @@ fn limits(inside: &Inside) -> Limits {
 fn status(output: Output, file: &SnapshotFile) -> Outcome {
     let status = drydock_snapshot::status(file)
         .with_context(|| format!("{} has no status", file.path().display()))?;
+    let status = SnapshotStatus {
+        hash: status.hash,
+        revision: status.revision,
+        total_key: status.total_key,
+        total_size: status.total_size,
+        version: status.version,
+    };
     print::rows(output, &status, &STATUS_HEADER, [status_row(&status)])?;
     Ok(Exit::Done)
 }
 
 /// The cells of a status as etcdutl shows them.
-pub fn status_row(status: &Status) -> Vec<String> {
+pub fn status_row(status: &SnapshotStatus) -> Vec<String> {
     vec![
         format!("{:x}", status.hash),
         status.revision.to_string(),
@@ -74,6 +81,11 @@ pub fn status_row(status: &Status) -> Vec<String> {
 fn hashkv(output: Output, file: &SnapshotFile, revision: Option<i64>) -> Outcome {
     let hash = drydock_snapshot::hash_kv(file, revision)
         .with_context(|| format!("{} has no such hash", file.path().display()))?;
+    let hash = SnapshotHashKv {
+        hash: hash.hash,
+        hash_revision: hash.hash_revision,
+        compact_revision: hash.compact_revision,
+    };
     let row = vec![
         format!("{:x}", hash.hash),
         hash.hash_revision.to_string(),
@@ -90,103 +102,73 @@ fn hashkv(output: Output, file: &SnapshotFile, revision: Option<i64>) -> Outcome
 
 fn verify(output: Output, opened: &Opened) -> Outcome {
     let path = opened.file.path();
-    let problems = match drydock_snapshot::verify(&opened.file) {
-        Ok(verified) => Listed::of_figures(opened, &verified.status),
-        Err(SnapshotError::Damaged(problems)) => Listed::of(&problems),
+    let check = match drydock_snapshot::verify(&opened.file) {
+        Ok(verified) => against_manifest(opened, &verified.status),
+        Err(SnapshotError::Damaged(problems)) => damaged(path, &problems),
         Err(error) => {
             return Err(error).with_context(|| format!("{} cannot be verified", path.display()));
         }
     };
-    tell(output, path, &problems)?;
-    Ok(if problems.total == 0 {
+    let row = vec![
+        check.file.clone(),
+        check.verdict.word().to_owned(),
+        check.problems.to_string(),
+    ];
+    print::rows(output, &check, &["FILE", "VERDICT", "PROBLEMS"], [row])?;
+    for problem in &check.listed {
+        print::note(&format!("{}: {problem}", check.file));
+    }
+    Ok(if check.problems == 0 {
         Exit::Done
     } else {
         Exit::Failed
     })
 }
 
-/// What a file turned out to be.
-#[derive(Default)]
-enum Verdict {
-    #[default]
-    Sound,
-    Damaged,
-    /// A sound database of another program.
-    NotEtcd,
-}
-
-impl Verdict {
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Sound => "sound",
-            Self::Damaged => "damaged",
-            Self::NotEtcd => "not etcd's",
-        }
+fn sound(path: &Path) -> SnapshotCheck {
+    SnapshotCheck {
+        file: path.display().to_string(),
+        verdict: SnapshotVerdict::Sound,
+        problems: 0,
+        listed: Vec::new(),
     }
 }
 
-/// What is wrong with a snapshot, the first of it in sentences.
-#[derive(Default)]
-struct Listed {
-    verdict: Verdict,
-    total: u64,
-    sentences: Vec<String>,
-}
-
-impl Listed {
-    fn of(problems: &Problems) -> Self {
-        Self {
-            verdict: match problems.not_etcd() {
-                Some(_) => Verdict::NotEtcd,
-                None => Verdict::Damaged,
-            },
-            total: problems.total(),
-            sentences: problems.listed().iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    /// A sound snapshot of a recovery point must have the figures of the manifest as well.
-    fn of_figures(opened: &Opened, status: &Status) -> Self {
-        let manifest = opened.point.as_ref().map(|point| &point.manifest);
-        let Some(etcd) = manifest.and_then(Manifest::figures) else {
-            return Self::default();
-        };
-        let said = (etcd.revision, etcd.hash, etcd.total_keys);
-        let found = (status.revision, status.hash, status.total_key);
-        if said == found {
-            return Self::default();
-        }
-        let told = |(revision, hash, keys): (i64, u32, u64)| {
-            format!("revision {revision}, hash {hash:x} and {keys} keys")
-        };
-        Self {
-            verdict: Verdict::Damaged,
-            total: 1,
-            sentences: vec![format!(
-                "the manifest says {} and the snapshot has {}",
-                told(said),
-                told(found)
-            )],
-        }
+fn damaged(path: &Path, problems: &Problems) -> SnapshotCheck {
+    SnapshotCheck {
+        verdict: match problems.not_etcd() {
+            Some(_) => SnapshotVerdict::NotEtcd,
+            None => SnapshotVerdict::Damaged,
+        },
+        problems: problems.total(),
+        listed: problems.listed().iter().map(ToString::to_string).collect(),
+        ..sound(path)
     }
 }
 
-fn tell(output: Output, path: &Path, problems: &Listed) -> Result<(), serde_json::Error> {
-    let verdict = problems.verdict.word();
-    let value = json!({
-        "file": path,
-        "verdict": verdict,
-        "problems": problems.total,
-        "listed": problems.sentences,
-    });
-    let row = vec![
-        path.display().to_string(),
-        verdict.to_owned(),
-        problems.total.to_string(),
-    ];
-    print::rows(output, &value, &["FILE", "VERDICT", "PROBLEMS"], [row])?;
-    for problem in &problems.sentences {
-        print::note(&format!("{}: {problem}", path.display()));
+/// A sound snapshot of a recovery point must have the figures of the manifest as well.
+fn against_manifest(opened: &Opened, status: &Status) -> SnapshotCheck {
+    let sound = sound(opened.file.path());
+    let manifest = opened.point.as_ref().map(|point| &point.manifest);
+    let Some(etcd) = manifest.and_then(Manifest::figures) else {
+        return sound;
+    };
+    let said = (etcd.revision, etcd.hash, etcd.total_keys);
+    let found = (status.revision, status.hash, status.total_key);
+    if said == found {
+        return sound;
     }
-    Ok(())
+    let told = |(revision, hash, keys): (i64, u32, u64)| {
+        format!("revision {revision}, hash {hash:x} and {keys} keys")
+    };
+    SnapshotCheck {
+        verdict: SnapshotVerdict::Damaged,
+        problems: 1,
+        listed: vec![format!(
+            "the manifest says {} and the snapshot has {}",
+            told(said),
+            told(found)
+        )],
+        ..sound
+    }
 }

@@ -102,6 +102,15 @@ pub struct DamagedSnapshot {
     pub damage: SnapshotDamage,
 }
 
+/// An etcd snapshot, as a manifest holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EtcdSection {
+    Sound(EtcdFigures),
+    /// A verify step passed it all the same.
+    Damaged(DamagedSnapshot),
+}
+
 /// What is wrong with a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -229,6 +238,17 @@ impl Nature {
     #[must_use]
     pub fn is_snapshot(&self) -> bool {
         matches!(self, Self::Snapshot(_))
+    }
+}
+
+impl EtcdSection {
+    /// The figures of a sound snapshot.
+    #[must_use]
+    pub fn figures(&self) -> Option<&EtcdFigures> {
+        match self {
+            Self::Sound(figures) => Some(figures),
+            Self::Damaged(_) => None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 
+use drydock_api_types::drill::{Phase, Verdict};
 use drydock_node::interrupt;
 use drydock_scratch::{
     ScratchError,
@@ -15,7 +16,7 @@ use drydock_snapshot::{
 };
 
 use super::data::{Brought, again};
-use super::report::{Phase, Report, Verdict};
+use super::report::Report;
 use super::{Asked, DrillError, Lab, Stop};
 
 /// What a log says of an end that is this machine's fault.

@@ -1,12 +1,13 @@
 //! Asking the living members what they hold: hash, revision, and how many keys of each
 //! kind, at the revision that the manifest names.
 
+use drydock_api_types::drill::{Phase, Verdict};
 use drydock_core::{ErrorCode, Fault, nature::EtcdFigures};
 use drydock_objects::resource;
 use drydock_scratch::etcd::Members;
 
 use super::data::Figures;
-use super::report::{Phase, Report, Verdict};
+use super::report::Report;
 use super::{Asked, DrillError, Stop};
 
 /// Resources that are counted one by one: each takes a few milliseconds.
@@ -94,7 +95,7 @@ async fn hash(
         format!("revision of {name}"),
         expected,
         found,
-        Verdict::of(pass),
+        Verdict::from(pass),
     );
     Ok(())
 }

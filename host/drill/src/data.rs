@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 
+use drydock_api_types::drill::{Phase, Verdict};
 use drydock_archive::ArchiveCheck;
 use drydock_capability_artifact::spool::unnamed_file;
 use drydock_core::{chain, nature::EtcdFigures};
@@ -19,7 +20,7 @@ use drydock_snapshot::{
     Limits, ResourceCounts, SnapshotError, SnapshotFile, Survey, verify_hashed,
 };
 
-use super::report::{Phase, Report, Verdict};
+use super::report::Report;
 use super::{Asked, DrillError, Stop};
 use crate::resources;
 

@@ -6,7 +6,7 @@
 //! ([`data`]); all members restored and booted, the revision not bumped ([`boot`]); hashes,
 //! revisions and counts of the living members ([`compare`]); where it is asked for, a
 //! kube-apiserver on top that lists objects ([`objects`]). Everything that was compared is
-//! a [`report::Check`]; how long each phase took stands in the [`report::Report`], which
+//! a check; how long each phase took stands in the [`DrillReport`], which
 //! [`page`] prints and [`mark`] makes a mark of.
 //!
 //! Nothing outside of the scratch folder is written meanwhile. Servers and folder go when
@@ -34,6 +34,7 @@ pub mod resources;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use drydock_api_types::drill::{DrillReport, Phase};
 use drydock_capability_http::HttpConfig;
 use drydock_core::{CrashPoint, ErrorClass, ErrorCode, Fault, UnixTime, chain};
 use drydock_documents::{DrillConfig, drill::MEMBERS};
@@ -49,7 +50,7 @@ use drydock_scratch::{
 };
 use drydock_snapshot::{Prefix, SnapshotError, restore::RestoreError};
 pub use page::seconds;
-use report::{Phase, Report};
+use report::Report;
 
 /// What is to be drilled, and with what.
 pub struct Asked<'a> {
@@ -184,13 +185,10 @@ impl DrillError {
 ///
 /// # Errors
 /// [`DrillError`] when that could not be found out.
-pub async fn carry_out(asked: &Asked<'_>) -> Result<Report, DrillError> {
+pub async fn carry_out(asked: &Asked<'_>) -> Result<DrillReport, DrillError> {
     let mut report = Report::begin(asked);
     match Box::pin(work(asked, &mut report)).await {
-        Ok(()) | Err(Stop::Failed) => {
-            report.finish();
-            Ok(report)
-        }
+        Ok(()) | Err(Stop::Failed) => Ok(report.finish()),
         Err(Stop::Error(error)) => Err(error),
     }
 }
@@ -275,7 +273,7 @@ impl Lab {
         };
         let opened = report.timed(Phase::Prepare, async || means.open(scratch).await);
         let (lab, version) = opened.await?;
-        report.etcd_version = version;
+        report.data.etcd_version = version;
         Ok(lab)
     }
 }

@@ -1,18 +1,17 @@
 //! From a report to the mark that stands beside the recovery point.
 
+use drydock_api_types::drill::{DrillReport, Verdict};
 use drydock_core::VERSION;
 use drydock_repository::{
     mark::{MARK_FORMAT_VERSION, Mark, MarkCheck, MarkKind, MarkTool},
     recovery_point::RecoveryPoint,
 };
 
-use super::report::{Report, Verdict};
-
 /// Characters of one side of a check in a mark: some hundred checks fit into it.
 const SIDE_CHARS_MAX: usize = 256;
 
 /// The mark that a drill of this recovery point earned; none when it proved nothing.
-pub fn of(report: &Report, point: &RecoveryPoint) -> Option<Mark> {
+pub fn of(report: &DrillReport, point: &RecoveryPoint) -> Option<Mark> {
     let kind = match report.verdict {
         Verdict::Pass => MarkKind::Drilled,
         Verdict::Fail => MarkKind::Failed,
@@ -31,7 +30,7 @@ pub fn of(report: &Report, point: &RecoveryPoint) -> Option<Mark> {
         cluster: point.manifest.cluster.clone(),
         recovery_point: point.manifest.recovery_point.clone(),
         manifest_sha256: point.manifest_sha256,
-        at: report.started,
+        at: report.started.0,
         node: report.node.clone(),
         reason: report.reason.clone(),
         checks: checks.collect(),

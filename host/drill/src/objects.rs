@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use drydock_api_types::drill::{Phase, Verdict};
 use drydock_scratch::{
     ScratchError,
     api_server::{ApiServer, BootError, ListError, Means},
@@ -12,7 +13,7 @@ use drydock_scratch::{
 use drydock_snapshot::{Prefix, ResourceCounts};
 
 use super::data::{Brought, Figures, again};
-use super::report::{Phase, Report, Verdict};
+use super::report::Report;
 use super::{Asked, DrillError, Lab, Stop, encryption};
 
 /// What is listed: where it lies in etcd, and where the API server has it. Namespaces,
@@ -79,7 +80,7 @@ async fn on_top(
             Ok(count) => {
                 let verdict = match stored {
                     0 => Verdict::Skipped,
-                    _ => Verdict::of(count >= stored),
+                    _ => Verdict::from(count >= stored),
                 };
                 report.note(name, expected, count.to_string(), verdict);
             }

@@ -4,13 +4,14 @@
 
 use std::path::PathBuf;
 
+use drydock_api_types::drill::Phase;
 use drydock_scratch::{
     Scratch, ScratchError,
     api_server::{ApiServer, BootError},
     etcd::{Layout, Means, Members, two_numbers},
 };
 
-use super::report::{Phase, Report};
+use super::report::Report;
 use super::{Asked, DrillError, Equipment, Lab, Stop, boot, data, objects, snapshot_of};
 
 /// One is enough to read from.
@@ -39,16 +40,18 @@ pub async fn open(
     let mut report = Report::begin(asked);
     let mut told = 0;
     let mut ended = |report: &Report| {
-        for timed in &report.phases[told..] {
+        for timed in &report.data.phases[told..] {
             tell(timed.phase, timed.milliseconds);
         }
-        told = report.phases.len();
+        told = report.data.phases.len();
     };
     let artifact = snapshot_of(asked.point)?;
     let lab = prepare(asked, &mut report).await?;
     ended(&report);
-    let brought = data::bring(asked, artifact, &lab.scratch, &mut report).await;
-    let brought = brought.map_err(|stop| stopped(stop, &mut report))?;
+    let brought = match data::bring(asked, artifact, &lab.scratch, &mut report).await {
+        Ok(brought) => brought,
+        Err(stop) => return Err(stopped(stop, report)),
+    };
     ended(&report);
     let counts = data::resources(asked, &brought.snapshot).await?;
     let prefix = objects::main_prefix(asked, &counts)?;
@@ -112,13 +115,10 @@ async fn prepare(asked: &Asked<'_>, report: &mut Report) -> Result<Lab, DrillErr
 }
 
 /// What is wrong with the data is an error here.
-fn stopped(stop: Stop, report: &mut Report) -> DrillError {
+fn stopped(stop: Stop, report: Report) -> DrillError {
     match stop {
         Stop::Error(error) => error,
-        Stop::Failed => {
-            report.finish();
-            DrillError::Data(report.reason.clone().unwrap_or_default())
-        }
+        Stop::Failed => DrillError::Data(report.finish().reason.unwrap_or_default()),
     }
 }
 

@@ -3,8 +3,10 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Check, Report, Timed, Verdict};
+use drydock_api_types::drill::{Check, DrillReport, Timed, Verdict};
 use drydock_core::human_bytes;
+
+use super::report::title;
 
 /// Colours mean nothing that a word does not say as well.
 const STYLE: &str = "\
@@ -20,9 +22,9 @@ code{font-family:ui-monospace,monospace;font-size:.9em}footer{margin-top:2rem;co
 @media print{body{margin:0;max-width:none}tr{break-inside:avoid}.bar{print-color-adjust:exact}}";
 
 /// The page.
-pub fn html(report: &Report) -> String {
-    let title = format!("Drill of {}", report.recovery_point);
-    let title = escaped(&title);
+pub fn html(report: &DrillReport) -> String {
+    let heading = format!("Drill of {}", report.recovery_point);
+    let title = escaped(&heading);
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
     );
@@ -40,7 +42,7 @@ pub fn html(report: &Report) -> String {
     page
 }
 
-fn head(report: &Report, page: &mut String) {
+fn head(report: &DrillReport, page: &mut String) {
     let (class, word) = match report.verdict {
         Verdict::Pass => ("pass", "PASSED"),
         Verdict::Fail => ("fail", "FAILED"),
@@ -64,13 +66,13 @@ fn head(report: &Report, page: &mut String) {
     );
 }
 
-fn identity(report: &Report, page: &mut String) {
+fn identity(report: &DrillReport, page: &mut String) {
     let rows = [
-        ("Cluster", &report.cluster),
-        ("Recovery point", &report.recovery_point),
-        ("Target", &report.target),
-        ("Signed by key", &report.signer),
-        ("SHA-256 of the manifest", &report.manifest_sha256),
+        ("Cluster", report.cluster.as_str()),
+        ("Recovery point", report.recovery_point.as_str()),
+        ("Target", report.target.as_str()),
+        ("Signed by key", report.signer.as_str()),
+        ("SHA-256 of the manifest", report.manifest_sha256.as_str()),
     ];
     page.push_str("<table>\n");
     for (name, value) in rows {
@@ -90,7 +92,7 @@ fn identity(report: &Report, page: &mut String) {
     page.push_str("</table>\n");
 }
 
-fn phases(report: &Report, page: &mut String) {
+fn phases(report: &DrillReport, page: &mut String) {
     let longest = report.phases.iter().map(|timed| timed.milliseconds).max();
     page.push_str("<h2>Where the time went</h2>\n<table id=\"phases\">\n");
     for timed in &report.phases {
@@ -102,14 +104,14 @@ fn phases(report: &Report, page: &mut String) {
         let _ = writeln!(
             page,
             "<tr><th>{}</th><td class=\"number\">{}</td><td class=\"wide\"><div class=\"bar\" style=\"width:{percent}%\"></div></td></tr>",
-            phase.title(),
+            title(*phase),
             seconds(*milliseconds),
         );
     }
     page.push_str("</table>\n");
 }
 
-fn checks(report: &Report, page: &mut String) {
+fn checks(report: &DrillReport, page: &mut String) {
     page.push_str("<h2>What was compared</h2>\n<table id=\"checks\">\n<tr><th>Check</th><th>Expected</th><th>Found</th><th>Verdict</th></tr>\n");
     for check in &report.checks {
         let Check {

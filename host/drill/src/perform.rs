@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use drydock_api_types::drill::DrillReport;
 use drydock_capability_http::HttpConfig;
 use drydock_core::{ClusterName, ErrorCode, Fault};
 use drydock_documents::{FileError, Located, NodeConfig};
@@ -16,7 +17,6 @@ use drydock_repository::{
 };
 use drydock_snapshot::Prefix;
 
-use super::report::Report;
 use super::reports::{self, ReportError, Written};
 use super::{Asked, DrillError, Places, carry_out, mark};
 
@@ -68,7 +68,7 @@ impl Means {
 
 /// A drill that was carried out.
 pub struct Done {
-    pub report: Report,
+    pub report: DrillReport,
     /// None where none was wanted.
     pub written: Option<Result<Written, ReportError>>,
     /// None where none was wanted, or earned.

@@ -5,12 +5,12 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use drydock_api_types::drill::DrillReport;
 use drydock_core::reason;
 use drydock_scratch::scratch::private;
 use tempfile::NamedTempFile;
 
 use super::page;
-use super::report::Report;
 
 /// Where a report was put.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct ReportError {
 ///
 /// # Errors
 /// [`ReportError`].
-pub fn write(report: &Report, folder: &Path) -> Result<Written, ReportError> {
+pub fn write(report: &DrillReport, folder: &Path) -> Result<Written, ReportError> {
     let failed = |error: io::Error| ReportError {
         folder: folder.to_owned(),
         why: reason(&error),
@@ -54,7 +54,7 @@ pub fn write(report: &Report, folder: &Path) -> Result<Written, ReportError> {
 }
 
 /// Names of recovery points are safe as names of files.
-fn stem(report: &Report) -> String {
+fn stem(report: &DrillReport) -> String {
     let at = report.started.to_string();
     let stamp: String = at.chars().filter(|c| !matches!(c, '-' | ':')).collect();
     format!("{}.drill-{stamp}", report.recovery_point)

@@ -1,18 +1,16 @@
-//! A run as an operator sees it, for lists, progress and `--output json`.
+//! A run as it stands, for whoever watches or asks.
 
 use drydock_core::{
     ClusterName, Fault, Finding, GrantRecord, Nature, OutputId, PluginDigest, RecoveryPointName,
-    RunId, RunPhase, ScheduleName, StepName, TargetName, UnixTime, Verdict,
+    RunId, RunPhase, ScheduleName, StepName, StepState, StorePhase, TargetName, UnixTime, Verdict,
 };
-use serde::Serialize;
 
 use crate::model::{DrillResult, Outcome, RunSpec, StepPin};
 use crate::state::{Backup, EffectFault, Output, OutputPhase, RunState, Store, StoreStatus};
 use crate::task::{Phase, Task};
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunView {
     pub run: RunId,
     pub schedule: ScheduleName,
@@ -31,7 +29,6 @@ pub struct RunView {
     pub outputs: Vec<OutputView>,
     pub stores: Vec<StoreView>,
     /// Of a run that drills.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillView>,
     /// The plugin of each step, and what it may do in this run.
     pub pins: Vec<PinView>,
@@ -39,30 +36,27 @@ pub struct RunView {
     pub faults: Vec<FaultView>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupView {
     pub step: StepName,
     pub attempts: u32,
     pub failures: u32,
-    pub state: &'static str,
+    pub state: StepState,
     /// What the step told when it finished.
     pub findings: Vec<Finding>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillView {
     pub target: TargetName,
     pub attempts: u32,
     pub failures: u32,
-    pub state: &'static str,
+    pub state: StepState,
     pub result: Option<DrillResult>,
 }
 
 /// A step's plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinView {
     pub step: StepName,
     pub plugin: String,
@@ -74,8 +68,7 @@ pub struct PinView {
     pub judges: Vec<StepName>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputView {
     pub output: OutputId,
     /// The backup step that made it.
@@ -93,16 +86,14 @@ pub struct OutputView {
     pub verdicts: Vec<VerdictView>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerdictView {
     pub step: StepName,
     /// None while the step has not judged yet.
     pub verdict: Option<Verdict>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreView {
     pub step: StepName,
     pub target: TargetName,
@@ -115,23 +106,7 @@ pub struct StoreView {
     pub fault: Option<Fault>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StorePhase {
-    Uploading,
-    /// Everything is there, nothing is completed.
-    Staged,
-    /// Everything is completed and read back; the manifest is missing.
-    Completed,
-    Committed,
-    Superseded,
-    GivenUp,
-    /// Nothing more is tried, and nobody knows whether the recovery point is there.
-    Indeterminate,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultView {
     pub effect: &'static str,
     /// The backup step that it was about.
@@ -166,21 +141,6 @@ impl RunView {
     }
 }
 
-impl StorePhase {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Uploading => "Uploading",
-            Self::Staged => "Staged",
-            Self::Completed => "Completed",
-            Self::Committed => "Committed",
-            Self::Superseded => "Superseded",
-            Self::GivenUp => "GivenUp",
-            Self::Indeterminate => "Indeterminate",
-        }
-    }
-}
-
 /// How far the run is.
 pub(crate) fn phase(state: &RunState) -> RunPhase {
     match () {
@@ -208,7 +168,7 @@ fn backup(backup: &Backup) -> BackupView {
         step: backup.step.clone(),
         attempts: task.attempts,
         failures: task.failures,
-        state: state_word(task),
+        state: step_state(task),
         findings: backup
             .report
             .as_ref()
@@ -223,18 +183,18 @@ fn drill(state: &RunState) -> Option<DrillView> {
         target: pin.target.clone(),
         attempts: drill.task.attempts,
         failures: drill.task.failures,
-        state: state_word(&drill.task),
+        state: step_state(&drill.task),
         result: drill.result.clone(),
     })
 }
 
-fn state_word(task: &Task) -> &'static str {
+fn step_state(task: &Task) -> StepState {
     match task.phase {
-        Phase::Idle => "pending",
-        Phase::InFlight => "running",
-        Phase::Waiting(_) => "waiting",
-        Phase::Done => "done",
-        Phase::GaveUp(_) => "failed",
+        Phase::Idle => StepState::Pending,
+        Phase::InFlight => StepState::Running,
+        Phase::Waiting(_) => StepState::Waiting,
+        Phase::Done => StepState::Done,
+        Phase::GaveUp(_) => StepState::Failed,
     }
 }
 

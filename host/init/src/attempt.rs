@@ -1,6 +1,7 @@
 //! Trying what was written: every endpoint with the certificates, and the target. What
 //! fails is a warning with its mend, since a cluster may be down just now.
 
+use drydock_api_types::init::{KnownLeader, Tried, TriedEndpoint, TriedMember};
 use drydock_cli::Failure;
 use drydock_core::{Clock, Fault, Level, TargetName, chain};
 use drydock_documents::{Cluster, Located, Target};
@@ -8,41 +9,6 @@ use drydock_node::{Deps, PluginRegistry, cluster_access};
 use drydock_repository::{Target as _, identity};
 use drydock_runs::steps::guard;
 use drydock_sandbox::StoreTarget;
-use serde::Serialize;
-
-/// One member's answer.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Endpoint {
-    pub endpoint: String,
-    /// Why there is no answer.
-    pub error: Option<String>,
-    #[serde(flatten)]
-    pub member: Option<Member>,
-}
-
-/// A member as it sees itself.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Member {
-    pub member: String,
-    pub version: String,
-    /// Whether it knows of a leader, and whether it is that.
-    pub leader: &'static str,
-    pub db_size: u64,
-    pub learner: bool,
-    pub revision: i64,
-}
-
-/// What came of it.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tried {
-    pub endpoints: Vec<Endpoint>,
-    pub warnings: Vec<String>,
-    /// Worth knowing, and no failure.
-    pub notes: Vec<String>,
-}
 
 /// Tries the cluster and the target.
 pub async fn attempt(
@@ -82,7 +48,7 @@ async fn try_cluster(
         if let Some(error) = &error {
             tried.warnings.push(error.clone());
         }
-        tried.endpoints.push(Endpoint {
+        tried.endpoints.push(TriedEndpoint {
             endpoint: endpoint.clone(),
             error,
             member,
@@ -116,13 +82,13 @@ fn unnamed(member: &drydock_capability_etcd::Member, cluster: &Located<Cluster>)
     )
 }
 
-fn member(status: &drydock_capability_etcd::MemberStatus) -> Member {
+fn member(status: &drydock_capability_etcd::MemberStatus) -> TriedMember {
     let leader = match status.leader {
-        0 => "none",
-        leader if leader == status.member_id => "itself",
-        _ => "another",
+        0 => KnownLeader::None,
+        leader if leader == status.member_id => KnownLeader::Itself,
+        _ => KnownLeader::Another,
     };
-    Member {
+    TriedMember {
         member: format!("{:x}", status.member_id),
         version: status.version.clone(),
         leader,
@@ -187,7 +153,7 @@ fn told(fault: Fault) -> Failure {
 /// A line for each endpoint.
 pub fn rows(tried: &Tried) -> impl Iterator<Item = Vec<String>> {
     tried.endpoints.iter().map(|endpoint| {
-        let of = |show: &dyn Fn(&Member) -> String| {
+        let of = |show: &dyn Fn(&TriedMember) -> String| {
             endpoint.member.as_ref().map_or("-".to_owned(), show)
         };
         vec![
@@ -200,7 +166,7 @@ pub fn rows(tried: &Tried) -> impl Iterator<Item = Vec<String>> {
             .to_owned(),
             of(&|member| member.version.clone()),
             of(&|member| member.member.clone()),
-            of(&|member| member.leader.to_owned()),
+            of(&|member| member.leader.word().to_owned()),
             of(&|member| drydock_core::human_bytes(member.db_size)),
             of(&|member| member.learner.to_string()),
         ]

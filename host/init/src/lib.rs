@@ -26,6 +26,7 @@ mod survey;
 
 use std::path::Path;
 
+use drydock_api_types::init::{NodeMade, PlannedFiles, Tried};
 use drydock_capability_files::is_own_mount;
 use drydock_cli::{
     Exit, Failure, Outcome,
@@ -37,10 +38,8 @@ use drydock_node::{Need, PluginRegistry, judged_config};
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use drydock_runs::Roles;
 use drydock_terminal::print::{self, Output};
-use serde_json::json;
 
 use answers::{Answers, Mode, Sealing};
-use attempt::Tried;
 use documents::{CONFIGURATION, File, SCHEDULE, SIGNING_KEY, documents};
 use place::{Folder, KeyFile, Staging};
 use survey::{Survey, Topic};
@@ -117,23 +116,33 @@ fn warn(doubts: &[String]) {
 
 async fn write_and_try(global: &Global, answers: &Answers, offline: bool) -> Outcome {
     let written = write(global, answers).await?;
-    let mut tried = Tried::default();
-    if !offline {
-        let node = drydock_cli::load(&at(global, &answers.dir), &Need::ALL)?;
-        let registry = PluginRegistry::open(node)?;
-        let documents = &registry.node.documents;
-        if let (Some(cluster), Some(target)) =
-            (documents.clusters().next(), documents.targets().next())
-        {
-            tried = attempt::attempt(&registry, cluster, target).await;
-        }
-    }
-    report(global.output, answers, &written, &tried, offline)?;
-    if tried.warnings.is_empty() {
-        Ok(Exit::Done)
+    let tried = if offline {
+        None
     } else {
-        Ok(Exit::Degraded)
-    }
+        Some(try_out(global, answers).await?)
+    };
+    let has_warned = tried
+        .as_ref()
+        .is_some_and(|tried| !tried.warnings.is_empty());
+    report(global.output, answers, written, tried)?;
+    Ok(if has_warned {
+        Exit::Degraded
+    } else {
+        Exit::Done
+    })
+}
+
+/// Tries what was written.
+async fn try_out(global: &Global, answers: &Answers) -> Result<Tried, Failure> {
+    let node = drydock_cli::load(&at(global, &answers.dir), &Need::ALL)?;
+    let registry = PluginRegistry::open(node)?;
+    let documents = &registry.node.documents;
+    Ok(
+        match (documents.clusters().next(), documents.targets().next()) {
+            (Some(cluster), Some(target)) => attempt::attempt(&registry, cluster, target).await,
+            _ => Tried::default(),
+        },
+    )
 }
 
 /// What was written, for the report.
@@ -286,11 +295,11 @@ fn dry_run(global: &Global, answers: &Answers) -> Outcome {
 /// Prints documents instead of writing them.
 fn show(output: Output, dir: &Path, files: &[File]) -> Outcome {
     if output == Output::Json {
-        let texts: serde_json::Map<_, _> = files
+        let texts = files
             .iter()
-            .map(|file| (file.name.clone(), file.text.clone().into()))
-            .collect();
-        print::line(&serde_json::to_string_pretty(&texts)?);
+            .map(|file| (file.name.clone(), file.text.clone()));
+        let planned = PlannedFiles(texts.collect());
+        print::line(&serde_json::to_string_pretty(&planned)?);
     } else {
         for file in files {
             let path = dir.join(&file.name);
@@ -304,33 +313,26 @@ fn show(output: Output, dir: &Path, files: &[File]) -> Outcome {
 fn report(
     output: Output,
     answers: &Answers,
-    written: &Written,
-    tried: &Tried,
-    offline: bool,
+    written: Written,
+    tried: Option<Tried>,
 ) -> Result<(), Failure> {
-    let next = next(answers);
-    if output == Output::Json {
-        let files: Vec<_> = written.files.iter().map(|(name, _)| name).collect();
-        print::line(&serde_json::to_string_pretty(&json!({
-            "folder": answers.dir,
-            "files": files,
-            "signer": written.public_line,
-            "recipients": written.recipients,
-            "tried": (!offline).then_some(tried),
-            "next": next,
-        }))?);
-    } else {
-        let rows = written.files.iter().map(|(name, what)| {
-            vec![
-                answers.dir.join(name).display().to_string(),
-                (*what).to_owned(),
-            ]
-        });
-        print::line(&print::table(&["FILE", "WHAT IT IS"], rows));
-        if !tried.endpoints.is_empty() {
-            print::line("");
-            print::line(&print::table(&HEADER, attempt::rows(tried)));
-        }
+    let made = NodeMade {
+        folder: answers.dir.display().to_string(),
+        files: written.files.iter().map(|(name, _)| name.clone()).collect(),
+        signer: written.public_line,
+        recipients: written.recipients,
+        tried,
+        next: next(answers).into(),
+    };
+    let rows = written.files.into_iter().map(|(name, what)| {
+        let path = answers.dir.join(name);
+        vec![path.display().to_string(), what.to_owned()]
+    });
+    print::rows(output, &made, &["FILE", "WHAT IT IS"], rows)?;
+    let tried = made.tried.unwrap_or_default();
+    if output == Output::Table && !tried.endpoints.is_empty() {
+        print::line("");
+        print::line(&print::table(&HEADER, attempt::rows(&tried)));
     }
     for warning in &tried.warnings {
         print::note(&format!("warning: {warning}"));
@@ -348,7 +350,8 @@ fn report(
         );
     }
     print::note("Next:");
-    next.iter()
+    made.next
+        .iter()
         .for_each(|line| print::note(&format!("  {line}")));
     Ok(())
 }

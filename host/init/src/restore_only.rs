@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use drydock_api_types::init::RescueMade;
 use drydock_cli::{
     Exit, Failure, Outcome,
     args::{At, Global, InitArgs},
@@ -16,8 +17,7 @@ use drydock_cli::{
 use drydock_core::{chain, reason};
 use drydock_node::Need;
 use drydock_repository::{Repository, recovery_point::Standing};
-use drydock_terminal::print::{self, Output};
-use serde_json::json;
+use drydock_terminal::print;
 
 use super::answers::{absolute, name};
 use super::documents::{CONFIGURATION, File, TARGET, line, path, scalar};
@@ -203,24 +203,20 @@ spec:
 }
 
 fn report(global: &Global, answers: &Answers, files: &[File]) -> Result<(), Failure> {
-    let next = next(answers);
-    if global.output == Output::Json {
-        let names: Vec<_> = files.iter().map(|file| &file.name).collect();
-        print::line(&serde_json::to_string_pretty(&json!({
-            "folder": answers.dir,
-            "files": names,
-            "signers": answers.signers,
-            "next": next,
-        }))?);
-    } else {
-        let rows = files.iter().map(|file| {
-            let path = answers.dir.join(&file.name);
-            vec![path.display().to_string(), file.what.to_owned()]
-        });
-        print::line(&print::table(&["FILE", "WHAT IT IS"], rows));
-    }
+    let made = RescueMade {
+        folder: answers.dir.display().to_string(),
+        files: files.iter().map(|file| file.name.clone()).collect(),
+        signers: answers.signers.clone(),
+        next: next(answers).into(),
+    };
+    let rows = files.iter().map(|file| {
+        let path = answers.dir.join(&file.name);
+        vec![path.display().to_string(), file.what.to_owned()]
+    });
+    print::rows(global.output, &made, &["FILE", "WHAT IT IS"], rows)?;
     print::note("Next:");
-    next.iter()
+    made.next
+        .iter()
         .for_each(|line| print::note(&format!("  {line}")));
     Ok(())
 }

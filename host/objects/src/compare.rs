@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// A field that is not the same in both.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldDifference {
     /// Names joined by dots, places in lists in brackets: `spec.containers[0].image`.
     pub field: String,

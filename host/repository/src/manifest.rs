@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use drydock_core::nature::{DamagedSnapshot, EtcdFigures};
+use drydock_core::nature::{EtcdFigures, EtcdSection};
 use drydock_core::{
     ClusterName, Finding, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName, UnixTime,
 };
@@ -72,15 +72,6 @@ pub struct Lineage {
     pub id: String,
     /// etcd's cluster id in lower-case hex; null without an etcd snapshot.
     pub cluster_id: Option<String>,
-}
-
-/// What is known of the etcd snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum EtcdSection {
-    Sound(EtcdFigures),
-    /// A verify step passed it all the same.
-    Damaged(DamagedSnapshot),
 }
 
 /// How far the parts of a recovery point belong to one instant. Measured, not promised.
@@ -213,10 +204,7 @@ impl Manifest {
     /// sound.
     #[must_use]
     pub fn figures(&self) -> Option<&EtcdFigures> {
-        match self.etcd.as_ref()? {
-            EtcdSection::Sound(figures) => Some(figures),
-            EtcdSection::Damaged(_) => None,
-        }
+        self.etcd.as_ref()?.figures()
     }
 
     /// The canonical text: keys in the order of `docs/format.md`, two spaces of

@@ -1,10 +1,14 @@
-//! Why a run did not simply succeed, in a line: for lists, for /readyz and for the log.
-//! Where there is more to tell, `drydock run show` does.
+//! Why a run did not simply succeed: in a line for lists, for /readyz and for the log; in
+//! sentences for whoever looks at the run itself.
 
-use drydock_engine::model::Outcome;
+use drydock_engine::model::{LEFT_BEHIND, Outcome};
 
 /// Characters of a cause in a list: two lines of a terminal.
 const SHOWN_CHARS_MAX: usize = 160;
+
+/// Why a run that did nothing wrong has no recovery point of its own.
+const SUPERSEDED: &str =
+    "another run had committed this recovery point first, so this one stored nothing";
 
 /// The cause of an outcome; none where there is nothing to look at.
 pub fn of(outcome: &Outcome) -> Option<String> {
@@ -12,6 +16,24 @@ pub fn of(outcome: &Outcome) -> Option<String> {
         Outcome::Succeeded | Outcome::Superseded { .. } => None,
         Outcome::Degraded { reasons } => Some(reasons.first().cloned().unwrap_or_default()),
         Outcome::Failed { fault } => Some(format!("{}: {}", fault.code, fault.message)),
+    }
+}
+
+/// Why a run ended as it did, a sentence each; of one that failed, the cause comes last.
+pub fn reasons(outcome: &Outcome) -> Vec<String> {
+    match outcome {
+        Outcome::Succeeded => Vec::new(),
+        Outcome::Degraded { reasons } => reasons.clone(),
+        Outcome::Superseded { reasons } => std::iter::once(SUPERSEDED.to_owned())
+            .chain(reasons.iter().cloned())
+            .collect(),
+        Outcome::Failed { fault } => {
+            // The other details are for programs; what was left behind is for the operator.
+            let details = fault.details.iter();
+            let left = details.filter(|(name, _)| name == LEFT_BEHIND);
+            let left = left.map(|(_, what)| format!("left behind: {what}"));
+            left.chain([fault.message.clone()]).collect()
+        }
     }
 }
 
@@ -39,6 +61,19 @@ mod tests {
         let degraded = of(&Outcome::Degraded { reasons });
         assert_eq!(degraded.as_deref(), Some("one"));
         assert_eq!(of(&Outcome::Succeeded), None);
+    }
+
+    #[test]
+    fn the_cause_of_a_failure_comes_after_what_was_left_behind() {
+        let fault = Fault::permanent(ErrorCode::NoSpace, "the disk is full")
+            .with_detail("store", "local")
+            .with_detail(LEFT_BEHIND, "an upload");
+        let failed = reasons(&Outcome::Failed { fault });
+        assert_eq!(failed, ["left behind: an upload", "the disk is full"]);
+        let left = vec!["an upload stays".to_owned()];
+        let superseded = reasons(&Outcome::Superseded { reasons: left });
+        assert_eq!(superseded, [SUPERSEDED, "an upload stays"]);
+        assert_eq!(reasons(&Outcome::Succeeded), [""; 0]);
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use drydock_api_types::drill::Verdict;
 use drydock_core::{ClusterName, ErrorCode, Fault, RunId, UnixTime, chain};
 use drydock_documents::DrillWork;
 use drydock_drill::{
     DrillError,
     perform::{self, Done, Means, NewestError, Wanted, newest},
-    report::Verdict,
 };
 use drydock_engine::{
     model::{DrillPin, DrillResult, DrillVerdict, Effect, Event, Policy, RunSpec},
@@ -178,7 +178,7 @@ fn result(done: Done) -> DrillResult {
     }
     let report = done.report;
     DrillResult {
-        recovery_point: drydock_core::RecoveryPointName::new(&report.recovery_point),
+        recovery_point: report.recovery_point,
         verdict: match report.verdict {
             Verdict::Pass => DrillVerdict::Passed,
             Verdict::Fail => DrillVerdict::Failed,

@@ -20,6 +20,7 @@ mod handles;
 mod prepare;
 mod roles;
 mod service;
+pub mod shape;
 pub mod steps;
 
 pub use check::check;

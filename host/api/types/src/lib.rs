@@ -4,9 +4,10 @@
 //! The crate knows no journal, no engine, no repository and no screen: who has a value makes
 //! the shape of it, prints that as JSON, or makes its table of the same shape. What is kept
 //! (records, manifests, marks) has formats of its own, so that what is shown can change
-//! without them. `recovery-point show` prints the manifest, whose format is
-//! `docs/format.md`; `target check` prints a list of core's findings; `snapshot get` prints
-//! the object itself, in Kubernetes' words.
+//! without them; only what the host found of an artifact (core's `nature`) is shown as it is
+//! kept. `recovery-point show` prints the manifest, whose format is `docs/format.md`;
+//! `target check` prints a list of core's findings; `snapshot get` prints the object itself,
+//! in Kubernetes' words.
 //!
 //! **Invariant:** instants are RFC 3339 text ([`Timestamp`]); sizes are whole bytes;
 //! durations have their unit in the name; states are enums. A key that is missing nowhere is

@@ -1,7 +1,6 @@
 //! Plugins: `plugin list` and `plugin inspect`.
 
-use drydock_core::PluginDigest;
-use drydock_core::plugin::Grants;
+use drydock_core::{GrantRecord, PluginDigest};
 use serde::{Deserialize, Serialize};
 
 /// An element of what `plugin list` prints. What the component itself says is none where it
@@ -17,7 +16,7 @@ pub struct PluginSummary {
     /// The powers that it asks for, in the words of its manifest.
     pub requests: Vec<String>,
     /// What it may do; none where it is refused.
-    pub grants: Option<Grants>,
+    pub grants: Option<GrantRecord>,
     /// Why it would be refused.
     pub refused: Option<String>,
 }

@@ -1,10 +1,9 @@
 //! Recovery points: `recovery-point list`, `verify` and `fetch`.
 
-use drydock_core::{ClusterName, RecoveryPointName, TargetName, Witness};
+use drydock_core::{ClusterName, RecoveryPointName, TargetName, nature::EtcdSection};
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::snapshot::SnapshotHashKv;
 
 /// An element of what `recovery-point list` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,8 +42,8 @@ pub enum RecoveryPointState {
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryPointContents {
     pub taken: Timestamp,
-    /// None where no artifact is an etcd snapshot.
-    pub etcd: Option<SnapshotFigures>,
+    /// As the manifest has it; none where no artifact is an etcd snapshot.
+    pub etcd: Option<EtcdSection>,
     pub artifacts: Vec<ArtifactSummary>,
     /// 64 lower-case hex digits.
     pub manifest_sha256: String,
@@ -52,40 +51,6 @@ pub struct RecoveryPointContents {
     pub verified: Option<Timestamp>,
     /// The newest mark of a drill.
     pub mark: Option<ListedMark>,
-}
-
-/// What the manifest says of the etcd snapshot; `docs/format.md` tells of each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SnapshotFigures {
-    pub revision: i64,
-    pub hash: u32,
-    pub hash_kv: Option<SnapshotHashKv>,
-    pub total_keys: u64,
-    /// Bytes of the database file.
-    pub total_size: u64,
-    pub version: String,
-    pub member: String,
-    pub raft_index: Option<u64>,
-    pub raft_term: Option<u64>,
-    pub witnesses: Vec<Witness>,
-    pub keys_per_resource: Option<KeyCounts>,
-}
-
-/// How many of the live keys are of each resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyCounts {
-    /// The largest resources, in the order of their names.
-    pub named: Vec<KeyCount>,
-    /// All keys that are in none of them.
-    pub other: u64,
-}
-
-/// One resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyCount {
-    pub resource: String,
-    pub keys: u64,
 }
 
 /// An artifact in a list.

@@ -1,10 +1,9 @@
 //! Runs: `drydock run`, `run list` and `run show`.
 
-use drydock_core::plugin::Grants;
 use drydock_core::{
-    ClusterName, Facts, Fault, Finding, OutcomeCode, OutputId, PluginDigest, RecoveryPointName,
-    RunId, RunKind, RunPhase, RunSubject, ScheduleName, StepName, StepState, StorePhase,
-    TargetName, Verdict,
+    ClusterName, Fault, Finding, GrantRecord, Nature, OutcomeCode, OutputId, PluginDigest,
+    RecoveryPointName, RunId, RunKind, RunPhase, RunSubject, ScheduleName, StepName, StepState,
+    StorePhase, TargetName, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -156,7 +155,8 @@ pub struct RunOutput {
     pub plain_bytes: Option<u64>,
     /// So far, or in all once the output is sealed.
     pub sealed_bytes: u64,
-    pub facts: Facts,
+    /// What it is; known once the output is sealed.
+    pub nature: Option<Nature>,
     /// What the host itself found of it.
     pub findings: Vec<Finding>,
     pub verdicts: Vec<OutputVerdict>,
@@ -221,7 +221,7 @@ pub struct PinnedPlugin {
     pub version: String,
     pub digest: PluginDigest,
     /// What it may do.
-    pub grants: Grants,
+    pub grants: GrantRecord,
     /// For a verify step, the backup steps that it judges.
     pub judges: Vec<StepName>,
 }

@@ -3,14 +3,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-
-use drydock_node::{Deps, example_grants, read_component};
-use drydock_sandbox::{
-    Admission, Inspection, Limits, Request, Sandbox, SandboxConfig, capabilities,
-};
-use drydock_terminal::print::{self, Output};
-use serde_json::json;
 use std::sync::Arc;
+
+use drydock_api_types::plugin::PluginDetails;
+use drydock_node::{Deps, example_grants, read_component};
+use drydock_sandbox::{Admission, Inspection, Limits, Sandbox, SandboxConfig, capabilities};
+use drydock_terminal::print;
 
 use crate::args::Global;
 use crate::runtime::block_on;
@@ -20,13 +18,13 @@ use crate::{Context as _, Exit, Failure, Outcome};
 /// it all that it asks for.
 pub fn inspect(global: &Global, file: &Path) -> Outcome {
     let (component, found) = look(file)?;
-    match global.output {
-        Output::Json => print::line(&serde_json::to_string_pretty(&value(&component, &found))?),
-        Output::Table => print::line(&print::table(
-            &["FIELD", "VALUE"],
-            fields(&component, &found),
-        )),
-    }
+    let details = details(&component, &found);
+    print::rows(
+        global.output,
+        &details,
+        &["FIELD", "VALUE"],
+        fields(&details),
+    )?;
     block_on(async move {
         admit(&component, &found, &global.deps)?;
         Ok(Exit::Done)
@@ -66,53 +64,44 @@ fn admit(component: &[u8], found: &Inspection, deps: &Deps) -> Result<(), Failur
     Ok(())
 }
 
-fn value(component: &[u8], found: &Inspection) -> serde_json::Value {
+fn details(component: &[u8], found: &Inspection) -> PluginDetails {
     let manifest = &found.manifest;
-    json!({
-        "name": manifest.name,
-        "version": manifest.version,
-        "world": manifest.world,
-        "contract": manifest.contract,
-        "requests": manifest.requests,
-        "digest": found.digest,
-        "size": component.len(),
-        "imports": found.imports,
-        "exports": found.exports,
-    })
+    PluginDetails {
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        world: manifest.world.to_string(),
+        contract: manifest.contract.clone(),
+        requests: manifest.requests.iter().map(ToString::to_string).collect(),
+        digest: found.digest.clone(),
+        bytes: component.len() as u64,
+        imports: found.imports.clone(),
+        exports: found.exports.clone(),
+    }
 }
 
-fn fields(component: &[u8], found: &Inspection) -> Vec<Vec<String>> {
-    let manifest = &found.manifest;
+fn fields(plugin: &PluginDetails) -> Vec<Vec<String>> {
     let field = |name: &str, value: String| vec![name.to_owned(), value];
     let mut rows = vec![
-        field("name", manifest.name.clone()),
-        field("version", manifest.version.clone()),
-        field("world", manifest.world.to_string()),
-        field("contract", manifest.contract.clone()),
-        field("requests", words(&manifest.requests)),
-        field("digest", found.digest.to_string()),
-        field("size", drydock_core::human_bytes(component.len() as u64)),
+        field("name", plugin.name.clone()),
+        field("version", plugin.version.clone()),
+        field("world", plugin.world.clone()),
+        field("contract", plugin.contract.clone()),
+        field("requests", words(&plugin.requests)),
+        field("digest", plugin.digest.to_string()),
+        field("size", drydock_core::human_bytes(plugin.bytes)),
     ];
-    rows.extend(
-        found
-            .imports
-            .iter()
-            .map(|name| field("import", name.clone())),
-    );
-    rows.extend(
-        found
-            .exports
-            .iter()
-            .map(|name| field("export", name.clone())),
-    );
+    let imports = plugin.imports.iter();
+    rows.extend(imports.map(|name| field("import", name.clone())));
+    let exports = plugin.exports.iter();
+    rows.extend(exports.map(|name| field("export", name.clone())));
     rows
 }
 
-fn words(requests: &[Request]) -> String {
+fn words(requests: &[impl ToString]) -> String {
     if requests.is_empty() {
         return "nothing".to_owned();
     }
-    let words: Vec<_> = requests.iter().map(|request| request.word()).collect();
+    let words: Vec<_> = requests.iter().map(ToString::to_string).collect();
     words.join(", ")
 }
 
@@ -158,7 +147,7 @@ mod tests {
     use drydock_core::{Grants, PluginDigest};
     use drydock_documents::{self as documents, Document};
     use drydock_node::CAPABILITIES;
-    use drydock_sandbox::{CONTRACT, PluginManifest, World};
+    use drydock_sandbox::{CONTRACT, PluginManifest, Request, World};
 
     use super::*;
 

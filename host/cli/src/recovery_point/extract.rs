@@ -12,6 +12,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use drydock_api_types::recovery_point::ExtractedArtifact;
 use drydock_archive::{ArchiveCheck, Unpacked, open_folder, unpack};
 use drydock_repository::{
     manifest::{Artifact, MediaType},
@@ -19,7 +20,6 @@ use drydock_repository::{
 };
 use drydock_terminal::print::{self, Output};
 use rustix::fs::FlockOperation;
-use serde_json::json;
 
 use super::fetch::{named, names, no_file_in, take};
 use crate::catalog::Catalog;
@@ -295,28 +295,28 @@ fn report(
     unpacked: &Unpacked,
     owners: bool,
 ) -> Outcome {
+    let extracted = ExtractedArtifact {
+        artifact: artifact.name.clone(),
+        folder: into.display().to_string(),
+        files: unpacked.files,
+        folders: unpacked.folders,
+        links: unpacked.links,
+        pipes: unpacked.pipes,
+        bytes: unpacked.bytes,
+        owners_lost: unpacked.owners_lost,
+        attributes_lost: unpacked.attributes_lost,
+        devices_left_out: unpacked.devices,
+    };
     let row = vec![
-        artifact.name.clone(),
-        into.display().to_string(),
-        unpacked.files.to_string(),
-        unpacked.folders.to_string(),
-        unpacked.links.to_string(),
-        drydock_core::human_bytes(unpacked.bytes),
+        extracted.artifact.clone(),
+        extracted.folder.clone(),
+        extracted.files.to_string(),
+        extracted.folders.to_string(),
+        extracted.links.to_string(),
+        drydock_core::human_bytes(extracted.bytes),
     ];
-    let value = json!({
-        "artifact": artifact.name,
-        "folder": into,
-        "files": unpacked.files,
-        "folders": unpacked.folders,
-        "links": unpacked.links,
-        "pipes": unpacked.pipes,
-        "bytes": unpacked.bytes,
-        "ownersLost": unpacked.owners_lost,
-        "attributesLost": unpacked.attributes_lost,
-        "devicesLeftOut": unpacked.devices,
-    });
     let header = ["ARTIFACT", "FOLDER", "FILES", "FOLDERS", "LINKS", "SIZE"];
-    print::rows(output, &value, &header, [row])?;
+    print::rows(output, &extracted, &header, [row])?;
     let warnings = warnings(unpacked, owners);
     warnings.iter().for_each(|warning| print::note(warning));
     print::note(&what_next(into, &unpacked.roots));

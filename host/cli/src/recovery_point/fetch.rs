@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use drydock_api_types::recovery_point::FetchedArtifact;
 use drydock_core::{ErrorCode, chain, nearest};
 use drydock_repository::{
     Identities, Repository, RepositoryError, Sealing, Sha256,
@@ -13,7 +14,6 @@ use drydock_repository::{
 };
 use drydock_snapshot::{SnapshotError, SnapshotFile};
 use drydock_terminal::print;
-use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::extract::{self, Extraction};
@@ -53,18 +53,20 @@ pub(super) async fn fetch(global: &Global, asked: FetchArgs) -> Outcome {
     let to = asked.to.as_deref().unwrap_or(Path::new("."));
     one_file_for_one(to, &artifacts)?;
     let _made = MadeFolder::to_be(to);
-    let mut rows = Vec::new();
+    let mut fetched = Vec::new();
     for artifact in &artifacts {
         let path = destination(to, artifact, asked.sealed)?;
         let form = form(artifact, identities.as_ref(), asked.sealed)?;
         bring(&catalog, &found, artifact, &path, form).await?;
-        rows.push(vec![artifact.name.clone(), path.display().to_string()]);
+        fetched.push(FetchedArtifact {
+            artifact: artifact.name.clone(),
+            file: path.display().to_string(),
+        });
     }
-    let value: Vec<Value> = rows
+    let rows = fetched
         .iter()
-        .map(|row| json!({"artifact": row[0], "file": row[1]}))
-        .collect();
-    print::rows(output, &value, &["ARTIFACT", "FILE"], rows)?;
+        .map(|fetched| vec![fetched.artifact.clone(), fetched.file.clone()]);
+    print::rows(output, &fetched, &["ARTIFACT", "FILE"], rows)?;
     Ok(Exit::Done)
 }
 

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use drydock_core::{UnixTime, VERSION, chain};
+use drydock_api_types::recovery_point::{VerifiedArtifact, VerifiedRecoveryPoint};
+use drydock_core::{TargetName, UnixTime, VERSION, chain};
 use drydock_node::Need;
 use drydock_repository::{
     Identities, Repository, RepositoryError,
@@ -11,9 +12,8 @@ use drydock_repository::{
     recovery_point::{ArtifactCheck, Verified},
 };
 use drydock_terminal::print;
-use serde_json::{Value, json};
 
-use super::fetch;
+use super::{fetch, summary};
 use crate::args::Global;
 use crate::args::VerifyArgs;
 use crate::catalog;
@@ -47,12 +47,12 @@ pub(super) async fn verify(global: &Global, asked: VerifyArgs) -> Outcome {
     } else {
         None
     };
-    let rows = verified.artifacts.iter().map(|check| {
-        let name = check.artifact.clone();
-        vec![name, found.target_name.clone(), state(check).to_owned()]
+    let shape = shape(&found.target_name, &verified, mark.as_ref());
+    let rows = shape.artifacts.iter().map(|artifact| {
+        let name = artifact.artifact.clone();
+        vec![name, shape.target.to_string(), state(artifact).to_owned()]
     });
-    let value = value(&found.target_name, &verified, &mark);
-    print::rows(output, &value, &["ARTIFACT", "TARGET", "STATE"], rows)?;
+    print::rows(output, &shape, &["ARTIFACT", "TARGET", "STATE"], rows)?;
     for check in &verified.artifacts {
         if let Err(error) = &check.outcome {
             print::note(&fetch::told_of(error));
@@ -149,7 +149,7 @@ fn mark(verified: &Verified, node: &str, at: UnixTime) -> Option<Mark> {
 
 fn check(check: &ArtifactCheck) -> MarkCheck {
     let found = match &check.outcome {
-        Ok(_) => state(check).to_owned(),
+        Ok(_) => state(&artifact(check)).to_owned(),
         Err(error) => chain(error).chars().take(SIDE_CHARS_MAX).collect(),
     };
     MarkCheck {
@@ -166,37 +166,37 @@ fn check(check: &ArtifactCheck) -> MarkCheck {
 }
 
 /// What is known of an artifact now.
-fn state(check: &ArtifactCheck) -> &'static str {
-    match &check.outcome {
-        Ok(Some(_)) => "sound, opened",
-        Ok(None) => "sound, still sealed",
-        Err(error) if error.is_damage() => "damaged",
-        Err(_) => "not read",
+fn state(artifact: &VerifiedArtifact) -> &'static str {
+    match artifact {
+        VerifiedArtifact { opened: true, .. } => "sound, opened",
+        VerifiedArtifact { sound: true, .. } => "sound, still sealed",
+        VerifiedArtifact { damaged: true, .. } => "damaged",
+        _ => "not read",
     }
 }
 
-fn value(
+fn artifact(check: &ArtifactCheck) -> VerifiedArtifact {
+    let error = check.outcome.as_ref().err();
+    VerifiedArtifact {
+        artifact: check.artifact.clone(),
+        sound: error.is_none(),
+        damaged: error.is_some_and(RepositoryError::is_damage),
+        opened: matches!(&check.outcome, Ok(Some(_))),
+        reason: error.map(|error| chain(error)),
+    }
+}
+
+fn shape(
     target: &str,
     verified: &Verified,
-    mark: &Option<Result<MarkKind, RepositoryError>>,
-) -> Value {
-    let artifacts: Vec<Value> = verified
-        .artifacts
-        .iter()
-        .map(|check| {
-            json!({
-                "artifact": check.artifact,
-                "sound": check.outcome.is_ok(),
-                "opened": matches!(&check.outcome, Ok(Some(_))),
-                "reason": check.outcome.as_ref().err().map(|error| chain(error)),
-            })
-        })
-        .collect();
-    json!({
-        "recoveryPoint": verified.point.manifest.recovery_point,
-        "target": target,
-        "pass": verified.pass(),
-        "mark": mark.as_ref().and_then(|mark| mark.as_ref().ok()),
-        "artifacts": artifacts,
-    })
+    mark: Option<&Result<MarkKind, RepositoryError>>,
+) -> VerifiedRecoveryPoint {
+    let mark = mark.and_then(|mark| mark.as_ref().ok());
+    VerifiedRecoveryPoint {
+        recovery_point: verified.point.manifest.recovery_point.clone(),
+        target: TargetName::new(target),
+        pass: verified.pass(),
+        mark: mark.map(|kind| summary::mark_word(*kind)),
+        artifacts: verified.artifacts.iter().map(artifact).collect(),
+    }
 }

@@ -1,20 +1,18 @@
 //! `drydock snapshot diff`: how two snapshots differ, by object; or one object of both, by
 //! field. It ends as diff(1) does: 0 the same, 1 different, more for trouble.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use drydock_objects::{
-    compare::{FieldDifference, fields},
-    encryption::Keys,
+use drydock_api_types::snapshot::{
+    DifferenceCounts, FieldChange, ObjectChange, ObjectDifference, SnapshotDiff,
 };
+use drydock_objects::{compare::fields, encryption::Keys};
 use drydock_snapshot::{
     Prefixes, Survey,
     inspect::{Difference, Order, compare},
 };
 use drydock_terminal::print::{self, Output, table};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::limits;
 use super::objects::{Stored, Wanted, keys, object_of};
@@ -41,31 +39,10 @@ const NONE: &str = "-";
 /// Objects that are listed by name; the summary counts all.
 const LISTED_MAX: usize = 100_000;
 
-/// One object that differs.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Changed {
-    change: &'static str,
-    resource: String,
-    namespace: Option<String>,
-    name: String,
-    revision_before: Option<i64>,
-    revision_after: Option<i64>,
-}
-
-/// How many objects of a resource differ.
-#[derive(Default, Serialize)]
-struct Counts {
-    added: u64,
-    removed: u64,
-    changed: u64,
-}
-
 /// All differences of two snapshots.
 #[derive(Default)]
 struct Differences {
-    listed: Vec<Changed>,
-    by_resource: BTreeMap<String, Counts>,
+    shape: SnapshotDiff,
     total: usize,
 }
 
@@ -110,8 +87,9 @@ fn by_object(output: Output, asked: &DiffArgs, [a, b]: [&Survey<'_>; 2]) -> Resu
     let prefixes = a.prefixes().clone().join(b.prefixes());
     let mut differences = Differences::default();
     let same = compare(before, after, |difference| {
-        differences.add(Changed::of(&prefixes, difference));
+        differences.add(changed(&prefixes, difference));
     })?;
+    differences.shape.same = same;
     if same == 0 && differences.total == 0 {
         return Err(Failure::failed(format!(
             "neither {} nor {} holds a key, so there is nothing to compare",
@@ -120,8 +98,8 @@ fn by_object(output: Output, asked: &DiffArgs, [a, b]: [&Survey<'_>; 2]) -> Resu
         )));
     }
     match output {
-        Output::Json => print::line(&serde_json::to_string_pretty(&differences.value(same))?),
-        Output::Table => differences.print(same),
+        Output::Json => print::line(&serde_json::to_string_pretty(&differences.shape)?),
+        Output::Table => differences.print(),
     }
     if differences.total > LISTED_MAX {
         print::note(&format!(
@@ -153,12 +131,18 @@ fn by_field(
         Ok(decoded.unwrap_or_default())
     };
     let fields = fields(&decode(before.as_ref())?, &decode(after.as_ref())?);
+    let fields = fields.into_iter().map(|difference| FieldChange {
+        field: difference.field,
+        before: difference.before,
+        after: difference.after,
+    });
+    let fields: Vec<_> = fields.collect();
     let rows = fields.iter().map(field_row);
     print::rows(output, &fields, &FIELDS_HEADER, rows)?;
     Ok(!fields.is_empty())
 }
 
-fn field_row(field: &FieldDifference) -> Vec<String> {
+fn field_row(field: &FieldChange) -> Vec<String> {
     let shown = |value: &Option<Value>| value.as_ref().map_or(NONE.to_owned(), Value::to_string);
     vec![
         field.field.clone(),
@@ -168,84 +152,72 @@ fn field_row(field: &FieldDifference) -> Vec<String> {
 }
 
 impl Differences {
-    fn add(&mut self, changed: Changed) {
-        let counts = self.by_resource.entry(changed.resource.clone());
-        counts.or_default().add(changed.change);
+    fn add(&mut self, object: ObjectDifference) {
+        let counts = self.shape.by_resource.entry(object.resource.clone());
+        count(counts.or_default(), object.change);
         self.total += 1;
-        if self.listed.len() < LISTED_MAX {
-            self.listed.push(changed);
+        if self.shape.differences.len() < LISTED_MAX {
+            self.shape.differences.push(object);
         }
     }
 
-    fn value(&self, same: u64) -> Value {
-        json!({
-            "differences": self.listed,
-            "byResource": self.by_resource,
-            "same": same,
-        })
-    }
-
-    fn print(&self, same: u64) {
+    fn print(&self) {
         if self.total > 0 {
-            let rows = self.listed.iter().map(Changed::row);
+            let rows = self.shape.differences.iter().map(object_row);
             print::line(&table(&OBJECTS_HEADER, rows));
             print::line("");
-            let rows = self.by_resource.iter().map(Counts::row);
+            let rows = self.shape.by_resource.iter().map(count_row);
             print::line(&table(&SUMMARY_HEADER, rows));
         }
-        print::note(&format!("{same} keys are the same"));
+        print::note(&format!("{} keys are the same", self.shape.same));
     }
 }
 
-impl Changed {
-    fn of(prefixes: &Prefixes, difference: Difference<'_>) -> Self {
-        let (change, before, after) = match difference {
-            Difference::Added(key) => ("added", None, Some(key)),
-            Difference::Removed(key) => ("removed", Some(key), None),
-            Difference::Changed(before, after) => ("changed", Some(before), Some(after)),
-        };
-        let key = before.or(after).map_or(&[][..], |key| key.key.as_slice());
-        let object = object_of(prefixes, key);
-        Self {
-            change,
-            resource: object.resource,
-            namespace: object.namespace,
-            name: object.name,
-            revision_before: before.map(|key| key.mod_revision),
-            revision_after: after.map(|key| key.mod_revision),
-        }
-    }
-
-    fn row(&self) -> Vec<String> {
-        let revision = |revision: Option<i64>| revision.map_or(NONE.to_owned(), |r| r.to_string());
-        vec![
-            self.change.to_owned(),
-            shown(&self.resource),
-            self.namespace.clone().unwrap_or_else(|| NONE.to_owned()),
-            self.name.clone(),
-            revision(self.revision_before),
-            revision(self.revision_after),
-        ]
+fn changed(prefixes: &Prefixes, difference: Difference<'_>) -> ObjectDifference {
+    let (change, before, after) = match difference {
+        Difference::Added(key) => (ObjectChange::Added, None, Some(key)),
+        Difference::Removed(key) => (ObjectChange::Removed, Some(key), None),
+        Difference::Changed(before, after) => (ObjectChange::Changed, Some(before), Some(after)),
+    };
+    let key = before.or(after).map_or(&[][..], |key| key.key.as_slice());
+    let object = object_of(prefixes, key);
+    ObjectDifference {
+        change,
+        resource: object.resource,
+        namespace: object.namespace,
+        name: object.name,
+        revision_before: before.map(|key| key.mod_revision),
+        revision_after: after.map(|key| key.mod_revision),
     }
 }
 
-impl Counts {
-    fn add(&mut self, change: &str) {
-        *match change {
-            "added" => &mut self.added,
-            "removed" => &mut self.removed,
-            _ => &mut self.changed,
-        } += 1;
-    }
+fn object_row(object: &ObjectDifference) -> Vec<String> {
+    let revision = |revision: Option<i64>| revision.map_or(NONE.to_owned(), |r| r.to_string());
+    vec![
+        object.change.word().to_owned(),
+        shown(&object.resource),
+        object.namespace.clone().unwrap_or_else(|| NONE.to_owned()),
+        object.name.clone(),
+        revision(object.revision_before),
+        revision(object.revision_after),
+    ]
+}
 
-    fn row((resource, counts): (&String, &Self)) -> Vec<String> {
-        vec![
-            shown(resource),
-            counts.added.to_string(),
-            counts.removed.to_string(),
-            counts.changed.to_string(),
-        ]
-    }
+fn count(counts: &mut DifferenceCounts, change: ObjectChange) {
+    *match change {
+        ObjectChange::Added => &mut counts.added,
+        ObjectChange::Removed => &mut counts.removed,
+        ObjectChange::Changed => &mut counts.changed,
+    } += 1;
+}
+
+fn count_row((resource, counts): (&String, &DifferenceCounts)) -> Vec<String> {
+    vec![
+        shown(resource),
+        counts.added.to_string(),
+        counts.removed.to_string(),
+        counts.changed.to_string(),
+    ]
 }
 
 fn shown(resource: &str) -> String {

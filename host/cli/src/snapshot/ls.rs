@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use drydock_api_types::snapshot::{ListedObject, Space, SpaceUsed};
 use drydock_objects::key::ObjectKey;
 use drydock_snapshot::{
     Survey,
     inspect::{KeyValue, Order, SortedKey},
 };
 use drydock_terminal::print::{self, Listing};
-use serde::Serialize;
 
 use super::limits;
 use super::objects::{object_of, resource};
@@ -36,37 +36,6 @@ const NONE: &str = "-";
 struct Filter {
     resource: Option<String>,
     namespace: Option<String>,
-}
-
-/// One object.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Object {
-    resource: Option<String>,
-    namespace: Option<String>,
-    name: String,
-    revision: i64,
-    version: i64,
-    bytes: u64,
-}
-
-/// What a resource or a namespace takes. Bytes are those of keys and values.
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Sum {
-    keys: u64,
-    bytes: u64,
-    /// Revisions that are not the newest, deletions among them; a compaction drops them.
-    old_revisions: u64,
-    old_bytes: u64,
-}
-
-/// A line of sums.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    sum: &'a Sum,
-    name: Option<&'a str>,
 }
 
 pub fn ls(global: &Global, asked: &LsArgs) -> Outcome {
@@ -98,8 +67,8 @@ fn objects(global: &Global, survey: &Survey<'_>, filter: &Filter, order: Order) 
     while let Some(key) = keys.next_key()? {
         let object = object_of(survey.prefixes(), &key.key);
         if filter.takes(&object) {
-            let object = Object::of(object, &key);
-            listing.push(&object, object.row())?;
+            let object = listed(object, &key);
+            listing.push(&object, object_row(&object))?;
         }
     }
     listing.finish();
@@ -113,22 +82,23 @@ fn sums(
     head: &str,
     group: impl Fn(ObjectKey) -> Option<String>,
 ) -> Outcome {
-    let mut sums: BTreeMap<Option<String>, Sum> = BTreeMap::new();
+    let mut sums: BTreeMap<Option<String>, Space> = BTreeMap::new();
     survey
         .changes(|pair, is_live| {
             let object = object_of(survey.prefixes(), pair.key);
             if filter.takes(&object) {
-                sums.entry(group(object)).or_default().add(pair, is_live);
+                add(sums.entry(group(object)).or_default(), pair, is_live);
             }
             ControlFlow::Continue(())
         })
         .map_err(Failure::failed)?;
-    let mut sums: Vec<(Option<String>, Sum)> = sums.into_iter().collect();
-    sums.sort_by_key(|(_, sum)| Reverse(sum.bytes + sum.old_bytes));
-    let lines: Vec<Line<'_>> = sums.iter().map(Line::of).collect();
+    let sums = sums.into_iter();
+    let mut sums: Vec<_> = sums
+        .map(|(name, space)| SpaceUsed { name, space })
+        .collect();
+    sums.sort_by_key(|used| Reverse(used.space.bytes + used.space.old_bytes));
     let header = [head, "KEYS", "SIZE", "OLD REVISIONS", "OLD SIZE"];
-    let rows = lines.iter().map(Line::row);
-    print::rows(global.output, &lines, &header, rows)?;
+    print::rows(global.output, &sums, &header, sums.iter().map(sum_row))?;
     Ok(Exit::Done)
 }
 
@@ -140,59 +110,46 @@ impl Filter {
     }
 }
 
-impl Object {
-    fn of(object: ObjectKey, key: &SortedKey) -> Self {
-        Self {
-            resource: Some(object.resource).filter(|resource| !resource.is_empty()),
-            namespace: object.namespace,
-            name: object.name,
-            revision: key.mod_revision,
-            version: key.version,
-            bytes: key.value_bytes,
-        }
-    }
-
-    fn row(&self) -> Vec<String> {
-        let part = |part: &Option<String>| part.clone().unwrap_or_else(|| NONE.to_owned());
-        vec![
-            part(&self.resource),
-            part(&self.namespace),
-            self.name.clone(),
-            self.revision.to_string(),
-            self.version.to_string(),
-            drydock_core::human_bytes(self.bytes),
-        ]
+fn listed(object: ObjectKey, key: &SortedKey) -> ListedObject {
+    ListedObject {
+        resource: Some(object.resource).filter(|resource| !resource.is_empty()),
+        namespace: object.namespace,
+        name: object.name,
+        revision: key.mod_revision,
+        version: key.version,
+        bytes: key.value_bytes,
     }
 }
 
-impl Sum {
-    fn add(&mut self, pair: &KeyValue<'_>, is_live: bool) {
-        let bytes = (pair.key.len() + pair.value.len()) as u64;
-        let (count, sum) = if is_live {
-            (&mut self.keys, &mut self.bytes)
-        } else {
-            (&mut self.old_revisions, &mut self.old_bytes)
-        };
-        *count += 1;
-        *sum += bytes;
-    }
+fn object_row(object: &ListedObject) -> Vec<String> {
+    let part = |part: &Option<String>| part.clone().unwrap_or_else(|| NONE.to_owned());
+    vec![
+        part(&object.resource),
+        part(&object.namespace),
+        object.name.clone(),
+        object.revision.to_string(),
+        object.version.to_string(),
+        drydock_core::human_bytes(object.bytes),
+    ]
 }
 
-impl<'a> Line<'a> {
-    fn of((name, sum): &'a (Option<String>, Sum)) -> Self {
-        Self {
-            sum,
-            name: name.as_deref(),
-        }
-    }
+fn add(space: &mut Space, pair: &KeyValue<'_>, is_live: bool) {
+    let bytes = (pair.key.len() + pair.value.len()) as u64;
+    let (count, sum) = if is_live {
+        (&mut space.keys, &mut space.bytes)
+    } else {
+        (&mut space.old_revisions, &mut space.old_bytes)
+    };
+    *count += 1;
+    *sum += bytes;
+}
 
-    fn row(&self) -> Vec<String> {
-        vec![
-            self.name.unwrap_or(NONE).to_owned(),
-            self.sum.keys.to_string(),
-            drydock_core::human_bytes(self.sum.bytes),
-            self.sum.old_revisions.to_string(),
-            drydock_core::human_bytes(self.sum.old_bytes),
-        ]
-    }
+fn sum_row(SpaceUsed { name, space }: &SpaceUsed) -> Vec<String> {
+    vec![
+        name.clone().unwrap_or_else(|| NONE.to_owned()),
+        space.keys.to_string(),
+        drydock_core::human_bytes(space.bytes),
+        space.old_revisions.to_string(),
+        drydock_core::human_bytes(space.old_bytes),
+    ]
 }

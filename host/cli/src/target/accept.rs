@@ -4,13 +4,13 @@
 //! gets its object first and the journal its id last: a crash in between leaves an object
 //! that the next `accept` finds.
 
-use drydock_core::TargetName;
+use drydock_api_types::target::AcceptedTarget;
+use drydock_core::{TargetId, TargetName};
 use drydock_journal::{Journal, LockError, LockOwner, StateLock};
 use drydock_node::{Configuration, PluginRegistry};
 use drydock_repository::identity;
 use drydock_runs::steps::guard;
 use drydock_terminal::print::{self, Output};
-use serde_json::json;
 
 use super::opened;
 use crate::{Exit, Failure, Outcome};
@@ -29,18 +29,19 @@ pub async fn accept(output: Output, node: Configuration, name: &str) -> Outcome 
     let at = clock.now();
     let before = journal.journal.set_target_id(&name, &id, at)?;
     let is_other = before.as_ref().is_some_and(|before| *before != id);
-    let value = json!({
-        "target": name,
-        "id": id,
-        "before": before,
-        "created": is_new,
-    });
+    let accepted = AcceptedTarget {
+        target: name.clone(),
+        id,
+        before,
+        created: is_new,
+    };
+    let before = accepted.before.as_ref();
     let row = vec![
-        name.to_string(),
-        id.to_string(),
-        before.map_or_else(|| "-".to_owned(), |before| before.to_string()),
+        accepted.target.to_string(),
+        accepted.id.to_string(),
+        before.map_or_else(|| "-".to_owned(), TargetId::to_string),
     ];
-    print::rows(output, &value, &["TARGET", "ID", "BEFORE"], [row])?;
+    print::rows(output, &accepted, &["TARGET", "ID", "BEFORE"], [row])?;
     if is_other {
         print::note(&format!(
             "Recovery points go to what is at target {name} now. Those that were stored before are at the other one."

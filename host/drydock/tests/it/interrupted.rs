@@ -115,7 +115,7 @@ fn a_run_whose_etcd_hangs_is_stopped_and_leaves_nothing() {
             answer.stderr
         );
         let run = newest(&world);
-        assert_eq!(run["outcome"]["outcome"], "failed");
+        assert_eq!(run["outcome"], "Failed");
         assert_eq!(run["cause"], format!("cancelled: {cause}"));
         world.assert_nothing_left();
         let listed = world.drydock(&["run", "list"]).ok().stdout;
@@ -173,7 +173,7 @@ fn a_run_whose_target_hangs_is_left_and_taken_up() {
     assert_eq!(answer.stderr.lines().last(), Some(told.as_str()));
     std::fs::remove_file(hang).unwrap();
     world.drydock(&["run", "s1", "--resume"]).code(1);
-    assert_eq!(newest(&world)["outcome"]["outcome"], "failed");
+    assert_eq!(newest(&world)["outcome"], "Failed");
     std::fs::remove_dir_all(world.folder().join(".puts")).unwrap();
     world.assert_nothing_left();
 }

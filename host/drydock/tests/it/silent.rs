@@ -49,7 +49,7 @@ fn assert_one_good_run(world: &World) {
     let listed = world.drydock(&["run", "list", "--output", "json"]).ok();
     let runs: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
     assert_eq!(runs.len(), 1, "{runs:#?}");
-    assert_eq!(runs[0]["outcome"]["outcome"], "succeeded", "{runs:#?}");
+    assert_eq!(runs[0]["outcome"], "Succeeded", "{runs:#?}");
     let name = world.recovery_points().remove(0);
     world.drydock(&["recovery-point", "verify", &name]).ok();
     world.assert_spool_empty();

@@ -1,7 +1,9 @@
 //! Runs that drill: one effect, tried again for the machine's sake and never for the
 //! data's, and taken up after a crash.
 
-use drydock_core::{ErrorCode, Fault, RecoveryPointName, RunPhase, TargetName, UnixTime};
+use drydock_core::{
+    ErrorCode, Fault, RecoveryPointName, RunPhase, StepState, TargetName, UnixTime,
+};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{DrillPin, DrillResult, DrillVerdict, Effect, Event, Outcome, RunSpec};
 use drydock_engine::replay::{effect_record, event_record, replay};
@@ -61,7 +63,7 @@ fn a_drill_that_passes_ends_the_run_well() {
     assert_eq!(run.take(drilled(1, result(true))), ["drop-spool"]);
     assert_eq!(run.end(), Outcome::Succeeded);
     let view = RunView::of(&run.state).drill.unwrap();
-    assert_eq!((view.state, view.attempts), ("done", 1));
+    assert_eq!((view.state, view.attempts), (StepState::Done, 1));
     assert_eq!(view.result, Some(result(true)));
 }
 

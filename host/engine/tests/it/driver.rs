@@ -9,12 +9,11 @@ use async_trait::async_trait;
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
 use drydock_core::{
     Clock, CrashPoint, ErrorCode, Fault, OutcomeCode, RunId, RunKind, RunPhase, RunSubject,
-    ScheduleName, Subject, UnixTime,
+    ScheduleName, StorePhase, Subject, UnixTime,
 };
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
 use drydock_engine::replay::replay;
 use drydock_engine::state::RunState;
-use drydock_engine::view::StorePhase;
 use drydock_engine::{Ended, Engine, EngineError, Events, RunView, STOP_GRACE, StepRunner};
 use drydock_journal::{JOURNAL_FILE, Journal, RunProgress};
 use tokio::sync::Notify;

@@ -64,7 +64,7 @@ fn steps_run_one_after_the_other_in_their_order() {
     let states: Vec<_> = view
         .backups
         .iter()
-        .map(|b| (b.step.as_str(), b.state))
+        .map(|b| (b.step.as_str(), b.state.word()))
         .collect();
     assert_eq!(states, [("etcd", "done"), ("pki", "running")]);
     goes_on_to_the_end(&mut run, 1, 2);

@@ -1,10 +1,12 @@
 //! What is asked for after which events, case by case.
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, Finding, Level, OutputId, RunPhase, UnixTime};
+use drydock_core::{
+    ErrorClass, ErrorCode, Fault, Finding, Level, OutputId, RunPhase, StorePhase, UnixTime,
+};
 use drydock_engine::decide::decide;
 use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
 use drydock_engine::state::{OUTPUTS_PER_RUN_MAX, RunState, check_output_count};
-use drydock_engine::view::{RunView, StorePhase};
+use drydock_engine::view::RunView;
 
 use crate::kit::{
     advanced, began, committed, completed, discarded, failed, finished, judged, object, opened,

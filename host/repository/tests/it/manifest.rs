@@ -1,10 +1,10 @@
 //! The text of a manifest: what it promises, and what is refused.
 
 use drydock_core::RecoveryPointName;
-use drydock_core::nature::{DamagedSnapshot, SnapshotDamage, Trailer};
+use drydock_core::nature::{DamagedSnapshot, EtcdSection, SnapshotDamage, Trailer};
 use drydock_repository::Sha256;
 use drydock_repository::manifest::{
-    ConsistencyLevel, EtcdSection, Manifest, ManifestError, MediaType, Predecessor,
+    ConsistencyLevel, Manifest, ManifestError, MediaType, Predecessor,
 };
 use drydock_repository::seal::Sealing;
 

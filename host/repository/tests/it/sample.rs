@@ -1,6 +1,6 @@
 //! Sample values that several tests share.
 
-use drydock_core::nature::{EtcdFigures, HashKv, KeysPerResource, ResourceKeys};
+use drydock_core::nature::{EtcdFigures, EtcdSection, HashKv, KeysPerResource, ResourceKeys};
 use drydock_core::{
     ClusterName, Finding, Level, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
     UnixTime, Witness,
@@ -8,8 +8,8 @@ use drydock_core::{
 
 use drydock_repository::digest::{Measure, Sha256};
 use drydock_repository::manifest::{
-    Artifact, Compression, Consistency, EtcdSection, FORMAT_VERSION, Lineage, Manifest, MediaType,
-    PluginUsed, StepVerdict, Tool,
+    Artifact, Compression, Consistency, FORMAT_VERSION, Lineage, Manifest, MediaType, PluginUsed,
+    StepVerdict, Tool,
 };
 use drydock_repository::mark::{MARK_FORMAT_VERSION, Mark, MarkCheck, MarkKind, MarkTool};
 use drydock_repository::names;

@@ -4,8 +4,8 @@
 
 use drydock_archive::ArchiveCheck;
 use drydock_core::Nature;
-use drydock_core::nature::{ArchiveReport, SnapshotDamage, SnapshotReport, Trailer};
-use drydock_repository::manifest::{EtcdSection, MediaType};
+use drydock_core::nature::{ArchiveReport, EtcdSection, SnapshotDamage, SnapshotReport, Trailer};
+use drydock_repository::manifest::MediaType;
 use drydock_repository::{Sha256, Tally};
 use drydock_snapshot::{Problem, Problems, StreamCheck, StreamRefused};
 

@@ -8,7 +8,6 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::{copy_file_range, ioctl_ficlone};
 use rustix::io::Errno;
-use serde::Serialize;
 
 /// Copied at once. Whoever reads behind the copy begins with the first piece,
 /// and finds each in memory still.
@@ -17,8 +16,7 @@ const PIECE_BYTES: u64 = 8 * 1024 * 1024;
 const BUFFER_BYTES: usize = 1024 * 1024;
 
 /// How the bytes of a database came to where they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopiedBy {
     /// The file system shares the blocks: nothing was copied.
     Reflink,

@@ -18,6 +18,7 @@ const CORE: &[&str] = &["drydock-core"];
 /// A row a crate, from the lowest to the highest.
 const RULES: &[Rule] = &[
     rule("drydock-core", &[]),
+    rule("drydock-api-types", CORE),
     rule("drydock-documents", CORE),
     rule("drydock-schedule", &["drydock-core", "drydock-documents"]),
     rule("drydock-journal", CORE),
@@ -83,6 +84,7 @@ const RULES: &[Rule] = &[
         "drydock-drill",
         &[
             "drydock-core",
+            "drydock-api-types",
             "drydock-documents",
             "drydock-snapshot",
             "drydock-objects",
@@ -98,6 +100,7 @@ const RULES: &[Rule] = &[
         "drydock-runs",
         &[
             "drydock-core",
+            "drydock-api-types",
             "drydock-documents",
             "drydock-journal",
             "drydock-engine",
@@ -129,6 +132,7 @@ const RULES: &[Rule] = &[
         "drydock-cli",
         &[
             "drydock-core",
+            "drydock-api-types",
             "drydock-documents",
             "drydock-schedule",
             "drydock-journal",
@@ -152,6 +156,7 @@ const RULES: &[Rule] = &[
         "drydock-init",
         &[
             "drydock-core",
+            "drydock-api-types",
             "drydock-documents",
             "drydock-schedule",
             "drydock-repository",

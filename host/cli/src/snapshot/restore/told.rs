@@ -1,9 +1,11 @@
 //! What a restore prints: the members, what was done that nobody asked for by name, and what
 //! to do now.
 
-use drydock_snapshot::restore::{Request, Restored, RestoredMember};
+use drydock_api_types::snapshot::{
+    BumpMemory, CopyMethod, RestoreSeconds, RestoredCluster, RestoredFolders,
+};
+use drydock_snapshot::restore::{CopiedBy, Request, Restored, RestoredMember};
 use drydock_terminal::print::{self, Output};
-use serde_json::{Value, json};
 
 use super::memory::Remembered;
 
@@ -16,8 +18,8 @@ pub fn print(
     restored: &Restored,
     remembered: &Remembered,
 ) -> Result<(), serde_json::Error> {
-    let rows = restored.members.iter().map(row);
-    print::rows(output, &data(request, restored, remembered), &HEADER, rows)?;
+    let shape = shape(request, restored, remembered);
+    print::rows(output, &shape, &HEADER, shape.members.iter().map(row))?;
     for line in next_steps(request, restored) {
         print::note(&line);
     }
@@ -29,44 +31,50 @@ pub fn print(
     Ok(())
 }
 
-fn row(member: &RestoredMember) -> Vec<String> {
+fn row(member: &RestoredFolders) -> Vec<String> {
     vec![
         member.name.clone(),
-        format!("{:x}", member.id),
-        member.data_dir.display().to_string(),
+        member.id.clone(),
+        member.data_dir.clone(),
     ]
 }
 
-fn data(request: &Request, restored: &Restored, remembered: &Remembered) -> Value {
-    let members = restored.members.iter().map(|member| {
-        json!({
-            "name": member.name,
-            "id": format!("{:x}", member.id),
-            "dataDir": member.data_dir,
-            "walDir": member.wal_dir,
-        })
+fn shape(request: &Request, restored: &Restored, remembered: &Remembered) -> RestoredCluster {
+    let members = restored.members.iter().map(|member| RestoredFolders {
+        name: member.name.clone(),
+        id: format!("{:x}", member.id),
+        data_dir: member.data_dir.display().to_string(),
+        wal_dir: member.wal_dir.display().to_string(),
     });
-    json!({
-        "clusterId": format!("{:x}", restored.cluster_id),
-        "token": request.cluster.token,
-        "members": members.collect::<Vec<_>>(),
-        "revision": restored.revision,
-        "bumpedTo": restored.bumped_to,
-        "remembered": {
-            "mark": remembered.by_mark,
-            "journal": remembered.in_journal,
+    RestoredCluster {
+        cluster_id: format!("{:x}", restored.cluster_id),
+        token: request.cluster.token.clone(),
+        members: members.collect(),
+        revision: restored.revision,
+        bumped_to: restored.bumped_to,
+        remembered: BumpMemory {
+            mark: remembered.by_mark,
+            journal: remembered.in_journal,
         },
-        "storageVersion": restored.storage_version,
-        "alarmsCleared": restored.alarms_cleared,
-        "databaseBytes": restored.database_bytes,
-        "copiedBy": restored.copied_by,
-        "clonedBy": restored.cloned_by,
-        "seconds": {
-            "copied": restored.times.copied.as_secs_f64(),
-            "written": restored.times.written.as_secs_f64(),
-            "placed": restored.times.placed.as_secs_f64(),
+        storage_version: restored.storage_version.clone(),
+        alarms_cleared: restored.alarms_cleared as u64,
+        database_bytes: restored.database_bytes,
+        copied_by: method(restored.copied_by),
+        cloned_by: method(restored.cloned_by),
+        seconds: RestoreSeconds {
+            copied: restored.times.copied.as_secs_f64(),
+            written: restored.times.written.as_secs_f64(),
+            placed: restored.times.placed.as_secs_f64(),
         },
-    })
+    }
+}
+
+fn method(by: CopiedBy) -> CopyMethod {
+    match by {
+        CopiedBy::Reflink => CopyMethod::Reflink,
+        CopiedBy::Kernel => CopyMethod::Kernel,
+        CopiedBy::ReadWrite => CopyMethod::ReadWrite,
+    }
 }
 
 /// Where it is remembered what was bumped to, or what the next restore must be given.

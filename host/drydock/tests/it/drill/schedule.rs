@@ -120,7 +120,7 @@ fn by_hand_it_ends_as_the_recovery_point_deserves() {
     let passed = run(&node, 0);
     assert_eq!(passed["outcome"], "Succeeded");
     assert_eq!(passed["recoveryPoint"], node.point.as_str());
-    assert_eq!(passed["drill"]["result"]["verdict"], "passed");
+    assert_eq!(passed["drill"]["result"]["verdict"], "pass");
     std::fs::remove_file(node.object()).unwrap();
     let failed = run(&node, 1);
     assert_eq!(failed["outcome"], "Failed");

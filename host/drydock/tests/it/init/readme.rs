@@ -135,9 +135,8 @@ fn noted(node: &Node) -> Vec<String> {
 /// hand, and the package and the unit that they name are in the repository.
 fn noted_by_hand() -> Vec<String> {
     [
-        "cargo xtask plugins",
-        "cargo build --release -p drydock",
-        "install -m 0755 target/release/drydock /usr/local/bin/drydock",
+        "cargo xtask build",
+        "install -m 0755 target/debug/drydock /usr/local/bin/drydock",
         "install -m 0644 deploy/drydock.service /etc/systemd/system/drydock.service",
         "install -D -m 0644 /etc/drydock/drydock.service.d/node.conf /etc/systemd/system/drydock.service.d/node.conf",
         "systemctl enable --now drydock",

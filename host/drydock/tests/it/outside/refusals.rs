@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use drydock_core::ErrorCode;
 use drydock_testkit::Scratch;
 
 use super::walk::line_matches;
@@ -61,8 +62,9 @@ fn every_limit_that_the_page_names_has_that_code() {
     let rows = table("**Limits**");
     assert!(rows.len() >= 8, "{rows:?}");
     for row in &rows {
-        let code = quoted(&row[0]);
-        assert!(text.contains(&format!("\"{code}\"")), "nobody says {code}");
+        let word = quoted(&row[0]);
+        let code = format!("ErrorCode::{:?}", ErrorCode::of(word));
+        assert!(text.contains(&code), "nobody says {word}");
     }
 }
 

@@ -142,7 +142,7 @@ fn a_store_that_gives_back_another_manifest() {
     let runs = falling.world.runs();
     let run = runs.last().unwrap();
     assert_eq!(run["stores"][0]["state"], "indeterminate", "{run:#}");
-    assert_eq!(run["outcome"]["fault"]["certainty"], "unknown", "{run:#}");
+    assert_eq!(run["fault"]["certainty"], "unknown", "{run:#}");
     let said = falling.assert_whole(1);
     assert_golden("commit-garbled.txt", &said);
 }

@@ -82,12 +82,12 @@ fn ended(case: &Case, code: i32, answer: Answer) -> Value {
     let answer = case.judge(code, answer);
     let run = newest(case);
     let wanted = match code {
-        0 => "succeeded",
-        1 => "failed",
-        2 => "degraded",
+        0 => "Succeeded",
+        1 => "Failed",
+        2 => "Degraded",
         other => panic!("no run ends with {other}"),
     };
-    assert_eq!(run["outcome"]["outcome"], wanted, "{run:#}");
+    assert_eq!(run["outcome"], wanted, "{run:#}");
     assert_shown(case, &run, &answer);
     run
 }

@@ -1,9 +1,9 @@
-use drydock_core::nature::{DamagedSnapshot, SnapshotDamage, Trailer};
+use drydock_core::nature::{DamagedSnapshot, EtcdSection, SnapshotDamage, Trailer};
 use drydock_core::{
     ClusterName, GrantRecord, OutputId, PluginDigest, RunId, ScheduleName, StepName, Verdict,
 };
-use drydock_engine::model::{Policy, RunSpec, StepPin, VerifyPin};
-use drydock_repository::manifest::{ConsistencyLevel, EtcdSection, MediaType};
+use drydock_engine::model::{Effect, Policy, RunSpec, StepPin, VerifyPin};
+use drydock_repository::manifest::{ConsistencyLevel, MediaType};
 
 use super::*;
 
@@ -46,6 +46,11 @@ fn spec() -> RunSpec {
 fn judged(nature: Nature) -> RunState {
     let output = OutputId(1);
     let mut state = RunState::new(spec(), UnixTime(1));
+    state.started(&Effect::StartBackup {
+        step: StepName::new("snapshot"),
+        attempt: 1,
+        first_output: output,
+    });
     state.apply(&Event::OutputOpened {
         step: StepName::new("snapshot"),
         output,
