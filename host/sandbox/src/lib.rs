@@ -32,7 +32,6 @@
 mod admit;
 mod answer;
 mod attempt;
-mod backup;
 mod cache;
 mod compile;
 mod engine;
@@ -50,13 +49,10 @@ mod request;
 mod runtime;
 mod sandbox;
 mod step;
-mod target;
-mod verify;
 mod world;
 
 pub use admit::{Admission, AdmitError, Reason};
 pub use attempt::Attempt;
-pub use backup::{BackupCall, BackupReport};
 pub use cache::CompiledFrom;
 pub use compile::{Compiler, worker as compile_worker};
 pub use limits::Limits;
@@ -71,9 +67,7 @@ pub use request::Request;
 pub use runtime::{SandboxConfig, SandboxError};
 pub use sandbox::Sandbox;
 pub use step::{Progress, ProgressSink, StepCall, StopSignal, asked_to_stop};
-pub use target::{CallObserver, StoreContext, StoreTarget};
-pub use verify::JudgeCall;
-pub use world::World;
+pub use world::*;
 
 /// The version of wasmtime that is linked in.
 pub const WASMTIME: &str = env!("DRYDOCK_WASMTIME_VERSION");

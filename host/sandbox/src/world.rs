@@ -3,7 +3,11 @@
 //! world's interface.
 //!
 //! A new world is a row in `worlds!`, its interface among the exports of `everything`, and
-//! a file with its typed calls.
+//! a file below with its typed calls.
+
+mod backup;
+mod store;
+mod verify;
 
 use std::fmt;
 use std::future::Future;
@@ -34,7 +38,7 @@ mod bindings {
             "drydock:plugin/artifact.slice": drydock_capability_artifact::Slice,
             "drydock:plugin/artifact.sink": drydock_capability_artifact::Sink,
             "drydock:plugin/artifact.output": drydock_capability_artifact::Output,
-            "drydock:plugin/artifact.facts": crate::world::SharedFacts,
+            "drydock:plugin/artifact.facts": crate::SharedFacts,
             "drydock:plugin/files.folder": drydock_capability_files::Folder,
             "drydock:plugin/files.walk": drydock_capability_files::Walk,
             "drydock:plugin/secret.key": drydock_capability_secret::Key,
@@ -44,6 +48,10 @@ mod bindings {
         },
     });
 }
+
+pub use backup::*;
+pub use store::*;
+pub use verify::*;
 
 pub(crate) use bindings::drydock::plugin as contract;
 pub(crate) use bindings::exports::drydock::plugin as steps;

@@ -63,7 +63,6 @@ const RULES: &[Rule] = &[
             "drydock-schedule",
             "drydock-journal",
             "drydock-repository",
-            "drydock-capability-files",
             "drydock-capability-http",
             "drydock-capability-secret",
             "drydock-capability-etcd",
