@@ -43,6 +43,13 @@ pub(super) fn granted_if_any(
     granted(document, key, vocabulary)
 }
 
+/// For `deserialize_with`: a ceiling that no vocabulary has read yet allows nothing.
+pub(super) fn unread_ceiling<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Grants>, D::Error> {
+    unread(deserializer).map(Some)
+}
+
 /// For `deserialize_with`: what is read with a vocabulary afterwards.
 pub(super) fn unread<'de, D: Deserializer<'de>, T: Default>(
     deserializer: D,

@@ -1,6 +1,8 @@
 //! What operators can grant on this node: the sandbox's capabilities, as the vocabulary of
 //! documents.
 
+use std::collections::BTreeSet;
+
 use drydock_core::tree::Node;
 use drydock_core::{DecodeError, Grants};
 use drydock_documents::{Vocabulary, parse_grants};
@@ -25,7 +27,9 @@ impl Vocabulary for Capabilities {
 #[must_use]
 pub fn example_grants(requests: &[Request]) -> Grants {
     let lines = requests.iter().map(|request| request.grant_line());
-    let text = lines.collect::<Vec<_>>().join("\n---\n");
+    // A plugin may ask for the same power over and over.
+    let lines: BTreeSet<_> = lines.collect();
+    let text = lines.into_iter().collect::<Vec<_>>().join("\n---\n");
     let grants = parse_grants("grants", &text, &CAPABILITIES);
     grants.expect("the lines of powers are grants")
 }

@@ -34,7 +34,7 @@ const CURSOR_BYTES_MAX: usize = 4096;
 /// Longest sentence about something that a listing passed over.
 const REASON_BYTES_MAX: usize = 1024;
 
-/// HostParts in flight that are believed; each needs a buffer at the other end.
+/// Parts in flight that are believed; each needs a buffer at the other end.
 const PARALLEL_MAX: u32 = 64;
 
 pub(crate) fn findings(

@@ -79,9 +79,8 @@ macro_rules! worlds {
     ($($(#[$doc:meta])* $world:ident $word:literal $step:ident,)*) => {
         /// The role of a plugin.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
         pub enum World {
-            $($(#[$doc])* $world,)*
+            $($(#[$doc])* #[serde(rename = $word)] $world,)*
         }
 
         impl World {

@@ -221,6 +221,8 @@ fn covering(link: &Link, interface: &str, function: &str) -> Vec<&'static Power>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use drydock_core::Reach;
 
     use super::*;
@@ -296,6 +298,24 @@ mod tests {
             for function in reading.functions {
                 assert!(power.opens(function), "{} {function}", power.word);
             }
+        }
+    }
+
+    #[test]
+    fn a_name_and_an_interface_belong_to_one_capability_and_no_other_list() {
+        let foreign = LINKS.iter().flat_map(|link| link.foreign);
+        let granted = LINKS.iter().filter_map(|link| link.interface);
+        let lists: [Vec<&str>; 2] = [
+            LINKS.iter().map(|link| link.capability.name).collect(),
+            foreign
+                .copied()
+                .chain(granted)
+                .chain(FREE_INTERFACES.iter().copied())
+                .collect(),
+        ];
+        for list in lists {
+            let unique: BTreeSet<&str> = list.iter().copied().collect();
+            assert_eq!(unique.len(), list.len(), "{list:?}");
         }
     }
 

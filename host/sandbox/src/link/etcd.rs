@@ -26,9 +26,8 @@ pub(super) const LINK: Link = Link {
 
 /// The step's cluster, narrowed to the calls that are granted.
 fn give(guest: &mut Guest, terms: &Terms<'_>) {
-    if let Some(access) = &guest.context.etcd {
-        let access = access.narrowed(terms.grants.of());
-        guest.parts.put(access);
+    if let Some(access) = guest.context.etcd.take() {
+        guest.parts.put(access.narrowed(terms.grants.of()));
     }
 }
 
