@@ -11,8 +11,9 @@
 
 use std::io::{BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -37,6 +38,10 @@ const TEST_TOOLS: &[&str] = &[
 
 /// As many as somebody who wants to shorten the tests looks into at once.
 const SLOWEST_TESTS: usize = 10;
+
+/// How long the output of tests may stay open once they have ended. Long enough for servers
+/// that are being stopped.
+const LEFT_OPEN_MAX: Duration = Duration::from_secs(10);
 
 /// The chore: prepares, then runs the tests whose names contain one of `filters`.
 pub fn run(workspace: &Workspace, filters: &[String]) -> Result<()> {
@@ -188,16 +193,29 @@ impl Report {
         let known = self.tests.len();
         let start = Instant::now();
         let mut child = command.stdout(Stdio::piped()).spawn()?;
-        let output = child.stdout.take().context("its output is no pipe")?;
-        for line in BufReader::new(output).split(b'\n') {
-            let line = line?;
-            screen.write_all(&line)?;
-            screen.write_all(b"\n")?;
-            let text = String::from_utf8_lossy(&line);
-            self.tests.extend(timed_test(source, &text));
+        let lines = lines_of(child.stdout.take().context("its output is no pipe")?);
+        let mut ended = None;
+        loop {
+            match lines.recv_timeout(LEFT_OPEN_MAX) {
+                Ok(line) => {
+                    screen.write_all(&line)?;
+                    screen.write_all(b"\n")?;
+                    let text = String::from_utf8_lossy(&line);
+                    self.tests.extend(timed_test(source, &text));
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                // What a test left behind may hold the output for ever.
+                Err(RecvTimeoutError::Timeout) if ended.is_some() => {
+                    self.failed
+                        .push(format!("{source} (it left a process behind)"));
+                    break;
+                }
+                Err(RecvTimeoutError::Timeout) => ended = child.try_wait()?,
+            }
         }
-        if !child.wait()?.success() {
-            self.failed.push(source.to_owned());
+        let status = child.wait()?;
+        if !status.success() {
+            self.failed.push(format!("{source} ({status})"));
         }
         if self.tests.len() > known {
             let seconds = start.elapsed().as_secs_f64();
@@ -219,6 +237,19 @@ impl Report {
         let tests = table(&self.tests, SLOWEST_TESTS);
         format!("\nSeconds by test binary:\n{binaries}\nThe slowest tests:\n{tests}")
     }
+}
+
+/// The lines that a program prints, until nobody is left who could print one.
+fn lines_of(output: ChildStdout) -> Receiver<Vec<u8>> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        let read = BufReader::new(output).split(b'\n').map_while(Result::ok);
+        // Who follows them may have left.
+        read.map(|line| sender.send(line))
+            .take_while(Result::is_ok)
+            .for_each(drop);
+    });
+    lines
 }
 
 /// Where and with what cargo would run it, and with the flag that tells times.
@@ -340,7 +371,7 @@ mod tests {
         assert_eq!(report.tests, [timed(1.5, "a.rs a"), timed(1.5, "b.rs a")]);
         let ran: Vec<&str> = report.binaries.iter().map(|b| b.name.as_str()).collect();
         assert_eq!(ran, ["a.rs", "b.rs"]);
-        assert_eq!(report.failed, ["a.rs"]);
+        assert_eq!(report.failed, ["a.rs (exit status: 101)"]);
         let line = b"test a ... ok <1.500s>\n";
         assert_eq!(screen, [line.as_slice(), line.as_slice()].concat());
     }

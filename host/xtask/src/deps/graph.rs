@@ -6,7 +6,8 @@
 //! its own file as well: else it is a sign that points elsewhere.
 //!
 //! A call of a method names no file, so it is no use; the type whose method it is was named
-//! somewhere before.
+//! somewhere before. Hence files that share the methods of one type among them, and call each
+//! other's through `self`, are a circle that is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -149,9 +149,11 @@ fn code(module: &mut Module, tokens: &[Token]) {
     }
 }
 
-/// Whether a word goes on from something before it, which is no module of ours.
+/// Whether a word goes on from something before it, which is no module of ours. After two
+/// dots, of a range or of the rest of a struct, a path begins.
 fn is_within(tokens: &[Token], at: usize) -> bool {
-    at > 0 && matches!(text(tokens, at - 1), "::" | ".")
+    let before = |steps: usize| at.checked_sub(steps).map_or("", |at| text(tokens, at));
+    before(1) == "::" || before(1) == "." && before(2) != "."
 }
 
 fn path(tokens: &[Token], from: usize) -> Path {
@@ -261,6 +263,10 @@ mod tests {
                 "fn f(x: a::B) -> c::D<e::F> { <a::G as H>::i(); super::j::<k::L>(x.m::<N>()) }"
             ),
             ["a::B", "c::D", "e::F", "a::G", "super::j", "k::L"]
+        );
+        assert_eq!(
+            paths_of("fn f() { g(0..crate::a::MAX, H { ..i::J }) }"),
+            ["crate::a::MAX", "i::J"]
         );
         assert_eq!(
             paths_of("#[derive(a::B)] struct C(d::E);"),
