@@ -174,12 +174,14 @@ impl Stage {
             .with_context(|| format!("{} holds no sealed artifact", folder.display()))
     }
 
-    /// Removes all recovery points.
+    /// Removes all recovery points, and leaves what tells the target from any other.
     pub fn clear_backups(&self) -> Result<()> {
-        let folder = self.place.join(BACKUPS);
+        let folder = self.place.join(BACKUPS).join("quickstart");
+        if !folder.exists() {
+            return Ok(());
+        }
         std::fs::remove_dir_all(&folder)
-            .and_then(|()| std::fs::create_dir(&folder))
-            .with_context(|| format!("cannot empty {}", folder.display()))
+            .with_context(|| format!("cannot remove {}", folder.display()))
     }
 
     /// The processes of etcd.
