@@ -310,7 +310,7 @@ mod tests {
             foreign
                 .copied()
                 .chain(granted)
-                .chain(FREE_INTERFACES.iter().copied())
+                .chain(FREE_INTERFACES.iter().map(|free| free.name))
                 .collect(),
         ];
         for list in lists {
