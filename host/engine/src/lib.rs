@@ -15,8 +15,9 @@
 //! One opens outputs, whose sealed bytes go part by part to every store while they still
 //! come in; each output that is whole is judged by the verify steps that judge its step.
 //! What a step finished stays when a later one fails and is tried again. When all backup
-//! steps have finished, all outputs are sealed and all verdicts are yes, each store completes its uploads, reads back what it could not
-//! check itself, and takes the manifest, which commits the recovery point there.
+//! steps have finished, all outputs are sealed and all verdicts are yes, each store completes
+//! its uploads, reads back what it could not check itself, and takes the manifest, which
+//! commits the recovery point there.
 //! A run that drills has one effect in place of all that: the host restores a recovery
 //! point into scratch and answers with what it found.
 //! Whatever goes wrong, the run then takes back what it began: uploads are aborted,

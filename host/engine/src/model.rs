@@ -350,8 +350,9 @@ pub enum Effect {
         attempt: u32,
     },
     /// Remove an object that was or may have been completed at a target where the run
-    /// cannot commit, and that no manifest there can name. The
-    /// runner looks once more, and fails where the manifest there names it. No error when it is not there. Answers ObjectDeleted.
+    /// cannot commit, and that no manifest there can name. The runner looks once more, and
+    /// fails where the manifest there names it. No error when it is not there. Answers
+    /// ObjectDeleted.
     DeleteObject {
         store: StepName,
         output: OutputId,

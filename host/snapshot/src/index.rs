@@ -3,9 +3,9 @@
 //! Rows stand in the order of revisions, not of keys, so this needs an index.
 //! It keeps 24 bytes a distinct key: a 112-bit fingerprint of the key (two
 //! SipHashes under random keys, so that nobody can make two keys collide), the
-//! number of its resource, and the place of its newest row. Rows are spread over partitions by fingerprint;
-//! a partition drops superseded rows whenever it has grown by a third. Past the
-//! memory that was allowed, partitions move to an unnamed file as sorted runs.
+//! number of its resource, and the place of its newest row. Rows are spread over
+//! partitions by fingerprint; a partition drops superseded rows whenever it has grown by a
+//! third. Past the memory that was allowed, partitions move to an unnamed file as sorted runs.
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};

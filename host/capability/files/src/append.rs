@@ -41,7 +41,9 @@ impl Folder {
     /// `changed-meanwhile` when the file is no longer of that `version`, and nothing was
     /// written: look at it again. `stream-broken` when it changed in the middle: the
     /// output can only be dropped. `bad-path`, `bad-version`, `not-found`, `not-a-file`,
-    /// `too-large` for the header or past [`WORK_BYTES_MAX`](drydock_capability_artifact::WORK_BYTES_MAX), what the output says, or the kernel.
+    /// `too-large` for the header or past
+    /// [`WORK_BYTES_MAX`](drydock_capability_artifact::WORK_BYTES_MAX), what the output says,
+    /// or the kernel.
     pub async fn append(
         &self,
         path: &[u8],

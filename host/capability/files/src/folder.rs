@@ -65,7 +65,8 @@ impl Folder {
     ///
     /// # Errors
     /// `not-granted` through a read grant, `no-space`, `too-large` where the file would have
-    /// more than [`WORK_BYTES_MAX`](drydock_capability_artifact::WORK_BYTES_MAX) bytes, holes included, or what the kernel says.
+    /// more than [`WORK_BYTES_MAX`](drydock_capability_artifact::WORK_BYTES_MAX) bytes,
+    /// holes included, or what the kernel says.
     pub fn write_at(&self, path: &str, offset: u64, bytes: &Slice) -> Result<(), Fault> {
         let path = Inside::parse(path)?;
         self.check_end(path, offset, bytes.size())?;
@@ -158,7 +159,8 @@ impl Folder {
     /// kernel is willing to forget clean pages.
     ///
     /// # Errors
-    /// `not-found`, `too-large` past [`WORK_BYTES_MAX`](drydock_capability_artifact::WORK_BYTES_MAX), or what the kernel says.
+    /// `not-found`, `too-large` past
+    /// [`WORK_BYTES_MAX`](drydock_capability_artifact::WORK_BYTES_MAX), or what the kernel says.
     pub fn sha256(&self, path: &str) -> Result<[u8; 32], Fault> {
         let path = Inside::parse(path)?;
         let file = self.open_file(path, OFlags::RDONLY, "read")?;

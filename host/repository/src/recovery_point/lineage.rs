@@ -1,8 +1,9 @@
 //! Where a new recovery point stands among those before it. Revisions compare only
 //! within one lineage; a new one begins when etcd's cluster id changes, when a revision
-//! that both snapshots hold differs, when a restore bumped the revision, or when the cluster's raft term or raft index falls
-//! below the last recorded. A revision number that falls while all of these go on is no
-//! new lineage: it is a member that lags, and a verify step's business.
+//! that both snapshots hold differs, when a restore bumped the revision, or when the
+//! cluster's raft term or raft index falls below the last recorded. A revision number that
+//! falls while all of these go on is no new lineage: it is a member that lags, and a verify
+//! step's business.
 
 use drydock_core::{ClusterName, Fault, RecoveryPointName, SharedHistory};
 

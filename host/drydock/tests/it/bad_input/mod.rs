@@ -3,8 +3,9 @@
 //! A [`Case`] runs the real binary on a spoilt world, with the log at `debug`, and holds
 //! what it says against its section in a file of `tests/golden/bad-input` ([`golden`]): the
 //! lines on stderr that are no log lines, with what differs from run to run replaced by
-//! placeholders ([`placeholders`]). Afterwards the files must be as they were, the spool empty, every run
-//! ended ([`aftermath`]), and no secret of the world may stand anywhere ([`secrets`]).
+//! placeholders ([`placeholders`]). Afterwards the files must be as they were, the spool empty,
+//! every run ended ([`aftermath`]), and no secret of the world may stand anywhere
+//! ([`secrets`]).
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p drydock --test it` writes the sections anew. Read
 //! each as an operator would at three in the morning.
