@@ -38,5 +38,7 @@ fn main() -> ExitCode {
     reason = "tests speak to this program through the environment"
 )]
 fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    let value = std::env::var_os(name)?;
+    let text = value.into_string();
+    Some(text.unwrap_or_else(|value| panic!("{name} is no text: {value:?}")))
 }

@@ -7,6 +7,8 @@
     reason = "helpers of tests fail the test where something is not as it should be"
 )]
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -19,7 +21,7 @@ const CENTURY_SECONDS: &str = "3155760000";
 /// SIGKILL.
 const KILLED: i32 = 9;
 
-fn with(variable: &str, value: &str, arguments: &[&str]) -> Output {
+fn with(variable: &str, value: impl AsRef<OsStr>, arguments: &[&str]) -> Output {
     let mut command = Command::new(FAULTY);
     command.args(arguments).env(variable, value);
     command.output().unwrap()
@@ -82,4 +84,9 @@ fn a_value_that_is_not_understood_is_no_fault_that_was_tried() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.contains(value), "{told}");
     }
+    let no_text = OsStr::from_bytes(b"after-record\xff:1");
+    let output = with("DRYDOCK_TEST_KILL", no_text, &["--version"]);
+    assert_eq!(output.status.code(), Some(101), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("DRYDOCK_TEST_KILL is no text"), "{told}");
 }
