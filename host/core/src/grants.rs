@@ -239,3 +239,131 @@ impl From<&Grants> for GrantRecord {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{HostPattern, Scheme};
+
+    use super::*;
+
+    /// Ports, from the first to the last, of nobody or of a target.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Ports(u16, u16, Option<TargetName>);
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Word(String);
+
+    impl Grant for Ports {
+        const NAME: &'static str = "ports";
+        const POWERS: &'static [Power] = &[];
+
+        fn common(&self, ceiling: &Self) -> Option<Self> {
+            let both = Self(self.0.max(ceiling.0), self.1.min(ceiling.1), None);
+            (both.0 <= both.1).then_some(both)
+        }
+
+        fn allows(&self, _: &Power) -> bool {
+            false
+        }
+
+        fn hint(_: &[&'static Power]) -> String {
+            String::new()
+        }
+
+        fn target(&self) -> Option<&TargetName> {
+            self.2.as_ref()
+        }
+
+        fn at(&self, endpoints: &[Endpoint]) -> Vec<Self> {
+            let ports = endpoints.iter().map(|endpoint| endpoint.port);
+            ports.map(|port| Self(port, port, None)).collect()
+        }
+    }
+
+    impl Grant for Word {
+        const NAME: &'static str = "words";
+        const POWERS: &'static [Power] = &[];
+
+        fn common(&self, ceiling: &Self) -> Option<Self> {
+            (self == ceiling).then(|| self.clone())
+        }
+
+        fn allows(&self, _: &Power) -> bool {
+            false
+        }
+
+        fn hint(_: &[&'static Power]) -> String {
+            String::new()
+        }
+    }
+
+    fn ports(ranges: &[(u16, u16)]) -> Grants {
+        let ranges = ranges
+            .iter()
+            .map(|(first, last)| Ports(*first, *last, None));
+        Grants::default().with(ranges)
+    }
+
+    fn word(word: &str) -> Grants {
+        Grants::default().with([Word(word.to_owned())])
+    }
+
+    #[test]
+    fn within_a_ceiling_is_what_both_allow() {
+        let granted = ports(&[(1, 4), (8, 9)]).and(&word("a"));
+        let ceiling = ports(&[(3, 6)]).and(&word("b"));
+        assert_eq!(granted.within(&ceiling), ports(&[(3, 4)]));
+        // What the ceiling does not name at all is not allowed either.
+        assert_eq!(granted.within(&word("a")), word("a"));
+        assert_eq!(granted.within(&Grants::default()), Grants::default());
+        assert_eq!(Grants::default().within(&granted), Grants::default());
+    }
+
+    #[test]
+    fn what_several_pairs_have_in_common_is_granted_once() {
+        let granted = ports(&[(1, 4), (2, 6), (5, 5)]);
+        let ceiling = ports(&[(2, 4), (5, 9)]);
+        assert_eq!(granted.within(&ceiling), ports(&[(2, 4), (5, 6), (5, 5)]));
+        let twice = ports(&[(1, 4), (1, 4)]);
+        assert_eq!(twice.within(&twice), ports(&[(1, 4)]));
+    }
+
+    #[test]
+    fn these_and_those_are_all_of_both() {
+        let these = ports(&[(1, 2)]).and(&word("a"));
+        assert_eq!(
+            (these.of::<Ports>().len(), these.of::<Word>().len()),
+            (1, 1)
+        );
+        let those = ports(&[(3, 4)]);
+        assert_eq!(these.and(&those), ports(&[(1, 2), (3, 4)]).and(&word("a")));
+        assert_eq!(these.and(&Grants::default()), these);
+        assert_eq!(Grants::default().and(&these), these);
+    }
+
+    #[test]
+    fn endpoints_stand_in_the_place_of_their_target() {
+        let target = |name: &str| Ports(0, 0, Some(TargetName::new(name)));
+        let granted = ports(&[(1, 1)]).with([target("near"), target("none")]);
+        let named = granted.targets();
+        let paths: Vec<_> = named
+            .iter()
+            .map(|(path, name)| (&**path, name.as_str()))
+            .collect();
+        assert_eq!(paths, [("ports[1]", "near"), ("ports[2]", "none")]);
+        let endpoint = |port| Endpoint {
+            scheme: Scheme::Https,
+            host: HostPattern::parse("s3.example.com").unwrap(),
+            port,
+        };
+        let endpoints = |target: &TargetName| match target.as_str() {
+            "near" => vec![endpoint(443), endpoint(9000)],
+            _ => Vec::new(),
+        };
+        let at = granted.at_endpoints(&endpoints);
+        assert_eq!(at, ports(&[(1, 1), (443, 443), (9000, 9000)]));
+        // A list of which nothing is left is no list.
+        let nothing = Grants::default().with([target("none")]);
+        assert_eq!(nothing.at_endpoints(&endpoints), Grants::default());
+    }
+}
