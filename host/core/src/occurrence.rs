@@ -72,14 +72,17 @@ pub enum FailReason {
 }
 
 impl OccurrenceEnd {
+    /// The word of one whose run is to be started.
+    pub const STARTED: &'static str = "Started";
+
     /// Every word that an end can have.
-    pub const WORDS: [&str; 4] = ["Started", "Skipped", "Missed", "Failed"];
+    pub const WORDS: [&'static str; 4] = [Self::STARTED, "Skipped", "Missed", "Failed"];
 
     /// The word of the state, as the journal and metrics have it.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Started { .. } => "Started",
+            Self::Started { .. } => Self::STARTED,
             Self::Skipped(_) => "Skipped",
             Self::Missed(_) => "Missed",
             Self::Failed(_) => "Failed",

@@ -23,7 +23,7 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
-    #[error("{} is not a Drydock journal: move it away, or name another state folder in the node's configuration", path.display())]
+    #[error("{} was not made by this Drydock: move it away, or name another state folder in the node's configuration", path.display())]
     Foreign { path: PathBuf },
     #[error(
         "the journal {} has schema version {found}, and this Drydock reads versions up to {known}: start the newer Drydock that wrote it, or name another state folder",
@@ -52,6 +52,15 @@ pub enum JournalError {
         path: PathBuf,
         #[source]
         source: rusqlite::Error,
+    },
+    #[error(
+        "cannot {doing}: what the journal {} holds cannot be read ({what}), so it is damaged or another Drydock wrote it: start that one, or move it and its -wal and -shm files away; the recovery points at the targets are not touched",
+        path.display()
+    )]
+    Unreadable {
+        doing: &'static str,
+        path: PathBuf,
+        what: String,
     },
     #[error("run {run} is already in the journal: its occurrence was started before")]
     RunExists { run: RunId },

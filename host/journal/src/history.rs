@@ -61,7 +61,7 @@ fn prune_beyond(
     let sql = format!(
         "DELETE FROM runs WHERE run IN (
             SELECT run FROM runs WHERE schedule = ?1 AND outcome IN ({})
-            ORDER BY finished DESC, run DESC LIMIT -1 OFFSET ?2)
+            ORDER BY finished DESC, rowid DESC LIMIT -1 OFFSET ?2)
          AND run NOT IN (SELECT run FROM kept)",
         codes.join(", ")
     );

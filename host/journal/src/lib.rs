@@ -155,10 +155,14 @@ impl Journal {
     }
 
     fn failed(&self, doing: &'static str, source: rusqlite::Error) -> JournalError {
-        JournalError::Database {
-            doing,
-            path: self.path.clone(),
-            source,
+        let path = self.path.clone();
+        match rows::what_is_unreadable(&source) {
+            Some(what) => JournalError::Unreadable { doing, path, what },
+            None => JournalError::Database {
+                doing,
+                path,
+                source,
+            },
         }
     }
 }

@@ -10,9 +10,6 @@ use crate::Journal;
 use crate::error::JournalError;
 use crate::rows::{collect, unreadable};
 
-/// The word of an occurrence whose run is to be started.
-const STARTED: &str = "Started";
-
 /// The key of an end's word in its JSON; it has a column of its own.
 const END: &str = "end";
 
@@ -113,7 +110,7 @@ impl Journal {
     pub fn pending_occurrences(&self) -> Result<Vec<Occurrence>, JournalError> {
         self.read("look for occurrences without a run", |connection| {
             let sql = format!("{SELECT} WHERE ending = ?1 AND begun = 0 ORDER BY due, schedule");
-            collect(connection, &sql, &[&STARTED], occurrence_row)
+            collect(connection, &sql, &[&OccurrenceEnd::STARTED], occurrence_row)
         })
     }
 
@@ -163,7 +160,7 @@ impl Journal {
                 "DELETE FROM occurrences WHERE due < ?1 AND NOT (ending = ?2 AND begun = 0)
                  AND due < (SELECT MAX(due) FROM occurrences AS other
                  WHERE other.schedule = occurrences.schedule)",
-                params![before.0, STARTED],
+                params![before.0, OccurrenceEnd::STARTED],
             )?)
         })
     }
@@ -245,6 +242,8 @@ fn details(end: &OccurrenceEnd) -> String {
 
 fn end(row: &Row<'_>) -> rusqlite::Result<OccurrenceEnd> {
     let details: String = row.get("details")?;
+    let unreadable =
+        |error: serde_json::Error| unreadable(format!("the end of an occurrence: {error}"));
     let mut value: Value = serde_json::from_str(&details).map_err(unreadable)?;
     value[END] = row.get::<_, String>("ending")?.into();
     serde_json::from_value(value).map_err(unreadable)

@@ -1,9 +1,7 @@
 //! Reading rows: gathering them, and making values of the words that columns hold.
 
-use std::error::Error;
-
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Error, Row};
 
 /// Runs a query and gathers its rows.
 pub fn collect<T>(
@@ -34,8 +32,19 @@ pub fn optional_word<T>(
 }
 
 /// What stands in a column cannot be made sense of.
-pub fn unreadable(why: impl Into<Box<dyn Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, why.into())
+pub fn unreadable(why: String) -> Error {
+    Error::FromSqlConversionFailure(0, Type::Text, why.into())
+}
+
+/// What a row held that no value can be made of; none where the database itself failed.
+pub fn what_is_unreadable(error: &Error) -> Option<String> {
+    match error {
+        Error::FromSqlConversionFailure(_, _, why) => Some(why.to_string()),
+        Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {
+            Some(error.to_string())
+        }
+        _ => None,
+    }
 }
 
 fn known<T>(word: &str, column: &str, of: fn(&str) -> Option<T>) -> rusqlite::Result<T> {

@@ -206,7 +206,7 @@ impl Journal {
         self.read("list open runs", |connection| {
             let sql = format!(
                 "{SELECT_RUN} WHERE finished IS NULL AND (?1 IS NULL OR schedule = ?1)
-                 ORDER BY created, run"
+                 ORDER BY created, rowid"
             );
             collect(
                 connection,
@@ -355,7 +355,8 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         schedule: ScheduleName::new(row.get::<_, String>("schedule")?),
         cluster: ClusterName::new(row.get::<_, String>("cluster")?),
         kind: word(row, "kind", RunKind::of_word)?,
-        subjects: serde_json::from_str(&subjects).map_err(unreadable)?,
+        subjects: serde_json::from_str(&subjects)
+            .map_err(|error| unreadable(format!("the subjects of a run: {error}")))?,
         due: UnixTime(row.get("due")?),
         by_hand: row.get("by_hand")?,
         created: UnixTime(row.get("created")?),

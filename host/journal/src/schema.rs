@@ -19,8 +19,8 @@ pub const COPY_FILE: &str = "journal.copy.db";
 /// The schema that this version writes; kept in SQLite's `user_version`.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// "DryD": marks the file as ours in SQLite's `application_id`.
-const APPLICATION_ID: i64 = 0x4472_7944;
+/// "DryJ": marks the file as ours in SQLite's `application_id`.
+const APPLICATION_ID: i64 = 0x4472_794A;
 
 /// How long a call waits for a reader or writer of another process. A reader's
 /// queries take milliseconds, so that a longer wait means something is stuck.

@@ -443,14 +443,26 @@ fn a_file_that_is_no_database_or_was_emptied_is_refused() {
 fn another_programs_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(JOURNAL_FILE);
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch("CREATE TABLE t (x)")
-        .unwrap();
-    assert!(matches!(
-        Journal::open(folder.path()),
-        Err(OpenError::Foreign { .. })
-    ));
+    // The second is what a Drydock that was never released called its own.
+    for marks in [
+        "CREATE TABLE t (x)",
+        "PRAGMA application_id = 0x44727944; PRAGMA user_version = 4",
+    ] {
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(marks).unwrap();
+        for opened in [
+            Journal::open(folder.path()),
+            Journal::open_reader(folder.path()),
+        ] {
+            assert_eq!(
+                opened.err().unwrap().to_string(),
+                format!(
+                    "{} was not made by this Drydock: move it away, or name another state folder in the node's configuration",
+                    path.display()
+                )
+            );
+        }
+    }
 }
 
 #[test]

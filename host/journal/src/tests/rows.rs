@@ -77,11 +77,17 @@ fn a_word_that_is_not_known_is_an_error() {
     let sql = "UPDATE runs SET phase = 'waiting'";
     journal.connection().execute_batch(sql).unwrap();
     let error = journal.run(&RunId::new("a.1")).unwrap_err();
-    let told = drydock_core::chain(&error);
-    assert!(
-        told.contains("\"waiting\" is no phase that is known"),
-        "{told}"
+    assert_eq!(
+        drydock_core::chain(&error),
+        format!(
+            "cannot look up a run: what the journal {} holds cannot be read (\"waiting\" is no phase that is known), so it is damaged or another Drydock wrote it: start that one, or move it and its -wal and -shm files away; the recovery points at the targets are not touched",
+            journal.path().display()
+        )
     );
+    let sql = "UPDATE runs SET outcome = 'Failed', finished = 6, phase = 'finished'";
+    journal.connection().execute_batch(sql).unwrap();
+    let error = journal.run(&RunId::new("a.1")).unwrap_err();
+    assert!(matches!(error, JournalError::Unreadable { .. }), "{error}");
 }
 
 #[test]
@@ -140,4 +146,33 @@ fn the_last_run_of_a_schedule_is_the_one_that_ended_last() {
     assert_eq!(last(Some(OutcomeCode::Failed)).as_deref(), Some("a.2"));
     assert_eq!(last(Some(OutcomeCode::Succeeded)).as_deref(), Some("a.1"));
     assert_eq!(last(Some(OutcomeCode::Superseded)), None);
+}
+
+#[test]
+fn runs_of_one_second_stand_in_the_order_in_which_they_were_entered() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let entered = ["a.2", "a.3", "a.1"];
+    for name in entered {
+        let new = new_run(name, "a", 5);
+        journal.begin(&new, &under_way(), &[]).unwrap();
+    }
+    assert_eq!(names(&journal.open_runs(None).unwrap()), entered);
+    assert_eq!(
+        names(&journal.runs(&all(None)).unwrap()),
+        ["a.1", "a.3", "a.2"]
+    );
+    for name in entered {
+        let run = RunId::new(name);
+        journal.append(&run, &ended(true, 9), &[]).unwrap();
+    }
+    let schedule = ScheduleName::new("a");
+    let last = journal.last_ended(&schedule, None).unwrap().unwrap();
+    assert_eq!(last.run, RunId::new("a.1"));
+    let limits = HistoryLimits {
+        good_max: Some(1),
+        ..HistoryLimits::default()
+    };
+    assert_eq!(journal.prune(&schedule, &limits).unwrap(), 2);
+    assert_eq!(names(&journal.runs(&all(None)).unwrap()), ["a.1"]);
 }
