@@ -214,7 +214,9 @@ impl Ends for SchedulerError {
     fn exit(&self) -> Exit {
         match self {
             Self::Service(error) => error.exit(),
-            Self::Signals(_) | Self::Listen { .. } | Self::Address { .. } => Exit::Failed,
+            Self::Signals(_) | Self::Listen { .. } | Self::NoPort { .. } | Self::Address { .. } => {
+                Exit::Failed
+            }
         }
     }
 }

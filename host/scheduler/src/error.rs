@@ -19,6 +19,8 @@ pub enum SchedulerError {
         "cannot listen on {wanted}: stop whoever uses that address, or set spec.daemon.listen of the node's configuration to another one or to none: {why}"
     )]
     Listen { wanted: SocketAddr, why: String },
+    #[error("the daemon listens at {wanted}, and the kernel does not say on which port: {why}")]
+    NoPort { wanted: SocketAddr, why: String },
     /// The file that tells where the daemon answers.
     #[error("cannot write {}: {why}", file.display())]
     Address { file: PathBuf, why: String },

@@ -175,15 +175,17 @@ impl Server {
 }
 
 async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), SchedulerError> {
-    let listening = async {
-        let listener = TcpListener::bind(wanted).await?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    listening.await.map_err(|error| SchedulerError::Listen {
+    let listener = TcpListener::bind(wanted).await;
+    let listener = listener.map_err(|error| SchedulerError::Listen {
         wanted,
         why: reason(&error),
-    })
+    })?;
+    let address = listener.local_addr();
+    let address = address.map_err(|error| SchedulerError::NoPort {
+        wanted,
+        why: reason(&error),
+    })?;
+    Ok((listener, address))
 }
 
 /// Another process may read the file at any time: it is there whole or not at all.
