@@ -17,12 +17,13 @@ use crate::{Exit, Failure, Outcome};
 pub fn list(node: &Configuration, output: Output, args: RunListArgs) -> Outcome {
     let schedule = args.schedule.map(ScheduleName::new);
     let before = args.before.map(RunId::new);
-    if let Some(before) = &before {
-        look_up(node, before)?;
-    }
+    let journal = match &before {
+        Some(before) => Some(look_up(node, before, Exit::Usage)?.0),
+        None => reader(node)?,
+    };
     let mut entries = Vec::new();
     let mut runs = Vec::new();
-    if let Some(journal) = reader(node)? {
+    if let Some(journal) = journal {
         // The first page tells of what has no run as well.
         if before.is_none() {
             entries = skipped_last(&journal, schedule.as_ref())?;
@@ -34,7 +35,7 @@ pub fn list(node: &Configuration, output: Output, args: RunListArgs) -> Outcome 
             count_max: args.limit + 1,
         };
         let rows = journal.runs(&page)?.into_iter();
-        runs = rows.map(shape::summary).collect::<Result<_, _>>()?;
+        runs = rows.map(shape::summary).collect();
     }
     let shown = runs.len().min(args.limit as usize);
     let has_more = runs.len() > shown;

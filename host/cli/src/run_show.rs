@@ -27,7 +27,7 @@ const NEAREST_RUNS_MAX: u32 = 1000;
 
 pub fn show(node: &Configuration, output: Output, run: &str) -> Outcome {
     let run = RunId::new(run);
-    let (journal, row) = look_up(node, &run)?;
+    let (journal, row) = look_up(node, &run, Exit::Failed)?;
     let attempts = journal.attempts(&run)?.into_iter();
     let details = RunDetails {
         run: shape::run(view(&journal, &row)?),
@@ -40,9 +40,14 @@ pub fn show(node: &Configuration, output: Output, run: &str) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// The run's row, with the journal that has it.
-pub fn look_up(node: &Configuration, run: &RunId) -> Result<(Journal, RunRow), Failure> {
-    let journal = reader(node)?.ok_or_else(|| unknown(run, &[]))?;
+/// The run's row, with the journal that has it. `missing` is the end where there is none.
+pub fn look_up(
+    node: &Configuration,
+    run: &RunId,
+    missing: Exit,
+) -> Result<(Journal, RunRow), Failure> {
+    let unknown = |rows: &[RunRow]| Failure::of(missing, unknown(run, rows));
+    let journal = reader(node)?.ok_or_else(|| unknown(&[]))?;
     match journal.run(run)? {
         Some(row) => Ok((journal, row)),
         None => {
@@ -51,22 +56,20 @@ pub fn look_up(node: &Configuration, run: &RunId) -> Result<(Journal, RunRow), F
                 before: None,
                 count_max: NEAREST_RUNS_MAX,
             });
-            Err(unknown(run, &newest?))
+            Err(unknown(&newest?))
         }
     }
 }
 
 /// No such run: the nearest that there is.
-fn unknown(run: &RunId, rows: &[RunRow]) -> Failure {
+fn unknown(run: &RunId, rows: &[RunRow]) -> String {
     let known = rows.iter().map(|row| row.run.as_str());
     let hint = match nearest(run.as_str(), known) {
         Some(near) => format!("; did you mean {near}?"),
         None if rows.is_empty() => ", which holds none yet".to_owned(),
         None => "; `drydock run list` shows those that are there".to_owned(),
     };
-    Failure::failed(format!(
-        "there is no run {run} in this node's journal{hint}"
-    ))
+    format!("there is no run {run} in this node's journal{hint}")
 }
 
 /// The journal without its lock: looking is allowed while a run is under way.

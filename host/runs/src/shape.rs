@@ -14,7 +14,7 @@ use drydock_engine::{
     model::{DrillResult, DrillVerdict, Outcome},
     view::{BackupView, DrillView, FaultView, OutputView, PinView, StoreView},
 };
-use drydock_journal::{Attempt, Occurrence, RunRow};
+use drydock_journal::{Attempt, Occurrence, RunEnd, RunRow};
 
 use crate::cause;
 
@@ -40,15 +40,11 @@ pub fn run(view: RunView) -> Run {
     }
 }
 
-/// A run as the journal's index has it.
-///
-/// # Errors
-/// The journal's outcome cannot be read.
-pub fn summary(row: RunRow) -> Result<RunSummary, serde_json::Error> {
+/// A run as the journal's index has it. Where the rest of its end cannot be read, that is what
+/// there is to look at.
+pub fn summary(row: RunRow) -> RunSummary {
     let end = row.progress.end;
-    let details = end.as_ref().map(|end| serde_json::from_str(&end.details));
-    let details: Option<Outcome> = details.transpose()?;
-    Ok(RunSummary {
+    RunSummary {
         run: row.run,
         schedule: row.schedule,
         cluster: row.cluster,
@@ -57,11 +53,26 @@ pub fn summary(row: RunRow) -> Result<RunSummary, serde_json::Error> {
         due: row.due.into(),
         by_hand: row.by_hand,
         created: row.created.into(),
-        finished: end.map(|end| end.finished.into()),
+        finished: end.as_ref().map(|end| end.finished.into()),
         phase: row.progress.phase,
-        end: details.as_ref().map(outcome).unwrap_or_default(),
+        end: end.as_ref().map(kept).unwrap_or_default(),
         recovery_point: row.progress.recovery_point,
-    })
+    }
+}
+
+fn kept(end: &RunEnd) -> RunOutcome {
+    match serde_json::from_str(&end.details) {
+        Ok(details) => outcome(&details),
+        Err(error) => {
+            let cause = format!("its end cannot be read: {error}");
+            RunOutcome {
+                outcome: Some(end.outcome),
+                reasons: vec![cause.clone()],
+                cause: Some(cause),
+                fault: None,
+            }
+        }
+    }
 }
 
 /// An occurrence that was skipped; none where it ended otherwise.
@@ -192,5 +203,52 @@ fn fault(view: FaultView) -> StepFault {
         store: view.store,
         output: view.output,
         fault: view.fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drydock_core::{
+        ClusterName, OutcomeCode, RunId, RunKind, RunPhase, ScheduleName, UnixTime,
+    };
+    use drydock_journal::RunProgress;
+
+    use super::*;
+
+    fn ended(details: &str) -> RunSummary {
+        summary(RunRow {
+            run: RunId::new("s1.1"),
+            schedule: ScheduleName::new("s1"),
+            cluster: ClusterName::new("c1"),
+            kind: RunKind::Backup,
+            subjects: Vec::new(),
+            due: UnixTime(1),
+            by_hand: false,
+            created: UnixTime(1),
+            progress: RunProgress {
+                phase: RunPhase::Finished,
+                recovery_point: None,
+                end: Some(RunEnd {
+                    outcome: OutcomeCode::Degraded,
+                    details: details.to_owned(),
+                    finished: UnixTime(2),
+                }),
+            },
+        })
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_read_keeps_its_word() {
+        let reasons = vec!["a member was down".to_owned()];
+        let details = serde_json::to_string(&Outcome::Degraded { reasons }).unwrap();
+        let sound = ended(&details).end;
+        assert_eq!(sound.outcome, Some(OutcomeCode::Degraded));
+        assert_eq!(sound.cause.as_deref(), Some("a member was down"));
+        let spoilt = ended("{}");
+        assert_eq!(spoilt.end.outcome, Some(OutcomeCode::Degraded));
+        assert_eq!(spoilt.finished, Some(UnixTime(2).into()));
+        let cause = spoilt.end.cause.unwrap();
+        assert!(cause.starts_with("its end cannot be read: "), "{cause}");
+        assert_eq!(spoilt.end.reasons, [cause]);
     }
 }

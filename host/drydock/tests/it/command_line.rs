@@ -105,7 +105,7 @@ fn a_list_of_runs_tells_what_each_is_and_comes_in_pages() {
     assert_eq!(page(&["--before", &older]).0, [Value::Null; 0]);
     assert_eq!(page(&[]).0.len(), 2);
     let list = ["run", "list", "--before", "nothing"];
-    let unknown = world.drydock(&list).code(1);
+    let unknown = world.drydock(&list).code(64);
     assert!(
         unknown.stderr.contains("there is no run nothing"),
         "{}",
