@@ -5,6 +5,7 @@ mod latest;
 mod signers;
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -248,19 +249,17 @@ pub fn warn_of(document: &Located<TargetDocument>, failure: &Failure) {
 
 /// The identity in a file.
 pub fn identities(path: &Path) -> Result<Arc<Identities>, Failure> {
-    let read = || -> Result<String, Failure> {
+    let read = || -> Result<String, Box<dyn Error + Send + Sync>> {
         if fs::metadata(path)?.len() > IDENTITY_BYTES_MAX {
-            return Err(Failure::usage("it is too large to be an identity file"));
+            return Err("it is too large to be an identity file".into());
         }
         String::from_utf8(fs::read(path)?).map_err(|_| {
-            Failure::usage(
-                "it is not text; give an age identity file or an ssh-ed25519 private key",
-            )
+            "it is not text; give an age identity file or an ssh-ed25519 private key".into()
         })
     };
     let text = read()
-        .with_context(|| format!("the identity {} cannot be read", path.display()))
-        .map_err(Failure::usage)?;
+        .map_err(Failure::usage)
+        .with_context(|| format!("the identity {} cannot be read", path.display()))?;
     let identities =
         Identities::parse(&path.display().to_string(), &text).map_err(Failure::usage)?;
     Ok(Arc::new(identities))

@@ -1,4 +1,5 @@
-//! How the process ends, and the only place that knows which error ends it how.
+//! How the process ends, and which error of another crate ends it how. What a verb itself
+//! finds wrong has its exit code where it is told: [`Failure`](crate::Failure) takes both.
 
 use std::error::Error;
 use std::io;
@@ -13,13 +14,14 @@ use drydock_journal::{JournalError, LockError, OpenError};
 use drydock_node::{LoadError, NoSuchDocument, RegistryError, UnreadComponent};
 use drydock_repository::{RepositoryError, keys, names::NameError, sign};
 use drydock_runs::{PrepareError, ServiceError, StartError};
-use drydock_sandbox::{AdmitError, SandboxError};
+use drydock_sandbox::{AdmitError, ManifestError, SandboxError};
 use drydock_scheduler::SchedulerError;
 use drydock_scratch::ScratchError;
-use drydock_snapshot::SnapshotError;
 use drydock_snapshot::restore::{ClusterError, RestoreError};
+use drydock_snapshot::{Problem, Problems, SnapshotError};
 use drydock_terminal::interrupt::{Interrupted, SignalError};
 use drydock_terminal::print::{self, PrintError, Unwritten};
+use tokio::task::JoinError;
 
 /// What shells say of a program that was ended because nobody read on: 128 and SIGPIPE.
 const READER_LEFT: u8 = 141;
@@ -108,9 +110,13 @@ end_with!(
     EngineError,
     Fault,
     Interrupted,
+    JoinError,
     JournalError,
+    ManifestError,
     NameError,
     OpenError,
+    Problem,
+    Problems,
     RepositoryError,
     SandboxError,
     SignalError,
@@ -286,7 +292,7 @@ mod tests {
     use drydock_documents::{Position, SourceSpan};
 
     use super::*;
-    use crate::Failure;
+    use crate::{Context as _, Failure};
 
     #[test]
     fn what_wraps_an_error_does_not_change_how_it_ends() {
@@ -316,5 +322,28 @@ mod tests {
         assert_eq!(failure.to_string(), "a is not made: b");
         let again = Failure::undone("c is not made".to_owned(), failure);
         assert_eq!(again.to_string(), "c is not made: a is not made: b");
+    }
+
+    #[test]
+    fn what_could_not_be_done_ends_as_its_reason_does() {
+        let in_use = LockError::InUse {
+            folder: "/s".into(),
+            owner: "another".to_owned(),
+        };
+        let ends: [(Result<(), Failure>, Exit); 3] = [
+            (Err(in_use).context("a is not made"), Exit::TryLater),
+            (
+                Err(Failure::usage("b")).context("a is not made"),
+                Exit::Usage,
+            ),
+            (
+                Err(io::Error::other("b")).context("a is not made"),
+                Exit::Failed,
+            ),
+        ];
+        for (failed, exit) in ends {
+            let failure = failed.unwrap_err();
+            assert_eq!(failure.exit, exit, "{failure}");
+        }
     }
 }

@@ -34,10 +34,16 @@ impl Failure {
         Self::of(Exit::TryLater, cause)
     }
 
-    /// What could not be done, in front of the reason.
-    pub fn undone(told: String, source: impl Into<Cause>) -> Self {
-        let source = source.into();
-        Self::failed(Undone { told, source })
+    /// What could not be done, in front of the reason, which says how the process ends.
+    pub fn undone(told: String, why: impl Into<Self>) -> Self {
+        let Self { exit, cause } = why.into();
+        Self::of(
+            exit,
+            Undone {
+                told,
+                source: cause,
+            },
+        )
     }
 
     /// Ends so.
@@ -69,14 +75,14 @@ struct Undone {
     source: Cause,
 }
 
-/// Says what could not be done when something fails.
+/// Says what could not be done when something fails, which ends the process as it would alone.
 pub trait Context<T> {
     fn context(self, told: &str) -> Result<T, Failure>;
 
     fn with_context(self, told: impl FnOnce() -> String) -> Result<T, Failure>;
 }
 
-impl<T, E: Into<Cause>> Context<T> for Result<T, E> {
+impl<T, E: Into<Failure>> Context<T> for Result<T, E> {
     fn context(self, told: &str) -> Result<T, Failure> {
         self.with_context(|| told.to_owned())
     }

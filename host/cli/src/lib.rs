@@ -3,7 +3,9 @@
 //! The other crates know no command line; this one reads it, and [`run`] is all that
 //! the program calls.
 //!
-//! **Invariant:** exit codes are known here alone, in one file that knows every error.
+//! **Invariant:** exit codes are known to this crate and to `init` alone: one file says how an
+//! error of another crate ends the process, and what a verb itself finds wrong is told with
+//! its code.
 //!
 //! **Invariant:** no secret is formatted: keys live in types whose `Debug` hides them.
 //!

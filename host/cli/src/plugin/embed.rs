@@ -14,7 +14,7 @@ use crate::{Context as _, Exit, Failure, Outcome};
 /// Writes `out`, which appears whole or not at all; an older one is replaced, as by a
 /// compiler.
 pub fn embed(manifest: &Path, component: &Path, out: &Path) -> Outcome {
-    let manifest = read_manifest(manifest).map_err(Failure::usage)?;
+    let manifest = read_manifest(manifest)?;
     let bytes = read_component(component, Limits::default().component_bytes_max)?;
     let whole = drydock_sandbox::embed(&bytes, &manifest)
         .with_context(|| format!("{} cannot take a manifest", component.display()))?;
@@ -25,15 +25,17 @@ pub fn embed(manifest: &Path, component: &Path, out: &Path) -> Outcome {
 
 fn read_manifest(path: &Path) -> Result<PluginManifest, Failure> {
     let unreadable = || format!("the manifest {} cannot be read", path.display());
-    let size = fs::metadata(path).with_context(unreadable)?.len();
+    let size = fs::metadata(path).map_err(Failure::usage);
+    let size = size.with_context(unreadable)?.len();
     if size > MANIFEST_BYTES_MAX as u64 {
         return Err(Failure::usage(format!(
             "the manifest {} has {size} bytes, more than the {MANIFEST_BYTES_MAX} allowed",
             path.display()
         )));
     }
-    let text = fs::read_to_string(path).with_context(unreadable)?;
-    serde_json::from_str(&text).with_context(|| {
+    let text = fs::read_to_string(path).map_err(Failure::usage);
+    let manifest = serde_json::from_str(&text.with_context(unreadable)?);
+    manifest.map_err(Failure::usage).with_context(|| {
         format!(
             "{} is no manifest: it is JSON with `name`, `version`, `world`, `contract` and `requests`",
             path.display()

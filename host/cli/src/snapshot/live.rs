@@ -94,8 +94,8 @@ fn of_flags(live: &LiveAccess, now: UnixTime) -> Result<EtcdAccess, Failure> {
 
 fn read_pem(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path)
-        .with_context(|| format!("{} cannot be read", path.display()))
         .map_err(Failure::usage)
+        .with_context(|| format!("{} cannot be read", path.display()))
 }
 
 /// The first member that gives a snapshot gives it.

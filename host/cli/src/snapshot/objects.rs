@@ -1,5 +1,6 @@
 //! From keys and values in a snapshot to the objects that operators name.
 
+use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -165,15 +166,14 @@ pub fn keys(path: Option<&Path>) -> Result<Option<Keys>, Failure> {
     let Some(path) = path else {
         return Ok(None);
     };
-    let read = || -> Result<Keys, Failure> {
+    let read = || -> Result<Keys, Box<dyn Error + Send + Sync>> {
         if fs::metadata(path)?.len() > CONFIG_BYTES_MAX as u64 {
-            let told = "it is too large to be an EncryptionConfiguration";
-            return Err(Failure::usage(told));
+            return Err("it is too large to be an EncryptionConfiguration".into());
         }
-        Keys::parse(&fs::read_to_string(path)?).map_err(Failure::usage)
+        Ok(Keys::parse(&fs::read_to_string(path)?)?)
     };
     read()
+        .map_err(Failure::usage)
         .with_context(|| format!("{} cannot be used", path.display()))
         .map(Some)
-        .map_err(Failure::usage)
 }
