@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use drydock_cli::{Failure, args::InitArgs};
-use drydock_core::Name;
+use drydock_core::{Name, error_lines};
 use drydock_documents::cluster::is_endpoint;
 use drydock_repository::Recipient;
 use drydock_schedule::{CronExpr, Zone};
@@ -368,7 +368,7 @@ impl Gatherer {
         if sentences.is_empty() {
             return Ok(());
         }
-        Err(Failure::usage(sentences.join("\nerror: ")))
+        Err(Failure::usage(error_lines(sentences)))
     }
 }
 
