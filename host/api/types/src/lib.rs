@@ -10,8 +10,11 @@
 //! in Kubernetes' words.
 //!
 //! **Invariant:** instants are RFC 3339 text ([`Timestamp`]); sizes are whole bytes;
-//! durations have their unit in the name; states are enums. A key that is missing nowhere is
-//! null where there is nothing to say.
+//! durations have their unit in the name; states are enums. A shape has all of its keys, and
+//! one that has nothing to say is null. There are two exceptions: a fault has `details` only
+//! where there are some, since it is core's and shown as it is kept, and a recovery point
+//! lacks what its manifest alone could tell where that is not believed. An occurrence that was
+//! skipped is a shape of its own among runs ([`run::SkippedOccurrence`]), with fewer keys.
 //!
 //! **Invariant:** every shape is read back as it was written; `tests/golden/shapes.txt` pins
 //! an example of each.
