@@ -5,7 +5,9 @@
 //! **Invariant:** what an artifact is follows from its first bytes alone. A snapshot that
 //! turns out to be damaged is still a snapshot, with its damage in place of its figures.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{RecoveryPointName, Witness};
 
@@ -51,6 +53,7 @@ pub struct EtcdFigures {
     /// Storage version as etcdutl shows it; empty for old files.
     pub version: String,
     /// Id of the member that was read, in lower-case hex; null where no member was.
+    #[serde(default, deserialize_with = "id")]
     pub member: Option<String>,
     /// The highest applied raft index of the members that answered when the snapshot
     /// was taken; null where it is not known.
@@ -98,12 +101,15 @@ pub struct HashKv {
 #[serde(rename_all = "camelCase")]
 pub struct DamagedSnapshot {
     /// Id of the member that was read, in lower-case hex; null where no member was.
+    #[serde(default, deserialize_with = "id")]
     pub member: Option<String>,
     pub damage: SnapshotDamage,
 }
 
 /// An etcd snapshot, as a manifest holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// **Invariant:** what tells of damage is never read as sound, whatever figures stand beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum EtcdSection {
     Sound(EtcdFigures),
@@ -131,6 +137,17 @@ pub enum Trailer {
     Match,
     Mismatch,
     Missing,
+}
+
+impl Trailer {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::Mismatch => "mismatch",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 /// The cluster as it answered when the snapshot had come.
@@ -226,6 +243,15 @@ pub struct ArchiveReport {
 }
 
 impl Nature {
+    /// What is wrong with a damaged etcd snapshot.
+    #[must_use]
+    pub fn damage(&self) -> Option<&SnapshotDamage> {
+        match self {
+            Self::Snapshot(SnapshotReport::Damaged(snapshot)) => Some(&snapshot.damage),
+            Self::Snapshot(SnapshotReport::Sound(_)) | Self::Archive(_) | Self::Bytes => None,
+        }
+    }
+
     /// The figures of a sound etcd snapshot.
     #[must_use]
     pub fn figures(&self) -> Option<&EtcdFigures> {
@@ -242,12 +268,56 @@ impl Nature {
 }
 
 impl EtcdSection {
+    /// What is wrong with a damaged snapshot.
+    #[must_use]
+    pub fn damage(&self) -> Option<&SnapshotDamage> {
+        match self {
+            Self::Sound(_) => None,
+            Self::Damaged(snapshot) => Some(&snapshot.damage),
+        }
+    }
+
     /// The figures of a sound snapshot.
     #[must_use]
     pub fn figures(&self) -> Option<&EtcdFigures> {
         match self {
             Self::Sound(figures) => Some(figures),
             Self::Damaged(_) => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EtcdSection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let section = if value.get("damage").is_some() {
+            serde_json::from_value(value).map(Self::Damaged)
+        } else {
+            serde_json::from_value(value).map(Self::Sound)
+        };
+        section.map_err(de::Error::custom)
+    }
+}
+
+/// An empty id is nobody's.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let id = Option::<String>::deserialize(deserializer)?;
+    Ok(id.filter(|id| !id.is_empty()))
+}
+
+/// One sentence: what is wrong first of all, and how much more is.
+impl fmt::Display for SnapshotDamage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(foreign) = &self.not_etcd {
+            return f.write_str(foreign);
+        }
+        f.write_str("the snapshot is damaged")?;
+        if self.problems_total > 1 {
+            write!(f, ", {} problems, the first of them", self.problems_total)?;
+        }
+        match self.problems.first() {
+            Some(first) => write!(f, ": {first}"),
+            None => Ok(()),
         }
     }
 }
@@ -271,3 +341,6 @@ impl SnapshotReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

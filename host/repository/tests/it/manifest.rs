@@ -1,7 +1,6 @@
 //! The text of a manifest: what it promises, and what is refused.
 
 use drydock_core::RecoveryPointName;
-use drydock_core::nature::{DamagedSnapshot, EtcdSection, SnapshotDamage, Trailer};
 use drydock_repository::Sha256;
 use drydock_repository::manifest::{
     ConsistencyLevel, Manifest, ManifestError, MediaType, Predecessor,
@@ -60,15 +59,7 @@ fn what_was_written_is_read_back() {
 #[test]
 fn a_damaged_snapshot_has_its_damage_in_place_of_figures() {
     let mut damaged = sample::manifest("m");
-    damaged.etcd = Some(EtcdSection::Damaged(DamagedSnapshot {
-        member: None,
-        damage: SnapshotDamage {
-            trailer: Trailer::Mismatch,
-            problems_total: 1,
-            problems: vec!["a problem".to_owned()],
-            not_etcd: None,
-        },
-    }));
+    damaged.etcd = Some(sample::damaged());
     let text = damaged.to_text().unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let expected = serde_json::json!({
@@ -83,6 +74,19 @@ fn a_damaged_snapshot_has_its_damage_in_place_of_figures() {
     assert_eq!(value["etcd"], expected);
     let read = Manifest::parse(text.as_bytes()).unwrap();
     assert_eq!((read.figures(), &read), (None, &damaged));
+}
+
+/// Figures beside damage are nobody's, and an empty id is no member's.
+#[test]
+fn what_a_manifest_says_in_two_ways_is_read_in_the_safe_one() {
+    let mixed = with(|value| {
+        value["etcd"]["damage"] = serde_json::to_value(sample::damaged()).unwrap()["damage"].take();
+    });
+    assert_eq!(mixed.unwrap().figures(), None);
+    let torn = with(|value| value["etcd"]["damage"] = serde_json::json!({"trailer": "torn"}));
+    assert!(matches!(torn, Err(ManifestError::Syntax(_))), "{torn:?}");
+    let nobody = with(|value| value["etcd"]["member"] = "".into()).unwrap();
+    assert_eq!(nobody.figures().unwrap().member, None);
 }
 
 #[test]

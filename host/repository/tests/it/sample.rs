@@ -1,6 +1,9 @@
 //! Sample values that several tests share.
 
-use drydock_core::nature::{EtcdFigures, EtcdSection, HashKv, KeysPerResource, ResourceKeys};
+use drydock_core::nature::{
+    DamagedSnapshot, EtcdFigures, EtcdSection, HashKv, KeysPerResource, ResourceKeys,
+    SnapshotDamage, Trailer,
+};
 use drydock_core::{
     ClusterName, Finding, Level, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
     UnixTime, Witness,
@@ -114,6 +117,20 @@ pub fn figures_mut(manifest: &mut Manifest) -> &mut EtcdFigures {
         Some(EtcdSection::Sound(figures)) => figures,
         other => panic!("{other:?}"),
     }
+}
+
+/// What stands in place of figures of a damaged snapshot.
+#[must_use]
+pub fn damaged() -> EtcdSection {
+    EtcdSection::Damaged(DamagedSnapshot {
+        member: None,
+        damage: SnapshotDamage {
+            trailer: Trailer::Mismatch,
+            problems_total: 1,
+            problems: vec!["a problem".to_owned()],
+            not_etcd: None,
+        },
+    })
 }
 
 fn figures() -> EtcdFigures {
