@@ -128,7 +128,7 @@ async fn stream(access: &EtcdAccess, endpoint: &str, scratch: &Path) -> Result<F
             .with_context(|| format!("the snapshot cannot be kept in {}", scratch.display()))?;
     }
     // What the stream's window could not judge is judged by whoever reads the file next.
-    if let Err(StreamRefused::Damaged(problems)) = check.finish() {
+    if let Err(StreamRefused::Damaged { problems, .. }) = check.finish() {
         return Err(problems).context("the snapshot that came is damaged");
     }
     file.ok_or_else(|| Failure::failed(format!("{endpoint} sent no snapshot")))

@@ -19,6 +19,7 @@ mod judge;
 mod ledger;
 mod pager;
 
+use drydock_core::nature::Trailer;
 use ring::digest::{Context, Digest, SHA256};
 
 use crate::error::{Limit, Trouble};
@@ -44,8 +45,13 @@ pub struct StreamCheck {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamRefused {
     /// The bytes are damaged.
-    #[error(transparent)]
-    Damaged(#[from] Problems),
+    #[error("{problems}")]
+    Damaged {
+        /// Known of all bytes, whatever stands in them.
+        trailer: Trailer,
+        /// Those of the pages, and that of the trailer.
+        problems: Problems,
+    },
     /// Nothing is known to be wrong with the bytes: the complete file has to be looked at.
     #[error("the stream's pages could not be judged while they came by: {0}")]
     Unjudged(#[from] Limit),
@@ -133,34 +139,43 @@ impl StreamCheck {
             self.feed(&held);
         }
         let sha256 = bytes_of(&self.sha256.finish());
-        if problems.is_empty() && sha256 != *self.held {
+        let trailer = if !has_trailer(self.bytes) {
+            Trailer::Missing
+        } else if sha256 == *self.held {
+            Trailer::Match
+        } else {
             problems.add(mismatch(&self.held, &sha256));
-        }
+            Trailer::Mismatch
+        };
         let body = self.bytes - self.held.len() as u64;
         let pages = match self.broken {
-            Some(Trouble::Damage(problem)) => {
-                problems.add(problem);
-                return Err(problems.into());
-            }
-            Some(limit) => Err(limit),
+            Some(trouble) => Err(trouble),
             None => self.pager.finish(body),
         };
-        let (geometry, noted) = match pages {
-            Ok(pages) => pages,
-            // What was cut off has no trailer, whatever stands at its end.
-            Err(Trouble::Damage(problem)) => return Err(Problems::from(problem).into()),
-            Err(Trouble::Limit(limit)) => {
-                problems.or(())?;
-                return Err(limit.into());
+        let judged = match pages {
+            Ok((geometry, noted)) => {
+                let pages_used = judge::judge(geometry, noted, &mut problems);
+                pages_used.map(|pages_used| (geometry, pages_used))
+            }
+            Err(Trouble::Limit(limit)) => Err(limit),
+            Err(Trouble::Damage(problem)) => {
+                // What was cut off is told as that alone: its trailer went with the rest.
+                if matches!(problem, Problem::Truncated { .. }) {
+                    problems = Problems::default();
+                }
+                problems.add(problem);
+                return Err(StreamRefused::Damaged { trailer, problems });
             }
         };
-        let judged = judge::judge(geometry, noted, &mut problems);
-        problems.or(())?;
+        if !problems.is_empty() {
+            return Err(StreamRefused::Damaged { trailer, problems });
+        }
+        let (geometry, pages_used) = judged?;
         Ok(StreamSummary {
             bytes: self.bytes,
             sha256,
             geometry,
-            pages_used: judged?,
+            pages_used,
         })
     }
 

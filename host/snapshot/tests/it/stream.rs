@@ -1,5 +1,6 @@
 //! Snapshots that arrive in pieces.
 
+use drydock_core::nature::Trailer;
 use drydock_snapshot::{Limit, Problem, StreamCheck, StreamRefused, status, verify};
 use sha2::{Digest as _, Sha256};
 
@@ -53,10 +54,41 @@ fn what_is_no_snapshot_is_refused_before_it_ends() {
     let refused = check.push(&vec![0; 1 << 20]);
     assert_eq!(refused, Err(Problem::MetaInvalid));
     assert_eq!(check.push(&[0]), Err(Problem::MetaInvalid));
-    let Err(StreamRefused::Damaged(problems)) = check.finish() else {
+    let Err(StreamRefused::Damaged { trailer, problems }) = check.finish() else {
         panic!("nothing can mend it");
     };
     assert!(problems.listed().contains(&Problem::MetaInvalid));
+    assert_eq!(trailer, Trailer::Missing);
+}
+
+/// What the trailer says does not depend on what the pages say.
+#[test]
+fn the_trailer_is_told_beside_damaged_pages() {
+    let told = |bytes: &[u8]| match stream(bytes, 4096) {
+        Err(StreamRefused::Damaged { trailer, problems }) => (trailer, problems.total()),
+        other => panic!("damaged bytes must be refused as such: {other:?}"),
+    };
+    let heads = || {
+        let mut image = Image::of("etcd-3.6.16");
+        for page in [0, 1] {
+            // The magic number of each meta page.
+            image.bytes[offset(page) + 16] ^= 1;
+        }
+        image
+    };
+    assert_eq!(told(&heads().sealed()), (Trailer::Match, 1));
+    let bent = heads().bytes;
+    assert_eq!(told(&bent), (Trailer::Mismatch, 2));
+    assert_eq!(told(&bent[..bent.len() - 32]), (Trailer::Missing, 2));
+    // What was cut off is one problem, whatever stands at its end.
+    let sound = bytes("etcd-3.6.16");
+    let cut = &sound[..sound.len() - 4096];
+    assert_eq!(told(cut), (Trailer::Mismatch, 1));
+    assert_eq!(told(&cut[..cut.len() - 32]), (Trailer::Missing, 1));
+    let cut = Image {
+        bytes: cut.to_vec(),
+    };
+    assert_eq!(told(&cut.sealed()), (Trailer::Match, 1));
 }
 
 #[test]
