@@ -7,15 +7,16 @@ use drydock_core::Nature;
 use drydock_core::nature::{ArchiveReport, EtcdSection, SnapshotDamage, SnapshotReport, Trailer};
 use drydock_repository::manifest::MediaType;
 use drydock_repository::{Sha256, Tally};
-use drydock_snapshot::{Problem, Problems, StreamCheck, StreamRefused};
+use drydock_snapshot::{Problems, StreamCheck, StreamRefused};
 
 /// Bytes at the start of an artifact that tell what it is: those up to the end of the
 /// last mark. A database has a page and an archive two blocks at least, so that neither
-/// can be shorter.
+/// can be shorter; what was cut off before is bytes.
 const SNIFF_BYTES: usize = ARCHIVE_MARK.0 + ARCHIVE_MARK.1.len();
 
-/// Where bbolt's magic number stands in the first page, little-endian.
-const DATABASE_MARK: (usize, [u8; 4]) = (16, 0xED0C_DAED_u32.to_le_bytes());
+/// Where bbolt's magic number and its version 2 stand in the first page, little-endian. Any
+/// bbolt file has them, etcd's or not.
+const DATABASE_MARK: (usize, [u8; 8]) = (16, [0xED, 0xDA, 0x0C, 0xED, 2, 0, 0, 0]);
 
 /// Where the header of a tar archive's first entry says that it is one (POSIX.1-2017,
 /// ustar interchange format).
@@ -72,12 +73,14 @@ impl Checker {
         }
     }
 
-    /// The checks for what begins with `head`, which holds [`SNIFF_BYTES`] at least.
+    /// The checks for what begins with `head`, which holds [`SNIFF_BYTES`] at least. A
+    /// database has zeros where an archive has its mark; an archive has the name of its first
+    /// entry where a database has its own, so that the archive is asked for first.
     fn of(head: &[u8]) -> Self {
-        if has_mark(head, DATABASE_MARK) {
-            Self::Snapshot(Box::new(StreamCheck::new()))
-        } else if has_mark(head, ARCHIVE_MARK) {
+        if has_mark(head, ARCHIVE_MARK) {
             Self::Archive(Box::new((ArchiveCheck::new(), Tally::new())))
+        } else if has_mark(head, DATABASE_MARK) {
+            Self::Snapshot(Box::new(StreamCheck::new()))
         } else {
             Self::Bytes(Box::new(Tally::new()))
         }
@@ -102,7 +105,9 @@ impl Checker {
         match self {
             Self::Unknown(_) | Self::Bytes(_) => Streamed::Bytes,
             Self::Snapshot(check) => Streamed::Snapshot(match check.finish() {
-                Err(StreamRefused::Damaged(problems)) => Err(damage(&problems)),
+                Err(StreamRefused::Damaged { trailer, problems }) => {
+                    Err(damage(trailer, &problems))
+                }
                 Ok(_) | Err(StreamRefused::Unjudged(_)) => Ok(()),
             }),
             Self::Archive(check) => {
@@ -120,25 +125,11 @@ impl Checker {
 }
 
 /// What is wrong with a snapshot, as it is kept.
-pub fn damage(problems: &Problems) -> SnapshotDamage {
-    let listed = problems.listed();
-    let has = |wanted: fn(&Problem) -> bool| listed.iter().any(wanted);
-    let trailer = if has(|p| matches!(p, Problem::TrailerMissing { .. })) {
-        Trailer::Missing
-    } else if has(|p| {
-        matches!(
-            p,
-            Problem::TrailerMismatch { .. } | Problem::Truncated { .. }
-        )
-    }) {
-        Trailer::Mismatch
-    } else {
-        Trailer::Match
-    };
+pub fn damage(trailer: Trailer, problems: &Problems) -> SnapshotDamage {
     SnapshotDamage {
         trailer,
         problems_total: problems.total(),
-        problems: kept(listed),
+        problems: kept(problems.listed()),
         not_etcd: problems.not_etcd().map(ToString::to_string),
     }
 }
@@ -192,8 +183,30 @@ mod tests {
         let mut archive = vec![0; 1536];
         archive[257..262].copy_from_slice(b"ustar");
         assert!(matches!(checked(&archive).finish(), Streamed::Archive(_)));
-        for bytes in [&b""[..], &SNAPSHOT[..100], &[7; 1000]] {
+        let mut other_version = SNAPSHOT.to_vec();
+        other_version[20] = 1;
+        for bytes in [&b""[..], &SNAPSHOT[..261], &[7; 1000], &other_version[..]] {
             assert!(matches!(checked(bytes).finish(), Streamed::Bytes));
+        }
+    }
+
+    #[test]
+    fn no_name_in_an_archive_makes_a_snapshot_of_it() {
+        let mut archive = vec![0; 1536];
+        archive[257..262].copy_from_slice(b"ustar");
+        let magic = b"sixteen letters:\xED\xDA\x0C\xED";
+        let ends = [&b""[..], b"\x02", b"\x02\0\0\0", b"/and/more"];
+        for end in ends {
+            let name = [&magic[..], end].concat();
+            archive[..100].fill(0);
+            archive[..name.len()].copy_from_slice(&name);
+            let streamed = checked(&archive).finish();
+            assert!(matches!(streamed, Streamed::Archive(_)), "{name:?}");
+            // An archive of before POSIX has no mark: the version stands in the way of most.
+            let mut unmarked = archive.clone();
+            unmarked[257..262].fill(0);
+            let is_snapshot = end.first() == Some(&2);
+            assert_eq!(checked(&unmarked).is_snapshot(), is_snapshot, "{name:?}");
         }
     }
 
@@ -211,5 +224,24 @@ mod tests {
         assert_eq!((bent.problems.len(), bent.not_etcd), (1, None));
         let short = told(&SNAPSHOT[..SNAPSHOT.len() - 32]);
         assert_eq!(short.trailer, Trailer::Missing);
+    }
+
+    /// Neither meta page is valid, so that no page is looked at; the trailer is all the same.
+    #[test]
+    fn damaged_pages_hide_no_trailer() {
+        let mut bent = SNAPSHOT.to_vec();
+        // The checksums of both meta pages.
+        for page in [0, 4096] {
+            bent[page + 16 + 56] ^= 1;
+        }
+        for (bytes, trailer) in [
+            (&bent[..], Trailer::Mismatch),
+            (&bent[..bent.len() - 32], Trailer::Missing),
+        ] {
+            let Streamed::Snapshot(Err(damage)) = checked(bytes).finish() else {
+                panic!("it is not told that it is damaged");
+            };
+            assert_eq!((damage.trailer, damage.problems_total), (trailer, 2));
+        }
     }
 }
