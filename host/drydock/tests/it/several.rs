@@ -211,7 +211,11 @@ fn a_damaged_snapshot_that_is_passed_is_told_as_damaged() {
     let mut bytes = std::fs::read(SNAPSHOT).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(source(&world), &bytes).unwrap();
-    world.run().0.ok();
+    let (answer, run) = world.run();
+    let told = "the snapshot is damaged: the SHA-256 trailer is ";
+    let said = answer.code(2).stderr;
+    assert!(said.contains(told), "{said}");
+    assert_eq!(run["outcome"], "Degraded");
     let name = &world.recovery_points()[0];
     let show = ["recovery-point", "show", name];
     let json = [&show[..], &["--output", "json"]].concat();
@@ -224,10 +228,36 @@ fn a_damaged_snapshot_that_is_passed_is_told_as_damaged() {
     assert_eq!(manifest["etcd"]["revision"], Value::Null);
     let damage = &manifest["etcd"]["damage"];
     assert_eq!(damage["trailer"], "mismatch");
+    assert_eq!(manifest["consistency"]["level"], "separate-cuts");
     let problem = damage["problems"][0].as_str().unwrap();
     let table = world.drydock(&show).ok().stdout;
     assert!(table.contains(problem), "{table}");
+    let shown = world.drydock(&["run", "show", run["run"].as_str().unwrap()]);
+    let rows = shown.ok().stdout;
+    let row = rows.lines().find(|line| line.ends_with("damaged"));
+    assert!(row.is_some_and(|row| row.starts_with("- ")), "{rows}");
     assert_eq!(std::fs::read(world.fetch(name)).unwrap(), bytes);
+    assert_nobody_takes_it_for_sound(&world, name, told);
+}
+
+/// By its name it comes back as it was stored, which is told; `latest` is none such.
+fn assert_nobody_takes_it_for_sound(world: &World, name: &str, told: &str) {
+    let (to, identity) = (world.path("again.db"), world.path("sealing.key"));
+    let fetch = |name| {
+        let asked = ["recovery-point", "fetch", name, "--to", &to];
+        world.drydock(&[&asked[..], &["--identity", &identity]].concat())
+    };
+    let refused = fetch("latest").code(1).stderr;
+    let wanted = format!("is not taken for `latest`: its manifest says that {told}");
+    assert!(refused.contains(&wanted), "{refused}");
+    let noted = fetch(name).ok().stderr;
+    let wanted = format!(
+        "warning: {ARCHIVE} is fetched as it was stored, and the manifest says that {told}"
+    );
+    assert!(noted.contains(&wanted), "{noted}");
+    let verify = ["snapshot", "verify", name, "--identity", &identity];
+    let verified = world.drydock(&verify).code(1).stdout;
+    assert!(verified.contains("damaged"), "{verified}");
 }
 
 #[test]

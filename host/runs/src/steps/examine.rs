@@ -7,9 +7,9 @@ use drydock_capability_artifact::spool::SpoolReader;
 use drydock_capability_etcd::EtcdAccess;
 use drydock_core::nature::{
     ClusterReport, DamagedSnapshot, Descent, EtcdFigures, HashKv, SnapshotDamage, SnapshotReport,
-    SoundSnapshot,
+    SoundSnapshot, Trailer,
 };
-use drydock_core::{ErrorCode, Fault, Finding, Nature, ReadAt, Witness};
+use drydock_core::{ErrorCode, Fault, Finding, Level, Nature, ReadAt, Witness};
 use drydock_drill::resources;
 use drydock_repository::recovery_point::Observed;
 use drydock_sandbox::{StopSignal, asked_to_stop};
@@ -85,7 +85,8 @@ impl Examiner {
             Err(damage) => Err(damage),
             Ok(()) => match Survey::of(source, &self.limits) {
                 Ok(survey) => Ok(survey),
-                Err(SnapshotError::Damaged(problems)) => Err(damage(&problems)),
+                // Whatever the pages are: the stream's check found nothing wrong with the trailer.
+                Err(SnapshotError::Damaged(problems)) => Err(damage(Trailer::Match, &problems)),
                 Err(error) => return Err(unreadable(&error)),
             },
         };
@@ -93,8 +94,12 @@ impl Examiner {
         match walked {
             Ok(survey) => self.sound(&survey, member),
             Err(damage) => {
+                let findings = vec![damaged(&damage)];
                 let report = SnapshotReport::Damaged(DamagedSnapshot { member, damage });
-                Ok(Examined::plainly(Nature::Snapshot(report)))
+                Ok(Examined {
+                    nature: Nature::Snapshot(report),
+                    findings,
+                })
             }
         }
     }
@@ -210,6 +215,11 @@ impl Source for PlainSource<'_> {
         }
         self.plain.read_exact_at(buffer, offset)
     }
+}
+
+/// What makes a run Degraded whose verify steps passed a damaged snapshot.
+fn damaged(damage: &SnapshotDamage) -> Finding {
+    Finding::new(Level::Warning, "snapshot-damaged", damage.to_string())
 }
 
 /// Why a snapshot that is not known to be damaged has no figures.
