@@ -20,8 +20,8 @@ use drydock_repository::{
     recovery_point::{CommitOutcome, LINEAGE_UNKNOWN},
 };
 
-use super::Store;
 use super::nature::{media_type, section};
+use super::{Store, digest};
 
 /// How long a committed run looks for what dead processes left of its manifest. It is only
 /// room, and no reason to leave open whether the run committed.
@@ -145,7 +145,7 @@ fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
             .map(|(output, sealed)| artifact(output, sealed))
             .collect::<Result<_, _>>()?,
         verification: verification(&outputs),
-        predecessor: sound.and_then(predecessor),
+        predecessor: predecessor(sound)?,
         workflow_digest: spec.workflow_digest.clone(),
         plugins: plugins(state),
         tool: Tool {
@@ -180,16 +180,17 @@ fn first_opened(outputs: &[(&Output, &SealedOutput)]) -> Option<UnixTime> {
     outputs.iter().map(|(_, sealed)| sealed.opened).min()
 }
 
-/// One snapshot is of one instant. Everything else is told with the time from the first
+/// One sound snapshot is of one instant. Everything else is told with the time from the first
 /// byte that was asked for to the last that came.
 fn consistency(outputs: &[(&Output, &SealedOutput)]) -> Consistency {
-    let is_alone = matches!(outputs, [(_, sealed)] if sealed.nature.is_snapshot());
+    let is_alone = matches!(outputs, [(_, sealed)] if sealed.nature.figures().is_some());
     if is_alone {
         return Consistency::single_snapshot();
     }
     let closed = outputs.iter().map(|(_, sealed)| sealed.closed);
     let seconds = match (first_opened(outputs), closed.max()) {
-        (Some(first), Some(last)) => u64::try_from(last.0 - first.0).unwrap_or(0),
+        // A clock that was set back meanwhile makes no instant of it.
+        (Some(first), Some(last)) => last.0.abs_diff(first.0),
         _ => 0,
     };
     Consistency::separate_cuts(Duration::from_secs(seconds))
@@ -209,25 +210,20 @@ fn lineage(sound: Option<&SoundSnapshot>) -> Lineage {
     }
 }
 
-fn predecessor(sound: &SoundSnapshot) -> Option<Predecessor> {
-    let previous = sound.descent.previous.as_ref()?;
-    Some(Predecessor {
-        recovery_point: previous.recovery_point.clone(),
-        manifest_sha256: Sha256::from_hex(&previous.manifest_sha256)?,
-    })
+fn predecessor(sound: Option<&SoundSnapshot>) -> Result<Option<Predecessor>, Fault> {
+    let previous = sound.and_then(|snapshot| snapshot.descent.previous.as_ref());
+    previous
+        .map(|previous| {
+            Ok(Predecessor {
+                recovery_point: previous.recovery_point.clone(),
+                manifest_sha256: digest(&previous.manifest_sha256)?,
+            })
+        })
+        .transpose()
 }
 
 fn artifact(output: &Output, sealed: &SealedOutput) -> Result<Artifact, Fault> {
-    let measure = |size, digits: &str| {
-        Sha256::from_hex(digits)
-            .map(|sha256| Measure { size, sha256 })
-            .ok_or_else(|| {
-                Fault::permanent(
-                    ErrorCode::BadDigest,
-                    "the journal holds a digest that is none",
-                )
-            })
-    };
+    let measure = |size, digits: &str| digest(digits).map(|sha256| Measure { size, sha256 });
     let object = output.object.rsplit('/').next().unwrap_or_default();
     Ok(Artifact {
         name: sealed.name.clone(),

@@ -5,20 +5,23 @@ use drydock_core::nature::{
     ArchiveReport, ClusterReport, Comparison, Descent, DescentRemark, EtcdFigures, MemberReport,
     SnapshotDamage, SnapshotReport, SoundSnapshot, Trailer,
 };
-use drydock_core::{FactValue, Facts, Nature, Witness};
+use drydock_core::{FactValue, Facts, Fault, Nature, Witness};
 use drydock_engine::model::SealedOutput;
-use drydock_repository::Sha256;
+
+use super::digest;
 
 /// The facts of a finished output.
-pub fn of(sealed: &SealedOutput) -> Facts {
+///
+/// # Errors
+/// When the journal's digest of it is none.
+pub fn of(sealed: &SealedOutput) -> Result<Facts, Fault> {
     let mut facts = Facts::default();
     facts.set_text("artifact.name", &sealed.name);
     facts.set("artifact.size", FactValue::Unsigned(sealed.plain_size));
     facts.set("artifact.opened", FactValue::Signed(sealed.opened.0));
     facts.set("artifact.closed", FactValue::Signed(sealed.closed.0));
-    if let Some(sha256) = Sha256::from_hex(&sealed.plain_sha256) {
-        facts.set("artifact.sha256", FactValue::Bytes(sha256.0.to_vec()));
-    }
+    let sha256 = digest(&sealed.plain_sha256)?;
+    facts.set("artifact.sha256", FactValue::Bytes(sha256.0.to_vec()));
     match &sealed.nature {
         Nature::Snapshot(report) => {
             facts.set("snapshot.taken", FactValue::Signed(sealed.opened.0));
@@ -27,7 +30,7 @@ pub fn of(sealed: &SealedOutput) -> Facts {
         Nature::Archive(report) => archive(report, &mut facts),
         Nature::Bytes => {}
     }
-    facts
+    Ok(facts)
 }
 
 fn archive(report: &ArchiveReport, facts: &mut Facts) {
@@ -54,12 +57,7 @@ fn snapshot(report: &SnapshotReport, facts: &mut Facts) {
 }
 
 fn damage(damage: &SnapshotDamage, facts: &mut Facts) {
-    let trailer = match damage.trailer {
-        Trailer::Match => "match",
-        Trailer::Mismatch => "mismatch",
-        Trailer::Missing => "missing",
-    };
-    facts.set_text("snapshot.trailer", trailer);
+    facts.set_text("snapshot.trailer", damage.trailer.word());
     facts.set(
         "snapshot.problems",
         FactValue::Unsigned(damage.problems_total),
@@ -78,7 +76,7 @@ fn problems(kind: &str, problems: &[String], facts: &mut Facts) {
 }
 
 fn sound(snapshot: &SoundSnapshot, facts: &mut Facts) {
-    facts.set_text("snapshot.trailer", "match");
+    facts.set_text("snapshot.trailer", Trailer::Match.word());
     facts.set("snapshot.problems", FactValue::Unsigned(0));
     figures(&snapshot.figures, facts);
     cluster(&snapshot.cluster, facts);

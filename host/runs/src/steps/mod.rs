@@ -9,6 +9,8 @@ mod backup;
 mod commit;
 mod examine;
 mod facts;
+#[cfg(test)]
+mod fixture;
 pub mod guard;
 mod live;
 mod nature;
@@ -32,6 +34,7 @@ use drydock_engine::{
     runner::{Events, StepRunner},
     state::RunState,
 };
+use drydock_repository::Sha256;
 
 pub use attempts::Attempts;
 pub use backup::{Backup, Backups};
@@ -217,4 +220,14 @@ impl Steps {
             )),
         }
     }
+}
+
+/// A digest as the journal holds it, in lower-case hex.
+fn digest(digits: &str) -> Result<Sha256, Fault> {
+    Sha256::from_hex(digits).ok_or_else(|| {
+        Fault::permanent(
+            ErrorCode::BadDigest,
+            "the journal holds a digest that is none",
+        )
+    })
 }

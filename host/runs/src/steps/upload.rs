@@ -8,9 +8,10 @@ use drydock_core::{
 };
 use drydock_engine::model::Event;
 use drydock_repository::{
-    Measure, Repository, Sha256, Target, TrustedSigners, pages::SessionPages, target::Part,
+    Measure, Repository, Target, TrustedSigners, pages::SessionPages, target::Part,
 };
 
+use super::digest;
 use super::guard::TargetGuard;
 use super::spool::SealedFile;
 use super::stopwatch::Stopwatch;
@@ -94,7 +95,7 @@ impl Store {
         size: u64,
         sha256: &str,
     ) -> Result<Event, Fault> {
-        let digest = digest(sha256)?;
+        let digest = digest(sha256)?.0;
         let lap = Stopwatch::begin();
         let completion = self
             .target
@@ -137,7 +138,7 @@ impl Store {
     ) -> Result<Event, Fault> {
         let sealed = Measure {
             size,
-            sha256: Sha256(digest(sha256)?),
+            sha256: digest(sha256)?,
         };
         let signers = TrustedSigners::default();
         Repository::new(&*self.target, &signers)
@@ -267,18 +268,6 @@ fn of_size(stat: &ObjectStat, size: u64) -> Result<(), Fault> {
             stat.object, stat.size
         ),
     ))
-}
-
-fn digest(hex_digits: &str) -> Result<[u8; 32], Fault> {
-    hex::decode(hex_digits)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| {
-            Fault::permanent(
-                ErrorCode::BadDigest,
-                "the journal holds a digest that is none",
-            )
-        })
 }
 
 #[cfg(test)]

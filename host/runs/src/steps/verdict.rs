@@ -45,7 +45,7 @@ impl Verdicts {
         let running = self.attempts.start(step, attempt);
         let call = JudgeCall {
             context: context.clone(),
-            facts: facts::of(sealed),
+            facts: facts::of(sealed)?,
             plain: plain.map(|plain| Slice::whole(Arc::new(plain))),
         };
         let done = plugin.judge(call).await;

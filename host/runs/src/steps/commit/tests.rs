@@ -1,11 +1,16 @@
-use drydock_core::nature::{DamagedSnapshot, EtcdSection, SnapshotDamage, Trailer};
+use drydock_core::nature::{
+    ClusterReport, DamagedSnapshot, Descent, EtcdFigures, EtcdSection, PreviousPoint,
+    SnapshotDamage, Trailer,
+};
 use drydock_core::{
-    ClusterName, GrantRecord, OutputId, PluginDigest, RunId, ScheduleName, StepName, Verdict,
+    ClusterName, GrantRecord, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
+    Verdict,
 };
 use drydock_engine::model::{Effect, Policy, RunSpec, StepPin, VerifyPin};
 use drydock_repository::manifest::{ConsistencyLevel, MediaType};
 
 use super::*;
+use crate::steps::fixture::sealed;
 
 fn pin(name: &str) -> StepPin {
     StepPin {
@@ -44,7 +49,11 @@ fn spec() -> RunSpec {
 
 /// A run whose only output is of this nature, and was passed.
 fn judged(nature: Nature) -> RunState {
-    let output = OutputId(1);
+    sealed_as(sealed(nature))
+}
+
+fn sealed_as(sealed: SealedOutput) -> RunState {
+    let output = sealed.output;
     let mut state = RunState::new(spec(), UnixTime(1));
     state.started(&Effect::StartBackup {
         step: StepName::new("snapshot"),
@@ -60,19 +69,7 @@ fn judged(nature: Nature) -> RunState {
         extension: "zst.age".to_owned(),
     });
     state.apply(&Event::OutputSealed {
-        sealed: Box::new(SealedOutput {
-            output,
-            name: "etcd.db".to_owned(),
-            secret: true,
-            plain_size: 3,
-            plain_sha256: "07".repeat(32),
-            sealed_size: 4,
-            sealed_sha256: "08".repeat(32),
-            opened: UnixTime(5),
-            closed: UnixTime(6),
-            nature,
-            findings: Vec::new(),
-        }),
+        sealed: Box::new(sealed),
     });
     state.apply(&Event::Judged {
         step: StepName::new("verify"),
@@ -102,7 +99,11 @@ fn a_damaged_snapshot_that_was_passed_is_a_snapshot_and_says_so() {
     assert_eq!(manifest.artifacts[0].media_type, MediaType::EtcdSnapshot);
     assert_eq!(manifest.etcd, Some(EtcdSection::Damaged(damaged)));
     assert_eq!(manifest.figures(), None);
-    assert_eq!(manifest.consistency.level, ConsistencyLevel::SingleSnapshot);
+    // Of what instant it is nobody knows.
+    assert_eq!(
+        manifest.consistency,
+        Consistency::separate_cuts(Duration::from_secs(1))
+    );
     assert_eq!(manifest.lineage.id, LINEAGE_UNKNOWN);
     assert_eq!((manifest.predecessor, manifest.taken), (None, UnixTime(5)));
     assert!(manifest.verification[0].pass);
@@ -114,4 +115,66 @@ fn bytes_are_no_snapshot() {
     assert_eq!(manifest.artifacts[0].media_type, MediaType::Bytes);
     assert_eq!(manifest.etcd, None);
     assert_eq!(manifest.consistency.level, ConsistencyLevel::SeparateCuts);
+}
+
+/// What a clock says that was set back is no zero.
+#[test]
+fn a_clock_that_was_set_back_makes_no_single_instant() {
+    let mut output = sealed(Nature::Bytes);
+    output.closed = UnixTime(output.opened.0 - 60);
+    let state = sealed_as(output);
+    let consistency = manifest(&state, UnixTime(9)).unwrap().consistency;
+    assert_eq!(consistency.skew_milliseconds, 60_000);
+}
+
+#[test]
+fn a_digest_that_is_none_is_no_missing_predecessor() {
+    let mut snapshot = sound();
+    let previous = |manifest_sha256: String| PreviousPoint {
+        recovery_point: RecoveryPointName::new("before"),
+        manifest_sha256,
+        revision: 1,
+        total_keys: 1,
+    };
+    let made = |snapshot: &SoundSnapshot| {
+        let report = SnapshotReport::Sound(Box::new(snapshot.clone()));
+        manifest(&judged(Nature::Snapshot(report)), UnixTime(9))
+    };
+    let alone = made(&snapshot).unwrap();
+    assert_eq!(alone.predecessor, None);
+    assert_eq!(alone.consistency, Consistency::single_snapshot());
+    snapshot.descent.previous = Some(previous("09".repeat(32)));
+    let told = made(&snapshot).unwrap().predecessor.unwrap();
+    assert_eq!(told.recovery_point.as_str(), "before");
+    snapshot.descent.previous = Some(previous("09".to_owned()));
+    assert_eq!(made(&snapshot).unwrap_err().code, ErrorCode::BadDigest);
+}
+
+fn sound() -> SoundSnapshot {
+    SoundSnapshot {
+        figures: EtcdFigures {
+            revision: 2,
+            hash: 3,
+            hash_kv: None,
+            total_keys: 4,
+            total_size: 5,
+            version: "3.6.0".to_owned(),
+            member: None,
+            raft_index: None,
+            raft_term: None,
+            witnesses: Vec::new(),
+            keys_per_resource: None,
+        },
+        cluster: ClusterReport {
+            id: None,
+            voters: 0,
+            quorum: false,
+            members: Vec::new(),
+        },
+        descent: Descent {
+            lineage: "0123456789abcdef".to_owned(),
+            remark: None,
+            previous: None,
+        },
+    }
 }

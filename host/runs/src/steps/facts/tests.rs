@@ -3,9 +3,10 @@ use std::collections::BTreeSet;
 use drydock_core::nature::{
     DamagedSnapshot, HashKv, KeysPerResource, MemberHash, PreviousPoint, ResourceKeys,
 };
-use drydock_core::{OutputId, RecoveryPointName, UnixTime};
+use drydock_core::{ErrorCode, RecoveryPointName};
 
 use super::*;
+use crate::steps::fixture::sealed;
 
 /// The page that promises the names to plugins.
 const PAGE: &str = include_str!("../../../../../wit/artifact.wit");
@@ -49,22 +50,6 @@ const OF_A_SOUND_SNAPSHOT: [&str; 36] = [
     "snapshot.version Text(\"3.6.0\")",
     "snapshot.witnesses Text(\"2:a7 4711:00\")",
 ];
-
-fn sealed(nature: Nature) -> SealedOutput {
-    SealedOutput {
-        output: OutputId(1),
-        name: "a".to_owned(),
-        secret: true,
-        plain_size: 3,
-        plain_sha256: "07".repeat(32),
-        sealed_size: 4,
-        sealed_sha256: "08".repeat(32),
-        opened: UnixTime(5),
-        closed: UnixTime(6),
-        nature,
-        findings: Vec::new(),
-    }
-}
 
 fn snapshot(remark: DescentRemark) -> Nature {
     let figures = EtcdFigures {
@@ -155,7 +140,7 @@ fn archived() -> Nature {
 
 /// A line a fact.
 fn lines(nature: Nature) -> Vec<String> {
-    let facts = of(&sealed(nature));
+    let facts = of(&sealed(nature)).unwrap();
     let line = |(name, value): (&str, &FactValue)| format!("{name} {value:?}");
     facts.iter().map(line).collect()
 }
@@ -176,7 +161,7 @@ fn the_names_are_those_that_the_page_promises() {
     let begins = snapshot(DescentRemark::Begins("why".to_owned()));
     let mut given = BTreeSet::new();
     for nature in [unsure, begins, damaged(), archived(), Nature::Bytes] {
-        let facts = of(&sealed(nature));
+        let facts = of(&sealed(nature)).unwrap();
         given.extend(facts.iter().map(|(name, _)| on_page(name)));
     }
     let of_facts = |word: &&str| {
@@ -196,7 +181,7 @@ fn the_names_are_those_that_the_page_promises() {
 fn the_values_are_those_that_were_found() {
     let every = [
         "artifact.closed Signed(6)".to_owned(),
-        "artifact.name Text(\"a\")".to_owned(),
+        "artifact.name Text(\"etcd.db\")".to_owned(),
         "artifact.opened Signed(5)".to_owned(),
         format!("artifact.sha256 {:?}", FactValue::Bytes(vec![7; 32])),
         "artifact.size Unsigned(3)".to_owned(),
@@ -231,4 +216,11 @@ fn the_values_are_those_that_were_found() {
     );
     let begins = snapshot(DescentRemark::Begins("why".to_owned()));
     assert_eq!(rest(begins), OF_A_SOUND_SNAPSHOT);
+}
+
+#[test]
+fn a_digest_that_is_none_is_no_fact() {
+    let mut broken = sealed(Nature::Bytes);
+    broken.plain_sha256 = "07".to_owned();
+    assert_eq!(of(&broken).unwrap_err().code, ErrorCode::BadDigest);
 }
