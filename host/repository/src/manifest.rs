@@ -88,7 +88,7 @@ pub struct Consistency {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConsistencyLevel {
-    /// One etcd snapshot, consistent in itself.
+    /// One sound etcd snapshot, consistent in itself.
     SingleSnapshot,
     /// Artifacts that were taken one after the other: an etcd snapshot is of one instant,
     /// files are of the instants at which each was read. All of them lie within the skew.
@@ -308,7 +308,7 @@ impl From<MediaType> for String {
 }
 
 impl Consistency {
-    /// Of a recovery point that is one etcd snapshot.
+    /// Of a recovery point that is one sound etcd snapshot.
     #[must_use]
     pub fn single_snapshot() -> Self {
         Self {

@@ -638,7 +638,7 @@ fn what_cannot_be_counted_or_remembered_is_told_and_degrades() {
     let bumped_to = bumped_to + BUMP;
     assert_eq!(Restores::said(&answer)["bumpedTo"], bumped_to);
     let doubt = format!(
-        "Recovery points and marks of cluster c1 at local that cannot be read or believed, and whose revisions are not counted: 1. `drydock recovery-point list` says why.\nIf the cluster ever was beyond revision {bumped_to}, restore again with that revision as --known-revision.\n"
+        "Recovery points and marks of cluster c1 at local that cannot be read or believed, or hold a damaged snapshot, and whose revisions are not counted: 1. `drydock recovery-point list` and `show` say why.\nIf the cluster ever was beyond revision {bumped_to}, restore again with that revision as --known-revision.\n"
     );
     assert!(answer.stderr.contains(&doubt), "{}", answer.stderr);
     let far = (5 * BUMP).to_string();

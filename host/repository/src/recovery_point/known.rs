@@ -2,6 +2,7 @@
 //! cluster has to go on beyond it.
 
 use drydock_core::ClusterName;
+use drydock_core::nature::EtcdSection;
 
 use super::{MarkStanding, Repository, Standing};
 use crate::error::RepositoryError;
@@ -12,8 +13,8 @@ use crate::mark::MarkKind;
 pub struct KnownRevision {
     /// Of all recovery points, and of all restores that were marked beside them.
     pub newest: Option<i64>,
-    /// Recovery points and marks of restores that cannot be read or believed, and so were
-    /// not counted.
+    /// Recovery points and marks of restores whose revisions were not counted: those that
+    /// cannot be read or believed, and those of damaged snapshots.
     pub refused: usize,
 }
 
@@ -38,7 +39,12 @@ impl Repository<'_> {
                 continue;
             };
             let folder = place.folder;
-            known.take(point.manifest.figures().map(|etcd| etcd.revision));
+            match &point.manifest.etcd {
+                Some(EtcdSection::Sound(etcd)) => known.take(Some(etcd.revision)),
+                // It has a revision, and nobody knows which.
+                Some(EtcdSection::Damaged(_)) => known.refused += 1,
+                None => {}
+            }
             let restored = walk.marks_of(&folder).into_iter();
             for name in restored.filter(|name| name.kind() == MarkKind::Restored) {
                 match self.mark_standing(&folder, &point, &name).await? {

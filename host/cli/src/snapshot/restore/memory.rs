@@ -171,7 +171,7 @@ impl Memory {
         self.newest = self.newest.max(known.newest);
         if known.refused > 0 {
             self.doubts.push(format!(
-                "Recovery points and marks of cluster {cluster} at {target} that cannot be read or believed, and whose revisions are not counted: {}. `drydock recovery-point list` says why.",
+                "Recovery points and marks of cluster {cluster} at {target} that cannot be read or believed, or hold a damaged snapshot, and whose revisions are not counted: {}. `drydock recovery-point list` and `show` say why.",
                 known.refused
             ));
         }

@@ -145,6 +145,21 @@ async fn a_mark_that_cannot_be_read_is_not_passed_over_for_an_older_one() {
     assert!(matches!(&mark.standing, MarkStanding::Unread(why) if why == "not yours"));
 }
 
+/// A restore that counts on what is known has to hear of it; an archive has no revision.
+#[tokio::test]
+async fn a_damaged_snapshot_has_a_revision_that_nobody_knows() {
+    let world = World::new();
+    let mut damaged = sample::manifest("a.20250101T000000Z");
+    damaged.etcd = Some(sample::damaged());
+    world.commit(&damaged).await;
+    let mut archive = sample::manifest("a.20250102T000000Z");
+    archive.etcd = None;
+    world.commit(&archive).await;
+    let cluster = ClusterName::new("lab");
+    let known = world.repository().known_revision(&cluster).await.unwrap();
+    assert_eq!((known.newest, known.refused), (None, 1));
+}
+
 /// Revisions of all lineages count, and what restores bumped to; what cannot be believed is
 /// told.
 #[tokio::test]
