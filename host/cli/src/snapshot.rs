@@ -13,7 +13,7 @@ pub mod source;
 use std::path::Path;
 
 use drydock_api_types::snapshot::{SnapshotCheck, SnapshotHashKv, SnapshotStatus, SnapshotVerdict};
-use drydock_repository::manifest::Manifest;
+use drydock_core::nature::EtcdSection;
 use drydock_snapshot::{Limits, Problems, SnapshotError, SnapshotFile, Status};
 use drydock_terminal::print::{self, Output};
 
@@ -150,8 +150,13 @@ fn damaged(path: &Path, problems: &Problems) -> SnapshotCheck {
 fn against_manifest(opened: &Opened, status: &Status) -> SnapshotCheck {
     let sound = sound(opened.file.path());
     let manifest = opened.point.as_ref().map(|point| &point.manifest);
-    let Some(etcd) = manifest.and_then(Manifest::figures) else {
-        return sound;
+    let etcd = match manifest.and_then(|manifest| manifest.etcd.as_ref()) {
+        None => return sound,
+        Some(EtcdSection::Sound(etcd)) => etcd,
+        Some(EtcdSection::Damaged(etcd)) => {
+            let damage = &etcd.damage;
+            return otherwise(sound, format!("the manifest says that {damage}"));
+        }
     };
     let said = (etcd.revision, etcd.hash, etcd.total_keys);
     let found = (status.revision, status.hash, status.total_key);
@@ -161,14 +166,19 @@ fn against_manifest(opened: &Opened, status: &Status) -> SnapshotCheck {
     let told = |(revision, hash, keys): (i64, u32, u64)| {
         format!("revision {revision}, hash {hash:x} and {keys} keys")
     };
+    let (said, found) = (told(said), told(found));
+    otherwise(
+        sound,
+        format!("the manifest says {said} and the snapshot has {found}"),
+    )
+}
+
+/// The one thing that is wrong with a snapshot whose bytes are sound.
+fn otherwise(sound: SnapshotCheck, problem: String) -> SnapshotCheck {
     SnapshotCheck {
         verdict: SnapshotVerdict::Damaged,
         problems: 1,
-        listed: vec![format!(
-            "the manifest says {} and the snapshot has {}",
-            told(said),
-            told(found)
-        )],
+        listed: vec![problem],
         ..sound
     }
 }

@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use drydock_api_types::drill::{Phase, Verdict};
 use drydock_archive::ArchiveCheck;
 use drydock_capability_artifact::spool::unnamed_file;
-use drydock_core::{chain, nature::EtcdFigures};
+use drydock_core::chain;
+use drydock_core::nature::{EtcdFigures, EtcdSection};
 use drydock_repository::{
     RepositoryError, Sha256,
     manifest::{Artifact, MediaType},
@@ -155,12 +156,19 @@ fn judged(
     Err(Stop::Failed)
 }
 
-/// Checks the snapshot's structure and compares its figures.
+/// Checks the snapshot's structure and compares its figures. Of one that the manifest calls
+/// damaged there are none, and nothing proves that it is what was backed up.
 pub(super) async fn check(
     asked: &Asked<'_>,
     brought: &Brought,
     report: &mut Report,
 ) -> Result<Figures, Stop> {
+    let etcd = asked.point.manifest.etcd.as_ref();
+    if let Some(damage) = etcd.and_then(EtcdSection::damage) {
+        let found = damage.to_string();
+        report.note("snapshot by its manifest", "sound", found, Verdict::Fail);
+        return Err(Stop::Failed);
+    }
     let body = brought.body;
     let file = again(&brought.snapshot)?;
     let revision = asked.point.manifest.figures().map(|etcd| etcd.revision);

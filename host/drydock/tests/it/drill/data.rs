@@ -87,6 +87,21 @@ fn a_manifest_that_promises_other_counts_fails() {
     );
 }
 
+/// Whatever the bytes are: figures that nobody has compare with none.
+#[test]
+fn a_snapshot_that_was_stored_as_damaged_fails() {
+    let node = Node::new();
+    node.forge(|manifest| {
+        manifest["etcd"]["damage"] = json!({
+            "trailer": "mismatch", "problemsTotal": 2, "problems": ["a problem"], "notEtcd": null,
+        });
+    });
+    let report = fails_by(&node, "snapshot by its manifest");
+    let told = "the snapshot is damaged, 2 problems, the first of them: a problem";
+    assert_eq!(check(&report, "snapshot by its manifest")["found"], told);
+    assert_eq!(report["recoveryMilliseconds"], Value::Null);
+}
+
 #[test]
 fn a_manifest_that_promises_a_later_revision_fails() {
     let node = Node::new();
