@@ -264,8 +264,12 @@ impl Metrics {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         set(&per.point_bytes, &view.schedule, bytes);
         let mut natures = view.outputs.iter().filter_map(|o| o.nature.as_ref());
-        if let Some(figures) = natures.find_map(Nature::figures) {
-            set(&per.point_revision, &view.schedule, figures.revision);
+        match natures.find_map(Nature::figures) {
+            Some(figures) => set(&per.point_revision, &view.schedule, figures.revision),
+            // The last one's says nothing of this recovery point.
+            None => {
+                per.point_revision.remove(&by(&view.schedule));
+            }
         }
     }
 }
@@ -474,6 +478,21 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
+    }
+
+    /// Bytes and time are of the new recovery point, and so is the revision, or there is none.
+    #[test]
+    fn a_recovery_point_without_figures_leaves_no_older_revision() {
+        let metrics = Metrics::new(UnixTime(7), Counter::default());
+        let a = ScheduleName::new("a");
+        let has = |line: &str| metrics.text().lines().any(|l| l == line);
+        set(&metrics.schedules.point_revision, &a, 42);
+        assert!(has("drydock_recovery_point_revision{schedule=\"a\"} 42"));
+        metrics.left(&ended(Outcome::Succeeded, 20));
+        let text = metrics.text();
+        let revision = "drydock_recovery_point_revision{";
+        assert!(!text.contains(revision), "{text}");
+        assert!(has("drydock_recovery_point_bytes{schedule=\"a\"} 0"));
     }
 
     #[test]
