@@ -194,8 +194,16 @@ fn etcd_rows(etcd: &EtcdSection) -> Vec<Vec<String>> {
             pair("total size", drydock_core::human_bytes(etcd.total_size)),
         ],
         EtcdSection::Damaged(etcd) => {
-            let problems = etcd.damage.problems.iter();
-            problems.map(|problem| pair("damage", problem)).collect()
+            let damage = &etcd.damage;
+            let mut rows = vec![
+                pair("trailer", damage.trailer.word()),
+                pair("problems", damage.problems_total),
+            ];
+            rows.extend(damage.not_etcd.iter().map(|why| pair("not etcd's", why)));
+            let problems = damage.problems.iter();
+            let others = problems.filter(|problem| Some(*problem) != damage.not_etcd.as_ref());
+            rows.extend(others.map(|problem| pair("damage", problem)));
+            rows
         }
     }
 }

@@ -15,7 +15,7 @@ use drydock_terminal::{
 use tokio::time::{Instant, sleep_until};
 
 use super::args::{Global, RunArgs, RunVerb};
-use super::snapshot::{STATUS_HEADER, status_row};
+use super::snapshot::STATUS_HEADER;
 use super::{made, progress, run_list, run_show};
 use crate::runtime::block_on_uninterrupted;
 use crate::{Exit, Failure, Outcome};
@@ -181,11 +181,7 @@ fn report(global: &Global, node: &Configuration, runs: Vec<Run>) -> Result<(), F
 
 /// What the run did at its targets, where its recovery point is, and what that holds.
 fn tables(report: &RunReport) {
-    let RunReport {
-        run,
-        places,
-        snapshots,
-    } = report;
+    let RunReport { run, places, .. } = report;
     print::line(&run_show::targets(run));
     let artifacts = if places.is_empty() {
         Vec::new()
@@ -195,7 +191,7 @@ fn tables(report: &RunReport) {
     let more: [(&[&str], Vec<_>); 3] = [
         (&made::PLACE_HEADER, places.iter().map(made::row).collect()),
         (&run_show::ARTIFACT_HEADER, artifacts),
-        (&STATUS_HEADER, snapshots.iter().map(status_row).collect()),
+        (&STATUS_HEADER, run_show::snapshot_rows(run)),
     ];
     for (header, rows) in more.into_iter().filter(|(_, rows)| !rows.is_empty()) {
         print::line("");

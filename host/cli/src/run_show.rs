@@ -87,11 +87,10 @@ fn view(journal: &Journal, row: &RunRow) -> Result<RunView, Failure> {
 
 fn print_details(RunDetails { run, attempts }: &RunDetails) {
     print::line(&targets(run));
-    let snapshots = snapshots(run);
+    let snapshots = snapshot_rows(run);
     if !snapshots.is_empty() {
         print::line("");
-        let rows = snapshots.iter().map(status_row);
-        print::line(&print::table(&STATUS_HEADER, rows));
+        print::line(&print::table(&STATUS_HEADER, snapshots));
     }
     if !run.outputs.is_empty() {
         print::line("");
@@ -298,7 +297,23 @@ fn told(step: &StepName, finding: &Finding) -> String {
     format!("{step}: {level}: {}", finding.message)
 }
 
-/// The etcd snapshots of a run as `etcdutl snapshot status` would tell of them.
+/// One row an etcd snapshot; of a damaged one is known how long it is.
+pub fn snapshot_rows(run: &Run) -> Vec<Vec<String>> {
+    let row = |output: &RunOutput| {
+        if let Some(status) = status(output) {
+            return Some(status_row(&status));
+        }
+        output.nature.as_ref()?.damage()?;
+        let none = || "-".to_owned();
+        let size = output
+            .plain_bytes
+            .map_or_else(none, drydock_core::human_bytes);
+        Some(vec![none(), none(), none(), size, "damaged".to_owned()])
+    };
+    run.outputs.iter().filter_map(row).collect()
+}
+
+/// The sound etcd snapshots of a run as `etcdutl snapshot status` would tell of them.
 pub fn snapshots(run: &Run) -> Vec<SnapshotStatus> {
     run.outputs.iter().filter_map(status).collect()
 }

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use drydock_core::{ClusterName, RecoveryPointName, chain};
+use drydock_core::{ClusterName, RecoveryPointName, chain, nature::EtcdSection};
 use drydock_repository::{
     Repository,
     recovery_point::{Listed, Standing, State, due_stamp},
@@ -163,10 +163,13 @@ fn rank(listed: &Listed) -> (Option<String>, bool) {
 fn objection(newest: &Listed, purpose: Purpose) -> Option<String> {
     match (&newest.standing, &newest.state) {
         (Standing::Refused(error) | Standing::Unread(error), _) => Some(chain(error)),
-        (_, State::Failed { why } | State::Listed { why }) if purpose == Purpose::Use => {
-            Some(why.clone())
+        _ if purpose == Purpose::Look => None,
+        (_, State::Failed { why } | State::Listed { why }) => Some(why.clone()),
+        (Standing::Signed(point), _) => {
+            let etcd = point.manifest.etcd.as_ref();
+            let damage = etcd.and_then(EtcdSection::damage);
+            damage.map(|damage| format!("its manifest says that {damage}"))
         }
-        _ => None,
     }
 }
 

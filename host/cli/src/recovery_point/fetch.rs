@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drydock_api_types::recovery_point::FetchedArtifact;
-use drydock_core::{ErrorCode, chain, nearest};
+use drydock_core::{ErrorCode, chain, nature::EtcdSection, nearest};
 use drydock_repository::{
     Identities, Repository, RepositoryError, Sealing, Sha256,
     manifest::{Artifact, MediaType},
@@ -249,9 +249,17 @@ async fn bring(
     file.flush()?;
     file.as_file().sync_all()?;
     if let Some(body) = fetched.plain_body
-        && found.point.manifest.figures().is_some()
+        && artifact.media_type == MediaType::EtcdSnapshot
     {
-        look_into(file.path(), artifact, body)?;
+        let etcd = found.point.manifest.etcd.as_ref();
+        match etcd.and_then(EtcdSection::damage) {
+            // It comes back as it was stored, which nobody calls whole.
+            Some(damage) => print::note(&format!(
+                "warning: {} is fetched as it was stored, and the manifest says that {damage}",
+                artifact.name
+            )),
+            None => look_into(file.path(), &artifact.name, body)?,
+        }
     }
     file.persist_noclobber(path)
         .map_err(|error| error.error)
@@ -260,14 +268,10 @@ async fn bring(
     Ok(())
 }
 
-/// An etcd snapshot must be whole inside as well, unless its manifest says that it is not. `body` is the digest of all but its
-/// trailer, known from fetching it.
-fn look_into(file: &Path, artifact: &Artifact, body: Sha256) -> Result<(), Failure> {
-    if artifact.media_type != MediaType::EtcdSnapshot {
-        return Ok(());
-    }
+/// An etcd snapshot must be whole inside as well. `body` is the digest of all but its trailer,
+/// known from fetching it.
+fn look_into(file: &Path, name: &str, body: Sha256) -> Result<(), Failure> {
     let snapshot = SnapshotFile::open(file)?;
-    let name = &artifact.name;
     let told = |error: SnapshotError| {
         let found = match error {
             SnapshotError::Damaged(_) => "is not a sound snapshot",
