@@ -20,8 +20,9 @@ use drydock_repository::{
     recovery_point::{CommitOutcome, LINEAGE_UNKNOWN},
 };
 
+use super::Store;
+use super::digest::digest;
 use super::nature::{media_type, section};
-use super::{Store, digest};
 
 /// How long a committed run looks for what dead processes left of its manifest. It is only
 /// room, and no reason to leave open whether the run committed.

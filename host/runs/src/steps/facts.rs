@@ -8,7 +8,7 @@ use drydock_core::nature::{
 use drydock_core::{FactValue, Facts, Fault, Nature, Witness};
 use drydock_engine::model::SealedOutput;
 
-use super::digest;
+use super::digest::digest;
 
 /// The facts of a finished output.
 ///

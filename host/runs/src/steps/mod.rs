@@ -7,6 +7,7 @@
 mod attempts;
 mod backup;
 mod commit;
+mod digest;
 mod examine;
 mod facts;
 #[cfg(test)]
@@ -34,7 +35,6 @@ use drydock_engine::{
     runner::{Events, StepRunner},
     state::RunState,
 };
-use drydock_repository::Sha256;
 
 pub use attempts::Attempts;
 pub use backup::{Backup, Backups};
@@ -220,14 +220,4 @@ impl Steps {
             )),
         }
     }
-}
-
-/// A digest as the journal holds it, in lower-case hex.
-fn digest(digits: &str) -> Result<Sha256, Fault> {
-    Sha256::from_hex(digits).ok_or_else(|| {
-        Fault::permanent(
-            ErrorCode::BadDigest,
-            "the journal holds a digest that is none",
-        )
-    })
 }

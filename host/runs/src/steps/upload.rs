@@ -11,7 +11,7 @@ use drydock_repository::{
     Measure, Repository, Target, TrustedSigners, pages::SessionPages, target::Part,
 };
 
-use super::digest;
+use super::digest::digest;
 use super::guard::TargetGuard;
 use super::spool::SealedFile;
 use super::stopwatch::Stopwatch;

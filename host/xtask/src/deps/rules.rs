@@ -68,7 +68,8 @@ const RULES: &[Rule] = &[
             "drydock-capability-etcd",
             "drydock-sandbox",
         ],
-    ),
+    )
+    .in_tests(&["drydock-capability-files"]),
     rule(
         "drydock-scratch",
         &[
