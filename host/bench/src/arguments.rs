@@ -8,7 +8,7 @@ use clap::Parser;
 /// Measure Drydock beside etcdctl, etcdutl, zstd and age.
 #[derive(Parser)]
 pub struct Arguments {
-    /// The program `drydock`, built for release.
+    /// The program `drydock`, as it is installed.
     #[arg(long, value_name = "FILE")]
     pub drydock: PathBuf,
     /// Where the data sets are kept from one run to the next.
