@@ -1,6 +1,12 @@
 //! One case: a world, a command, and what must hold afterwards.
 
 use std::process::Command;
+use std::sync::Arc;
+
+use drydock::{BUILT_IN, Deps, ProcessEnvironment, SystemClock};
+use drydock_cli::{Exit, Failure};
+use drydock_core::NoCrash;
+use drydock_node::{Configuration, Need};
 
 use super::aftermath::{self, Picture};
 use super::golden;
@@ -126,6 +132,30 @@ impl Case {
     pub fn told(&self, code: i32, arguments: &[&str]) -> Answer {
         let answer = Answer::of(self.command(arguments).output().unwrap());
         self.judge(code, answer)
+    }
+
+    /// As [`Case::refused`] with 64, for what the documents alone give away before anything
+    /// is done: it is told without a process, as `main` would print it.
+    pub fn does_not_load(&self) {
+        let before = self.picture();
+        let deps = Deps {
+            clock: Arc::new(SystemClock),
+            crash: Arc::new(NoCrash),
+            env: Arc::new(ProcessEnvironment),
+            built_in: BUILT_IN,
+        };
+        let config = self.world.scratch.join("drydock.yaml");
+        let Err(error) = Configuration::load(&config, &Need::ALL, deps) else {
+            panic!("{}: the documents are sound", self.name)
+        };
+        let failure = Failure::from(error);
+        assert_eq!(failure.exit, Exit::Usage, "{failure}");
+        let said = format!("error: {failure}\n");
+        golden::assert_said(self.name, &self.sentences(&said));
+        let mut shown = self.secrets.found_in("the sentence", said.as_bytes());
+        shown.extend(self.secrets.found_under(&self.world));
+        assert!(shown.is_empty(), "secrets were shown: {shown:?}");
+        before.assert_same(&self.picture());
     }
 
     /// Holds what a command said against the golden file, and looks at what it left.

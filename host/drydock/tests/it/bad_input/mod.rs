@@ -1,7 +1,8 @@
 //! Bad input: whatever is wrong is told in one sentence, and nothing is half-written.
 //!
-//! A [`Case`] runs the real binary on a spoilt world, with the log at `debug`, and holds
-//! what it says against its section in a file of `tests/golden/bad-input` ([`golden`]): the
+//! A [`Case`] runs the real binary on a spoilt world, with the log at `debug`, or only loads
+//! the world's documents where they alone give the mistake away. It holds
+//! what is said against its section in a file of `tests/golden/bad-input` ([`golden`]): the
 //! lines on stderr that are no log lines, with what differs from run to run replaced by
 //! placeholders ([`placeholders`]). Afterwards the files must be as they were, the spool empty,
 //! every run ended ([`aftermath`]), and no secret of the world may stand anywhere
