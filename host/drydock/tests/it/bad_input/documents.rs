@@ -19,7 +19,7 @@ fn refused_when(slips: &[Slip]) {
     }
 }
 
-/// The same where it takes the plugins to see it.
+/// The same where it takes the plugins, which say what a step does, to see it.
 fn refused_by_the_check_when(slips: &[Slip]) {
     for case in spoilt(slips) {
         case.refused(64, &["schedule", "check"]);
@@ -284,7 +284,7 @@ const VERIFY: &str = "    - {name: verify, plugin: etcd-verify, config: {}}\n";
 
 #[test]
 fn steps_that_judge_what_they_cannot() {
-    refused_when(&[
+    refused_by_the_check_when(&[
         (
             "judges-an-unknown-step",
             SCHEDULE,
