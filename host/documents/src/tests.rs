@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drydock_core::{ClusterName, PluginDigest, ScheduleName, StepName, TargetName};
+use drydock_core::{ClusterName, Grants, PluginDigest, ScheduleName, StepName, TargetName};
 
 use super::*;
 use words::{Call, Folder, Words};
@@ -549,6 +549,10 @@ fn keys_that_nobody_uses_are_set_aside_and_no_others() {
     );
     assert!(read("  ceiling: {fiels: []}\n", &["drill"]).is_err());
     assert!(read("---\nkind: x\n", &["drill"]).is_err());
+    // Without a vocabulary nobody knows what a ceiling allows.
+    let unread = r#"{"state": "/s", "schedules": [], "ceiling": {"files": [1]}}"#;
+    let unread: node::NodeConfigSpec = serde_json::from_str(unread).unwrap();
+    assert_eq!(unread.ceiling, Some(Grants::default()));
     // serde names every key of the type where it meets one that is none.
     let none = serde_json::from_str::<node::NodeConfigSpec>("{\"none\": 1}").unwrap_err();
     for key in node::NodeConfigSpec::KEYS {
