@@ -1,9 +1,8 @@
 //! `cargo xtask bench`: Drydock beside the tools that people use today.
 //!
 //! This part only prepares: tools, plugins, and the programs that are also installed and
-//! tested. The measuring is the program `drydock-bench`,
-//! since it talks to etcd, and for the comparison `sandbox` the bench of that crate, since
-//! it knows wasmtime.
+//! tested. The measuring is the program `drydock-bench`, since it talks to etcd, and for the
+//! comparison `sandbox` the bench of that crate, since it knows wasmtime.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;

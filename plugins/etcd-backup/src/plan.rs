@@ -353,9 +353,10 @@ fn why(error: &Error) -> Option<&str> {
 
 /// The error's sentence, with the endpoint where it does not name it itself.
 fn placed(endpoint: &str, error: &Error) -> String {
-    match error.message.contains(endpoint) {
-        true => error.message.clone(),
-        false => format!("{endpoint}: {}", error.message),
+    if error.message.contains(endpoint) {
+        error.message.clone()
+    } else {
+        format!("{endpoint}: {}", error.message)
     }
 }
 

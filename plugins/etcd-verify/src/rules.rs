@@ -179,9 +179,10 @@ fn problems(facts: &FactMap, count: u64) -> String {
     let named = (0..count.min(PROBLEMS_SPELLED_MAX))
         .filter_map(|n| facts.text(&format!("snapshot.problem.{n}")));
     let named: Vec<&str> = named.collect();
-    match named.is_empty() {
-        true => "none of them named".to_owned(),
-        false => named.join("; "),
+    if named.is_empty() {
+        "none of them named".to_owned()
+    } else {
+        named.join("; ")
     }
 }
 

@@ -39,17 +39,19 @@ fn not_writable(path: &str, error: &Error) -> Finding {
 
 fn room(path: &str, bytes: u64) -> Finding {
     let message = format!("{path} has room for {}", spelled(bytes));
-    match bytes < FREE_BYTES_WARN {
-        true => Finding::warning("free-space", format!("{message}: free some")),
-        false => Finding::note("free-space", message),
+    if bytes < FREE_BYTES_WARN {
+        Finding::warning("free-space", format!("{message}: free some"))
+    } else {
+        Finding::note("free-space", message)
     }
 }
 
 /// In mebibytes or gibibytes, with one digit behind the point.
 fn spelled(bytes: u64) -> String {
-    let (unit, name) = match bytes >= GIBIBYTE {
-        true => (GIBIBYTE, "GiB"),
-        false => (GIBIBYTE / 1024, "MiB"),
+    let (unit, name) = if bytes >= GIBIBYTE {
+        (GIBIBYTE, "GiB")
+    } else {
+        (GIBIBYTE / 1024, "MiB")
     };
     format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
 }

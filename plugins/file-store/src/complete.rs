@@ -88,9 +88,10 @@ fn look(folder: &Folder, path: &str, wanted: &Wanted) -> Result<Found, Error> {
     if size != wanted.size {
         return Ok(Found::OtherSize(size));
     }
-    match folder.sha256(path)? == wanted.sha256 {
-        true => Ok(Found::Equal),
-        false => Ok(Found::OtherBytes),
+    if folder.sha256(path)? == wanted.sha256 {
+        Ok(Found::Equal)
+    } else {
+        Ok(Found::OtherBytes)
     }
 }
 

@@ -111,9 +111,10 @@ impl<'a> Ledger<'a> {
         }
         let path = || shown(&whole(folder, &item.path));
         if let Some(trouble) = &item.trouble {
-            match trouble.is("not-found") {
-                true => self.vanished.add(path()),
-                false => self.cannot_read(trouble.class, &trouble.message),
+            if trouble.is("not-found") {
+                self.vanished.add(path())
+            } else {
+                self.cannot_read(trouble.class, &trouble.message)
             }
             return self.leave(item);
         }
@@ -307,9 +308,10 @@ impl Tally {
 
 /// The absolute path of what stands at `path` in `folder`.
 pub fn whole(folder: &str, path: &[u8]) -> Vec<u8> {
-    match path.is_empty() {
-        true => folder.as_bytes().to_vec(),
-        false => [folder.as_bytes(), b"/", path].concat(),
+    if path.is_empty() {
+        folder.as_bytes().to_vec()
+    } else {
+        [folder.as_bytes(), b"/", path].concat()
     }
 }
 
@@ -320,9 +322,10 @@ fn any_matches(globs: &[Glob], folder: &str, path: &[u8]) -> bool {
 /// A pattern that begins at the root means whole paths; another means paths in a folder,
 /// and never the folder itself.
 fn matches(glob: &Glob, folder: &str, path: &[u8]) -> bool {
-    match glob.is_absolute() {
-        true => glob.matches(&whole(folder, path)[1..]),
-        false => !path.is_empty() && glob.matches(path),
+    if glob.is_absolute() {
+        glob.matches(&whole(folder, path)[1..])
+    } else {
+        !path.is_empty() && glob.matches(path)
     }
 }
 

@@ -254,9 +254,10 @@ impl World {
                 self.verify_config
             ),
         ];
-        let steps = match self.front_steps.is_empty() {
-            true => &usual[..],
-            false => &self.front_steps,
+        let steps = if self.front_steps.is_empty() {
+            &usual[..]
+        } else {
+            &self.front_steps
         };
         let steps: String = steps.iter().map(|step| format!("    - {step}\n")).collect();
         format!(

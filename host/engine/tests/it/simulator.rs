@@ -311,10 +311,12 @@ impl World {
             self.output(&mut script, &mut next, step, &name);
         }
         let failed = |fault| kit::failed_by(step.as_str(), attempt, fault);
-        let end = match self.random.chance(self.chaos.backup_fails) {
-            true if self.random.chance(200) => failed(Fault::permanent(ErrorCode::of("no"), "no")),
-            true => failed(Fault::transient(ErrorCode::StreamBroken, "broken")),
-            false => kit::finished_by(step.as_str(), attempt),
+        let end = if !self.random.chance(self.chaos.backup_fails) {
+            kit::finished_by(step.as_str(), attempt)
+        } else if self.random.chance(200) {
+            failed(Fault::permanent(ErrorCode::of("no"), "no"))
+        } else {
+            failed(Fault::transient(ErrorCode::StreamBroken, "broken"))
         };
         if matches!(end, Event::BackupFailed { .. }) {
             let length = script.len() as u64;

@@ -23,9 +23,10 @@ pub fn etcd_program() -> PathBuf {
 
 /// `drill:` of a node, as a line.
 pub fn drills(etcd: &str, identity: bool) -> String {
-    let identity = match identity {
-        true => ", identity: {valueFrom: {file: sealing.key}}",
-        false => "",
+    let identity = if identity {
+        ", identity: {valueFrom: {file: sealing.key}}"
+    } else {
+        ""
     };
     format!("  drill: {{etcd: {etcd}, scratch: lab{identity}}}\n")
 }

@@ -11,20 +11,18 @@ const GOLDEN: &str = include_str!("golden/drill.txt");
 fn plain(text: &str) -> String {
     let word = |word: &str| {
         let hex = word.len() >= 8 && word.chars().all(|c| c.is_ascii_hexdigit());
-        match hex {
-            true => "#".to_owned(),
-            false => {
-                let mut out = String::new();
-                for character in word.chars() {
-                    match character.is_ascii_digit() {
-                        true if out.ends_with('#') => {}
-                        true => out.push('#'),
-                        false => out.push(character),
-                    }
-                }
-                out
+        if hex {
+            return "#".to_owned();
+        }
+        let mut out = String::new();
+        for character in word.chars() {
+            if !character.is_ascii_digit() {
+                out.push(character);
+            } else if !out.ends_with('#') {
+                out.push('#');
             }
         }
+        out
     };
     let line = |line: &str| {
         let words: Vec<String> = line.split_whitespace().map(word).collect();
