@@ -4,8 +4,9 @@
 use drydock_api_types::{
     drill,
     run::{
-        BackupStep, DrillStep, DrillSummary, OutputVerdict, PinnedPlugin, Run, RunOutcome,
-        RunOutput, RunSummary, SkippedOccurrence, SkippedPhase, StepAttempt, StepFault, StoreStep,
+        AttemptResult, BackupStep, DrillStep, DrillSummary, OutputVerdict, PinnedPlugin, Run,
+        RunOutcome, RunOutput, RunSummary, SkippedOccurrence, SkippedPhase, StepAttempt, StepFault,
+        StoreStep,
     },
 };
 use drydock_core::OccurrenceEnd;
@@ -90,15 +91,21 @@ pub fn skipped(occurrence: &Occurrence) -> Option<SkippedOccurrence> {
     })
 }
 
-/// One try of a step. A result of another version is left out.
+/// One try of a step. What cannot be read of its result is told in its place.
 pub fn attempt(attempt: Attempt) -> StepAttempt {
-    let result = attempt.result.as_deref();
+    let result = attempt.result.as_deref().map(|text| {
+        let read = serde_json::from_str::<Option<AttemptResult>>(text);
+        read.unwrap_or_else(|error| {
+            let unread = format!("the result cannot be read: {error}");
+            Some(AttemptResult::Unread { unread })
+        })
+    });
     StepAttempt {
         step: attempt.step,
         attempt: attempt.attempt,
         started: attempt.started.into(),
         ended: attempt.ended.map(Into::into),
-        result: result.and_then(|text| serde_json::from_str(text).ok()),
+        result: result.flatten(),
         log: attempt.log,
     }
 }
@@ -209,7 +216,7 @@ fn fault(view: FaultView) -> StepFault {
 #[cfg(test)]
 mod tests {
     use drydock_core::{
-        ClusterName, OutcomeCode, RunId, RunKind, RunPhase, ScheduleName, UnixTime,
+        ClusterName, OutcomeCode, RunId, RunKind, RunPhase, ScheduleName, StepName, UnixTime,
     };
     use drydock_journal::RunProgress;
 
@@ -235,6 +242,38 @@ mod tests {
                 }),
             },
         })
+    }
+
+    fn answered(result: Option<&str>) -> Option<AttemptResult> {
+        let tried = attempt(Attempt {
+            step: StepName::new("snapshot"),
+            attempt: 1,
+            started: UnixTime(1),
+            ended: None,
+            result: result.map(str::to_owned),
+            log: String::new(),
+        });
+        tried.result
+    }
+
+    #[test]
+    fn a_result_that_cannot_be_read_is_not_absent() {
+        assert_eq!((answered(None), answered(Some("null"))), (None, None));
+        let judged = answered(Some(r#"{"pass": true, "findings": []}"#));
+        assert!(
+            matches!(judged, Some(AttemptResult::Judged(_))),
+            "{judged:?}"
+        );
+        for spoilt in ["{}", "{\"pass\"", "7"] {
+            let unread = answered(Some(spoilt));
+            let Some(AttemptResult::Unread { unread }) = unread else {
+                panic!("{spoilt} was read: {unread:?}")
+            };
+            assert!(
+                unread.starts_with("the result cannot be read: "),
+                "{unread}"
+            );
+        }
     }
 
     #[test]

@@ -264,4 +264,8 @@ pub enum AttemptResult {
         degraded: bool,
         findings: Vec<Finding>,
     },
+    /// What the journal holds of it is none; why.
+    Unread {
+        unread: String,
+    },
 }
