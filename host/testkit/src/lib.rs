@@ -30,6 +30,7 @@ pub mod guard;
 pub mod guests;
 pub mod kube;
 pub mod kube_objects;
+pub mod lock_server;
 pub mod mounts;
 pub mod pki;
 pub mod port;

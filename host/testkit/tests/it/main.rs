@@ -3,4 +3,5 @@
 mod etcd;
 mod guard;
 mod kube;
+mod lock_server;
 mod pki;
