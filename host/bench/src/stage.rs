@@ -23,8 +23,8 @@ spec:
   cluster: quickstart
   schedule: '*/15 * * * *'
   steps:
-    - {name: snapshot, plugin: etcd-backup}
-    - {name: verify, plugin: etcd-verify}
+    - {name: snapshot, backup: etcd-backup}
+    - {name: verify, verify: etcd-verify}
     - {name: store, target: local}
 ";
 

@@ -1,6 +1,7 @@
 //! The command line: verbs on nouns.
 
 mod init;
+mod run;
 mod snapshot;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use drydock_snapshot::Prefix;
 use drydock_terminal::{print::Output, telemetry::LogFormat};
 
 pub use init::{DIR, InitArgs};
+pub use run::{DecideArgs, RetryArgs, RunArgs, RunListArgs, RunVerb, SteerArgs};
 pub use snapshot::{
     BumpRevision, By, DiffArgs, GetArgs, HistoryArgs, Inside, LiveAccess, LsArgs, ObjectForm,
     RestoreArgs, SnapshotVerb,
@@ -118,7 +120,11 @@ pub enum Command {
     /// documents again. Exit codes: 0 stopped as told, 64 wrong configuration, 75 somebody
     /// else holds the state folder.
     Daemon(DaemonArgs),
-    /// Run a schedule once, now; or look at earlier runs.
+    /// Run a schedule once, now; or look at runs, and steer those that are open.
+    ///
+    /// Follows the run to its end, or to its next question. Exit codes: 0 done, 1 failed,
+    /// 2 done but degraded, 75 it waits for an answer, which `drydock run decide` gives; or
+    /// somebody else holds the state folder.
     #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
     Run(RunArgs),
     /// Look at schedules and check the files they stand in.
@@ -173,7 +179,7 @@ impl Command {
     pub fn only_tells(&self) -> bool {
         match self {
             Self::Schedule(_) | Self::Target(_) => true,
-            Self::Run(args) => args.verb.is_some(),
+            Self::Run(args) => args.verb.as_ref().is_some_and(RunVerb::only_tells),
             Self::Snapshot(verb) => !matches!(verb, SnapshotVerb::Restore(_)),
             Self::RecoveryPoint(verb) => !matches!(verb, RecoveryPointVerb::Fetch(_)),
             Self::Plugin(verb) => !matches!(verb, PluginVerb::Embed { .. }),
@@ -188,48 +194,6 @@ pub struct DaemonArgs {
     /// ahead when they were written.
     #[arg(long)]
     pub accept_clock: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Run this schedule once, now. Runs of it that a crash left unfinished are taken
-    /// up first.
-    #[arg(value_name = "SCHEDULE", required = true)]
-    pub schedule: Option<String>,
-    /// Only take up unfinished runs of the schedule; start no new one.
-    #[arg(long)]
-    pub resume: bool,
-    /// Take the clock for right although the journal holds later instants: the clock was
-    /// ahead when they were written.
-    #[arg(long)]
-    pub accept_clock: bool,
-    #[command(subcommand)]
-    pub verb: Option<RunVerb>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RunVerb {
-    /// List the runs that this node keeps records of, newest first.
-    List(RunListArgs),
-    /// Show one run: steps, attempts, parts, findings and logs.
-    Show {
-        /// The run's id.
-        #[arg(value_name = "RUN")]
-        run: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct RunListArgs {
-    /// Only runs of this schedule.
-    #[arg(long, value_name = "SCHEDULE")]
-    pub schedule: Option<String>,
-    /// At most so many runs.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub limit: u32,
-    /// Only runs that are older than this one, e.g. the last one of the page before.
-    #[arg(long, value_name = "RUN")]
-    pub before: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

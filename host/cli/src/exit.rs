@@ -9,7 +9,7 @@ use drydock_capability_artifact::spool::SpoolError;
 use drydock_core::{Fault, reason};
 use drydock_documents::{FileError, FileErrors};
 use drydock_drill::DrillError;
-use drydock_engine::EngineError;
+use drydock_engine::{DecideError, EngineError};
 use drydock_journal::{JournalError, LockError, OpenError};
 use drydock_node::{LoadError, NoSuchDocument, RegistryError, UnreadComponent};
 use drydock_repository::{RepositoryError, keys, names::NameError, sign};
@@ -107,7 +107,6 @@ end_with!(Usage: FileError, FileErrors, NoSuchDocument, ClusterError);
 
 end_with!(
     Failed: AdmitError,
-    EngineError,
     Fault,
     Interrupted,
     JoinError,
@@ -165,7 +164,7 @@ impl Ends for RegistryError {
             | Self::NoRequests(_)
             | Self::OtherWorld { .. }
             | Self::ConfigRefused { .. } => Exit::Usage,
-            Self::NoAnswer { .. } => Exit::Failed,
+            Self::NoAnswer { .. } | Self::NotPinned { .. } => Exit::Failed,
             Self::At { error, .. } => error.exit(),
         }
     }
@@ -205,13 +204,42 @@ impl Ends for PrepareError {
     }
 }
 
+impl Ends for EngineError {
+    fn exit(&self) -> Exit {
+        match self {
+            // The other run ends some time, or is answered.
+            Self::Blocked(_) => Exit::TryLater,
+            Self::Journal { .. }
+            | Self::Read { .. }
+            | Self::Record { .. }
+            | Self::NoBeginning { .. }
+            | Self::Ended { .. }
+            | Self::Exists { .. }
+            | Self::Running { .. }
+            | Self::BadSpec { .. }
+            | Self::Stopped => Exit::Failed,
+        }
+    }
+}
+
+impl Ends for DecideError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoQuestion { .. } | Self::NoChoice { .. } => Exit::Usage,
+            Self::Answered { .. } | Self::NotRunning { .. } => Exit::Failed,
+        }
+    }
+}
+
 impl Ends for StartError {
     fn exit(&self) -> Exit {
         match self {
             Self::Engine(error) => error.exit(),
             Self::Prepare(error) => error.exit(),
             Self::Journal(error) => error.exit(),
-            Self::Stopped(_) => Exit::Failed,
+            Self::Pin(_) | Self::Pinned(_) | Self::OtherSpec { .. } | Self::Stopped(_) => {
+                Exit::Failed
+            }
         }
     }
 }

@@ -25,8 +25,6 @@ mod plugin;
 mod progress;
 mod recovery_point;
 mod run;
-mod run_list;
-mod run_show;
 mod runtime;
 mod schedule;
 mod snapshot;

@@ -71,7 +71,7 @@ fn address(document: &Located<Target>) -> (Option<PathBuf>, Vec<String>) {
 /// What to do after a run that made a recovery point, a sentence each.
 pub fn next(config: &Path, node: &Configuration, run: &Run) -> Vec<String> {
     let mut lines = Vec::new();
-    if run.drill.is_none()
+    if run.steps.iter().all(|step| step.drill().is_none())
         && let Some(point) = &run.recovery_point
     {
         let drydock = args::program(config);

@@ -6,8 +6,9 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use dialoguer::console::Term;
-use drydock_core::human_bytes;
-use drydock_engine::{RunView, view::StoreView};
+use drydock_core::{StepState, human_bytes};
+use drydock_engine::{RunView, view::StepView};
+use drydock_point::view::StoreView;
 use drydock_terminal::stderr;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use tokio::sync::watch;
@@ -15,7 +16,12 @@ use tokio::sync::watch;
 /// How often the line moves while nothing else does.
 const TICK: Duration = Duration::from_millis(120);
 
-/// Follows a run until its last word.
+/// Steps that the line names whatever they are at; of more, those that something is done
+/// about.
+const STEPS_SHOWN_MAX: usize = 4;
+
+/// Follows a run until its last word, or until it goes on no more before somebody answers a
+/// question of it.
 pub async fn follow(mut progress: watch::Receiver<RunView>) {
     let bar = bar();
     let mut last_phase = String::new();
@@ -27,7 +33,8 @@ pub async fn follow(mut progress: watch::Receiver<RunView>) {
             tracing::info!(run = %view.run, phase, "run goes on");
             last_phase = phase;
         }
-        if view.outcome.is_some() || progress.changed().await.is_err() {
+        let is_over = view.outcome.is_some() || view.only_asks;
+        if is_over || progress.changed().await.is_err() {
             break;
         }
     }
@@ -107,25 +114,38 @@ impl TermLike for Terminal {
     }
 }
 
-/// What is under way, in one line: the backup steps, then each target with parts and bytes.
+/// What is under way, in one line: the steps, then each target with parts and bytes.
 fn line(view: &RunView) -> String {
-    if let Some(drill) = &view.drill {
-        return format!("{}: drill {}", view.run, drill.state.word());
+    let shows_all = view.steps.len() <= STEPS_SHOWN_MAX;
+    let steps = view.steps.iter();
+    let steps = steps.filter(|step| shows_all || is_under_way(step));
+    let steps = steps.map(|step| format!("{} {}", step.step, step.state.word()));
+    let steps: Vec<_> = steps.collect();
+    let mut line = format!("{}: {}", view.run, steps.join(", "));
+    if !view.stores.is_empty() {
+        let sealed: u64 = view.outputs.iter().map(|output| output.sealed_bytes).sum();
+        line.push_str(&format!(" ({} sealed)", human_bytes(sealed)));
     }
-    let sealed: u64 = view.outputs.iter().map(|output| output.sealed_bytes).sum();
-    let steps = view.backups.iter();
-    let steps = steps.map(|backup| format!("{} {}", backup.step, backup.state.word()));
-    let mut line = format!(
-        "{}: {} ({} sealed)",
-        view.run,
-        steps.collect::<Vec<_>>().join(", "),
-        human_bytes(sealed)
-    );
     for store in &view.stores {
         line.push_str("; ");
         line.push_str(&store_line(store));
     }
     line
+}
+
+fn is_under_way(step: &StepView) -> bool {
+    match step.state {
+        StepState::Running
+        | StepState::Waiting
+        | StepState::Asking
+        | StepState::Held
+        | StepState::Undoing => true,
+        StepState::Pending
+        | StepState::Done
+        | StepState::Failed
+        | StepState::Skipped
+        | StepState::Undone => false,
+    }
 }
 
 fn store_line(store: &StoreView) -> String {

@@ -13,6 +13,14 @@ const NANOSECONDS: i128 = 1_000_000_000;
 #[serde(transparent)]
 pub struct UnixTime(pub i64);
 
+impl UnixTime {
+    /// So many seconds later.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add_unsigned(seconds))
+    }
+}
+
 /// Tells the time. Only `main` has one that reads the real clock.
 pub trait Clock: Send + Sync {
     /// The present instant.

@@ -84,11 +84,18 @@ error_codes! {
     EndlessListing = "endless-listing",
     Exists = "exists",
     FutureRevision = "future-revision",
+    /// An operator's choice at a gate ended the run.
+    GateEnded = "gate-ended",
     GivenUp = "given-up",
     Gone = "gone",
     HandlesLimit = "handles-limit",
     HeaderRefused = "header-refused",
     HeadersTooLarge = "headers-too-large",
+    HoldFailed = "hold-failed",
+    /// A hold went before the steps `during` it were done with it.
+    HoldLost = "hold-lost",
+    /// A hold reached its deadline.
+    HoldOverdue = "hold-overdue",
     HostCallLimit = "host-call-limit",
     HostFailed = "host-failed",
     HttpStatus = "http-status",
@@ -119,6 +126,7 @@ error_codes! {
     NoSecret = "no-secret",
     NoSnapshot = "no-snapshot",
     NoSpace = "no-space",
+    NoSuchOutput = "no-such-output",
     NoSuchSecret = "no-such-secret",
     NoSuchStep = "no-such-step",
     NoThread = "no-thread",
@@ -138,6 +146,8 @@ error_codes! {
     Over = "over",
     Panicked = "panicked",
     PermissionDenied = "permission-denied",
+    /// What the run pinned is not in the state folder.
+    PinMissing = "pin-missing",
     /// The folder or bucket of a store is not there. It says nothing of the objects in it.
     PlaceMissing = "place-missing",
     PlaceholderRefused = "placeholder-refused",
@@ -161,6 +171,9 @@ error_codes! {
     SpoolFailed = "spool-failed",
     SpoolMissing = "spool-missing",
     StackLimit = "stack-limit",
+    StepDeadline = "step-deadline",
+    /// A step that may run once at most, and nobody knows whether it did.
+    StepIndeterminate = "step-indeterminate",
     StreamBroken = "stream-broken",
     SymbolicLink = "symbolic-link",
     TableLimit = "table-limit",
@@ -183,6 +196,7 @@ error_codes! {
     TooManyParts = "too-many-parts",
     TooManyRequests = "too-many-requests",
     Unauthenticated = "unauthenticated",
+    UndoFailed = "undo-failed",
     Unknown = "unknown",
     UnknownAlgorithm = "unknown-algorithm",
     UnknownEndpoint = "unknown-endpoint",
@@ -196,6 +210,8 @@ error_codes! {
     WrongAnswer = "wrong-answer",
     WrongChain = "wrong-chain",
     WrongObject = "wrong-object",
+    /// An output that the step did not declare, of another type, or too large.
+    WrongOutput = "wrong-output",
     WrongWorld = "wrong-world",
 }
 

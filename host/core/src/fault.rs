@@ -64,6 +64,9 @@ pub struct Fault {
     pub message: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<(String, String)>,
+    /// How long the other side asks to be left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
 }
 
 impl Fault {
@@ -75,6 +78,7 @@ impl Fault {
             code,
             message: message.into(),
             details: Vec::new(),
+            retry_after_seconds: None,
         }
     }
 
@@ -109,6 +113,15 @@ impl Fault {
     #[must_use]
     pub fn may_be_done(&self) -> bool {
         self.certainty == Certainty::Unknown
+    }
+
+    /// For whoever was told when to come again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after_seconds: Some(seconds),
+            ..self
+        }
     }
 
     #[must_use]

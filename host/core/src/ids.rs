@@ -113,3 +113,14 @@ impl fmt::Display for OutputId {
         write!(f, "{}", self.0)
     }
 }
+
+/// A question of a run to an operator, counted from 1 in the order in which the run asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct QuestionId(pub u32);
+
+impl fmt::Display for QuestionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

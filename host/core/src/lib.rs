@@ -29,14 +29,17 @@ mod name;
 pub mod nature;
 mod nearest;
 mod occurrence;
+pub mod pin;
 mod plain;
 mod run;
 mod secret;
 pub mod store;
+mod subject;
 mod text;
 pub mod tree;
 mod version;
 pub mod witness;
+mod words;
 
 pub use bytes::{CALL_BYTES_MAX, ReadAt};
 pub use capability::{Grant, Power, Reach};
@@ -49,18 +52,18 @@ pub use fault::{Certainty, ErrorClass, Fault, Finding, Level, Verdict, without_o
 pub use grants::{Capability, GrantRecord, Grants};
 pub use host::{Endpoint, Host, HostPattern, Scheme};
 pub use ids::{
-    ClusterName, OutputId, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
-    TargetId, TargetName,
+    ClusterName, OutputId, PluginDigest, QuestionId, RecoveryPointName, RunId, ScheduleName,
+    StepName, TargetId, TargetName,
 };
 pub use name::{NAME_BYTES_MAX, Name};
 pub use nature::Nature;
 pub use nearest::{nearest, suggestion};
 pub use occurrence::{FailReason, MissReason, OccurrenceEnd, SkipReason};
+pub use pin::{Pin, PinKind};
 pub use plain::plain;
-pub use run::{
-    OutcomeCode, RunKind, RunPhase, RunSubject, StepState, StorePhase, Subject, SubjectAccess,
-};
+pub use run::{HoldKind, HoldPhase, OutcomeCode, RunKind, RunPhase, StepState, StorePhase};
 pub use secret::Secret;
+pub use subject::{Claim, RunSubject, Subject, SubjectAccess, conflict};
 pub use text::{chain, error_lines, human_bytes, reason, span};
 pub use version::VERSION;
 pub use witness::{SharedHistory, Witness};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RunId, UnixTime};
+use crate::{RunId, RunSubject, SubjectAccess, UnixTime};
 
 /// How an occurrence ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +32,12 @@ pub enum SkipReason {
     Overlap {
         active: RunId,
     },
-    /// The cluster is being restored.
-    Restoring {
+    /// It works on something that an active run works on as well, and one of the two
+    /// writes it.
+    Blocked {
         active: RunId,
+        /// With what the occurrence's run would do with it.
+        subject: RunSubject,
     },
 }
 
@@ -109,7 +112,7 @@ impl fmt::Display for SkipReason {
                 "this node has no identity that opens recovery points: name one as spec.drill.identity of its configuration, or let another node drill with nodes: of the schedule",
             ),
             Self::Overlap { active } => write!(f, "the run {active} of the same cluster is active"),
-            Self::Restoring { active } => write!(f, "the run {active} is restoring the cluster"),
+            Self::Blocked { active, subject } => blocked(f, active, subject),
         }
     }
 }
@@ -150,11 +153,22 @@ impl fmt::Display for FailReason {
     }
 }
 
+fn blocked(f: &mut fmt::Formatter<'_>, active: &RunId, subject: &RunSubject) -> fmt::Result {
+    let RunSubject { subject, access } = subject;
+    match access {
+        SubjectAccess::Reads => write!(f, "it reads {subject}, which the run {active} writes"),
+        SubjectAccess::Writes => {
+            write!(f, "it writes {subject}, on which the run {active} works")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json, to_value};
 
     use super::*;
+    use crate::{ClusterName, Subject};
 
     fn told(end: &OccurrenceEnd) -> Value {
         let value = to_value(end).unwrap();
@@ -180,6 +194,27 @@ mod tests {
         assert_eq!(
             told(&skipped),
             json!({"end": "Skipped", "reason": "overlap", "active": "a.1"})
+        );
+        let reason = SkipReason::Blocked {
+            active: RunId::new("r.1"),
+            subject: RunSubject::read(Subject::Cluster(ClusterName::new("c1"))),
+        };
+        assert_eq!(
+            reason.to_string(),
+            "it reads cluster c1, which the run r.1 writes"
+        );
+        assert_eq!(
+            told(&OccurrenceEnd::Skipped(reason)),
+            json!({"end": "Skipped", "reason": "blocked", "active": "r.1",
+                "subject": {"kind": "cluster", "name": "c1", "access": "reads"}})
+        );
+        let reason = SkipReason::Blocked {
+            active: RunId::new("r.1"),
+            subject: RunSubject::write(Subject::Cluster(ClusterName::new("c1"))),
+        };
+        assert_eq!(
+            reason.to_string(),
+            "it writes cluster c1, on which the run r.1 works"
         );
         let suspended = OccurrenceEnd::Skipped(SkipReason::Suspended);
         assert_eq!(

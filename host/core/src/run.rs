@@ -1,53 +1,33 @@
-//! What a run is to everybody but the engine: its kind, what it works on, how far it is and
-//! how it ended. The journal keeps these as words.
+//! What a run is to everybody but the engine: its kind, how far it is, what it holds and how
+//! it ended. The journal keeps these as words.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterName, TargetName};
-
-/// An enum whose values are words, in the journal as well as in JSON.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $value:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$about])* #[serde(rename = $word)] $value,)+
-        }
-
-        impl $name {
-            pub const ALL: &[Self] = &[$(Self::$value,)+];
-
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self {
-                    $(Self::$value => $word,)+
-                }
-            }
-
-            /// The value of this word, if it is one of them.
-            #[must_use]
-            pub fn of_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.word() == word)
-            }
-        }
-    };
-}
+use crate::words::words;
 
 words!(
     /// What a run does.
     RunKind {
+        /// It makes a recovery point.
         Backup = "backup",
         Drill = "drill",
+        /// Neither of both: its steps change the world.
+        Actions = "actions",
     }
 );
 
 words!(
     /// How far a run is.
     RunPhase {
-        Drilling = "drilling",
-        BackingUp = "backing-up",
-        /// Every backup step is finished; verification, uploads or commits are under way.
+        /// Steps are under way or still to come.
+        Running = "running",
+        /// Every contributor to the recovery point is done; verification, uploads or commits
+        /// are under way.
         Storing = "storing",
+        /// It waits for an operator's answer, and nothing else is under way.
+        Asking = "asking",
+        /// An undo waits for an operator's answer.
+        Stuck = "stuck",
         /// What the run began is being taken back.
         Ending = "ending",
         Finished = "finished",
@@ -71,16 +51,39 @@ words!(
         Running = "running",
         /// It is tried again, after a while.
         Waiting = "waiting",
+        /// It waits for an operator's answer.
+        Asking = "asking",
+        /// It holds, for the steps `during` it.
+        Held = "held",
         Done = "done",
         Failed = "failed",
+        /// It never ran, and will not: its `when` did not come true, or what it needs or
+        /// stands `during` failed.
+        Skipped = "skipped",
+        Undoing = "undoing",
+        Undone = "undone",
     }
 );
 
 words!(
-    /// What a run does with a subject. Adding recovery points to a target is no write.
-    SubjectAccess {
-        Reads = "reads",
-        Writes = "writes",
+    /// How a hold lasts.
+    HoldKind {
+        /// As long as the attempt that took it goes on.
+        Session = "session",
+        /// Until it is let go, whoever took it.
+        State = "state",
+    }
+);
+
+words!(
+    /// How far a hold is.
+    HoldPhase {
+        /// It may be there: it was asked for, and no answer has come.
+        Requested = "requested",
+        Held = "held",
+        /// It may still be there: letting go has begun.
+        LettingGo = "letting-go",
+        Released = "released",
     }
 );
 
@@ -98,22 +101,6 @@ pub enum StorePhase {
     GivenUp,
     /// Nothing more is tried, and nobody knows whether the recovery point is there.
     Indeterminate,
-}
-
-/// Something that a run works on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "name", rename_all = "lowercase")]
-pub enum Subject {
-    Cluster(ClusterName),
-    Target(TargetName),
-}
-
-/// A subject and what the run does with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunSubject {
-    #[serde(flatten)]
-    pub subject: Subject,
-    pub access: SubjectAccess,
 }
 
 impl OutcomeCode {
@@ -140,39 +127,9 @@ impl StorePhase {
     }
 }
 
-impl Subject {
-    /// The word of the subject's kind, as JSON has it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Cluster(_) => "cluster",
-            Self::Target(_) => "target",
-        }
-    }
-
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Cluster(name) => name.as_str(),
-            Self::Target(name) => name.as_str(),
-        }
-    }
-}
-
-impl RunSubject {
-    /// A subject that is only looked at.
-    #[must_use]
-    pub fn read(subject: Subject) -> Self {
-        Self {
-            subject,
-            access: SubjectAccess::Reads,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::{json, to_value};
+    use serde_json::to_value;
 
     use super::*;
 
@@ -182,20 +139,10 @@ mod tests {
             assert_eq!(RunPhase::of_word(phase.word()), Some(*phase));
             assert_eq!(to_value(phase).unwrap(), phase.word());
         }
+        for phase in HoldPhase::ALL {
+            assert_eq!(HoldPhase::of_word(phase.word()), Some(*phase));
+            assert_eq!(to_value(phase).unwrap(), phase.word());
+        }
         assert_eq!(RunKind::of_word("restore"), None);
-    }
-
-    #[test]
-    fn a_subject_is_one_flat_object() {
-        let subject = RunSubject::read(Subject::Target(TargetName::new("t1")));
-        let value = to_value(&subject).unwrap();
-        let expected = json!({"kind": "target", "name": "t1", "access": "reads"});
-        assert_eq!(value, expected);
-        assert_eq!(subject.subject.kind(), value["kind"]);
-        assert_eq!(subject.subject.name(), value["name"]);
-        assert_eq!(
-            serde_json::from_value::<RunSubject>(value).unwrap(),
-            subject
-        );
     }
 }

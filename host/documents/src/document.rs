@@ -155,6 +155,29 @@ impl Document {
         }
     }
 
+    /// The document as JSON, keys in their order by name: two with one text say the same, and
+    /// [`parse`] reads the text back. Paths that are relative still are from `folder`, so that
+    /// the text means the same wherever it is read. Secrets are places there as here.
+    #[must_use]
+    pub fn canonical(&self, folder: &Path) -> String {
+        let mut document = self.clone();
+        document.resolve_paths(folder);
+        let spec = match &document {
+            Self::NodeConfig(node) => serde_json::to_value(&node.spec),
+            Self::Cluster(cluster) => serde_json::to_value(&cluster.spec),
+            Self::Target(target) => serde_json::to_value(&target.spec),
+            Self::Schedule(schedule) => serde_json::to_value(&schedule.spec),
+            Self::PluginGrant(grant) => serde_json::to_value(&grant.spec),
+        };
+        let document = serde_json::json!({
+            "apiVersion": API_VERSION,
+            "kind": self.kind().word(),
+            "metadata": {"name": self.name()},
+            "spec": spec.expect("documents are plain maps, lists and scalars"),
+        });
+        escaped(&document.to_string())
+    }
+
     fn resolve_paths(&mut self, folder: &Path) {
         match self {
             Self::NodeConfig(node) => node.resolve_paths(folder),
@@ -202,6 +225,25 @@ impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.word())
     }
+}
+
+/// JSON whose characters YAML allows too: it has fewer that may stand in a text as they are.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        let is_plain = !character.is_control()
+            && !matches!(
+                character,
+                '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+            );
+        if is_plain {
+            text.push(character);
+        } else {
+            // All of these are below U+10000, so that one escape is enough for both.
+            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+        }
+    }
+    text
 }
 
 /// What every document has around its `spec`.

@@ -1,5 +1,5 @@
 //! What the documents say of drills: `drill:` of a node's configuration, which programs,
-//! which identity and where; and `drill:` of a Schedule, which target.
+//! which identity and where; and `drill:` of a Schedule's step, which target.
 
 use std::path::{Path, PathBuf};
 
@@ -72,7 +72,7 @@ pub enum Origin<'a> {
     },
 }
 
-/// `drill:` of a Schedule, in place of `steps:`.
+/// `drill:` of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Drill {

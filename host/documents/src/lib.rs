@@ -32,6 +32,7 @@ pub mod target;
 mod tree;
 mod value;
 mod vocabulary;
+mod workflow;
 
 #[cfg(test)]
 mod tests;
@@ -46,10 +47,16 @@ pub use limits::{Limits, above_limits_max};
 pub use loaded::{Among, Loaded, Need, Usable};
 pub use located::Located;
 pub use node::NodeConfig;
-pub use schedule::{CatchUp, ConcurrencyPolicy, DstMode, Schedule, Shape, Step};
-pub use set::{DocumentSet, DrillWork, Workflow};
+pub use schedule::step::{
+    ActionStep, Choice, Frees, Gate, Hold, Input, OutputRef, STEP_KEYS, StepKey, When,
+};
+pub use schedule::{
+    CatchUp, ConcurrencyPolicy, DstMode, Role, Schedule, Step, StepNeed, StepNeeds, StepWork,
+};
+pub use set::DocumentSet;
 pub use set_aside::parse_node_config_without;
 pub use target::Target;
 pub use tree::{FILE_BYTES_MAX, Positions};
 pub use value::{Bounded, Lookup, Seconds, SecondsOrZero, SecretFrom, Setting, Source, ValueError};
 pub use vocabulary::Vocabulary;
+pub use workflow::Workflow;

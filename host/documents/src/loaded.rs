@@ -4,7 +4,7 @@
 //! **Invariant:** a document that something is wrong with is not in the set, and neither is
 //! one of two that only could be told apart by guessing.
 
-use super::{Document, DocumentSet, FileError, Kind, Located, Schedule};
+use super::{Document, DocumentSet, FileError, Kind, Located, Schedule, Step};
 use drydock_core::ScheduleName;
 
 /// Which of the configuration's folders a file stands in.
@@ -23,7 +23,8 @@ pub enum Need<'a> {
     Sound,
     /// This one, and whatever else is sound.
     One(Kind, &'a str),
-    /// This schedule, what it refers to, and all grants: a run is bound to those.
+    /// This schedule, what it refers to, and all grants: which of them are its plugins' is
+    /// seen only once those are there.
     Schedule(&'a ScheduleName),
 }
 
@@ -175,9 +176,7 @@ impl Need<'_> {
 /// The documents that a schedule names.
 fn referred(schedule: &Located<Schedule>) -> Vec<(Kind, String)> {
     let spec = &schedule.value.spec;
-    let drilled = spec.drill.iter().map(|drill| &drill.target);
-    let stores = spec.steps.iter().filter_map(|step| step.target.as_ref());
-    let targets = drilled.chain(stores);
+    let targets = spec.steps.iter().filter_map(Step::target);
     let cluster = (Kind::Cluster, spec.cluster.to_string());
     let mut named: Vec<_> = targets
         .map(|name| (Kind::Target, name.to_string()))

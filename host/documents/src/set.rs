@@ -10,14 +10,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::loaded::{About, Loaded, Need, Trouble};
 use super::{
-    Cluster, Document, Drill, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant,
-    Schedule, Step, Target,
+    Cluster, Document, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant, Schedule,
+    Step, Target, Workflow,
 };
 
 /// Documents that fit together.
 ///
-/// **Invariant:** every schedule's cluster and targets are in the set, and its steps
-/// are backup and verify steps, then store steps; or it drills and has none.
+/// **Invariant:** every schedule's cluster and targets are in the set, its steps name steps
+/// that are there, none waits for itself, and where one backs up, what it makes is verified
+/// and stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DocumentSet {
     nodes: BTreeMap<String, Located<NodeConfig>>,
@@ -25,25 +26,6 @@ pub struct DocumentSet {
     targets: BTreeMap<String, Located<Target>>,
     schedules: BTreeMap<String, Located<Schedule>>,
     grants: BTreeMap<String, Located<PluginGrant>>,
-}
-
-/// A schedule with everything that it names.
-#[derive(Debug, Clone)]
-pub struct Workflow<'a> {
-    pub schedule: &'a Located<Schedule>,
-    pub cluster: &'a Located<Cluster>,
-    /// Backup steps and verify steps, in the order of the document.
-    pub front: Vec<&'a Step>,
-    pub stores: Vec<(&'a Step, &'a Located<Target>)>,
-}
-
-/// A schedule that drills, with everything that it names.
-#[derive(Debug, Clone, Copy)]
-pub struct DrillWork<'a> {
-    pub schedule: &'a Located<Schedule>,
-    pub cluster: &'a Located<Cluster>,
-    pub target: &'a Located<Target>,
-    pub drill: &'a Drill,
 }
 
 impl DocumentSet {
@@ -171,59 +153,36 @@ impl DocumentSet {
             .or_else(|| builtin.and_then(|name| find(GrantSubject::Builtin(name))))
     }
 
-    /// A schedule that drills; none when there is no such schedule, or it backs up.
-    #[must_use]
-    pub fn drill(&self, name: &ScheduleName) -> Option<DrillWork<'_>> {
-        let schedule = self.schedule(name)?;
-        let drill = schedule.value.spec.drill.as_ref()?;
-        Some(DrillWork {
-            schedule,
-            cluster: self.cluster(&schedule.value.spec.cluster)?,
-            target: self.target(&drill.target)?,
-            drill,
-        })
-    }
-
-    /// A schedule with everything that it names; none when there is no such schedule, or
-    /// it drills.
+    /// A schedule with everything that it names; none when there is no such schedule.
     #[must_use]
     pub fn workflow(&self, name: &ScheduleName) -> Option<Workflow<'_>> {
         let schedule = self.schedule(name)?;
         let spec = &schedule.value.spec;
-        let shape = spec.shape()?;
-        let stores = shape
-            .stores
-            .into_iter()
-            .map(|step| Some((step, self.target(step.target.as_ref()?)?)))
-            .collect::<Option<Vec<_>>>()?;
+        let named = spec.steps.iter().filter_map(Step::target);
+        let targets = named.map(|name| Some((name.clone(), self.target(name)?)));
         Some(Workflow {
             schedule,
             cluster: self.cluster(&spec.cluster)?,
-            front: shape.front,
-            stores,
+            steps: spec.steps.iter().collect(),
+            targets: targets.collect::<Option<_>>()?,
         })
     }
 
-    /// `sha256:` and hex over a schedule, its cluster, its targets and all grants, as
-    /// canonical JSON: what a run is bound to. None when there is no such schedule.
+    /// `sha256:` and hex over what a run of the schedule uses, as canonical JSON: the
+    /// schedule, its cluster, the targets that it names, and of the grants those with these
+    /// names, which are its plugins'. None when there is no such schedule.
     #[must_use]
-    pub fn workflow_digest(&self, name: &ScheduleName) -> Option<String> {
-        let schedule = self.schedule(name)?;
-        let targets: Vec<_> = match (self.workflow(name), self.drill(name)) {
-            (Some(workflow), _) => workflow.stores.iter().map(|(_, target)| *target).collect(),
-            (None, Some(work)) => vec![work.target],
-            (None, None) => return None,
-        };
+    pub fn workflow_digest(&self, name: &ScheduleName, grants_used: &[&str]) -> Option<String> {
+        let workflow = self.workflow(name)?;
         let mut hasher = Sha256::new();
-        add_json(&mut hasher, &schedule.value);
-        add_json(
-            &mut hasher,
-            &self.cluster(&schedule.value.spec.cluster)?.value,
-        );
-        for target in targets {
+        add_json(&mut hasher, &workflow.schedule.value);
+        add_json(&mut hasher, &workflow.cluster.value);
+        for target in workflow.targets.values() {
             add_json(&mut hasher, &target.value);
         }
-        for grant in self.grants.values() {
+        let is_used =
+            |grant: &&Located<PluginGrant>| grants_used.contains(&grant.value.name.as_str());
+        for grant in self.grants.values().filter(is_used) {
             add_json(&mut hasher, &grant.value);
         }
         Some(format!("sha256:{}", hex::encode(hasher.finalize())))
@@ -324,31 +283,18 @@ impl DocumentSet {
                 &self.clusters,
             ));
         }
-        let drilled = spec.drill.as_ref().map(|drill| &drill.target);
-        if let Some(name) = drilled.filter(|name| self.target(name).is_none()) {
+        for (index, step) in spec.steps.iter().enumerate() {
+            let Some(name) = step.target().filter(|name| self.target(name).is_none()) else {
+                continue;
+            };
+            let path = format!("spec.steps[{index}].{}", step.target_key());
             errors.push(missing(
                 schedule,
-                "spec.drill.target",
+                &path,
                 Kind::Target,
                 name.as_str(),
                 &self.targets,
             ));
-        }
-        for (index, step) in spec.steps.iter().enumerate() {
-            let Some(name) = &step.target else { continue };
-            match self.target(name) {
-                None => {
-                    let path = format!("spec.steps[{index}].target");
-                    errors.push(missing(
-                        schedule,
-                        &path,
-                        Kind::Target,
-                        name.as_str(),
-                        &self.targets,
-                    ));
-                }
-                Some(target) => errors.extend(plugin_error(schedule, index, step, target)),
-            }
         }
         errors
     }
@@ -428,25 +374,6 @@ fn missing<S, T>(
         path,
         format!("names the {kind} {name}, which no document defines{near}"),
     )
-}
-
-fn plugin_error(
-    schedule: &Located<Schedule>,
-    index: usize,
-    step: &Step,
-    target: &Located<Target>,
-) -> Option<FileError> {
-    let plugin = step.plugin.as_ref()?;
-    let wanted = &target.value.spec.plugin;
-    (plugin != wanted).then(|| {
-        schedule.error(
-            &format!("spec.steps[{index}].plugin"),
-            format!(
-                "is {plugin}, but the target {} is kept by {wanted}; remove the line",
-                target.value.name
-            ),
-        )
-    })
 }
 
 fn step_errors(schedule: &Located<Schedule>) -> Vec<FileError> {

@@ -1,6 +1,8 @@
 //! Documents as operators write them, right and wrong.
 
+mod canonical;
 mod noise;
+mod order;
 mod words;
 
 use std::fmt::Write as _;
@@ -52,6 +54,13 @@ fn valid() -> DocumentSet {
 fn edited(from: &str, to: &str) -> String {
     assert_eq!(VALID.matches(from).count(), 1, "{from} stands there once");
     VALID.replace(from, to)
+}
+
+/// `valid.yaml` with these steps.
+fn with_steps(steps: &str) -> String {
+    let (head, rest) = VALID.split_once("  steps:\n").unwrap();
+    let (_, tail) = rest.split_once("---\n").unwrap();
+    format!("{head}  steps:\n{steps}---\n{tail}")
 }
 
 /// `valid.yaml` with a case's lines exchanged.
@@ -204,42 +213,62 @@ fn the_daemon_listens_where_it_is_told_or_nowhere() {
 fn a_workflow_has_everything_that_its_schedule_names() {
     let set = valid();
     let workflow = set.workflow(&ScheduleName::new("nightly")).unwrap();
-    assert_eq!(workflow.front[0].name.as_str(), "snapshot");
-    assert_eq!(workflow.front[0].config_json(), r#"{"allowLearner":false}"#);
-    assert_eq!(workflow.front.len(), 2);
-    let (step, target) = workflow.stores[0];
+    let (step, plugin) = workflow.backups().next().unwrap();
+    assert_eq!(step.name.as_str(), "snapshot");
+    assert_eq!(plugin.as_str(), "etcd-backup");
+    assert_eq!(step.config_json(), r#"{"allowLearner":false}"#);
+    let (step, target) = workflow.stores().next().unwrap();
     assert_eq!(step.name.as_str(), "store");
     assert_eq!(target.value.spec.plugin.as_str(), "store-file");
     assert_eq!(
         target.value.spec.config_json(),
         r#"{"folder":"/var/backups/drydock","parallel":2}"#
     );
+    assert_eq!(workflow.drills().count(), 0);
+    assert!(workflow.has_point() && !workflow.schedule.value.spec.only_drills());
     assert!(set.workflow(&ScheduleName::new("weekly")).is_none());
 }
 
 #[test]
-fn several_steps_may_stand_before_the_stores_and_say_what_they_judge() {
+fn a_schedule_may_drill_alone() {
+    let set = set(&with_steps(
+        "    - {name: drill, drill: {target: local, apiServer: true}}\n",
+    ));
+    let set = set.unwrap();
+    let workflow = set.workflow(&ScheduleName::new("nightly")).unwrap();
+    let (step, drill, target) = workflow.drills().next().unwrap();
+    assert!(drill.api_server && step.is_node());
+    assert_eq!(target.value.name.as_str(), "local");
+    assert!(!workflow.has_point() && workflow.schedule.value.spec.only_drills());
+}
+
+#[test]
+fn several_steps_may_stand_before_the_stores_and_say_what_they_verify() {
     let text = edited(
-        "    - {name: verify, plugin: etcd-verify}\n",
-        "    - {name: pki, plugin: files-backup}\n    - {name: verify, plugin: etcd-verify, judges: [snapshot]}\n    - {name: check, plugin: files-verify}\n",
+        "    - {name: verify, verify: etcd-verify}\n",
+        "    - {name: pki, backup: files-backup}\n    - {name: verify, verify: etcd-verify, verifies: [snapshot]}\n    - {name: check, verify: files-verify}\n",
     );
     let set = set(&text).unwrap();
     let workflow = set.workflow(&ScheduleName::new("nightly")).unwrap();
-    let front: Vec<_> = workflow
-        .front
-        .iter()
-        .map(|step| step.name.as_str())
+    let names: Vec<_> = workflow.steps.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["snapshot", "pki", "verify", "check", "store"]);
+    let spec = &workflow.schedule.value.spec;
+    let verified: Vec<_> = workflow
+        .verify()
+        .map(|(step, _)| spec.verified_by(step))
         .collect();
-    assert_eq!(front, ["snapshot", "pki", "verify", "check"]);
-    let judges = workflow.front[2].judges.as_ref().unwrap();
-    assert_eq!(judges, &[StepName::new("snapshot")]);
-    assert_eq!(workflow.front[3].judges, None);
+    let of = |names: &[&str]| names.iter().copied().map(StepName::new).collect::<Vec<_>>();
+    assert_eq!(verified, [of(&["snapshot"]), of(&["snapshot", "pki"])]);
 }
 
 #[test]
 fn a_workflow_digest_changes_with_everything_that_a_run_is_bound_to() {
     let name = ScheduleName::new("nightly");
-    let digest = |text: &str| set(text).unwrap().workflow_digest(&name).unwrap();
+    let digest_with = |text: &str, grants: &[&str]| {
+        let set = set(text).unwrap();
+        set.workflow_digest(&name, grants).unwrap()
+    };
+    let digest = |text: &str| digest_with(text, &["store-file"]);
     let first = digest(VALID);
     assert_eq!(digest(&format!("# a comment\n{VALID}")), first);
     for (from, to) in [
@@ -247,14 +276,21 @@ fn a_workflow_digest_changes_with_everything_that_a_run_is_bound_to() {
         ("requestTimeoutSeconds: 20", "requestTimeoutSeconds: 21"),
         ("parallel: 2", "parallel: 3"),
         (
-            "plugin: etcd-verify}",
-            "plugin: etcd-verify, judges: [snapshot]}",
+            "verify: etcd-verify}",
+            "verify: etcd-verify, verifies: [snapshot]}",
         ),
         ("etcd: [status, snapshot]", "etcd: [status]"),
     ] {
         assert_ne!(digest(&edited(from, to)), first, "{to}");
     }
     assert_eq!(digest(&edited("level: debug", "level: info")), first);
+    // What the run does not use may change under it.
+    let more = format!(
+        "{VALID}---\napiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {{name: other}}\nspec: {{builtin: other}}\n---\napiVersion: drydock.dev/v1\nkind: Target\nmetadata: {{name: other}}\nspec: {{plugin: store-file}}\n"
+    );
+    assert_eq!(digest(&more), first);
+    let unused = edited("etcd: [status, snapshot]", "etcd: [status]");
+    assert_eq!(digest_with(&unused, &[]), digest_with(VALID, &[]));
 }
 
 #[test]

@@ -280,6 +280,14 @@ pub(super) fn optional_id<'de, D: Deserializer<'de>, T: NamedId>(
     Ok(Option::<Name>::deserialize(deserializer)?.map(T::from_name))
 }
 
+/// For `deserialize_with`: a list of ids.
+pub(super) fn ids<'de, D: Deserializer<'de>, T: NamedId>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let names = Vec::<Name>::deserialize(deserializer)?;
+    Ok(names.into_iter().map(T::from_name).collect())
+}
+
 /// For `deserialize_with`: a list of ids that may be missing.
 pub(super) fn optional_ids<'de, D: Deserializer<'de>, T: NamedId>(
     deserializer: D,

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use drydock_node::BuiltIn;
 
 pub use clock::SystemClock;
-pub use drydock_node::Deps;
+pub use drydock_node::{Deps, action::NoActions};
 pub use environment::ProcessEnvironment;
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use drydock::{BUILT_IN, Deps, ProcessEnvironment, SystemClock};
+use drydock::{BUILT_IN, Deps, NoActions, ProcessEnvironment, SystemClock};
 use drydock_core::NoCrash;
 
 fn main() -> ExitCode {
@@ -12,5 +12,6 @@ fn main() -> ExitCode {
         crash: Arc::new(NoCrash),
         env: Arc::new(ProcessEnvironment),
         built_in: BUILT_IN,
+        actions: Arc::new(NoActions),
     })
 }

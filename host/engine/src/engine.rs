@@ -1,18 +1,20 @@
-//! Starting runs, taking them up again, and looking at them.
+//! Starting runs, resuming them, and looking at them.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use drydock_core::{Clock, CrashPoint, NoCrash, RunId, ScheduleName, StepName};
+use drydock_core::{Clock, CrashPoint, NoCrash, QuestionId, RunId, ScheduleName};
 use drydock_journal::{Journal, JournalError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use crate::driver::{Control, Driver};
+use crate::check::check;
+use crate::driver::{Control, DecideError, DecideRequest, Driver};
 use crate::error::EngineError;
-use crate::model::{Event, Outcome, RunSpec, StepPin};
+use crate::model::{Event, Outcome, RunSpec};
 use crate::replay::replay;
+use crate::row;
 use crate::runner::StepRunner;
 use crate::state::RunState;
 use crate::view::RunView;
@@ -49,7 +51,7 @@ pub struct RunHandle {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     Finished(Outcome),
-    /// The run is open; it can be taken up again.
+    /// The run is open; it can be resumed.
     Suspended,
 }
 
@@ -80,25 +82,36 @@ impl Engine {
         self
     }
 
-    /// Enters a new run in the journal and starts working on it.
+    /// Enters a new run in the journal and starts working on it. It begins although
+    /// `despite` keeps from others what it works on, if that is named.
     ///
     /// # Errors
     /// [`EngineError::Exists`] when a run of this id was started before, by whomever;
-    /// the specification is not one of a run; the journal fails.
-    pub async fn start(&self, spec: RunSpec) -> Result<RunHandle, EngineError> {
-        check(&spec)?;
+    /// [`EngineError::Blocked`] when an open run that is not named keeps from it what it
+    /// works on; the specification is not one of a run; the journal fails.
+    pub async fn start(
+        &self,
+        spec: RunSpec,
+        despite: Option<RunId>,
+    ) -> Result<RunHandle, EngineError> {
+        check(&spec).map_err(|problem| EngineError::BadSpec {
+            run: spec.run.clone(),
+            problem,
+        })?;
         let claim = self.claim(&spec.run)?;
         let at = self.parts.clock.now();
-        let created = Event::RunCreated {
+        let row = row::new_run(&spec, at, despite);
+        let created = Event::Created {
             spec: Box::new(spec.clone()),
             at,
         };
-        let mut driver = Driver::new(self.parts.clone(), RunState::new(spec, at));
+        let state = RunState::new(spec, at);
+        let mut driver = Driver::new(self.parts.clone(), state, Some(row));
         driver.take(created).await?;
         Ok(spawn(driver, claim))
     }
 
-    /// Takes up a run that has no end.
+    /// Resumes a run that has no end.
     ///
     /// # Errors
     /// The run is unknown, has ended, or is being worked on; the journal fails or holds
@@ -110,8 +123,8 @@ impl Engine {
             return Err(EngineError::Ended { run: run.clone() });
         }
         let at = self.parts.clock.now();
-        let mut driver = Driver::new(self.parts.clone(), state);
-        driver.take(Event::RunResumed { at }).await?;
+        let mut driver = Driver::new(self.parts.clone(), state, None);
+        driver.take(Event::Resumed { at }).await?;
         Ok(spawn(driver, claim))
     }
 
@@ -185,8 +198,35 @@ impl RunHandle {
         self.progress.clone()
     }
 
+    /// Answers a question of the run, and says so once the answer is recorded. `by` is who
+    /// decided.
+    ///
+    /// # Errors
+    /// The run has no such question open, or the question has no such choice; the run is not
+    /// worked on any more.
+    pub async fn decide(
+        &self,
+        question: QuestionId,
+        choice: impl Into<String>,
+        by: impl Into<String>,
+    ) -> Result<(), DecideError> {
+        let gone = || DecideError::NotRunning {
+            run: self.run.clone(),
+        };
+        let (reply, told) = oneshot::channel();
+        let request = DecideRequest {
+            question,
+            choice: choice.into(),
+            by: by.into(),
+            reply,
+        };
+        let asked = Control::Decide(request);
+        self.control.send(asked).await.map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+
     /// Asks the run to stop: it takes back what it began and ends Failed, or Degraded
-    /// when it had committed somewhere already.
+    /// when it had committed somewhere already. Asking again changes nothing.
     pub async fn cancel(&self, reason: impl Into<String>) {
         // A run that has ended takes no requests, which is what was wanted.
         let _ = self.control.send(Control::Cancel(reason.into())).await;
@@ -200,7 +240,7 @@ impl RunHandle {
     /// Waits for the end.
     ///
     /// # Errors
-    /// The journal fails; the run can be taken up again once it works.
+    /// The journal fails; the run can be resumed once it works.
     pub async fn wait(self) -> Result<Ended, EngineError> {
         self.task.await.map_err(|_| EngineError::Stopped)?
     }
@@ -232,38 +272,4 @@ fn spawn(driver: Driver, claim: Claim) -> RunHandle {
         progress,
         task,
     }
-}
-
-fn check(spec: &RunSpec) -> Result<(), EngineError> {
-    let names: BTreeSet<_> = spec.pins().map(|pin| &pin.step).collect();
-    let is_backup = |step: &StepName| spec.backups.iter().any(|pin| pin.step == *step);
-    let mut judged = spec.verify.iter().flat_map(|verify| &verify.judges);
-    let is_judged = |pin: &StepPin| spec.judges_of(&pin.step).next().is_some();
-    if spec.drill.is_some() {
-        return if names.is_empty() {
-            Ok(())
-        } else {
-            Err(EngineError::BadSpec {
-                run: spec.run.clone(),
-                problem: "it drills and has steps",
-            })
-        };
-    }
-    let problem = if spec.backups.is_empty() {
-        "it has no backup step"
-    } else if spec.stores.is_empty() {
-        "it has no store step"
-    } else if names.len() < spec.pins().count() {
-        "two of its steps have the same name"
-    } else if !judged.all(is_backup) {
-        "a verify step judges a step that is no backup step"
-    } else if !spec.backups.iter().all(is_judged) {
-        "no verify step judges one of its backup steps, and nothing counts as stored that was not verified"
-    } else {
-        return Ok(());
-    };
-    Err(EngineError::BadSpec {
-        run: spec.run.clone(),
-        problem,
-    })
 }

@@ -1,59 +1,69 @@
-//! The run engine: it decides, step by step, what a run does next, and keeps every
-//! step in the journal so that a run can be taken up again after any crash.
+//! The run engine: it decides, step by step, what a run does next, and keeps every step in the
+//! journal, so that a run can be resumed after any crash.
 //!
-//! The crate refuses to know how anything is done: it has no Wasm, no network, no
-//! files. A [`StepRunner`] carries out effects, a `Clock` tells the time, the journal
-//! keeps text.
+//! The crate refuses to know what a step is for: a step's kind is a word, its body is the
+//! kind's own JSON, and a backup, a drill and a restore are graphs of nodes like any other. It
+//! has no Wasm, no network, no files. A [`StepRunner`] carries out effects, a `Clock` tells the
+//! time, the journal keeps text. The protocol of a recovery point is a machine of its own in
+//! the crate below, and stands in the graph as one node.
 //!
-//! Data passes through like this. [`model`] has the words. An [`model::Event`] tells
-//! what happened, [`state::RunState`] takes it in, [`decide::decide`] looks at the
-//! state and asks for [`model::Effect`]s. [`Engine`] is the thin driver around these
-//! pure parts: it writes the event and the effects that it caused in one synced
-//! transaction, hands the effects to the runner, and waits for the next event.
+//! Data passes through like this. [`model`] has the words. A [`model::RunSpec`] is looked at
+//! once by [`check`]. From then on a [`model::Event`] tells what happened, [`state::RunState`]
+//! takes it in, and [`decide::decide`] looks at the state and asks for every [`model::Effect`]
+//! that is wanted and not under way. [`Engine`] is the thin driver around these pure parts: it
+//! numbers the effects, writes the event and the effects that it caused in one synced
+//! transaction together with the run's row, hands the effects to the runner, and waits for the
+//! next event. An answer names its effect by the number. [`replay`] makes a state of records,
+//! [`view`] shows it to an operator, [`outcome`] says how a run ended.
 //!
-//! The way of a run: backup steps run one after the other, each in attempts of its own.
-//! One opens outputs, whose sealed bytes go part by part to every store while they still
-//! come in; each output that is whole is judged by the verify steps that judge its step.
-//! What a step finished stays when a later one fails and is tried again. When all backup
-//! steps have finished, all outputs are sealed and all verdicts are yes, each store completes
-//! its uploads, reads back what it could not check itself, and takes the manifest, which
-//! commits the recovery point there.
-//! A run that drills has one effect in place of all that: the host restores a recovery
-//! point into scratch and answers with what it found.
-//! Whatever goes wrong, the run then takes back what it began: uploads are aborted,
-//! completed objects that no manifest names are deleted, the spool is dropped.
+//! The way of a run: a step begins once what it needs is done, side by side with others as far
+//! as the run's limits go, and takes values that those gave. An attempt that fails is tried
+//! again as its fault's class says; of one whose end nobody knows, the step's `repeat` says
+//! whether it is run again, probed by its key, or asked about. Holds are asked for once each
+//! step during them has all else it needs, are let go when each of those steps has made its
+//! cut, and make a unit with them: what one loses, all lose, and the unit runs anew as a whole.
+//! What the steps of the recovery point give is stored when all of it is there. A run that
+//! fails takes back what its steps did, the last that began first; past a step from which there
+//! is no way back an operator is asked before. A question waits for as long as it takes.
 //!
-//! **Invariant:** an effect is in the journal before it is carried out.
+//! **Invariant:** an effect is in the journal before it is carried out, and a hold's row before
+//! the hold is asked for.
 //!
-//! **Invariant:** nothing is completed at any target before every verify step has
-//! passed every output that counts.
+//! **Invariant:** of one step never two effects are under way, and one that may run once begins
+//! again only when it surely was not done, was taken back, or an operator says so.
 //!
-//! **Invariant:** an output shares the fate of the attempt that opened it: when that fails
-//! or is lost, its outputs are discarded, and no others.
+//! **Invariant:** nothing of a pass counts unless every hold of the unit stood until each step
+//! during it had made its cut.
 //!
-//! **Invariant:** an object that a manifest may name is never deleted.
+//! **Invariant:** a run ends only when no hold of it may stand, nothing is being taken back,
+//! and no question is open.
 //!
-//! **Invariant:** replaying a run's records gives the state of the process that wrote
-//! them, but for what its `RunResumed` record resets.
+//! **Invariant:** what a manifest may name is not taken back.
 //!
-//! A crash leaves the records up to the last transaction, the effects that were in
-//! flight (each may or may not have taken place), and the sealed spool. Resuming sends
-//! parts again that have no record, looks for uploads whose session got lost, and
-//! makes a backup step anew when its stream was cut off.
+//! **Invariant:** replaying a run's records gives the state of the process that wrote them, but
+//! for what its `Resumed` record resets.
+//!
+//! A crash leaves the records up to the last transaction, the effects that were in flight (each
+//! may or may not have taken place), state holds that stand and are known by their rows, and
+//! the sealed spool of a recovery point. Session holds end with the process. Resuming treats
+//! what was in flight as an answer that got lost, lets the holds go whose steps had not all
+//! made their cuts and runs those units anew, goes on with undos and open questions, and gives
+//! each deadline what is left of it.
 
+pub mod check;
 pub mod decide;
 mod driver;
 mod engine;
 mod error;
 pub mod model;
+pub mod outcome;
 pub mod replay;
 mod row;
 pub mod runner;
 pub mod state;
-pub mod task;
 pub mod view;
 
 pub use engine::{Ended, Engine, RunHandle};
-pub use error::EngineError;
-pub use runner::{Events, STOP_GRACE, StepRunner};
+pub use error::{DecideError, EngineError};
+pub use runner::{Closed, Emissions, Job, STOP_GRACE, StepRunner};
 pub use view::RunView;

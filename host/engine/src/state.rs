@@ -1,25 +1,32 @@
-//! What is known of a run. The state changes by [`RunState::apply`] for what happened
-//! and by [`RunState::started`] for what was asked for, and by nothing else, so that
-//! replaying a run's records gives the state that the process had which wrote them.
+//! What is known of a run. The state changes by [`RunState::apply`] for what happened and by
+//! [`RunState::started`] for what was asked for, and by nothing else, so that replaying a
+//! run's records gives the state that the process had which wrote them. It has no clock:
+//! each record brings its instant.
 
 mod apply;
-mod output;
-mod store;
-mod uploads;
+mod ask;
+mod attempt;
+mod node;
+mod pass;
+mod point;
+mod settle;
+mod timer;
+mod undo;
+mod unit;
 
 use std::collections::BTreeMap;
-use std::mem::take;
 
-use drydock_core::{Fault, Finding, OutputId, StepName, UnixTime};
+use drydock_core::{Fault, QuestionId, StepName, UnixTime};
+use drydock_point::Point;
+use drydock_point::model::AttemptEnd;
 
-use crate::model::{DrillResult, Effect, Outcome, RunSpec};
-use crate::task::Task;
+use crate::model::{Effect, EffectId, NodeSpec, Outcome, OutputRef, RunSpec, Value};
 
-pub use output::{
-    Judging, OUTPUTS_PER_RUN_MAX, Output, OutputPhase, check_output_count, name_taken,
-};
-pub use store::{Store, StoreStatus};
-pub use uploads::{OpenUpload, Upload};
+pub use ask::{About, Decision, GATE_OUTPUT, Question};
+pub use node::{Hold, HoldAt, Node, NodePhase, ProbeAt, Undo, UndoPhase};
+pub use settle::Readiness;
+pub use timer::{Purpose, Timer};
+pub use unit::{Unit, UnitEnd, units};
 
 /// Faults that are kept for an operator to read: the first ones tell the story, and
 /// a run's state must not grow with the number of its retries.
@@ -31,57 +38,31 @@ pub struct RunState {
     pub spec: RunSpec,
     pub created: UnixTime,
     /// In the order of the specification.
-    pub backups: Vec<Backup>,
-    /// By number; discarded ones stay, so that their uploads are cleaned up.
-    pub outputs: BTreeMap<OutputId, Output>,
-    /// In the order of the specification.
-    pub stores: Vec<Store>,
-    /// None for a run that backs up.
-    pub drill: Option<Drill>,
-    pub sign: Task,
-    pub manifest: Option<SignedManifest>,
-    pub drop_spool: Task,
-    pub finish: Task,
+    pub nodes: Vec<Node>,
+    pub units: Vec<Unit>,
+    pub point: Option<Point>,
+    /// What was asked for and is not answered.
+    pub in_flight: BTreeMap<EffectId, Effect>,
+    /// Every question that was asked, the answered ones too.
+    pub questions: BTreeMap<QuestionId, Question>,
+    pub timers: BTreeMap<u64, Timer>,
     /// Why the run is being brought to an end before its time.
     pub ending: Option<Fault>,
-    /// Why nothing more is taken back.
+    /// Why it would be, past a point of no return: an operator is asked.
+    pub failing: Option<Fault>,
+    /// An operator wants what was done left as it is.
+    pub left: bool,
+    /// Why nothing more is taken back of the recovery point.
     pub cleanup_given_up: Option<Fault>,
     pub finished: Option<Finished>,
-    /// What went wrong on the way, the earliest first.
-    pub faults: Vec<EffectFault>,
-    timers: u64,
-}
-
-/// A backup step of the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backup {
-    pub step: StepName,
-    /// Done when the plugin finished. Its attempts are the step's attempts.
-    pub task: Task,
-    pub report: Option<Report>,
-    /// Attempts that ended with their process, or whose spool was gone afterwards.
-    pub lost: u32,
-}
-
-/// The drill of a run that drills.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Drill {
-    pub task: Task,
-    pub result: Option<DrillResult>,
-}
-
-/// What the plugin said when it finished.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    pub degraded: bool,
-    pub findings: Vec<Finding>,
-}
-
-/// The manifest of the recovery point and its minisign signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedManifest {
-    pub manifest: String,
-    pub signature: String,
+    /// What went wrong on the way, the earliest first; the recovery point has its own.
+    pub faults: Vec<NodeFault>,
+    index: BTreeMap<StepName, usize>,
+    now: UnixTime,
+    effects: u64,
+    timers_made: u64,
+    questions_made: u32,
+    begun: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,119 +71,127 @@ pub struct Finished {
     pub at: UnixTime,
 }
 
-/// One failed effect, for an operator.
+/// One failed effect of a node, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EffectFault {
-    /// The effect's word, e.g. `put-part`.
+pub struct NodeFault {
+    /// The effect's word, e.g. `attempt`.
     pub effect: &'static str,
-    /// The backup step that it was about.
-    pub backup: Option<StepName>,
-    pub store: Option<StepName>,
-    pub output: Option<OutputId>,
+    pub step: StepName,
     pub fault: Fault,
-}
-
-impl Backup {
-    fn new(step: &StepName) -> Self {
-        Self {
-            step: step.clone(),
-            task: Task::default(),
-            report: None,
-            lost: 0,
-        }
-    }
 }
 
 impl RunState {
     /// A run that was just created.
     #[must_use]
     pub fn new(spec: RunSpec, created: UnixTime) -> Self {
-        let stores = spec.stores.iter().map(Store::new).collect();
-        let backups = spec.backups.iter().map(|pin| Backup::new(&pin.step));
-        let backups = backups.collect();
-        let drill = spec.drill.as_ref().map(|_| Drill::default());
-        Self {
+        let steps = spec.nodes.iter().map(|node| node.step.clone());
+        let index = steps.zip(0..).collect();
+        let units = unit::units(&spec.nodes, &index);
+        let nodes = (0..spec.nodes.len()).map(|node| Node::new(unit::unit_of(&units, node)));
+        let nodes = nodes.collect();
+        let point = spec.point.clone().map(Point::new);
+        let mut state = Self {
             spec,
-            drill,
             created,
-            backups,
-            outputs: BTreeMap::new(),
-            stores,
-            sign: Task::default(),
-            manifest: None,
-            drop_spool: Task::default(),
-            finish: Task::default(),
+            nodes,
+            units,
+            point,
+            in_flight: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            timers: BTreeMap::new(),
             ending: None,
+            failing: None,
+            left: false,
             cleanup_given_up: None,
             finished: None,
             faults: Vec::new(),
-            timers: 0,
-        }
+            index,
+            now: created,
+            effects: 0,
+            timers_made: 0,
+            questions_made: 0,
+            begun: 0,
+        };
+        state.settle();
+        state
     }
 
-    /// Notes that an effect was recorded and is about to be carried out.
-    pub fn started(&mut self, effect: &Effect) {
+    /// The number that the next effect gets; those of one decision follow each other.
+    #[must_use]
+    pub fn next_effect(&self) -> EffectId {
+        EffectId(self.effects + 1)
+    }
+
+    /// Notes that an effect was recorded at this instant and is about to be carried out.
+    pub fn started(&mut self, id: EffectId, effect: &Effect, at: UnixTime) {
+        self.now = at;
+        self.effects = self.effects.max(id.0);
         match effect {
-            Effect::Wait { timer, .. } => {
-                self.each_task(|task| task.wait_started(*timer));
+            Effect::Attempt { node, .. } => self.attempt_started(node, id),
+            Effect::Probe { node, .. } => self.probe_started(node, id),
+            Effect::Undo { node, .. } => self.undo_started(node, id),
+            Effect::Stop { attempt, .. } => self.stop_started(*attempt),
+            Effect::LetGo { attempt } => self.let_go_started(*attempt),
+            Effect::Ask { question, .. } => self.asked(*question),
+            Effect::Point { point } => {
+                if let Some(machine) = &mut self.point {
+                    machine.started(point);
+                }
             }
-            Effect::BeginUpload {
-                store,
-                output,
-                object,
-                ..
-            } => self.upload_started(store, *output, object),
-            Effect::CommitManifest { store, .. } => self.commit_started(store),
-            _ => {}
+            Effect::Wait { timer, .. } => self.wait_started(*timer),
+            Effect::Finish { .. } => {}
         }
-        if let Some(task) = self.task_mut(effect) {
-            task.start();
+        if effect.is_answered() || matches!(effect, Effect::Finish { .. }) {
+            self.in_flight.insert(id, effect.clone());
         }
     }
 
-    /// A copy for the runner, without the parts' receipts: an upload has thousands of
-    /// them, and the only effect that needs them carries them.
+    /// A copy for the runner, without what only the machine needs of long uploads.
     #[must_use]
     pub fn for_runner(&mut self) -> Self {
-        let parts: Vec<_> = self.uploads_mut().map(|u| take(&mut u.parts)).collect();
-        let copy = self.clone();
-        for (upload, parts) in self.uploads_mut().zip(parts) {
-            upload.parts = parts;
-        }
+        let point = self.point.as_mut().map(Point::for_runner);
+        let own = self.point.take();
+        let copy = Self {
+            point,
+            ..self.clone()
+        };
+        self.point = own;
         copy
     }
 
-    /// The prefix of every object of this run at a target.
+    /// The instant of the last record.
     #[must_use]
-    pub fn prefix(&self) -> String {
-        format!("{}/{}/", self.spec.cluster, self.spec.run)
+    pub fn now(&self) -> UnixTime {
+        self.now
     }
 
-    /// The outputs that count.
-    pub fn live_outputs(&self) -> impl Iterator<Item = &Output> {
-        self.outputs.values().filter(|output| output.is_live())
+    /// The node of that step.
+    #[must_use]
+    pub fn node(&self, step: &StepName) -> Option<&Node> {
+        self.index.get(step).map(|index| &self.nodes[*index])
     }
 
-    /// The backup step of that name.
+    /// The node of that step as it was pinned.
     #[must_use]
-    pub fn backup(&self, step: &StepName) -> Option<&Backup> {
-        self.backups.iter().find(|backup| backup.step == *step)
+    pub fn node_spec(&self, step: &StepName) -> Option<&NodeSpec> {
+        self.index.get(step).map(|index| &self.spec.nodes[*index])
     }
 
-    /// Whether every backup step is done.
-    #[must_use]
-    pub fn is_backed_up(&self) -> bool {
-        self.backups.iter().all(|backup| backup.task.is_done())
-    }
-
-    #[must_use]
-    pub fn store(&self, step: &StepName) -> Option<&Store> {
-        self.stores.iter().find(|store| store.step == *step)
-    }
-
-    #[must_use]
-    pub fn upload(&self, store: &StepName, output: OutputId) -> Option<&Upload> {
-        self.store(store)?.uploads.get(&output)
+    /// The values that a node takes from others, by its own names.
+    ///
+    /// # Errors
+    /// The reference to a value that its step did not give.
+    pub fn inputs(&self, step: &StepName) -> Result<BTreeMap<String, Value>, OutputRef> {
+        let spec = self.node_spec(step);
+        let inputs = spec.into_iter().flat_map(|spec| &spec.inputs);
+        inputs
+            .map(|(name, from)| {
+                let done = self.node(&from.step).and_then(|node| node.done.as_ref());
+                let value = done.and_then(|done| done.outputs.get(&from.output));
+                let value = value.cloned().ok_or_else(|| from.clone())?;
+                Ok((name.clone(), value))
+            })
+            .collect()
     }
 
     #[must_use]
@@ -210,158 +199,85 @@ impl RunState {
         self.ending.is_some()
     }
 
-    /// Whether every backup step is done, everything that counts is sealed, and every
-    /// verify step said yes to all that it judges: nothing is completed anywhere before.
-    #[must_use]
-    pub fn is_verified(&self) -> bool {
-        self.is_backed_up() && self.live_outputs().all(Output::is_verified)
-    }
-
-    /// Whether nothing more is to be expected of any store.
-    #[must_use]
-    pub fn all_stores_terminal(&self) -> bool {
-        self.stores
-            .iter()
-            .all(|store| store.status != StoreStatus::Active)
-    }
-
-    /// Whether nothing more is to be expected of the run's work: of any store, or of its
-    /// drill.
+    /// Whether every node is over, no unit runs anew, and nothing more is to be expected of
+    /// the recovery point's targets.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        match &self.drill {
-            Some(drill) => drill.result.is_some(),
-            None => self.all_stores_terminal(),
-        }
+        self.nodes.iter().all(Node::is_over)
+            && self.units.iter().all(|unit| unit.end.is_some())
+            && self.point.as_ref().is_none_or(Point::is_settled)
     }
 
-    /// Whether a store has every byte of what counts, so that it needs no spool.
+    /// Whether others may work on the run's subjects: a gate waits that says so.
     #[must_use]
-    pub fn is_past_spool(&self, store: &Store) -> bool {
-        self.is_backed_up()
-            && self
-                .live_outputs()
-                .all(|output| store.has_all_parts_of(output))
+    pub fn frees_subjects(&self) -> bool {
+        let nodes = self.nodes.iter().zip(&self.spec.nodes);
+        let mut gates = nodes.filter_map(|(node, spec)| Some((node, spec.gate.as_ref()?)));
+        gates.any(|(node, gate)| gate.frees_subjects && node.phase == NodePhase::Asking)
     }
 
-    /// Whether a store holds everything of what counts, completed and read back.
+    /// Whether the effect brings an ending run forward, so that nobody wants it any more.
+    /// Holds and what is taken back are not: they end by themselves.
     #[must_use]
-    pub fn is_ready_to_commit(&self, store: &Store) -> bool {
-        self.is_verified()
-            && self
-                .live_outputs()
-                .all(|output| store.has_read_back(output))
-    }
-
-    /// Whether any effect is in flight.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        let mut busy = false;
-        self.visit_tasks(|task| busy |= task.is_in_flight());
-        busy
-    }
-
-    /// The waits that are due to be started.
-    #[must_use]
-    pub fn unstarted_waits(&self) -> Vec<Effect> {
-        let mut waits = Vec::new();
-        self.visit_tasks(|task| waits.extend(task.unstarted_wait()));
-        waits
-    }
-
-    fn visit_tasks(&self, mut visit: impl FnMut(&Task)) {
-        for backup in &self.backups {
-            visit(&backup.task);
-        }
-        if let Some(drill) = &self.drill {
-            visit(&drill.task);
-        }
-        visit(&self.sign);
-        visit(&self.drop_spool);
-        visit(&self.finish);
-        for output in self.outputs.values() {
-            output.judging.values().for_each(|j| visit(&j.task));
-        }
-        for store in &self.stores {
-            store.visit_tasks(&mut visit);
-        }
-    }
-
-    fn each_task(&mut self, mut change: impl FnMut(&mut Task)) {
-        for backup in &mut self.backups {
-            change(&mut backup.task);
-        }
-        if let Some(drill) = &mut self.drill {
-            change(&mut drill.task);
-        }
-        change(&mut self.sign);
-        change(&mut self.drop_spool);
-        change(&mut self.finish);
-        for output in self.outputs.values_mut() {
-            output
-                .judging
-                .values_mut()
-                .for_each(|j| change(&mut j.task));
-        }
-        for store in &mut self.stores {
-            store.each_task(&mut change);
-        }
-    }
-
-    /// The task of an effect; none for a Wait, which belongs to another effect's task,
-    /// and for what the run does not have.
-    fn task_mut(&mut self, effect: &Effect) -> Option<&mut Task> {
+    pub fn is_forward(&self, effect: &Effect) -> bool {
         match effect {
-            Effect::StartBackup { step, .. } => Some(&mut self.backup_mut(step)?.task),
-            Effect::SignManifest => Some(&mut self.sign),
-            Effect::DropSpool => Some(&mut self.drop_spool),
-            Effect::Drill { .. } => Some(&mut self.drill.as_mut()?.task),
-            Effect::Finish { .. } => Some(&mut self.finish),
-            Effect::Wait { .. } => None,
-            Effect::Judge { step, output, .. } => {
-                let judging = &mut self.outputs.get_mut(output)?.judging;
-                Some(&mut judging.get_mut(step)?.task)
-            }
-            _ => self.store_mut(effect.store()?)?.task_mut(effect),
+            Effect::Attempt { node, .. } => self.node_spec(node).is_some_and(|spec| {
+                spec.hold.is_none() && spec.when == crate::model::When::Success
+            }),
+            Effect::Point { point } => !point.is_cleanup(),
+            _ => false,
         }
     }
 
-    fn backup_mut(&mut self, step: &StepName) -> Option<&mut Backup> {
-        self.backups.iter_mut().find(|backup| backup.step == *step)
+    fn index_of(&self, step: &StepName) -> Option<usize> {
+        self.index.get(step).copied()
     }
 
-    fn store_mut(&mut self, step: &StepName) -> Option<&mut Store> {
-        self.stores.iter_mut().find(|store| store.step == *step)
+    /// Brings the run to an end from outside, unless there is nothing left to stop.
+    pub(crate) fn stop(&mut self, fault: Fault) {
+        if !self.is_settled() {
+            self.end(fault);
+        }
     }
 
-    fn upload_mut(&mut self, store: &StepName, output: OutputId) -> Option<&mut Upload> {
-        self.store_mut(store)?.uploads.get_mut(&output)
+    /// Brings the run to an end before its time. The first reason counts. Past a point of no
+    /// return an operator is asked instead.
+    pub(crate) fn end(&mut self, fault: Fault) {
+        if self.is_ending() || self.failing.is_some() {
+            return;
+        }
+        let nodes = self.nodes.iter().zip(&self.spec.nodes);
+        let mut passed = nodes.filter(|(node, spec)| spec.no_return && node.began.is_some());
+        if let Some((_, spec)) = passed.next() {
+            let step = spec.step.clone();
+            self.failing = Some(fault);
+            return self.want_question(About::NoReturn(step));
+        }
+        self.end_now(fault);
     }
 
-    fn uploads_mut(&mut self) -> impl Iterator<Item = &mut Upload> {
-        self.stores
-            .iter_mut()
-            .flat_map(|store| store.uploads.values_mut())
+    fn end_now(&mut self, fault: Fault) {
+        if let Some(point) = &mut self.point {
+            point.ending(&fault);
+        }
+        self.ending = Some(fault);
     }
 
-    fn is_live(&self, output: OutputId) -> bool {
-        self.outputs.get(&output).is_some_and(Output::is_live)
-    }
-
-    fn next_timer(&mut self) -> u64 {
-        self.timers += 1;
-        self.timers
-    }
-
-    fn keep_fault(&mut self, effect: &Effect, fault: &Fault) {
+    fn keep_fault(&mut self, effect: &'static str, index: usize, fault: &Fault) {
         if self.faults.len() < FAULTS_KEPT_MAX {
-            self.faults.push(EffectFault {
-                effect: effect.word(),
-                backup: effect.backup().cloned(),
-                store: effect.store().cloned(),
-                output: effect.output(),
+            self.faults.push(NodeFault {
+                effect,
+                step: self.spec.nodes[index].step.clone(),
                 fault: fault.clone(),
             });
+        }
+    }
+
+    /// Tells the recovery point how an attempt ended, where the node contributes to it.
+    fn tell_point(&mut self, index: usize, end: &AttemptEnd) {
+        let spec = &self.spec.nodes[index];
+        if let Some(point) = self.point.as_mut().filter(|_| spec.contributes) {
+            point.attempt_ended(&spec.step, end);
         }
     }
 }

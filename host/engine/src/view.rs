@@ -1,13 +1,18 @@
 //! A run as it stands, for whoever watches or asks.
 
 use drydock_core::{
-    ClusterName, Fault, Finding, GrantRecord, Nature, OutputId, PluginDigest, RecoveryPointName,
-    RunId, RunPhase, ScheduleName, StepName, StepState, StorePhase, TargetName, UnixTime, Verdict,
+    ClusterName, Fault, Finding, GrantRecord, HoldKind, HoldPhase, OutputId, PluginDigest,
+    QuestionId, RecoveryPointName, RunId, RunKind, RunPhase, ScheduleName, StepName, StepState,
+    UnixTime,
 };
+use drydock_point::Point;
+use drydock_point::model::{PointSpec, StepPin};
+use drydock_point::view::{self as point_view, OutputView, StoreView};
 
-use crate::model::{DrillResult, Outcome, RunSpec, StepPin};
-use crate::state::{Backup, EffectFault, Output, OutputPhase, RunState, Store, StoreStatus};
-use crate::task::{Phase, Task};
+use crate::model::{Choice, Effect, NodeSpec, Origin, Outcome, RunSpec};
+use crate::state::{
+    About, Decision, HoldAt, Node, NodePhase, Purpose, Question, RunState, UndoPhase,
+};
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,43 +21,67 @@ pub struct RunView {
     pub schedule: ScheduleName,
     pub cluster: ClusterName,
     pub due: UnixTime,
-    pub by_hand: bool,
+    pub kind: RunKind,
+    pub origin: Origin,
     pub created: UnixTime,
     pub finished: Option<UnixTime>,
     pub phase: RunPhase,
+    /// Nothing goes on until an operator answers, whatever the phase is.
+    pub only_asks: bool,
+    /// Others may work on the run's subjects while it waits at a gate.
+    pub frees_subjects: bool,
     pub outcome: Option<Outcome>,
-    /// Once it is committed somewhere, or was drilled.
+    /// Once it is committed somewhere, or was worked on.
     pub recovery_point: Option<RecoveryPointName>,
-    /// In the order in which they run.
-    pub backups: Vec<BackupView>,
+    /// In the order of the document.
+    pub steps: Vec<StepView>,
     /// Those that count.
     pub outputs: Vec<OutputView>,
     pub stores: Vec<StoreView>,
-    /// Of a run that drills.
-    pub drill: Option<DrillView>,
+    /// Every hold that was asked for.
+    pub holds: Vec<HoldView>,
+    /// Every question, those that were answered too.
+    pub questions: Vec<QuestionView>,
     /// The plugin of each step, and what it may do in this run.
     pub pins: Vec<PinView>,
     /// What went wrong on the way, whether or not it mattered in the end.
     pub faults: Vec<FaultView>,
 }
 
+/// A node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackupView {
+pub struct StepView {
     pub step: StepName,
+    pub kind: String,
     pub attempts: u32,
     pub failures: u32,
     pub state: StepState,
+    /// Why it failed, or never ran.
+    pub reason: Option<String>,
     /// What the step told when it finished.
     pub findings: Vec<Finding>,
+    /// What its kind has to show of it; null for nothing.
+    pub body: serde_json::Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DrillView {
-    pub target: TargetName,
-    pub attempts: u32,
-    pub failures: u32,
-    pub state: StepState,
-    pub result: Option<DrillResult>,
+pub struct HoldView {
+    pub step: StepName,
+    pub kind: HoldKind,
+    pub phase: HoldPhase,
+    pub since: UnixTime,
+    pub deadline: UnixTime,
+    pub evidence: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuestionView {
+    pub question: QuestionId,
+    pub about: StepName,
+    pub text: String,
+    pub choices: Vec<Choice>,
+    pub asked: UnixTime,
+    pub answer: Option<Decision>,
 }
 
 /// A step's plugin.
@@ -65,52 +94,14 @@ pub struct PinView {
     /// What it may do.
     pub grants: GrantRecord,
     /// For a verify step, the backup steps that it judges.
-    pub judges: Vec<StepName>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputView {
-    pub output: OutputId,
-    /// The backup step that made it.
-    pub step: StepName,
-    pub name: String,
-    pub is_sealed: bool,
-    /// Known once the output is sealed.
-    pub plain_bytes: Option<u64>,
-    /// So far, or in all once the output is sealed.
-    pub sealed_bytes: u64,
-    /// Known once the output is sealed.
-    pub nature: Option<Nature>,
-    /// What the host itself found of it.
-    pub findings: Vec<Finding>,
-    pub verdicts: Vec<VerdictView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerdictView {
-    pub step: StepName,
-    /// None while the step has not judged yet.
-    pub verdict: Option<Verdict>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreView {
-    pub step: StepName,
-    pub target: TargetName,
-    pub state: StorePhase,
-    pub parts: u64,
-    /// Known once all outputs are sealed and their uploads have begun.
-    pub parts_total: Option<u64>,
-    pub bytes: u64,
-    pub bytes_total: Option<u64>,
-    pub fault: Option<Fault>,
+    pub verifies: Vec<StepName>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultView {
     pub effect: &'static str,
-    /// The backup step that it was about.
-    pub backup: Option<StepName>,
+    /// The node that it was about.
+    pub step: Option<StepName>,
     pub store: Option<StepName>,
     pub output: Option<OutputId>,
     pub fault: Fault,
@@ -120,176 +111,202 @@ impl RunView {
     #[must_use]
     pub fn of(state: &RunState) -> Self {
         let spec = &state.spec;
+        let nodes = || state.nodes.iter().zip(&spec.nodes);
+        let (outputs, stores) = state
+            .point
+            .as_ref()
+            .map(point_view::of)
+            .map_or_else(Default::default, |point| (point.outputs, point.stores));
         Self {
             run: spec.run.clone(),
             schedule: spec.schedule.clone(),
             cluster: spec.cluster.clone(),
             due: spec.due,
-            by_hand: spec.by_hand,
+            kind: spec.kind,
+            origin: spec.origin.clone(),
             created: state.created,
             finished: state.finished.as_ref().map(|finished| finished.at),
-            phase: phase(state),
+            phase: state.phase(),
+            only_asks: state.only_asks(),
+            frees_subjects: state.frees_subjects(),
             outcome: state.finished.as_ref().map(|f| f.outcome.clone()),
-            recovery_point: recovery_point(state),
-            backups: state.backups.iter().map(backup).collect(),
-            drill: drill(state),
-            pins: pins(&state.spec),
-            outputs: state.live_outputs().map(output).collect(),
-            stores: state.stores.iter().map(|s| store(state, s)).collect(),
-            faults: state.faults.iter().map(fault).collect(),
+            recovery_point: state.recovery_point(),
+            steps: nodes().map(|(node, spec)| step(node, spec)).collect(),
+            outputs,
+            stores,
+            holds: nodes()
+                .filter_map(|(node, spec)| hold(node, spec))
+                .collect(),
+            questions: questions(state),
+            pins: pins(spec),
+            faults: faults(state),
         }
     }
-}
 
-/// How far the run is.
-pub(crate) fn phase(state: &RunState) -> RunPhase {
-    match () {
-        () if state.finished.is_some() => RunPhase::Finished,
-        () if state.is_ending() => RunPhase::Ending,
-        () if state.drill.is_some() => RunPhase::Drilling,
-        () if state.is_backed_up() => RunPhase::Storing,
-        () => RunPhase::BackingUp,
+    /// The questions that wait for an answer.
+    pub fn open_questions(&self) -> impl Iterator<Item = &QuestionView> {
+        self.questions
+            .iter()
+            .filter(|question| question.answer.is_none())
     }
 }
 
-/// The recovery point, once it is committed somewhere, or was drilled.
-pub(crate) fn recovery_point(state: &RunState) -> Option<RecoveryPointName> {
-    if let Some(result) = state.drill.as_ref().and_then(|drill| drill.result.as_ref()) {
-        return Some(result.recovery_point.clone());
+impl RunState {
+    /// How far the run is.
+    #[must_use]
+    pub fn phase(&self) -> RunPhase {
+        let gathered = self.point.as_ref().is_some_and(Point::is_gathered);
+        match () {
+            () if self.finished.is_some() => RunPhase::Finished,
+            () if self.is_stuck() => RunPhase::Stuck,
+            () if self.only_asks() => RunPhase::Asking,
+            () if self.is_ending() => RunPhase::Ending,
+            () if gathered => RunPhase::Storing,
+            () => RunPhase::Running,
+        }
     }
-    let is_committed = |store| store_phase(state, store) == StorePhase::Committed;
-    let committed = state.stores.iter().any(is_committed);
-    committed.then(|| state.spec.run.recovery_point())
+
+    /// Whether an undo waits for an operator.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        let mut open = self.open_questions();
+        open.any(|(_, question)| matches!(question.about, About::Undo { .. }))
+    }
+
+    /// Whether nothing goes on until an operator answers. A hold that will be let go and a
+    /// step that will be tried again go on.
+    #[must_use]
+    pub fn only_asks(&self) -> bool {
+        let only_waits = |effect: &Effect| match effect {
+            Effect::Wait { timer, .. } => self.is_idle_wait(*timer),
+            _ => false,
+        };
+        self.in_flight.values().all(only_waits) && self.open_questions().next().is_some()
+    }
+
+    /// Whether nobody waits for the timer any more, or it only bounds a step.
+    fn is_idle_wait(&self, timer: u64) -> bool {
+        let purpose = self.timers.get(&timer).map(|timer| timer.purpose);
+        purpose.is_none_or(|purpose| matches!(purpose, Purpose::StepDeadline(_)))
+    }
+
+    /// The recovery point, once it is committed somewhere; of a run that makes none, the one
+    /// that it worked on.
+    #[must_use]
+    pub fn recovery_point(&self) -> Option<RecoveryPointName> {
+        if let Some(point) = &self.point {
+            return point.is_committed().then(|| self.spec.run.recovery_point());
+        }
+        let done = self.nodes.iter().filter_map(|node| node.done.as_ref());
+        done.filter_map(|done| done.recovery_point.clone()).next()
+    }
 }
 
-fn backup(backup: &Backup) -> BackupView {
-    let task = &backup.task;
-    BackupView {
-        step: backup.step.clone(),
-        attempts: task.attempts,
-        failures: task.failures,
-        state: step_state(task),
-        findings: backup
-            .report
-            .as_ref()
-            .map(|report| report.findings.clone())
-            .unwrap_or_default(),
+fn step(node: &Node, spec: &NodeSpec) -> StepView {
+    let done = node.done.as_ref();
+    let body = done.map(|done| done.body.clone());
+    StepView {
+        step: spec.step.clone(),
+        kind: spec.kind.clone(),
+        attempts: node.attempts,
+        failures: node.failures,
+        state: step_state(node),
+        reason: match &node.phase {
+            NodePhase::Failed(fault) => Some(fault.message.clone()),
+            NodePhase::Skipped(why) => Some(why.clone()),
+            _ => None,
+        },
+        findings: done.map(|done| done.findings.clone()).unwrap_or_default(),
+        body: body.unwrap_or_else(|| node.shown.clone()),
     }
 }
 
-fn drill(state: &RunState) -> Option<DrillView> {
-    let (drill, pin) = (state.drill.as_ref()?, state.spec.drill.as_ref()?);
-    Some(DrillView {
-        target: pin.target.clone(),
-        attempts: drill.task.attempts,
-        failures: drill.task.failures,
-        state: step_state(&drill.task),
-        result: drill.result.clone(),
+fn step_state(node: &Node) -> StepState {
+    match (&node.undo.phase, &node.phase) {
+        (UndoPhase::Done | UndoPhase::ByHand, _) if node.hold.is_none() => StepState::Undone,
+        (UndoPhase::Asking, _) => StepState::Asking,
+        (UndoPhase::Wanted | UndoPhase::Running(_) | UndoPhase::Waiting, _) => StepState::Undoing,
+        (_, NodePhase::Done | NodePhase::Running(_)) if node.holds() => StepState::Held,
+        (_, NodePhase::Pending) => StepState::Pending,
+        (_, NodePhase::Running(_)) => StepState::Running,
+        (_, NodePhase::Unknown { .. } | NodePhase::Waiting) => StepState::Waiting,
+        (_, NodePhase::Asking) => StepState::Asking,
+        (_, NodePhase::Done) => StepState::Done,
+        (_, NodePhase::Failed(_)) => StepState::Failed,
+        (_, NodePhase::Skipped(_)) => StepState::Skipped,
+    }
+}
+
+fn hold(node: &Node, spec: &NodeSpec) -> Option<HoldView> {
+    let hold = node.hold.as_ref()?;
+    Some(HoldView {
+        step: spec.step.clone(),
+        kind: spec.hold?.kind,
+        phase: hold_phase(hold.at),
+        since: hold.held.unwrap_or(hold.asked),
+        deadline: hold.deadline,
+        evidence: hold.evidence.clone(),
     })
 }
 
-fn step_state(task: &Task) -> StepState {
-    match task.phase {
-        Phase::Idle => StepState::Pending,
-        Phase::InFlight => StepState::Running,
-        Phase::Waiting(_) => StepState::Waiting,
-        Phase::Done => StepState::Done,
-        Phase::GaveUp(_) => StepState::Failed,
+/// How far a hold is, to everybody but the engine.
+pub(crate) fn hold_phase(at: HoldAt) -> HoldPhase {
+    match at {
+        HoldAt::Asked => HoldPhase::Requested,
+        HoldAt::Held => HoldPhase::Held,
+        HoldAt::Leaving | HoldAt::Telling => HoldPhase::LettingGo,
+        HoldAt::Released(_) => HoldPhase::Released,
     }
 }
 
+fn questions(state: &RunState) -> Vec<QuestionView> {
+    let asked = state.questions.iter();
+    asked
+        .filter_map(|(id, question): (_, &Question)| {
+            Some(QuestionView {
+                question: *id,
+                about: question.about.step().clone(),
+                text: question.text.clone(),
+                choices: question.choices.clone(),
+                asked: question.asked?,
+                answer: question.answer.clone(),
+            })
+        })
+        .collect()
+}
+
 fn pins(spec: &RunSpec) -> Vec<PinView> {
-    let judged = |pin: &StepPin| {
-        let verify = spec
-            .verify
-            .iter()
-            .find(|verify| verify.pin.step == pin.step);
-        let backups = spec.backups.iter().map(|backup| &backup.step);
-        let judged = |step: &&StepName| verify.is_some_and(|verify| verify.judges(step));
-        backups.filter(judged).cloned().collect()
+    let verifies = |pin: &StepPin| {
+        let point = spec.point.as_ref();
+        point.map_or_else(Vec::new, |point: &PointSpec| point.judged_by(&pin.step))
     };
-    spec.pins()
+    spec.step_pins()
         .map(|pin| PinView {
             step: pin.step.clone(),
             plugin: pin.plugin.clone(),
             version: pin.version.clone(),
             digest: pin.digest.clone(),
             grants: pin.grants.clone(),
-            judges: judged(pin),
+            verifies: verifies(pin),
         })
         .collect()
 }
 
-fn output(output: &Output) -> OutputView {
-    let sealed = output.sealed();
-    OutputView {
-        output: output.id,
-        step: output.step.clone(),
-        name: output.name.clone(),
-        is_sealed: matches!(output.phase, OutputPhase::Sealed(_)),
-        plain_bytes: sealed.map(|sealed| sealed.plain_size),
-        sealed_bytes: output.available(),
-        nature: sealed.map(|sealed| sealed.nature.clone()),
-        findings: sealed
-            .map(|sealed| sealed.findings.clone())
-            .unwrap_or_default(),
-        verdicts: output
-            .judging
-            .iter()
-            .map(|(step, judging)| VerdictView {
-                step: step.clone(),
-                verdict: judging.verdict.clone(),
-            })
-            .collect(),
-    }
-}
-
-fn store(state: &RunState, store: &Store) -> StoreView {
-    let uploads = || {
-        state
-            .live_outputs()
-            .filter_map(|output| Some((output, store.uploads.get(&output.id)?)))
-    };
-    StoreView {
-        step: store.step.clone(),
-        target: store.target.clone(),
-        state: store_phase(state, store),
-        parts: uploads().map(|(_, u)| u.parts.len() as u64).sum(),
-        parts_total: state.live_outputs().map(|o| parts_total(store, o)).sum(),
-        bytes: uploads().map(|(o, u)| u.stored_bytes(o.available())).sum(),
-        bytes_total: state
-            .live_outputs()
-            .map(|output| output.sealed().map(|sealed| sealed.sealed_size))
-            .sum(),
-        fault: store.fault().cloned(),
-    }
-}
-
-fn parts_total(store: &Store, output: &Output) -> Option<u64> {
-    let open = store.uploads.get(&output.id)?.open.as_ref()?;
-    Some(open.parts_of(output.sealed()?.sealed_size))
-}
-
-fn store_phase(state: &RunState, store: &Store) -> StorePhase {
-    let is_over = !store.is_active() || state.is_ending();
-    match store.status {
-        _ if is_over && store.is_in_doubt() => StorePhase::Indeterminate,
-        StoreStatus::Committed => StorePhase::Committed,
-        StoreStatus::Superseded => StorePhase::Superseded,
-        StoreStatus::GivenUp(_) => StorePhase::GivenUp,
-        StoreStatus::Active if state.live_outputs().next().is_none() => StorePhase::Uploading,
-        StoreStatus::Active if state.is_ready_to_commit(store) => StorePhase::Completed,
-        StoreStatus::Active if state.is_past_spool(store) => StorePhase::Staged,
-        StoreStatus::Active => StorePhase::Uploading,
-    }
-}
-
-fn fault(kept: &EffectFault) -> FaultView {
-    FaultView {
+fn faults(state: &RunState) -> Vec<FaultView> {
+    let nodes = state.faults.iter().map(|kept| FaultView {
         effect: kept.effect,
-        backup: kept.backup.clone(),
+        step: Some(kept.step.clone()),
+        store: None,
+        output: None,
+        fault: kept.fault.clone(),
+    });
+    let point = state.point.iter().flat_map(Point::faults);
+    let point = point.map(|kept| FaultView {
+        effect: kept.effect,
+        step: None,
         store: kept.store.clone(),
         output: kept.output,
         fault: kept.fault.clone(),
-    }
+    });
+    nodes.chain(point).collect()
 }

@@ -41,9 +41,14 @@ impl Kill {
 
     fn come_to(&self, place: &Place, number: u64) {
         if self.place == *place && self.number == number {
-            kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
+            die();
         }
     }
+}
+
+/// Ends this process as a power cut does.
+pub fn die() {
+    kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
 }
 
 impl CrashPoint for Kill {

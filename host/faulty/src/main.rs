@@ -6,9 +6,12 @@
 //! - `DRYDOCK_TEST_KILL`, see [`crash`]
 //! - `DRYDOCK_TEST_CLOCK_OFFSET`, see [`clock`]
 //!
+//! and as long as no schedule names one of its [`actions`].
+//!
 //! A value that is not understood ends the process at once, so that no test passes for want
 //! of a fault.
 
+mod actions;
 mod clock;
 mod crash;
 
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use drydock::{BUILT_IN, Deps, ProcessEnvironment};
 use drydock_core::NoCrash;
 
+use actions::TestActions;
 use clock::MovedClock;
 use crash::Kill;
 
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
         },
         env: Arc::new(ProcessEnvironment),
         built_in: BUILT_IN,
+        actions: Arc::new(TestActions),
     })
 }
 

@@ -264,7 +264,7 @@ spec:
   # Backup steps run one after the other, then verify steps judge what they made, then
   # store steps keep it. Nothing is committed at a target before all of it was judged good.
   steps:
-    - {{name: snapshot, plugin: etcd-backup}}
+    - {{name: snapshot, backup: etcd-backup}}
 {steps}    - {{name: store, target: {TARGET}}}
 ",
         steps = front_steps(answers),
@@ -277,13 +277,13 @@ spec:
 /// The steps between the snapshot and the store.
 fn front_steps(answers: &Answers) -> String {
     if answers.files.is_empty() {
-        return "    - {name: verify, plugin: etcd-verify}\n".to_owned();
+        return "    - {name: verify, verify: etcd-verify}\n".to_owned();
     }
     let mut text = format!(
         "    # Certificates, their keys and the configuration by which Secrets are encrypted:
     # without the latter a restored etcd cannot be read.
     - name: files
-      plugin: files-backup
+      backup: files-backup
       config:
         artifact: control-plane
         folders: [{}]
@@ -300,15 +300,15 @@ fn front_steps(answers: &Answers) -> String {
     }
     let required = scalars(&answers.required);
     text.push_str(&required_list("required", &required));
-    text.push_str("    - {name: verify, plugin: etcd-verify, judges: [snapshot]}\n");
+    text.push_str("    - {name: verify, verify: etcd-verify, verifies: [snapshot]}\n");
     if required.is_empty() {
-        text.push_str("    - {name: verify-files, plugin: files-verify, judges: [files]}\n");
+        text.push_str("    - {name: verify-files, verify: files-verify, verifies: [files]}\n");
         return text;
     }
     text.push_str(
         "    - name: verify-files
-      plugin: files-verify
-      judges: [files]
+      verify: files-verify
+      verifies: [files]
       config:
 ",
     );

@@ -36,7 +36,6 @@ use drydock_cli::{
 use drydock_core::{UnixTime, without_os_number};
 use drydock_node::{Need, PluginRegistry, judged_config};
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
-use drydock_runs::Roles;
 use drydock_terminal::print::{self, Output};
 
 use answers::{Answers, Mode, Sealing};
@@ -220,7 +219,7 @@ async fn check(global: &Global, answers: &Answers, folder: &Path) -> Result<(), 
         }
         for schedule in documents.schedules() {
             let workflow = registry.node.workflow(&schedule.value.name)?;
-            Roles::in_force(&registry, &workflow)?;
+            drydock_runs::admit(&registry, &workflow)?;
         }
         Ok(())
     };

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use drydock_core::RunId;
+use drydock_core::{QuestionId, RunId, RunSubject, SubjectAccess};
 
 /// The journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,24 @@ pub enum JournalError {
     RunExists { run: RunId },
     #[error("run {run} is not in the journal: `drydock run list` names those that are")]
     RunUnknown { run: RunId },
+    #[error(
+        "run {run} cannot begin: {}; {}",
+        wants(subject, by, *by_access),
+        mend_blocked(by, *is_stuck, *question)
+    )]
+    RunBlocked {
+        run: RunId,
+        /// The open run that is in its way.
+        by: RunId,
+        /// What both work on, with what the new run would do with it.
+        subject: RunSubject,
+        /// What the open run does with it.
+        by_access: SubjectAccess,
+        /// An undo of the open run waits for an operator.
+        is_stuck: bool,
+        /// The first that the open run waits for an answer to.
+        question: Option<QuestionId>,
+    },
     #[error("run {run} has ended, nothing can be added to it")]
     RunEnded { run: RunId },
     #[error("a record of run {run} has {bytes} bytes and at most {bytes_max} are kept")]
@@ -102,4 +120,24 @@ fn mend(copy: Option<&PathBuf>) -> String {
         ),
         None => "there is no copy; move it and its -wal and -shm files away to start with an empty journal, the recovery points at the targets are not touched".to_owned(),
     }
+}
+
+fn wants(subject: &RunSubject, by: &RunId, by_access: SubjectAccess) -> String {
+    let RunSubject { subject, access } = subject;
+    let (access, by_access) = (access.word(), by_access.word());
+    format!("it {access} {subject}, and run {by} {by_access} that too")
+}
+
+fn mend_blocked(by: &RunId, is_stuck: bool, question: Option<QuestionId>) -> String {
+    let Some(question) = question else {
+        return format!("wait until {by} has ended, or begin all the same with `--despite {by}`");
+    };
+    let state = if is_stuck {
+        "is Stuck and waits"
+    } else {
+        "waits"
+    };
+    format!(
+        "{by} {state} for an answer to its question {question}, which `drydock run show {by}` tells: give it with `drydock run decide {by} {question} CHOICE`, or begin all the same with `--despite {by}`"
+    )
 }

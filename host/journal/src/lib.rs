@@ -3,8 +3,8 @@
 //!
 //! The crate refuses to know what an event or an effect means: the engine writes its
 //! records as JSON and reads them back in order. Beside them stands a row a run, which says
-//! what the run is, how far it is and how it ended. The journal also keeps attempts with
-//! their logs, the revisions of recovery points, and what restores bumped revisions to.
+//! what the run is, how far it is and how it ended, with rows for its holds and its open
+//! questions. The journal also keeps what open runs pinned, attempts with their logs, the revisions of recovery points, and what restores bumped revisions to.
 //!
 //! Data passes through like this: the engine hands over a batch of [`NewRecord`]s with the
 //! [`RunProgress`] that they lead to, [`Journal::append`] writes both in one transaction and
@@ -23,7 +23,10 @@
 //! **Invariant:** a run's row is written with the records that it follows from: whoever
 //! replays them finds the same.
 //!
-//! **Invariant:** a run without an end is never pruned.
+//! **Invariant:** a run begins only when no open run is in its way, but for the one that it
+//! was told to pass over; that is looked at in the transaction that begins it.
+//!
+//! **Invariant:** a run without an end is never pruned, and what it pinned counts as in use.
 //!
 //! **Invariant:** an occurrence is decided once: schedule and due instant are its key, and
 //! its run's beginning is noted in the transaction that begins the run.
@@ -33,12 +36,17 @@
 //! at the last good start lies beside it as `journal.copy.db`.
 
 mod attempts;
+mod claims;
 mod error;
 mod history;
+mod holds;
 mod instants;
 mod lock;
 mod occurrences;
+mod pins;
 mod points;
+mod progress;
+mod questions;
 mod restores;
 mod rows;
 mod runs;
@@ -55,14 +63,15 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use attempts::{Attempt, LOG_BYTES_MAX};
 pub use error::{JournalError, LockError, OpenError};
 pub use history::HistoryLimits;
+pub use holds::HoldRow;
 pub use instants::LatestInstant;
 pub use lock::{LockOwner, StateLock};
 pub use occurrences::{Decided, KnownSchedule, Occurrence};
 pub use points::PointEntry;
+pub use progress::{RunEnd, RunProgress};
+pub use questions::{QuestionChoice, QuestionRow};
 pub use restores::RestoreEntry;
-pub use runs::{
-    NewRecord, NewRun, RECORD_BYTES_MAX, Record, RecordKind, RunEnd, RunPage, RunProgress, RunRow,
-};
+pub use runs::{NewRecord, NewRun, RECORD_BYTES_MAX, Record, RecordKind, RunPage, RunRow};
 pub use schema::{COPY_FILE, JOURNAL_FILE, SCHEMA_VERSION};
 
 /// The open journal. Cheap to share behind an `Arc`; calls take turns.

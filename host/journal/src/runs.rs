@@ -1,15 +1,14 @@
 //! Runs and their records.
 
-use drydock_core::{
-    ClusterName, OutcomeCode, RecoveryPointName, RunId, RunKind, RunPhase, RunSubject,
-    ScheduleName, UnixTime,
-};
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use drydock_core::{ClusterName, OutcomeCode, RunId, RunKind, RunSubject, ScheduleName, UnixTime};
+use rusqlite::{Connection, Row, Transaction, params};
 
+use crate::claims::refuse_blocked;
 use crate::error::JournalError;
 use crate::occurrences::mark_begun;
-use crate::rows::{collect, optional_word, unreadable, word};
-use crate::{Change, Journal};
+use crate::progress::{RunProgress, progress_row};
+use crate::rows::{collect, unreadable, word};
+use crate::{Change, Journal, pins, progress};
 
 /// Largest record. The largest that the engine writes carries a manifest of at most
 /// 1 MiB as JSON text, whose escapes may double it.
@@ -27,25 +26,10 @@ pub struct NewRun {
     pub due: UnixTime,
     pub by_hand: bool,
     pub created: UnixTime,
-}
-
-/// How far a run is, as its records have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunProgress {
-    pub phase: RunPhase,
-    /// Once it is committed somewhere, or was drilled.
-    pub recovery_point: Option<RecoveryPointName>,
-    /// None while the run is open.
-    pub end: Option<RunEnd>,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunEnd {
-    pub outcome: OutcomeCode,
-    /// The outcome with all that it tells, as JSON.
-    pub details: String,
-    pub finished: UnixTime,
+    /// The open run that is in its way and is passed over.
+    pub despite: Option<RunId>,
+    /// The SHA-256 in hex of everything that it pinned.
+    pub pins: Vec<String>,
 }
 
 /// A run as the journal's index of runs has it.
@@ -60,6 +44,8 @@ pub struct RunRow {
     pub due: UnixTime,
     pub by_hand: bool,
     pub created: UnixTime,
+    /// The open run that was in its way when it began, and was passed over.
+    pub despite: Option<RunId>,
     pub progress: RunProgress,
 }
 
@@ -98,10 +84,12 @@ pub struct Record {
 
 impl Journal {
     /// Enters a run together with its first records, in one synced transaction. The
-    /// run's id is the lock: of two that begin the same run one is refused.
+    /// run's id is the lock: of two that begin the same run one is refused. So is a run
+    /// that an open one is in the way of.
     ///
     /// # Errors
-    /// [`JournalError::RunExists`], a record too large, or the database fails.
+    /// [`JournalError::RunExists`], [`JournalError::RunBlocked`], a record too large, or the
+    /// database fails.
     pub fn begin(
         &self,
         new: &NewRun,
@@ -110,12 +98,13 @@ impl Journal {
     ) -> Result<Vec<u64>, JournalError> {
         check_sizes(&new.run, records)?;
         self.write("begin a run", |transaction| {
-            if find(transaction, &new.run)?.is_some() {
+            if progress::find(transaction, &new.run)?.is_some() {
                 return Err(JournalError::RunExists {
                     run: new.run.clone(),
                 }
                 .into());
             }
+            refuse_blocked(transaction, new)?;
             insert_run(transaction, new, progress)?;
             mark_begun(transaction, &new.run)?;
             Ok(insert_records(transaction, &new.run, records)?)
@@ -135,9 +124,8 @@ impl Journal {
     ) -> Result<Vec<u64>, JournalError> {
         check_sizes(run, records)?;
         self.write("add records", |transaction| {
-            if require_open(transaction, run)?.progress != *progress {
-                update_run(transaction, run, progress)?;
-            }
+            let before = require_open(transaction, run)?;
+            progress::update(transaction, run, &before, progress)?;
             Ok(insert_records(transaction, run, records)?)
         })
     }
@@ -166,12 +154,7 @@ impl Journal {
             );
             let schedule = page.schedule.as_ref().map(ScheduleName::as_str);
             let before = page.before.as_ref().map(RunId::as_str);
-            collect(
-                connection,
-                &sql,
-                params![schedule, before, page.count_max],
-                run_row,
-            )
+            gather(connection, &sql, params![schedule, before, page.count_max])
         })
     }
 
@@ -191,10 +174,7 @@ impl Journal {
                  ORDER BY finished DESC, created DESC, rowid DESC LIMIT 1"
             );
             let outcome = outcome.map(OutcomeCode::word);
-            connection
-                .prepare_cached(&sql)?
-                .query_row(params![schedule.as_str(), outcome], run_row)
-                .optional()
+            first(connection, &sql, params![schedule.as_str(), outcome])
         })
     }
 
@@ -203,18 +183,7 @@ impl Journal {
     /// # Errors
     /// The database fails.
     pub fn open_runs(&self, schedule: Option<&ScheduleName>) -> Result<Vec<RunRow>, JournalError> {
-        self.read("list open runs", |connection| {
-            let sql = format!(
-                "{SELECT_RUN} WHERE finished IS NULL AND (?1 IS NULL OR schedule = ?1)
-                 ORDER BY created, rowid"
-            );
-            collect(
-                connection,
-                &sql,
-                params![schedule.map(ScheduleName::as_str)],
-                run_row,
-            )
-        })
+        self.read("list open runs", |connection| open(connection, schedule))
     }
 
     /// All records of a run in order; none when the run is unknown.
@@ -230,8 +199,8 @@ impl Journal {
     }
 }
 
-const SELECT_RUN: &str = "SELECT run, schedule, cluster, kind, due, by_hand, created, phase,
-    recovery_point, outcome, details, finished,
+const SELECT_RUN: &str = "SELECT run, schedule, cluster, kind, due, by_hand, created, despite,
+    phase, recovery_point, frees_subjects, outcome, details, finished,
     (SELECT json_group_array(json_object('kind', kind, 'name', name, 'access', access))
         FROM run_subjects WHERE run_subjects.run = runs.run) AS subjects
     FROM runs";
@@ -247,21 +216,53 @@ fn check_sizes(run: &RunId, records: &[NewRecord]) -> Result<(), JournalError> {
     }
 }
 
-fn require_open(transaction: &Transaction<'_>, run: &RunId) -> Result<RunRow, Change> {
-    match find(transaction, run)? {
+fn require_open(transaction: &Transaction<'_>, run: &RunId) -> Result<RunProgress, Change> {
+    match progress::find(transaction, run)? {
         None => Err(JournalError::RunUnknown { run: run.clone() }.into()),
-        Some(row) if row.progress.end.is_some() => {
+        Some(progress) if progress.end.is_some() => {
             Err(JournalError::RunEnded { run: run.clone() }.into())
         }
-        Some(row) => Ok(row),
+        Some(progress) => Ok(progress),
     }
 }
 
 fn find(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<RunRow>> {
-    connection
-        .prepare_cached(&format!("{SELECT_RUN} WHERE run = ?1"))?
-        .query_row([run.as_str()], run_row)
-        .optional()
+    let sql = format!("{SELECT_RUN} WHERE run = ?1");
+    first(connection, &sql, params![run.as_str()])
+}
+
+/// The runs without an end, the oldest first.
+pub(crate) fn open(
+    connection: &Connection,
+    schedule: Option<&ScheduleName>,
+) -> rusqlite::Result<Vec<RunRow>> {
+    let sql = format!(
+        "{SELECT_RUN} WHERE finished IS NULL AND (?1 IS NULL OR schedule = ?1)
+         ORDER BY created, rowid"
+    );
+    let schedule = schedule.map(ScheduleName::as_str);
+    gather(connection, &sql, params![schedule])
+}
+
+/// Runs a query for runs, of which each is then made whole.
+fn gather(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> rusqlite::Result<Vec<RunRow>> {
+    let mut rows = collect(connection, sql, values, run_row)?;
+    for row in &mut rows {
+        progress::fill(connection, &row.run, &mut row.progress)?;
+    }
+    Ok(rows)
+}
+
+fn first(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> rusqlite::Result<Option<RunRow>> {
+    Ok(gather(connection, sql, values)?.into_iter().next())
 }
 
 fn insert_run(
@@ -270,8 +271,8 @@ fn insert_run(
     progress: &RunProgress,
 ) -> rusqlite::Result<()> {
     transaction.execute(
-        "INSERT INTO runs (run, schedule, cluster, kind, due, by_hand, created, phase)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO runs (run, schedule, cluster, kind, due, by_hand, created, despite, phase)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             new.run.as_str(),
             new.schedule.as_str(),
@@ -280,6 +281,7 @@ fn insert_run(
             new.due.0,
             new.by_hand,
             new.created.0,
+            new.despite.as_ref().map(RunId::as_str),
             progress.phase.word()
         ],
     )?;
@@ -295,30 +297,8 @@ fn insert_run(
         ];
         insert.execute(values)?;
     }
-    update_run(transaction, &new.run, progress)
-}
-
-fn update_run(
-    transaction: &Transaction<'_>,
-    run: &RunId,
-    progress: &RunProgress,
-) -> rusqlite::Result<()> {
-    let end = progress.end.as_ref();
-    let recovery_point = progress.recovery_point.as_ref();
-    transaction
-        .prepare_cached(
-            "UPDATE runs SET phase = ?2, recovery_point = ?3, outcome = ?4, details = ?5,
-             finished = ?6 WHERE run = ?1",
-        )?
-        .execute(params![
-            run.as_str(),
-            progress.phase.word(),
-            recovery_point.map(RecoveryPointName::as_str),
-            end.map(|end| end.outcome.word()),
-            end.map(|end| &end.details),
-            end.map(|end| end.finished.0)
-        ])?;
-    Ok(())
+    pins::insert(transaction, &new.run, &new.pins)?;
+    progress::insert(transaction, &new.run, progress)
 }
 
 fn insert_records(
@@ -360,25 +340,9 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         due: UnixTime(row.get("due")?),
         by_hand: row.get("by_hand")?,
         created: UnixTime(row.get("created")?),
-        progress: RunProgress {
-            phase: word(row, "phase", RunPhase::of_word)?,
-            recovery_point: row
-                .get::<_, Option<String>>("recovery_point")?
-                .map(RecoveryPointName::new),
-            end: run_end(row)?,
-        },
+        despite: row.get::<_, Option<String>>("despite")?.map(RunId::new),
+        progress: progress_row(row)?,
     })
-}
-
-fn run_end(row: &Row<'_>) -> rusqlite::Result<Option<RunEnd>> {
-    let Some(outcome) = optional_word(row, "outcome", OutcomeCode::of_word)? else {
-        return Ok(None);
-    };
-    Ok(Some(RunEnd {
-        outcome,
-        details: row.get("details")?,
-        finished: UnixTime(row.get("finished")?),
-    }))
 }
 
 fn record_row(row: &Row<'_>) -> rusqlite::Result<Record> {

@@ -30,7 +30,8 @@ const BUSY_WAIT: Duration = Duration::from_secs(5);
 const MIGRATIONS: [&str; 1] = [SCHEMA];
 
 /// Version 1. A run's row tells what it is and how far it is, so that nobody has to read
-/// its records for that. `ending` is the word of an occurrence's end and `details` the rest
+/// its records for that; its holds and open questions stand beside it, and what it pinned
+/// until it ends. `choices` are pairs of a word and what it means, as JSON. `ending` is the word of an occurrence's end and `details` the rest
 /// of it as JSON; `begun` says whether its run has begun; `since` is the instant from which
 /// a schedule is planned; instants in `clock_accepted` were entered while the clock was
 /// wrong; a target has the id that it had when recovery points were stored at it.
@@ -43,8 +44,10 @@ const SCHEMA: &str = "
         due             INTEGER NOT NULL,
         by_hand         INTEGER NOT NULL,
         created         INTEGER NOT NULL,
+        despite         TEXT,
         phase           TEXT NOT NULL,
         recovery_point  TEXT,
+        frees_subjects  INTEGER NOT NULL DEFAULT 0,
         outcome         TEXT,
         details         TEXT,
         finished        INTEGER,
@@ -52,13 +55,42 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX runs_by_creation ON runs (created);
     CREATE INDEX runs_by_end ON runs (schedule, outcome, finished);
+    CREATE INDEX runs_open ON runs (created) WHERE finished IS NULL;
 
     CREATE TABLE run_subjects (
         run         TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
-        kind        TEXT NOT NULL CHECK (kind IN ('cluster', 'target')),
+        kind        TEXT NOT NULL CHECK (kind IN ('cluster', 'target', 'node')),
         name        TEXT NOT NULL,
         access      TEXT NOT NULL CHECK (access IN ('reads', 'writes')),
         PRIMARY KEY (run, kind, name)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE run_pins (
+        run         TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+        sha256      TEXT NOT NULL,
+        PRIMARY KEY (run, sha256)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE holds (
+        run         TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+        position    INTEGER NOT NULL,
+        step        TEXT NOT NULL,
+        kind        TEXT NOT NULL,
+        phase       TEXT NOT NULL,
+        since       INTEGER NOT NULL,
+        deadline    INTEGER NOT NULL,
+        evidence    TEXT,
+        PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE questions (
+        run         TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+        question    INTEGER NOT NULL,
+        about       TEXT NOT NULL,
+        text        TEXT NOT NULL,
+        choices     TEXT NOT NULL,
+        asked       INTEGER NOT NULL,
+        PRIMARY KEY (run, question)
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE records (

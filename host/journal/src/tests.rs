@@ -5,13 +5,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use drydock_core::{
-    ClusterName, OutcomeCode, RecoveryPointName, RunId, RunKind, RunPhase, RunSubject,
-    ScheduleName, StepName, Subject, SubjectAccess, TargetId, TargetName, UnixTime,
+    ClusterName, HoldKind, HoldPhase, Name, OutcomeCode, QuestionId, RecoveryPointName, RunId,
+    RunKind, RunPhase, RunSubject, ScheduleName, StepName, Subject, TargetId, TargetName, UnixTime,
 };
 use rusqlite::Connection;
 
 use super::*;
 
+mod claims;
+mod holds;
 mod occurrences;
 mod rows;
 
@@ -25,13 +27,18 @@ fn new_run(name: &str, schedule: &str, created: i64) -> NewRun {
         due: UnixTime(created),
         by_hand: false,
         created: UnixTime(created),
+        despite: None,
+        pins: Vec::new(),
     }
 }
 
 fn under_way() -> RunProgress {
     RunProgress {
-        phase: RunPhase::BackingUp,
+        phase: RunPhase::Running,
         recovery_point: None,
+        holds: Vec::new(),
+        questions: Vec::new(),
+        frees_subjects: false,
         end: None,
     }
 }
@@ -39,8 +46,8 @@ fn under_way() -> RunProgress {
 fn ended(good: bool, finished: i64) -> RunProgress {
     RunProgress {
         phase: RunPhase::Finished,
-        recovery_point: None,
         end: Some(end(good, finished)),
+        ..under_way()
     }
 }
 

@@ -108,11 +108,19 @@ mod tests {
         let grants = documents::parse("grants.yaml", &read("grants.yaml"), &CAPABILITIES);
         let targets = documents::parse("nightly.yaml", &read("nightly.yaml"), &CAPABILITIES);
         let set = DocumentSet::from_folders(targets.unwrap(), grants.unwrap()).unwrap();
+        for grant in set.grants() {
+            let text =
+                documents::Document::PluginGrant(grant.value.clone()).canonical(Path::new(""));
+            let again = documents::parse("pinned", &text, &CAPABILITIES).unwrap();
+            assert_eq!(again[0].value.canonical(Path::new("")), text);
+        }
         let folders = set
             .grants()
             .map(|grant| grant.value.spec.grants.of::<FolderGrant>());
         assert!(folders.flatten().count() > 0);
-        let node = read("node.yaml");
-        assert!(documents::parse_node_config("node.yaml", &node, &CAPABILITIES).is_ok());
+        let node = documents::parse("/etc/node.yaml", &read("node.yaml"), &CAPABILITIES).unwrap();
+        let text = node[0].value.canonical(Path::new(""));
+        let again = documents::parse("pinned", &text, &CAPABILITIES).unwrap();
+        assert_eq!(again[0].value, node[0].value);
     }
 }

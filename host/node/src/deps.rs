@@ -5,6 +5,8 @@ use std::sync::Arc;
 use drydock_core::{Clock, CrashPoint};
 use drydock_documents::Lookup;
 
+use crate::action::Actions;
+
 /// Made in `main` and passed on; nothing of it is kept in a static.
 #[derive(Clone)]
 pub struct Deps {
@@ -13,6 +15,8 @@ pub struct Deps {
     /// Environment variables, and the files that documents name.
     pub env: Arc<dyn Lookup>,
     pub built_in: BuiltIn,
+    /// What `action:` steps can do.
+    pub actions: Arc<dyn Actions>,
 }
 
 /// The plugins that the program carries: name and component of each. They are ordinary

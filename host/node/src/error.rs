@@ -63,6 +63,11 @@ pub enum RegistryError {
         "there is no plugin {name}: it is neither built in nor under `plugins:` of the node's configuration{hint}"
     )]
     NoSuchPlugin { name: String, hint: String },
+    /// A run pinned no plugin that its documents name.
+    #[error(
+        "plugin {name} is not among what the run pinned, and the run goes on with nothing else: end it with `drydock run cancel RUN`"
+    )]
+    NotPinned { name: String },
     #[error(transparent)]
     NotAdmitted(#[from] AdmitError),
     /// It may send requests, and none can leave this node.

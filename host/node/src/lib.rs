@@ -10,6 +10,7 @@
 //! A crash leaves nothing but the cache of compiled plugins.
 
 mod access;
+pub mod action;
 mod capabilities;
 mod deps;
 mod error;
@@ -29,7 +30,7 @@ use std::path::Path;
 
 use drydock_core::{ScheduleName, nearest};
 use drydock_documents as documents;
-use drydock_documents::{DocumentSet, FileError, Located, NodeConfig};
+use drydock_documents::{Document, DocumentSet, FileError, FileErrors, Located, NodeConfig};
 use tempfile::TempDir;
 
 pub use access::{OWN_CALLS, check_authorities, cluster_access, judge_certificates};
@@ -40,11 +41,11 @@ pub use folder::TARGET;
 pub use load::{files_of, read_documents, refuse_timetables};
 pub use need::Need;
 pub use network::http_config;
-pub use places::{ConfigPlaces, place, step_plugin};
+pub use places::{place, step_plugin};
 pub use random::random_hex;
 pub use registry::{
-    COMPILE_VERB, PluginRegistry, UnreadComponent, compiler, findings_of, judged_config,
-    read_component,
+    COMPILE_VERB, PinnedComponent, PluginRegistry, UnreadComponent, compiler, findings_of,
+    judged_config, read_component,
 };
 pub use sanity::{ClockBehind, check_clock};
 
@@ -60,12 +61,6 @@ pub struct Configuration {
     pub deps: Deps,
     /// The state folder of a node that is made up for a target's folder; it goes with it.
     lent: Option<TempDir>,
-}
-
-/// What a schedule does.
-pub enum Work<'a> {
-    Backup(Box<documents::Workflow<'a>>),
-    Drill(documents::DrillWork<'a>),
 }
 
 impl Configuration {
@@ -87,6 +82,20 @@ impl Configuration {
         })
     }
 
+    /// This node as it is now with the documents that a run pinned, and no others.
+    ///
+    /// # Errors
+    /// Everything that is wrong between these documents.
+    pub fn pinned(&self, documents: Vec<Located<Document>>) -> Result<Self, FileErrors> {
+        Ok(Self {
+            config: self.config.clone(),
+            documents: DocumentSet::build(documents).map_err(FileErrors)?,
+            warnings: Vec::new(),
+            deps: self.deps.clone(),
+            lent: None,
+        })
+    }
+
     /// Whether something is wrong that was not needed: there may be more documents.
     pub fn is_partial(&self) -> bool {
         !self.warnings.is_empty()
@@ -101,17 +110,7 @@ impl Configuration {
         &self.config.value.spec.state
     }
 
-    /// What the schedule does, or a sentence that names the nearest schedule.
-    pub fn work(&self, schedule: &ScheduleName) -> Result<Work<'_>, NoSuchDocument> {
-        if let Some(drill) = self.documents.drill(schedule) {
-            return Ok(Work::Drill(drill));
-        }
-        self.workflow(schedule)
-            .map(|workflow| Work::Backup(Box::new(workflow)))
-    }
-
-    /// The schedule's workflow, or a sentence that names the nearest schedule. One that
-    /// drills has none.
+    /// The schedule's workflow, or a sentence that names the nearest schedule.
     pub fn workflow(
         &self,
         schedule: &ScheduleName,

@@ -53,6 +53,12 @@ impl<'a> Need<'a> {
         unused: &NOT_OF_READING,
     };
 
+    /// What an open run goes on with: it has its own documents, whatever those in force say.
+    pub const OPEN_RUN: Self = Self {
+        documents: Some(documents::Need::Sound),
+        unused: &OF_DAEMON,
+    };
+
     /// A target, or whichever is sound, to read what is kept there.
     #[must_use]
     pub fn target(name: Option<&'a str>) -> Self {

@@ -11,40 +11,18 @@ use super::secrets::with_secrets;
 use super::{Configuration, PluginRegistry};
 use crate::RegistryError;
 
-/// The place of the configuration of each step that backs up or judges, in the order of
-/// the document, and of the stores' in their targets' documents.
-pub struct ConfigPlaces {
-    pub steps: Vec<SourceSpan>,
-    pub stores: Vec<SourceSpan>,
-}
-
-impl ConfigPlaces {
-    pub fn of(workflow: &Workflow<'_>) -> Self {
-        let stores = workflow.stores.iter();
-        Self {
-            steps: workflow
-                .front
-                .iter()
-                .map(|step| place(workflow, step, "config"))
-                .collect(),
-            stores: stores
-                .map(|(_, target)| target.span("spec.config"))
-                .collect(),
-        }
-    }
-}
-
-/// The plugin of a step that backs up or judges, or why not, by the line of the step.
+/// The plugin that a step names, which has to be of this world, with the step's secrets; or
+/// why not, by the line of the step.
 pub fn step_plugin(
     registry: &PluginRegistry,
     workflow: &Workflow<'_>,
     step: &Step,
+    world: World,
 ) -> Result<Arc<Plugin>, RegistryError> {
-    let name = step.plugin.as_ref().map_or("", Name::as_str);
-    let worlds = [World::Backup, World::Verify];
+    let name = step.plugin().map_or("", Name::as_str);
     let plugin = registry
-        .plugin_for(name, &worlds, &format!("step {}", step.name))
-        .map_err(|error| error.at_span(&place(workflow, step, "plugin")))?;
+        .plugin_for(name, world, &format!("step {}", step.name))
+        .map_err(|error| error.at_span(&place(workflow, step, step.work.key())))?;
     let path = path(workflow, step, "secrets");
     let env = &registry.node.deps.env;
     Ok(with_secrets(

@@ -1,12 +1,13 @@
 //! The sandbox and the plugins that the node's documents name.
 
+mod components;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drydock_capability_http::{HttpConfig, HttpGrant};
-use drydock_core::{ClusterName, Finding, Level, reason};
+use drydock_core::{ClusterName, Finding, Level};
 use drydock_documents::{FileError, Located, Target as TargetDocument};
 use drydock_repository::{SigningKey, TrustedSigners};
 use drydock_sandbox::{
@@ -14,15 +15,22 @@ use drydock_sandbox::{
     StoreContext, StoreTarget, World,
 };
 
+use self::components::Components;
 use super::network::http_config;
 use super::places::refused;
 use super::secrets::with_secrets;
 use super::{Configuration, limits};
 use crate::RegistryError;
+use crate::action::Action;
+
+pub use components::{PinnedComponent, UnreadComponent, read_component};
 
 /// How long a plugin may think about a configuration: it has no power meanwhile, and
 /// parsing takes milliseconds.
 pub(crate) const CONFIG_WALL_MAX: Duration = Duration::from_secs(10);
+
+/// What a plugin has to be for a step that changes the world.
+const ACTION: &str = "action";
 
 /// The hidden verb of this program that compiles a plugin for the process that started it.
 pub const COMPILE_VERB: &str = "compile-plugin";
@@ -35,37 +43,11 @@ pub fn compiler() -> Compiler {
     }
 }
 
-/// The bytes of a component's file, `bytes_max` at most.
-///
-/// # Errors
-/// It cannot be read, or is larger.
-pub fn read_component(path: &Path, bytes_max: u64) -> Result<Vec<u8>, UnreadComponent> {
-    let unread = |why: String| UnreadComponent {
-        path: path.to_owned(),
-        why,
-    };
-    let size = std::fs::metadata(path).map_err(|error| unread(reason(&error)))?;
-    let size = size.len();
-    if size > bytes_max {
-        return Err(unread(format!(
-            "component-limit: it has {size} bytes, the limit is {bytes_max} bytes: raise `limits: {{componentMebibytes: ...}}` of its PluginGrant, or of the node's configuration, if it is to have more"
-        )));
-    }
-    std::fs::read(path).map_err(|error| unread(reason(&error)))
-}
-
-/// A component's file that gave nothing.
-#[derive(Debug, thiserror::Error)]
-#[error("{} cannot be read: {why}", path.display())]
-pub struct UnreadComponent {
-    path: PathBuf,
-    why: String,
-}
-
 /// A node with its plugins.
 pub struct PluginRegistry {
     pub node: Configuration,
     sandbox: Sandbox,
+    components: Components,
     /// Why no plugin can send requests, where that is wrong and not everything has to be
     /// sound.
     no_requests: Option<FileError>,
@@ -115,6 +97,7 @@ impl PluginRegistry {
         })?;
         Ok(Self {
             sandbox: sandbox.with_http(http).beside(vec![spec.state.clone()]),
+            components: Components::InForce,
             node,
             no_requests: None,
             admitted: Mutex::default(),
@@ -124,9 +107,24 @@ impl PluginRegistry {
     /// The same sandbox with other documents. Plugins are admitted anew, since grants may
     /// have changed; their compiled code is in the cache.
     pub fn renewed(&self, node: Configuration) -> Result<Self, RegistryError> {
+        self.beside(node, Components::InForce)
+    }
+
+    /// The same sandbox with what a run pinned: these documents, and these plugins alone, by
+    /// name. What they may do is within the ceiling and the limits of `node`.
+    pub fn pinned(
+        &self,
+        node: Configuration,
+        components: BTreeMap<String, PinnedComponent>,
+    ) -> Result<Self, RegistryError> {
+        self.beside(node, Components::Pinned(components))
+    }
+
+    fn beside(&self, node: Configuration, components: Components) -> Result<Self, RegistryError> {
         let http = http_config(&node.config, &*node.deps.env)?;
         Ok(Self {
             sandbox: self.sandbox.with_http(http),
+            components,
             node,
             no_requests: None,
             admitted: Mutex::default(),
@@ -138,46 +136,14 @@ impl PluginRegistry {
         self.sandbox.tick_age()
     }
 
-    /// The names of all plugins, built in or configured.
+    /// The names of all plugins that can be used here, in order.
     pub fn names(&self) -> Vec<String> {
-        let configured = self.node.config.value.spec.plugins.keys().cloned();
-        let built_in = self.node.deps.built_in;
-        let mut names: Vec<String> = built_in
-            .names()
-            .map(str::to_owned)
-            .chain(configured)
-            .collect();
-        names.sort();
-        names.dedup();
-        names
+        self.components.names(&self.node)
     }
 
     /// The component of that name, and whether it is the built-in one.
     pub fn component(&self, name: &str) -> Result<(Vec<u8>, bool), RegistryError> {
-        let spec = &self.node.config.value.spec;
-        if let Some(source) = spec.plugins.get(name) {
-            let most = limits::component_bytes_max(spec, &self.node.documents);
-            let component = read_component(&source.file, most).map_err(|error| {
-                let config = &self.node.config;
-                let path = format!("spec.plugins.{name}");
-                config.error(&path, format!("cannot be used: {error}"))
-            })?;
-            return Ok((component, false));
-        }
-        match self.node.deps.built_in.component(name) {
-            Some(component) => Ok((component.to_vec(), true)),
-            None => Err(self.unknown(name)),
-        }
-    }
-
-    fn unknown(&self, name: &str) -> RegistryError {
-        let names = self.names();
-        let hint = drydock_core::nearest(name, names.iter().map(String::as_str))
-            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
-        RegistryError::NoSuchPlugin {
-            name: name.to_owned(),
-            hint,
-        }
+        self.components.get(&self.node, name)
     }
 
     /// The admitted plugin of that name.
@@ -225,35 +191,37 @@ impl PluginRegistry {
         Arc::clone(admitted.entry((name.to_owned(), power)).or_default())
     }
 
-    /// The plugin of that name for a step or target, the subject, of one of these worlds.
+    /// The plugin of that name for a step or target, the subject, of this world.
     pub fn plugin_for(
         &self,
         name: &str,
-        worlds: &[World],
+        world: World,
         subject: &str,
     ) -> Result<Arc<Plugin>, RegistryError> {
-        self.plugin_of(name, worlds, subject, Power::Whole)
+        self.plugin_of(name, world, subject, Power::Whole)
     }
 
     fn plugin_of(
         &self,
         name: &str,
-        worlds: &[World],
+        world: World,
         subject: &str,
         power: Power,
     ) -> Result<Arc<Plugin>, RegistryError> {
         let plugin = self.plugin_with(name, power)?;
-        let actual = plugin.manifest().world;
-        if worlds.contains(&actual) {
+        if plugin.manifest().world == world {
             return Ok(plugin);
         }
-        let needed: Vec<String> = worlds.iter().map(ToString::to_string).collect();
-        Err(RegistryError::OtherWorld {
-            subject: subject.to_owned(),
-            needed: needed.join(" or a "),
-            name: name.to_owned(),
-            actual,
-        })
+        Err(other_world(&plugin, name, world.word(), subject))
+    }
+
+    /// The action of that name for a step, the subject. No plugin is of that world, so one
+    /// that is there is of another.
+    pub fn action(&self, name: &str, subject: &str) -> Result<Arc<dyn Action>, RegistryError> {
+        match self.node.deps.actions.get(name) {
+            Some(action) => Ok(action),
+            None => Err(other_world(&*self.plugin(name)?, name, ACTION, subject)),
+        }
     }
 
     /// A target through its store plugin.
@@ -276,7 +244,7 @@ impl PluginRegistry {
         let spec = &document.value.spec;
         let subject = format!("target {}", document.value.name);
         let plugin = self
-            .plugin_of(spec.plugin.as_str(), &[World::Store], &subject, power)
+            .plugin_of(spec.plugin.as_str(), World::Store, &subject, power)
             .map_err(|error| error.at_span(&document.span("spec.plugin")))?;
         let env = &self.node.deps.env;
         let plugin = with_secrets(plugin, document, "spec.secrets", &spec.secrets, env)?;
@@ -360,6 +328,15 @@ impl PluginRegistry {
             ),
         }
         Ok(signers)
+    }
+}
+
+fn other_world(plugin: &Plugin, name: &str, needed: &str, subject: &str) -> RegistryError {
+    RegistryError::OtherWorld {
+        subject: subject.to_owned(),
+        needed: needed.to_owned(),
+        name: name.to_owned(),
+        actual: plugin.manifest().world,
     }
 }
 

@@ -1,7 +1,9 @@
-//! Why a run did not simply succeed: in a line for lists, for /readyz and for the log; in
-//! sentences for whoever looks at the run itself.
+//! Why a run did not simply succeed, or what it waits for: in a line for lists, for /readyz
+//! and for the log; in sentences for whoever looks at the run itself.
 
-use drydock_engine::model::{LEFT_BEHIND, Outcome};
+use drydock_core::{QuestionId, RunId};
+use drydock_engine::model::Outcome;
+use drydock_point::model::LEFT_BEHIND;
 
 /// Characters of a cause in a list: two lines of a terminal.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -35,6 +37,31 @@ pub fn reasons(outcome: &Outcome) -> Vec<String> {
             left.chain([fault.message.clone()]).collect()
         }
     }
+}
+
+/// What a run waits for, of its open questions; none where nothing is asked.
+pub fn asks<'a>(open: impl IntoIterator<Item = (QuestionId, &'a str)>) -> Option<String> {
+    let mut open = open.into_iter();
+    let (question, text) = open.next()?;
+    let first = format!("question {question}: {text}");
+    Some(match open.count() {
+        0 => first,
+        1 => format!("{first} (1 more question is open)"),
+        more => format!("{first} ({more} more questions are open)"),
+    })
+}
+
+/// How a question is answered, as half a sentence.
+pub fn answer_with<'a>(
+    run: &RunId,
+    question: QuestionId,
+    words: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let words: Vec<_> = words.into_iter().collect();
+    format!(
+        "answer with `drydock run decide {run} {question} {}`",
+        words.join("|")
+    )
 }
 
 /// As much of a cause as a list has room for.
@@ -74,6 +101,19 @@ mod tests {
         let superseded = reasons(&Outcome::Superseded { reasons: left });
         assert_eq!(superseded, [SUPERSEDED, "an upload stays"]);
         assert_eq!(reasons(&Outcome::Succeeded), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_asked_names_the_first_question_and_counts_the_others() {
+        let open = |count: u32| asks((0..count).map(|n| (QuestionId(4 + n), "Go on?")));
+        assert_eq!(open(0), None);
+        assert_eq!(open(1).as_deref(), Some("question 4: Go on?"));
+        let two = "question 4: Go on? (1 more question is open)";
+        assert_eq!(open(2).as_deref(), Some(two));
+        let three = "question 4: Go on? (2 more questions are open)";
+        assert_eq!(open(3).as_deref(), Some(three));
+        let told = answer_with(&RunId::new("a.1"), QuestionId(4), ["yes", "no"]);
+        assert_eq!(told, "answer with `drydock run decide a.1 4 yes|no`");
     }
 
     #[test]

@@ -2,18 +2,15 @@
 //! the right world, what they say of their configurations, keys and certificates. No
 //! cluster is asked, and the state folder need not be free.
 
-use drydock_core::{ClusterName, ScheduleName};
-use drydock_documents::{DrillWork, Located, Step, Target, Workflow};
-use drydock_drill::perform::identities;
-use drydock_node::{
-    ConfigPlaces, Configuration, PluginRegistry, RegistryError, Work, check_authorities,
-    cluster_access, findings_of, judged_config, place,
-};
-use drydock_sandbox::{Plugin, StepCall};
+use drydock_core::ScheduleName;
+use drydock_documents::Workflow;
+use drydock_node::{Configuration, PluginRegistry, check_authorities, cluster_access};
+use drydock_sandbox::StepCall;
 
 use super::PrepareError;
-use super::prepare::recipients;
-use super::roles::{self, Roles};
+use super::kind::{CheckContext, StepRef};
+use super::kinds;
+use super::tools::Tell;
 
 /// Looks at every schedule of the node.
 ///
@@ -31,78 +28,57 @@ pub async fn check(node: Configuration) -> Result<(), PrepareError> {
         .map(|schedule| schedule.value.name.clone())
         .collect();
     for name in names {
-        match registry.node.work(&name)? {
-            Work::Backup(workflow) => {
-                failures.extend(check_workflow(&registry, &workflow).await);
-            }
-            Work::Drill(drill) => failures.extend(check_drill(&registry, &drill).await),
-        }
+        let workflow = registry.node.workflow(&name)?;
+        failures.extend(check_cluster(&registry, &workflow));
+        failures.extend(check_steps(&registry, &workflow, &|_| {}).await);
     }
     PrepareError::all(failures).map_or(Ok(()), Err)
 }
 
-async fn check_workflow(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Vec<PrepareError> {
-    let mut failures: Vec<PrepareError> = Vec::new();
-    let cluster = workflow.cluster.value.name.clone();
-    let deps = &registry.node.deps;
-    let access = cluster_access(workflow.cluster, deps)
-        .and_then(|access| check_authorities(workflow.cluster, deps).map(|()| access))
-        .map_err(|error| failures.push(error.into()))
-        .ok();
-    let idle = StepCall {
-        etcd: access,
-        ..StepCall::idle(cluster.clone(), deps.clock.now())
-    };
-    let places = ConfigPlaces::of(workflow);
-    let (fronts, refused) = roles::admitted(registry, workflow);
-    for front in &fronts {
-        let place = place(workflow, front.step, "config");
-        let checked = check_step(&front.plugin, front.step, &idle).await;
-        failures.extend(checked.err().map(|error| error.at_span(&place).into()));
-    }
-    // What a refused plugin would have been for is not known.
-    if refused.is_empty() {
-        let wrong = Roles::of(workflow, &fronts).err().into_iter().flatten();
-        failures.extend(wrong.map(Into::into));
-    }
-    failures.extend(refused.into_iter().map(Into::into));
-    for ((_, document), place) in workflow.stores.iter().zip(&places.stores) {
-        failures.extend(recipients(document, &*deps.env).err().map(Into::into));
-        let checked = check_target(registry, document, &cluster).await;
-        failures.extend(checked.err().map(|error| error.at_span(place).into()));
-    }
-    failures
-}
-
-/// A node without an identity skips its drills, which is no mistake.
-async fn check_drill(registry: &PluginRegistry, work: &DrillWork<'_>) -> Vec<PrepareError> {
-    let mut failures: Vec<PrepareError> = Vec::new();
-    let identities = identities(&registry.node);
-    failures.extend(identities.err().map(Into::into));
-    let place = work.target.span("spec.config");
-    let checked = check_target(registry, work.target, &work.cluster.value.name).await;
-    failures.extend(checked.err().map(|error| error.at_span(&place).into()));
-    failures
-}
-
-async fn check_step(plugin: &Plugin, step: &Step, idle: &StepCall) -> Result<(), RegistryError> {
-    let subject = format!("step {}", step.name);
-    let call = StepCall {
-        config: step.config_json(),
-        ..idle.clone()
-    };
-    let name = &plugin.manifest().name;
-    let judged = async { findings_of(&subject, plugin.check_config(call, None).await) };
-    judged_config(&subject, name, judged).await
-}
-
-async fn check_target(
+/// Lets every plugin of a schedule judge its configuration; `tell` hears who is asked. Says
+/// everything that is wrong.
+pub async fn check_steps(
     registry: &PluginRegistry,
-    document: &Located<Target>,
-    cluster: &ClusterName,
-) -> Result<(), RegistryError> {
-    let target = registry.idle_target(document, cluster)?;
-    let subject = format!("target {}", document.value.name);
-    let name = document.value.spec.plugin.as_str();
-    judged_config(&subject, name, target.check_config()).await
+    workflow: &Workflow<'_>,
+    tell: Tell<'_>,
+) -> Vec<PrepareError> {
+    let deps = &registry.node.deps;
+    let idle = StepCall {
+        etcd: access(registry, workflow),
+        ..StepCall::idle(workflow.cluster.value.name.clone(), deps.clock.now())
+    };
+    let check = CheckContext { idle: &idle, tell };
+    let mut failures = Vec::new();
+    for step in &workflow.steps {
+        let at = StepRef {
+            registry,
+            workflow,
+            step,
+        };
+        failures.extend(kinds::of(step).check_config(at, check).await);
+    }
+    failures
+}
+
+/// A configuration is judged without any power, so that a cluster that cannot be used is told
+/// elsewhere.
+fn access(
+    registry: &PluginRegistry,
+    workflow: &Workflow<'_>,
+) -> Option<drydock_capability_etcd::EtcdAccess> {
+    let access = workflow
+        .has_point()
+        .then(|| cluster_access(workflow.cluster, &registry.node.deps));
+    access.and_then(Result::ok)
+}
+
+/// Whether a cluster that is backed up can be spoken to, as far as files show.
+fn check_cluster(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Option<PrepareError> {
+    if !workflow.has_point() {
+        return None;
+    }
+    let deps = &registry.node.deps;
+    let access = cluster_access(workflow.cluster, deps);
+    let checked = access.and_then(|_| check_authorities(workflow.cluster, deps));
+    checked.err().map(Into::into)
 }

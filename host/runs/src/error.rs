@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{chain, error_lines};
+use drydock_core::{RunId, chain, error_lines};
 use drydock_documents::FileError;
 use drydock_engine::EngineError;
 use drydock_journal::{JournalError, LockError, OpenError};
 use drydock_node::{ClockBehind, NoSuchDocument, RegistryError};
 use tokio::task::JoinError;
+
+use crate::pins::{PinError, PinnedError};
 
 /// The state folder cannot be taken, or not worked with.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,20 @@ impl PrepareError {
         let told: BTreeMap<String, Self> = told.collect();
         (!told.is_empty()).then(|| Self::Several(told.into_values().collect()))
     }
+
+    /// These, in their order, if there are any.
+    pub(crate) fn several(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+
+    /// Why plugins cannot be had.
+    pub(crate) fn of_registry(errors: Vec<RegistryError>) -> Self {
+        Self::Several(errors.into_iter().map(Into::into).collect())
+    }
 }
 
 /// A run does not begin, or does not go on.
@@ -69,6 +85,16 @@ pub enum StartError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// What it uses cannot be kept for it.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// What it pinned cannot be put to use.
+    #[error(transparent)]
+    Pinned(#[from] PinnedError),
+    #[error(
+        "run {run} cannot be resumed: what it pinned gives another run than it began as, which only another version of Drydock or a mistake in it can do; resume it with the one that began it, and report this"
+    )]
+    OtherSpec { run: RunId },
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]

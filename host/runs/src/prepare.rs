@@ -1,421 +1,366 @@
-//! From a schedule's documents to a run: the pinned specification, and the steps with
-//! their plugins, grants, targets and keys.
+//! From a schedule's documents to a run: the specification, and what carries its effects
+//! out, with plugins, grants, targets and keys. Each step's part is made by its kind.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use drydock_capability_etcd::EtcdAccess;
-use drydock_core::{Clock, Fault, RunId, ScheduleName, StepName, UnixTime};
-use drydock_documents::{FileError, Located, Lookup, Step, Target as TargetDocument, Workflow};
-use drydock_engine::model::{Policy, RunSpec, StepPin, StorePin, VerifyPin};
-use drydock_node::{
-    ConfigPlaces, Configuration, Deps, OWN_CALLS, RegistryError, cluster_access, findings_of,
-    judged_config,
-};
-use drydock_repository::Recipient;
-use drydock_sandbox::{CallObserver, Plugin, StepCall, StoreTarget};
+use drydock_core::pin::workflow_digest;
+use drydock_core::{Pin, RunId, ScheduleName, StepName, UnixTime};
+use drydock_documents::{FileError, Step, Workflow};
+use drydock_engine::model::{NodeSpec, Origin, Policy, RunSpec};
+use drydock_node::{OWN_CALLS, cluster_access};
+use drydock_point::model::{PointSpec, RetryPolicy};
+use drydock_sandbox::StepCall;
 use drydock_snapshot::Limits;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
-use super::roles::{Front, Roles};
+use super::kind::{Part, PrepareContext, StepRef, StorePart, VerifyPart};
+use super::kinds;
 use super::{PrepareError, RunService};
+use crate::limits::RunClaim;
+use crate::node::{NodeRunner, Signals};
 use crate::steps::{
-    Attempts, Backup, Backups, Commit, Examiner, PipelineContext, PlainSpools, Previous,
-    RunTargets, SealedSpool, Sealing, Steps, Store, TargetGuard, Verdicts,
+    Attempts, Backups, Commit, Examiner, Outputs, PipelineContext, PlainSpools, PointSteps,
+    Previous, SealedSpool, Sealing, Steps, Store, Verdicts,
 };
+use crate::tools::RunTools;
 
 /// First wait before an effect is tried again, and the longest one.
 pub const BACKOFF_MS: u64 = 1_000;
 pub const BACKOFF_MS_MAX: u64 = 60_000;
 
+/// Steps of one run that are carried out at once. Each may have a plugin, a stream and a
+/// spool file; more of them would wait for the same disk.
+pub const STEPS_MAX_AT_ONCE: u32 = 4;
+
 /// Memory of the index of a snapshot's keys before it moves into the spool, so that a run
 /// stays below 96 MiB whatever the snapshot holds. 350,000 keys fit; more cost some writing.
 const INDEX_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Calls of one store step whose words are kept with the run, the first ones: a plugin that
-/// has something to say of each of ten thousand parts must not fill the journal.
-const CALL_LOGS_MAX: u32 = 256;
+/// The folder of all spools, in the state folder.
+const SPOOL: &str = "spool";
 
-/// The same in bytes, of all calls together.
-const CALL_LOGS_BYTES_MAX: u64 = 8 * 1024 * 1024;
-
-/// Hears what a check is at.
-pub type Tell<'a> = &'a (dyn Fn(&str) + Send + Sync);
-
-/// What is told of a plugin that is asked.
-pub fn asked(plugin: &str, subject: &str) -> String {
-    format!("plugin {plugin} is asked whether it accepts the configuration of {subject}")
+/// A run that is to be prepared.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    pub run: RunId,
+    pub schedule: ScheduleName,
+    pub due: UnixTime,
+    pub origin: Origin,
+    /// What it uses.
+    pub pins: Vec<Pin>,
 }
 
 /// A run that is ready to start.
 pub struct Prepared {
     pub spec: RunSpec,
-    /// In the order of the specification, as are the next two.
-    backups: Vec<Arc<Plugin>>,
-    verify: Vec<Arc<Plugin>>,
-    stores: Vec<(StepName, StoreTarget)>,
-    call: StepCall,
-    stop: watch::Sender<Option<Fault>>,
-    etcd: EtcdAccess,
-    sealing: Sealing,
-    attempts: Attempts,
-    places: ConfigPlaces,
+    nodes: BTreeMap<StepName, Arc<dyn NodeRunner>>,
+    point: Option<PointSteps>,
+    signals: Arc<Signals>,
+    grace: Duration,
+}
+
+/// The parts of a run's recovery point.
+struct PointParts {
+    verify: Vec<VerifyPart>,
+    stores: Vec<StorePart>,
+    backups: Arc<Backups>,
+}
+
+/// The nodes of a run's graph.
+#[derive(Default)]
+struct NodeParts {
+    specs: Vec<NodeSpec>,
+    runners: BTreeMap<StepName, Arc<dyn NodeRunner>>,
+    grace: Duration,
 }
 
 impl Prepared {
-    pub fn new(
-        service: &RunService,
-        schedule: &ScheduleName,
-        run: RunId,
-        due: UnixTime,
-        by_hand: bool,
-    ) -> Result<Self, PrepareError> {
-        let node = &service.registry.node;
-        let workflow = node.workflow(schedule)?;
-        let etcd = etcd(&workflow, &node.deps)?;
-        let (stop, asked) = watch::channel(None);
-        let attempts = Attempts {
-            journal: Arc::clone(&service.journal),
-            clock: Arc::clone(&service.clock),
-            run: run.clone(),
-        };
-        let cluster = workflow.cluster.value.name.clone();
-        let call = StepCall {
-            etcd: Some(etcd.narrowed_to_plugins()),
-            stop: asked,
-            ..StepCall::idle(cluster, due)
-        };
-        let roles = Roles::in_force(&service.registry, &workflow)?;
-        let stores = stores(service, &workflow, &call, &attempts)?;
-        let spec = spec(node, &workflow, &roles, &stores, run, due, by_hand);
-        let plugin = |front: &Front<'_>| Arc::clone(&front.plugin);
+    /// Prepares a run by the documents of the service.
+    ///
+    /// # Errors
+    /// Everything that is in the way of its plugins, or the first other thing.
+    pub fn new(service: &RunService, request: RunRequest) -> Result<Self, PrepareError> {
+        let registry = &service.registry;
+        let workflow = registry.node.workflow(&request.schedule)?;
+        let access = access(&workflow, service)?;
+        kinds::admit(registry, &workflow)?;
+        let tools = tools(service, &workflow, &request, access.as_ref());
+        let point = access.map(|access| PointParts::prepare(service, &workflow, &tools, access));
+        let point = point.transpose()?;
+        let nodes = NodeParts::prepare(service, &workflow, &tools, point.as_ref())?;
+        let spec = spec(&workflow, service, request, &nodes.specs, point.as_ref());
+        let grace = point.iter().map(PointParts::grace).max();
         Ok(Self {
             spec,
-            backups: roles.backups.iter().map(plugin).collect(),
-            verify: roles.verify.iter().map(|j| plugin(&j.front)).collect(),
-            stores,
-            call,
-            stop,
-            etcd: etcd.own,
-            sealing: sealing(&workflow, &*node.deps.env)?,
-            attempts,
-            places: ConfigPlaces::of(&workflow),
+            nodes: nodes.runners,
+            grace: nodes.grace.max(grace.unwrap_or_default()),
+            point: point.map(|point| point.steps(service, tools.attempts)),
+            signals: tools.signals,
         })
     }
 
-    /// Lets every plugin judge its configuration before anything happens; `tell` hears who
-    /// is asked.
-    pub async fn check_config(&self, tell: Tell<'_>) -> Result<(), RegistryError> {
-        // The document has them in the order of the pins: backup steps, then verify steps.
-        let plugins = self.backups.iter().chain(&self.verify);
-        for ((pin, plugin), place) in self.spec.pins().zip(plugins).zip(&self.places.steps) {
-            let subject = format!("step {}", pin.step);
-            tell(&asked(&pin.plugin, &subject));
-            let call = self.call_with(&pin.config);
-            let judged = async { findings_of(&subject, plugin.check_config(call, None).await) };
-            let judged = judged_config(&subject, &pin.plugin, judged).await;
-            judged.map_err(|error| error.at_span(place))?;
+    /// What carries the run's effects out.
+    pub fn steps(self, claim: RunClaim) -> Steps {
+        Steps {
+            nodes: self.nodes,
+            point: self.point,
+            signals: self.signals,
+            grace: self.grace,
+            claim,
         }
-        let stores = self.stores.iter().zip(&self.spec.stores);
-        for (((_, target), pin), place) in stores.zip(&self.places.stores) {
-            let subject = format!("target {}", pin.target);
-            tell(&asked(&pin.pin.plugin, &subject));
-            let judged = judged_config(&subject, &pin.pin.plugin, target.check_config()).await;
-            judged.map_err(|error| error.at_span(place))?;
+    }
+}
+
+/// What the parts of a run have in common.
+fn tools(
+    service: &RunService,
+    workflow: &Workflow<'_>,
+    request: &RunRequest,
+    access: Option<&EtcdAccess>,
+) -> RunTools {
+    let signals = Arc::new(Signals::default());
+    let cluster = workflow.cluster.value.name.clone();
+    RunTools {
+        attempts: Attempts {
+            journal: Arc::clone(&service.journal),
+            clock: Arc::clone(&service.clock),
+            run: request.run.clone(),
+        },
+        key: Arc::clone(&service.key),
+        signers: Arc::clone(&service.signers),
+        targets: Arc::default(),
+        call: StepCall {
+            // Every call; the sandbox narrows it to each plugin's grants.
+            etcd: access.cloned(),
+            stop: signals.of_run(),
+            ..StepCall::idle(cluster, request.due)
+        },
+        signals,
+        spool_root: service.registry.node.state().join(SPOOL),
+    }
+}
+
+impl PointParts {
+    fn prepare(
+        service: &RunService,
+        workflow: &Workflow<'_>,
+        tools: &RunTools,
+        access: EtcdAccess,
+    ) -> Result<Self, PrepareError> {
+        let context = PrepareContext {
+            tools,
+            backups: None,
+            order: &[],
+        };
+        let (mut verify, mut stores) = (Vec::new(), Vec::new());
+        for step in workflow.steps.iter().filter(|step| !step.is_node()) {
+            let at = step_ref(service, workflow, step);
+            match kinds::of(step).prepare(at, &context)? {
+                Part::Verify(part) => verify.push(*part),
+                Part::Store(part) => stores.push(*part),
+                Part::Node(_) => {}
+            }
         }
-        Ok(())
+        let backups = backups(service, workflow, tools, &stores, access);
+        Ok(Self {
+            verify,
+            stores,
+            backups: Arc::new(backups),
+        })
     }
 
-    /// What carries the run's effects out.
-    pub fn steps(self, service: &RunService) -> Steps {
-        let spool_root = service.registry.node.state().join("spool");
-        let spool = SealedSpool::new(&spool_root, &self.spec.run);
-        let plain = Arc::new(PlainSpools::default());
-        let stores = self.store_steps(service);
-        let examiner = self.examiner(service, &stores, &spool_root);
-        let grace = self.grace();
-        let backups = self.spec.backups.iter().zip(&self.backups);
-        let backups = backups.map(|(pin, plugin)| {
-            let backup = Backup {
-                plugin: Arc::clone(plugin),
-                context: self.call_with(&pin.config),
-            };
-            (pin.step.clone(), backup)
-        });
-        let backups = backups.collect();
-        let verdicts = self.spec.verify.iter().zip(&self.verify);
-        let verdicts = verdicts.map(|(VerifyPin { pin, .. }, plugin)| {
-            let call = self.call_with(&pin.config);
-            (pin.step.clone(), (Arc::clone(plugin), call))
-        });
-        let verdicts = verdicts.collect();
-        let pipeline = pipeline(
-            spool.clone(),
-            self.sealing.clone(),
-            examiner,
-            Arc::clone(&plain),
-            Arc::clone(&service.clock),
-        );
-        Steps {
-            backups: Backups {
-                steps: backups,
-                etcd: self.etcd,
-                spool_root,
-                spool: spool.clone(),
-                attempts: self.attempts.clone(),
-                stop: self.stop,
-                pipeline,
+    /// The longest that any of the plugins may go on once it was asked to stop.
+    fn grace(&self) -> Duration {
+        let verify = self.verify.iter();
+        let verify = verify.map(|part| part.plugin.limits().stop_grace_max);
+        let stores = self.stores.iter().map(|part| part.grace);
+        verify.chain(stores).max().unwrap_or_default()
+    }
+
+    fn spec(&self, run: &RunId, workflow: &Workflow<'_>, policy: &Policy) -> PointSpec {
+        let contributors = workflow.backups().map(|(step, _)| step.name.clone());
+        PointSpec {
+            run: run.clone(),
+            cluster: workflow.cluster.value.name.clone(),
+            contributors: contributors.collect(),
+            verify: self.verify.iter().map(|part| part.pin.clone()).collect(),
+            stores: self.stores.iter().map(|part| part.pin.clone()).collect(),
+            retry: RetryPolicy {
+                backoff_limit: policy.backoff_limit,
+                backoff_ms: policy.backoff_ms,
+                backoff_ms_max: policy.backoff_ms_max,
             },
+        }
+    }
+
+    fn steps(self, service: &RunService, attempts: Attempts) -> PointSteps {
+        let verdicts = self.verify.into_iter();
+        let verdicts = verdicts.map(|part| (part.pin.pin.step, (part.plugin, part.call)));
+        let stores = self.stores.into_iter();
+        let stores = stores.map(|part| (part.pin.pin.step, part.store));
+        let context = &self.backups.context;
+        PointSteps {
             verdicts: Verdicts {
-                steps: verdicts,
-                attempts: self.attempts,
+                steps: verdicts.collect(),
+                attempts,
             },
-            stores: stores
-                .into_iter()
-                .map(|store| (store.step.clone(), store))
-                .collect::<BTreeMap<_, _>>(),
+            stores: stores.collect(),
             commit: Commit {
                 key: Arc::clone(&service.key),
                 signers: Arc::clone(&service.signers),
                 clock: Arc::clone(&service.clock),
                 journal: Arc::clone(&service.journal),
             },
-            spool,
-            plain,
-            grace,
+            spool: context.spool.clone(),
+            plain: Arc::clone(&context.plain),
         }
     }
+}
 
-    fn store_steps(&self, service: &RunService) -> Vec<Store> {
-        let targets = Arc::new(RunTargets::default());
-        let stores = self.stores.iter().zip(&self.spec.stores);
-        let store = |((step, target), pin): (&(StepName, StoreTarget), &StorePin)| Store {
-            step: step.clone(),
-            name: pin.target.clone(),
-            target: Arc::new(target.clone()),
-            cleanup: Arc::new(target.for_cleanup()),
-            guard: Arc::new(TargetGuard::new(
-                pin.target.clone(),
-                Arc::clone(&service.journal),
-                Arc::clone(&service.clock),
-                Arc::clone(&targets),
-            )),
+impl NodeParts {
+    fn prepare(
+        service: &RunService,
+        workflow: &Workflow<'_>,
+        tools: &RunTools,
+        point: Option<&PointParts>,
+    ) -> Result<Self, PrepareError> {
+        let order = workflow.schedule.value.spec.order();
+        let context = PrepareContext {
+            tools,
+            backups: point.map(|point| &point.backups),
+            order: &order,
         };
-        stores.map(store).collect()
-    }
-
-    /// The longest that any of the plugins may go on once it was asked to stop.
-    fn grace(&self) -> Duration {
-        let stores = self.stores.iter().map(|(_, target)| target.plugin());
-        let fronts = self.backups.iter().chain(&self.verify);
-        let plugins = fronts.map(|plugin| &**plugin).chain(stores);
-        let graces = plugins.map(|plugin| plugin.limits().stop_grace_max);
-        graces.max().unwrap_or_default()
-    }
-
-    fn examiner(&self, service: &RunService, stores: &[Store], spool_root: &Path) -> Examiner {
-        Examiner {
-            etcd: self.etcd.clone(),
-            previous: Arc::new(Previous {
-                cluster: self.spec.cluster.clone(),
-                name: self.spec.run.recovery_point(),
-                stores: stores.to_vec(),
-                signers: Arc::clone(&service.signers),
-            }),
-            limits: Limits {
-                spill_folder: Some(spool_root.to_owned()),
-                index_bytes_max: INDEX_BYTES_MAX,
-                ..Limits::default()
-            },
-            runtime: Handle::current(),
-            stop: self.call.stop.clone(),
+        let mut nodes = Self::default();
+        for step in workflow.steps.iter().filter(|step| step.is_node()) {
+            let at = step_ref(service, workflow, step);
+            if let Part::Node(node) = kinds::of(step).prepare(at, &context)? {
+                let runner = node.runner.map(|runner| (step.name.clone(), runner));
+                nodes.runners.extend(runner);
+                nodes.grace = nodes.grace.max(node.grace);
+                nodes.specs.push(node.spec);
+            }
         }
-    }
-
-    fn call_with(&self, config: &str) -> StepCall {
-        StepCall {
-            config: config.to_owned(),
-            ..self.call.clone()
-        }
+        Ok(nodes)
     }
 }
 
-/// A cluster as the node sees it and as plugins may see it, over the same connections.
-struct Access {
-    own: EtcdAccess,
-    all: EtcdAccess,
-}
-
-impl Access {
-    /// Every call; the sandbox narrows it to each plugin's grants.
-    fn narrowed_to_plugins(&self) -> EtcdAccess {
-        self.all.clone()
+fn step_ref<'a>(
+    service: &'a RunService,
+    workflow: &'a Workflow<'a>,
+    step: &'a Step,
+) -> StepRef<'a> {
+    StepRef {
+        registry: &service.registry,
+        workflow,
+        step,
     }
 }
 
-fn etcd(workflow: &Workflow<'_>, deps: &Deps) -> Result<Access, FileError> {
-    let all = cluster_access(workflow.cluster, deps)?;
-    Ok(Access {
-        own: all.narrowed(&OWN_CALLS),
-        all,
-    })
+/// The cluster, for every call there is. A run that makes no recovery point asks nothing of
+/// it.
+fn access(workflow: &Workflow<'_>, service: &RunService) -> Result<Option<EtcdAccess>, FileError> {
+    let deps = &service.registry.node.deps;
+    let wanted = workflow.has_point();
+    wanted
+        .then(|| cluster_access(workflow.cluster, deps))
+        .transpose()
 }
 
-fn stores(
+fn backups(
     service: &RunService,
     workflow: &Workflow<'_>,
-    call: &StepCall,
-    attempts: &Attempts,
-) -> Result<Vec<(StepName, StoreTarget)>, RegistryError> {
-    workflow
-        .stores
-        .iter()
-        .map(|(step, document)| {
-            let call = StepCall {
-                config: step.config_json(),
-                etcd: None,
-                ..call.clone()
-            };
-            let observer = observer(step.name.clone(), attempts.clone());
-            let target = service.registry.target(document, call, observer)?;
-            Ok((step.name.clone(), target))
-        })
-        .collect()
+    tools: &RunTools,
+    stores: &[StorePart],
+    access: EtcdAccess,
+) -> Backups {
+    let spool_root = tools.spool_root.clone();
+    let run = &tools.attempts.run;
+    let etcd = access.narrowed(&OWN_CALLS);
+    let cluster = workflow.cluster.value.name.clone();
+    let examiner = Examiner {
+        etcd: etcd.clone(),
+        previous: Arc::new(Previous {
+            cluster: cluster.clone(),
+            name: run.recovery_point(),
+            stores: stores
+                .iter()
+                .map(|part| part.store.clone())
+                .collect::<Vec<Store>>(),
+            signers: Arc::clone(&service.signers),
+        }),
+        limits: limits(&spool_root),
+        runtime: Handle::current(),
+        stop: tools.signals.of_run(),
+    };
+    Backups {
+        cluster,
+        etcd,
+        outputs: Arc::new(Outputs::default()),
+        attempts: tools.attempts.clone(),
+        limits: Arc::clone(&service.limits),
+        context: PipelineContext {
+            spool: SealedSpool::new(&spool_root, run),
+            sealing: sealing(stores),
+            examiner,
+            plain: Arc::new(PlainSpools::default()),
+            clock: Arc::clone(&service.clock),
+        },
+        spool_root,
+    }
 }
 
-/// Keeps what a store plugin said, if it said anything.
-fn observer(step: StepName, attempts: Attempts) -> CallObserver {
-    let (calls, said) = (AtomicU32::new(0), AtomicU64::new(0));
-    Arc::new(move |call, log| {
-        if log.is_empty() {
-            return;
-        }
-        let number = calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes: usize = log.lines.iter().map(|line| line.text.len()).sum();
-        let before = said.fetch_add(bytes as u64, Ordering::Relaxed);
-        if number > CALL_LOGS_MAX || before + bytes as u64 > CALL_LOGS_BYTES_MAX {
-            return;
-        }
-        let name = StepName::new(format!("{step}/{call}"));
-        let attempts = attempts.clone();
-        tokio::task::spawn_blocking(move || {
-            attempts.start(&name, number).end::<()>(Ok(&()), &log);
-        });
-    })
+fn limits(spool_root: &Path) -> Limits {
+    Limits {
+        spill_folder: Some(spool_root.to_owned()),
+        index_bytes_max: INDEX_BYTES_MAX,
+        ..Limits::default()
+    }
 }
 
 /// One sealed copy serves every target, so it is sealed for all their recipients.
-fn sealing(workflow: &Workflow<'_>, env: &dyn Lookup) -> Result<Sealing, FileError> {
-    let mut all = Vec::new();
-    let mut open_target = None;
-    for (_, document) in &workflow.stores {
-        let of_target = recipients(document, env)?;
-        if of_target.is_empty() {
-            open_target.get_or_insert_with(|| document.value.name.to_string());
-        }
-        all.extend(of_target);
+fn sealing(stores: &[StorePart]) -> Sealing {
+    let mut open = stores.iter().filter(|part| part.recipients.is_empty());
+    Sealing {
+        recipients: stores
+            .iter()
+            .flat_map(|part| part.recipients.clone())
+            .collect(),
+        open_target: open.next().map(|part| part.pin.target.to_string()),
     }
-    Ok(Sealing {
-        recipients: all,
-        open_target,
-    })
-}
-
-/// Whom artifacts are sealed to at a target.
-pub fn recipients(
-    document: &Located<TargetDocument>,
-    env: &dyn Lookup,
-) -> Result<Vec<Recipient>, FileError> {
-    let lines = document.recipients(env)?;
-    lines
-        .iter()
-        .map(|line| {
-            Recipient::parse(line)
-                .map_err(|error| document.sentence("spec.recipients", error.to_string()))
-        })
-        .collect()
 }
 
 fn spec(
-    node: &Configuration,
     workflow: &Workflow<'_>,
-    roles: &Roles<'_>,
-    stores: &[(StepName, StoreTarget)],
-    run: RunId,
-    due: UnixTime,
-    by_hand: bool,
+    service: &RunService,
+    request: RunRequest,
+    nodes: &[NodeSpec],
+    point: Option<&PointParts>,
 ) -> RunSpec {
     let schedule = &workflow.schedule.value;
+    let actions = &*service.registry.node.deps.actions;
+    let policy = Policy {
+        backoff_limit: schedule.spec.backoff_limit(),
+        backoff_ms: BACKOFF_MS,
+        backoff_ms_max: BACKOFF_MS_MAX,
+        active_deadline_seconds: schedule.spec.active_deadline().map(|limit| limit.as_secs()),
+        steps_max: STEPS_MAX_AT_ONCE,
+    };
     RunSpec {
-        run,
-        schedule: schedule.name.clone(),
+        point: point.map(|point| point.spec(&request.run, workflow, &policy)),
+        run: request.run,
+        schedule: request.schedule,
         cluster: workflow.cluster.value.name.clone(),
-        due,
-        by_hand,
-        backups: roles
-            .backups
-            .iter()
-            .map(|front| pin(front.step, &front.plugin))
-            .collect(),
-        verify: roles
-            .verify
-            .iter()
-            .map(|judge| VerifyPin {
-                pin: pin(judge.front.step, &judge.front.plugin),
-                judges: judge.judges.clone(),
-            })
-            .collect(),
-        stores: workflow
-            .stores
-            .iter()
-            .zip(stores)
-            .map(|((step, document), (_, target))| StorePin {
-                pin: pin(step, target.plugin()),
-                target: document.value.name.clone(),
-            })
-            .collect(),
-        drill: None,
-        policy: Policy {
-            backoff_limit: schedule.spec.backoff_limit(),
-            backoff_ms: BACKOFF_MS,
-            backoff_ms_max: BACKOFF_MS_MAX,
-            active_deadline_seconds: schedule.spec.active_deadline().map(|limit| limit.as_secs()),
-        },
-        workflow_digest: node
-            .documents
-            .workflow_digest(&schedule.name)
-            .unwrap_or_default(),
+        due: request.due,
+        origin: request.origin,
+        kind: kinds::run_kind(workflow),
+        subjects: kinds::subjects(workflow, actions),
+        workflow_digest: workflow_digest(&request.pins),
+        pins: request.pins,
+        nodes: nodes.to_vec(),
+        policy,
     }
-}
-
-fn pin(step: &Step, plugin: &Plugin) -> StepPin {
-    StepPin {
-        step: step.name.clone(),
-        plugin: plugin.manifest().name.clone(),
-        version: plugin.manifest().version.clone(),
-        digest: plugin.digest().clone(),
-        config: step.config_json(),
-        grants: plugin.grants().into(),
-    }
-}
-
-fn pipeline(
-    spool: SealedSpool,
-    sealing: Sealing,
-    examiner: Examiner,
-    plain: Arc<PlainSpools>,
-    clock: Arc<dyn Clock>,
-) -> crate::steps::PipelineFactory {
-    Box::new(move |events| PipelineContext {
-        spool: spool.clone(),
-        sealing: sealing.clone(),
-        examiner: examiner.clone(),
-        plain: Arc::clone(&plain),
-        clock: Arc::clone(&clock),
-        events,
-    })
 }

@@ -26,8 +26,8 @@ mod zone;
 
 pub use cron::{CronError, CronExpr, Field};
 pub use plan::{
-    ActiveRun, Activity, Decision, OCCURRENCES_MAX, ON_TIME_SECONDS_MAX, Planned, Policy, State,
-    next_wake, plan,
+    ActiveRun, Decision, OCCURRENCES_MAX, ON_TIME_SECONDS_MAX, Planned, Policy, State, next_wake,
+    plan,
 };
 pub use timetable::{Occurrences, Timetable};
 pub use zone::{Zone, ZoneError};

@@ -6,14 +6,16 @@
 //! In which order the rules apply, first match wins: the schedule is suspended; a later
 //! occurrence is due as well (only the latest is ever started); the deadline for
 //! starting has passed; the occurrence is late and the schedule does not catch up; it is
-//! a drill and the node has no identity; a restore of the cluster is active; a run of the
-//! cluster that does the same is active and the schedule does not allow that.
+//! a drill and the node has no identity; an active run works on the same as well, and one of
+//! the two writes it; a run of the cluster that does the same is active and the schedule does
+//! not allow that.
 
 #[cfg(test)]
 mod tests;
 
 use drydock_core::{
-    ClusterName, MissReason, OccurrenceEnd, RunId, RunKind, ScheduleName, SkipReason, UnixTime,
+    Claim, ClusterName, MissReason, OccurrenceEnd, RunId, RunKind, RunSubject, ScheduleName,
+    SkipReason, UnixTime,
 };
 use drydock_documents::{CatchUp, ConcurrencyPolicy, schedule::ScheduleSpec};
 
@@ -40,6 +42,9 @@ pub struct State {
 pub struct Planned {
     pub schedule: ScheduleName,
     pub cluster: ClusterName,
+    /// What its runs do, and on what.
+    pub kind: RunKind,
+    pub subjects: Vec<RunSubject>,
     pub timetable: Timetable,
     pub policy: Policy,
     /// The last occurrence that ended, or the instant at which the schedule was first
@@ -55,8 +60,6 @@ pub struct Policy {
     pub concurrency: ConcurrencyPolicy,
     pub catch_up: CatchUp,
     pub jitter_seconds: u64,
-    /// What its runs do.
-    pub activity: Activity,
     /// It is a drill, and this node has nothing that opens a recovery point. No document of
     /// a schedule says so.
     pub lacks_identity: bool,
@@ -68,18 +71,12 @@ pub struct ActiveRun {
     pub run: RunId,
     pub schedule: ScheduleName,
     pub cluster: ClusterName,
-    pub activity: Activity,
-}
-
-/// What a run does with its cluster.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Activity {
-    #[default]
-    Backup,
-    /// It does not touch the cluster, so that it holds no backup up, nor the other way
-    /// round.
-    Drill,
-    Restore,
+    pub kind: RunKind,
+    pub subjects: Vec<RunSubject>,
+    /// An undo of it waits for an operator.
+    pub is_stuck: bool,
+    /// It waits at a gate that lets others have its subjects meanwhile.
+    pub frees_subjects: bool,
 }
 
 /// The end of an occurrence.
@@ -90,7 +87,8 @@ pub struct Decision {
     pub due: UnixTime,
     /// The id of the occurrence's run, whether it is started or not.
     pub run: RunId,
-    pub activity: Activity,
+    pub kind: RunKind,
+    pub subjects: Vec<RunSubject>,
     pub end: OccurrenceEnd,
 }
 
@@ -134,20 +132,7 @@ impl Policy {
             concurrency: spec.concurrency_policy,
             catch_up: spec.catch_up,
             jitter_seconds: spec.jitter_seconds(),
-            activity: match spec.drill {
-                None => Activity::Backup,
-                Some(_) => Activity::Drill,
-            },
             lacks_identity: false,
-        }
-    }
-}
-
-impl From<RunKind> for Activity {
-    fn from(kind: RunKind) -> Self {
-        match kind {
-            RunKind::Backup => Self::Backup,
-            RunKind::Drill => Self::Drill,
         }
     }
 }
@@ -178,13 +163,28 @@ impl State {
     }
 }
 
+impl ActiveRun {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            subjects: &self.subjects,
+            is_stuck: self.is_stuck,
+            frees_subjects: self.frees_subjects,
+        }
+    }
+}
+
 impl Decision {
-    fn active_run(&self) -> ActiveRun {
+    /// The occurrence's run, which has just begun.
+    #[must_use]
+    pub fn active_run(&self) -> ActiveRun {
         ActiveRun {
             run: self.run.clone(),
             schedule: self.schedule.clone(),
             cluster: self.cluster.clone(),
-            activity: self.activity,
+            kind: self.kind,
+            subjects: self.subjects.clone(),
+            is_stuck: false,
+            frees_subjects: false,
         }
     }
 }
@@ -220,7 +220,8 @@ impl Planned {
             cluster: self.cluster.clone(),
             due,
             run: RunId::of(&self.schedule, due, None),
-            activity: self.policy.activity,
+            kind: self.kind,
+            subjects: self.subjects.clone(),
             end,
         }
     }
@@ -250,30 +251,43 @@ impl Planned {
         }
     }
 
-    /// Runs of one cluster exclude each other as its schedules say; a restore excludes
-    /// every backup. `Replace` stops runs of its own schedule only: a frequent schedule
-    /// must not keep a long one of the same cluster from ever ending.
+    /// Runs exclude each other by what they work on, whatever a schedule says; runs that do
+    /// the same for one cluster exclude each other as its schedules say. A Stuck run, which
+    /// may wait for days, is none that a schedule goes by.
     fn overlap(&self, active: &[ActiveRun]) -> OccurrenceEnd {
-        let same = active.iter().filter(|run| run.cluster == self.cluster);
-        if let Some(restore) = same.clone().find(|run| run.activity == Activity::Restore) {
-            let active = restore.run.clone();
-            return OccurrenceEnd::Skipped(SkipReason::Restoring { active });
+        let same = || active.iter().filter(move |run| self.does_the_same(run));
+        let replaced: Vec<_> = same().filter(|run| self.replaces(run)).collect();
+        let mut others = active.iter().filter(|run| !replaced.contains(run));
+        let blocking = others.find_map(|run| Some((run, run.claim().conflict(&self.subjects)?)));
+        if let Some((run, subject)) = blocking {
+            return OccurrenceEnd::Skipped(SkipReason::Blocked {
+                active: run.run.clone(),
+                subject: subject.clone(),
+            });
         }
-        let mut same = same.filter(|run| run.activity == self.policy.activity);
-        let blocking = match self.policy.concurrency {
+        let overlapping = match self.policy.concurrency {
             ConcurrencyPolicy::Allow => None,
-            ConcurrencyPolicy::Forbid => same.next(),
-            ConcurrencyPolicy::Replace => same.clone().find(|run| run.schedule != self.schedule),
+            ConcurrencyPolicy::Forbid | ConcurrencyPolicy::Replace => {
+                same().find(|run| !self.replaces(run))
+            }
         };
-        if let Some(blocking) = blocking {
-            let active = blocking.run.clone();
+        if let Some(run) = overlapping {
+            let active = run.run.clone();
             return OccurrenceEnd::Skipped(SkipReason::Overlap { active });
         }
-        let replaces = match self.policy.concurrency {
-            ConcurrencyPolicy::Replace => same.map(|run| run.run.clone()).collect(),
-            _ => Vec::new(),
-        };
+        let replaces = replaced.into_iter().map(|run| run.run.clone()).collect();
         OccurrenceEnd::Started { replaces }
+    }
+
+    fn does_the_same(&self, run: &ActiveRun) -> bool {
+        run.cluster == self.cluster && run.kind == self.kind && !run.is_stuck
+    }
+
+    /// Whether the run makes room, if it does the same. `Replace` stops runs of its own
+    /// schedule only: a frequent schedule must not keep a long one of the same cluster from
+    /// ever ending.
+    fn replaces(&self, run: &ActiveRun) -> bool {
+        self.policy.concurrency == ConcurrencyPolicy::Replace && run.schedule == self.schedule
     }
 
     /// When an occurrence starts: when it is due, and its jitter later. The jitter ends

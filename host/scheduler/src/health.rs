@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use drydock_core::{RunId, ScheduleName};
+use drydock_core::{QuestionId, RunId, ScheduleName};
 
 /// A loop that has not come round for so long is stuck: a tick takes milliseconds, and
 /// the slowest thing in it is a write to the journal that a busy disk holds up.
@@ -42,8 +42,25 @@ pub struct Health {
     pub cannot_run: BTreeMap<ScheduleName, String>,
     /// Schedules whose last run failed or was degraded, with the cause.
     pub last_ends: BTreeMap<ScheduleName, String>,
-    /// Runs that cannot be taken up, with the reason.
+    /// Questions that wait for an operator: what asks, and what with how it is answered.
+    pub questions: BTreeMap<Asks, String>,
+    /// Runs whose undo waits for an operator, with its questions.
     pub stuck: BTreeMap<RunId, String>,
+    /// Runs that cannot be taken up, with the reason.
+    pub halted: BTreeMap<RunId, String>,
+}
+
+/// A run and one of its questions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asks {
+    pub run: RunId,
+    pub question: QuestionId,
+}
+
+impl fmt::Display for Asks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} asks question {}", self.run, self.question)
+    }
 }
 
 /// A check that has not ended.
@@ -88,7 +105,9 @@ impl Health {
             unchecked: BTreeMap::new(),
             cannot_run: BTreeMap::new(),
             last_ends: BTreeMap::new(),
+            questions: BTreeMap::new(),
             stuck: BTreeMap::new(),
+            halted: BTreeMap::new(),
         }
     }
 
@@ -134,7 +153,9 @@ impl Health {
             named(&mut text, "warn", "checks", &self.unchecked);
         }
         named(&mut text, "warn", "outcomes", &self.last_ends);
-        named(&mut text, "warn", "runs", &self.stuck);
+        named(&mut text, "warn", "questions", &self.questions);
+        let runs: BTreeMap<_, _> = self.stuck.iter().chain(&self.halted).collect();
+        named(&mut text, "warn", "runs", &runs);
         text
     }
 
@@ -206,7 +227,7 @@ mod tests {
         let mut health = healthy();
         assert_eq!(
             health.report(),
-            "ok clock\nok journal\nok documents\nok started\nok serving\nok ticks\nok schedules\nok outcomes\nok runs\n"
+            "ok clock\nok journal\nok documents\nok started\nok serving\nok ticks\nok schedules\nok outcomes\nok questions\nok runs\n"
         );
         health.documents = Some("a.yaml:1:1: one\na.yaml:2:1: two".to_owned());
         health.clock = Some("the clock is behind".to_owned());
@@ -258,6 +279,26 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_and_who_is_stuck_is_named_and_the_daemon_stays_ready() {
+        let run = || RunId::new("r.1");
+        let asks = Asks {
+            run: run(),
+            question: QuestionId(2),
+        };
+        let health = Health {
+            questions: BTreeMap::from([(asks, "no leader; answer it".to_owned())]),
+            stuck: BTreeMap::from([(run(), "its undo waits".to_owned())]),
+            halted: BTreeMap::from([(RunId::new("a.1"), "no pin".to_owned())]),
+            ..healthy()
+        };
+        assert!(health.is_ready());
+        let report = health.report();
+        assert!(report.ends_with(
+            "warn questions: r.1 asks question 2: no leader; answer it\nwarn runs: a.1: no pin\nwarn runs: r.1: its undo waits\n"
+        ), "{report}");
+    }
+
+    #[test]
     fn a_long_list_is_counted() {
         let health = Health {
             schedules: 100,
@@ -266,6 +307,6 @@ mod tests {
         };
         let report = health.report();
         assert!(report.contains("warn schedules: 5 more; the log names them\n"));
-        assert_eq!(report.lines().count(), 8 + NAMED_MAX + 1);
+        assert_eq!(report.lines().count(), 9 + NAMED_MAX + 1);
     }
 }

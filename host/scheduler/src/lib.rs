@@ -6,7 +6,7 @@
 //! tells of its end. The [`watcher`] compares the documents with their files and hands over
 //! new sets, and [`checks`] tries them out; [`http`] answers health and metrics from what the
 //! scheduler shows.
-//! [`planning`] and [`health`] are the pure parts.
+//! [`planning`], [`open_run`] and [`health`] are the pure parts.
 //!
 //! **Invariant:** a decision is recorded, in one transaction with all others of its tick,
 //! before its run starts; an occurrence is decided once, whatever the clock does.
@@ -17,6 +17,9 @@
 //! that it began with.
 //!
 //! **Invariant:** nothing is planned while the clock is behind the journal.
+//!
+//! **Invariant:** a run that asks an operator is shown until it is answered, in the log, by
+//! /readyz and in the metrics.
 //!
 //! **Invariant:** neither the daemon nor a schedule waits for another one's plugin.
 //!
@@ -29,6 +32,7 @@ mod health;
 mod http;
 mod metrics;
 mod notify;
+mod open_run;
 mod past;
 mod planning;
 mod scheduler;

@@ -4,14 +4,12 @@
 //! series is bounded by the documents in force; a schedule that goes takes its series
 //! with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 
-use drydock_core::{Nature, OccurrenceEnd, OutcomeCode, ScheduleName, UnixTime};
-use drydock_engine::{
-    RunView,
-    model::{DrillResult, DrillVerdict, Outcome},
-};
+use drydock_core::{Nature, OccurrenceEnd, OutcomeCode, RunKind, ScheduleName, UnixTime};
+use drydock_engine::{RunView, model::Outcome};
+use drydock_runs::shape;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -60,12 +58,20 @@ pub struct Metrics {
     pub journal_ok: Gauge,
     pub documents_valid: Gauge,
     pub documents_loaded: Gauge,
-    pub runs_active: Gauge,
-    pub runs_stuck: Gauge,
+    pub runs: RunGauges,
     pub tick_age: Gauge<f64, AtomicU64>,
     lateness: Histogram,
     resident: Gauge,
     schedules: PerSchedule,
+}
+
+/// How all runs together stand.
+pub struct RunGauges {
+    pub active: Gauge,
+    pub stuck: Gauge,
+    pub halted: Gauge,
+    pub holds: Gauge,
+    pub hold_overdue_seconds: Gauge,
 }
 
 /// Metrics with a schedule's name.
@@ -80,6 +86,7 @@ struct PerSchedule {
     point_bytes: Gauges,
     point_revision: Gauges,
     drill_recovery: Gauges,
+    questions: Gauges,
     upload_bytes: Family<BySchedule, Counter>,
 }
 
@@ -130,12 +137,7 @@ impl Metrics {
                 "documents_loaded_timestamp_seconds",
                 "When the documents in force were taken, in seconds since 1970",
             ),
-            runs_active: gauge(ours, "runs_active", "Runs under way"),
-            runs_stuck: gauge(
-                ours,
-                "runs_stuck",
-                "Unfinished runs that cannot be taken up; the log says why",
-            ),
+            runs: RunGauges::new(ours),
             tick_age: gauge(
                 ours,
                 "sandbox_tick_age_seconds",
@@ -170,6 +172,7 @@ impl Metrics {
             drop(per.runs.get_or_create(&by_outcome(schedule, *outcome)));
         }
         drop(per.upload_bytes.get_or_create(&by(schedule)));
+        drop(per.questions.get_or_create(&by(schedule)));
     }
 
     /// Drops the series of a schedule that is no longer there.
@@ -217,6 +220,27 @@ impl Metrics {
         set(&self.schedules.runnable, schedule, i64::from(is_runnable));
     }
 
+    /// So many questions are open, by the schedule of their runs. One that is not in force any
+    /// more has a series as long as something of it is open.
+    pub fn questions(
+        &self,
+        before: &BTreeMap<ScheduleName, i64>,
+        open: &BTreeMap<ScheduleName, i64>,
+        in_force: &BTreeSet<ScheduleName>,
+    ) {
+        let per = &self.schedules;
+        for over in before.keys().filter(|name| !open.contains_key(*name)) {
+            if in_force.contains(over) {
+                set(&per.questions, over, 0);
+            } else {
+                per.questions.remove(&by(over));
+            }
+        }
+        for (schedule, count) in open {
+            set(&per.questions, schedule, *count);
+        }
+    }
+
     /// A run has ended in this process.
     pub fn ended(&self, view: &RunView) {
         let Some(outcome) = &view.outcome else { return };
@@ -249,14 +273,11 @@ impl Metrics {
             Outcome::Failed { .. } | Outcome::Superseded { .. } => return,
         };
         set(last, &view.schedule, finished.0);
-        if let Some(drill) = &view.drill {
-            let passed = |result: &&DrillResult| result.verdict == DrillVerdict::Passed;
-            let result = drill.result.as_ref().filter(passed);
-            let measured = result.and_then(|result| result.recovery_milliseconds);
-            let milliseconds = measured.and_then(|milliseconds| i64::try_from(milliseconds).ok());
-            if let Some(milliseconds) = milliseconds {
-                set(&per.drill_recovery, &view.schedule, milliseconds);
-            }
+        let measured = shape::recovery_milliseconds(view);
+        if let Some(measured) = measured.and_then(|measured| i64::try_from(measured).ok()) {
+            set(&per.drill_recovery, &view.schedule, measured);
+        }
+        if view.kind != RunKind::Backup {
             return;
         }
         let outputs = view.outputs.iter();
@@ -274,6 +295,34 @@ impl Metrics {
     }
 }
 
+impl RunGauges {
+    fn new(registry: &mut Registry) -> Self {
+        Self {
+            active: gauge(registry, "runs_active", "Runs under way"),
+            stuck: gauge(
+                registry,
+                "runs_stuck",
+                "Runs whose undo waits for an operator; /readyz says how to answer",
+            ),
+            halted: gauge(
+                registry,
+                "runs_halted",
+                "Unfinished runs that cannot be taken up; /readyz says why",
+            ),
+            holds: gauge(
+                registry,
+                "run_holds",
+                "Holds of runs that have not surely been let go",
+            ),
+            hold_overdue_seconds: gauge(
+                registry,
+                "run_hold_overdue_seconds",
+                "How long ago the oldest of these holds should have been let go; 0 if none",
+            ),
+        }
+    }
+}
+
 impl PerSchedule {
     fn new(registry: &mut Registry) -> Self {
         let new = Self {
@@ -287,6 +336,7 @@ impl PerSchedule {
             point_bytes: Family::default(),
             point_revision: Family::default(),
             drill_recovery: Family::default(),
+            questions: Family::default(),
             upload_bytes: Family::default(),
         };
         registry.register(
@@ -312,7 +362,7 @@ impl PerSchedule {
     }
 
     /// In the order of [`GAUGES`].
-    fn gauges(&self) -> [&Gauges; 7] {
+    fn gauges(&self) -> [&Gauges; 8] {
         [
             &self.runnable,
             &self.last_success,
@@ -321,12 +371,13 @@ impl PerSchedule {
             &self.point_bytes,
             &self.point_revision,
             &self.drill_recovery,
+            &self.questions,
         ]
     }
 }
 
 /// Names and meanings of the gauges that every schedule has.
-const GAUGES: [(&str, &str); 7] = [
+const GAUGES: [(&str, &str); 8] = [
     (
         "schedule_runnable",
         "0 while a run of the schedule could not be started; /readyz says why",
@@ -354,6 +405,10 @@ const GAUGES: [(&str, &str); 7] = [
     (
         "drill_recovery_milliseconds",
         "Time to recover that the last drill that passed measured",
+    ),
+    (
+        "run_questions",
+        "Questions of runs that wait for an operator; /readyz says how to answer",
     ),
 ];
 
@@ -444,16 +499,20 @@ mod tests {
             schedule: ScheduleName::new("a"),
             cluster: drydock_core::ClusterName::new("c"),
             due: UnixTime(1),
-            by_hand: false,
+            kind: RunKind::Backup,
+            origin: drydock_engine::model::Origin::Schedule,
             created: UnixTime(1),
             finished: Some(UnixTime(finished)),
             phase: drydock_core::RunPhase::Finished,
             outcome: Some(outcome),
             recovery_point: None,
-            backups: Vec::new(),
+            only_asks: false,
+            frees_subjects: false,
+            steps: Vec::new(),
             outputs: Vec::new(),
             stores: Vec::new(),
-            drill: None,
+            holds: Vec::new(),
+            questions: Vec::new(),
             pins: Vec::new(),
             faults: Vec::new(),
         }
@@ -493,6 +552,54 @@ mod tests {
         let revision = "drydock_recovery_point_revision{";
         assert!(!text.contains(revision), "{text}");
         assert!(has("drydock_recovery_point_bytes{schedule=\"a\"} 0"));
+    }
+
+    #[test]
+    fn open_questions_are_counted_also_of_a_schedule_that_is_gone() {
+        let metrics = Metrics::new(UnixTime(7), Counter::default());
+        let name = ScheduleName::new;
+        let in_force = BTreeSet::from([name("a")]);
+        metrics.in_force(&BTreeSet::new(), &in_force);
+        let has = |line: &str| metrics.text().lines().any(|l| l == line);
+        let none = BTreeMap::new();
+        let both = BTreeMap::from([(name("a"), 2), (name("gone"), 1)]);
+        metrics.questions(&none, &both, &in_force);
+        assert!(has("drydock_run_questions{schedule=\"a\"} 2"));
+        assert!(has("drydock_run_questions{schedule=\"gone\"} 1"));
+        metrics.questions(&both, &none, &in_force);
+        assert!(has("drydock_run_questions{schedule=\"a\"} 0"));
+        assert!(!metrics.text().contains("gone"));
+    }
+
+    #[test]
+    fn only_a_drill_that_passed_tells_a_time_to_recover() {
+        let metrics = Metrics::new(UnixTime(7), Counter::default());
+        let drilled = |verdict: &str, measured: u64| {
+            let body = serde_json::json!({"target": "t", "recoveryPoint": "s.1",
+                "verdict": verdict, "reason": null, "checks": 1,
+                "recoveryMilliseconds": measured, "dataAgeSeconds": 1, "report": null,
+                "warnings": []});
+            let step = drydock_engine::view::StepView {
+                step: drydock_core::StepName::new("drill"),
+                kind: shape::DRILL.to_owned(),
+                attempts: 1,
+                failures: 0,
+                state: drydock_core::StepState::Done,
+                reason: None,
+                findings: Vec::new(),
+                body,
+            };
+            metrics.left(&RunView {
+                kind: RunKind::Drill,
+                steps: vec![step],
+                ..ended(Outcome::Succeeded, 20)
+            });
+        };
+        drilled("passed", 4217);
+        drilled("skipped", 1);
+        let text = metrics.text();
+        assert!(text.contains("drydock_drill_recovery_milliseconds{schedule=\"a\"} 4217\n"));
+        assert!(!text.contains("drydock_recovery_point_bytes{"), "{text}");
     }
 
     #[test]

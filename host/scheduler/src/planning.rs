@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use drydock_core::{RunId, ScheduleName, UnixTime};
+use drydock_core::{RunId, RunKind, RunSubject, ScheduleName, UnixTime};
 use drydock_documents::{FileError, Located, Schedule};
 use drydock_journal::{Decided, HistoryLimits, KnownSchedule, Occurrence};
 use drydock_node::Configuration;
@@ -48,9 +48,12 @@ pub fn planned(node: &Configuration, decided: &[Decided]) -> Result<Vec<Planned>
     of_this_node(node)
         .zip(decided)
         .map(|(schedule, decided)| {
+            let (kind, subjects) = work(node, &schedule.value.name);
             Ok(Planned {
                 schedule: schedule.value.name.clone(),
                 cluster: schedule.value.spec.cluster.clone(),
+                kind,
+                subjects,
                 timetable: Timetable::of(schedule)?,
                 policy: Policy {
                     lacks_identity: lacks_identity(node, &schedule.value),
@@ -62,9 +65,19 @@ pub fn planned(node: &Configuration, decided: &[Decided]) -> Result<Vec<Planned>
         .collect()
 }
 
-/// Whether the schedule drills and this node has nothing that opens a recovery point.
+/// What the runs of the schedule do, and on what.
+fn work(node: &Configuration, schedule: &ScheduleName) -> (RunKind, Vec<RunSubject>) {
+    // Documents come into force joined, so that there is none without a workflow.
+    let workflow = node.workflow(schedule).ok();
+    workflow.map_or((RunKind::Actions, Vec::new()), |workflow| {
+        let subjects = drydock_runs::subjects(&workflow, &*node.deps.actions);
+        (drydock_runs::run_kind(&workflow), subjects)
+    })
+}
+
+/// Whether the schedule only drills and this node has nothing that opens a recovery point.
 fn lacks_identity(node: &Configuration, schedule: &Schedule) -> bool {
-    schedule.spec.drill.is_some() && node.config.value.spec.drill.identity.is_none()
+    schedule.spec.only_drills() && node.config.value.spec.drill.identity.is_none()
 }
 
 /// A decision as the journal keeps it.
@@ -148,6 +161,8 @@ mod tests {
         Planned {
             schedule: ScheduleName::new("a"),
             cluster: ClusterName::new("c"),
+            kind: RunKind::Backup,
+            subjects: Vec::new(),
             timetable: Timetable::new(
                 CronExpr::parse(cron).unwrap(),
                 Zone::parse("Etc/UTC").unwrap(),

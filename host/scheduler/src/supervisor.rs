@@ -8,16 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drydock_core::{FailReason, RunId, ScheduleName, UnixTime, chain};
-use drydock_engine::{Ended, EngineError, RunHandle, RunView};
-use drydock_runs::{RunService, StartError};
+use drydock_engine::{Ended, EngineError, RunHandle, RunView, model::Origin};
+use drydock_runs::{RunService, StartError, StartRequest};
 use tokio::sync::{mpsc, watch};
 
+use super::open_run::OpenRun;
 use super::planning::{Patience, backoff};
 
-/// First wait before a stuck run is tried to be taken up again, and the longest one. New
+/// First wait before a halted run is tried to be taken up again, and the longest one. New
 /// documents cut the wait short.
-const STUCK_WAIT: Duration = Duration::from_secs(15);
-const STUCK_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+const HALTED_WAIT: Duration = Duration::from_secs(15);
+const HALTED_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// The longest such wait of a run that may hold something: it stands in somebody's way until
+/// it lets go.
+const HOLDING_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What an supervisor does.
 #[derive(Debug, Clone)]
@@ -48,12 +53,15 @@ pub enum RunCommand {
 pub enum RunStatus {
     /// The run is under way.
     Began { taken_up: bool },
+    /// The run asks something else than before, holds something else, or keeps something else
+    /// from others.
+    Changed { open: Box<OpenRun> },
     /// The run could not be started and is tried again.
     NotYet { why: String, again: Duration },
     /// The run could not be started, and it is too late to try again.
     GaveUp { why: FailReason },
     /// The run cannot be taken up, or not gone on with, for now.
-    Stuck { why: String },
+    Halted { why: String },
     /// The run has ended.
     Ended { view: Box<RunView> },
     /// The run, or its start, is left to the next process.
@@ -65,6 +73,8 @@ pub struct RunSupervisor {
     pub service: watch::Receiver<Arc<RunService>>,
     pub orders: mpsc::Receiver<RunCommand>,
     pub told: mpsc::Sender<(RunId, RunStatus)>,
+    /// Whether it may hold something, as far as is known.
+    pub holds: bool,
 }
 
 /// How an supervisor's work on its run ended.
@@ -143,8 +153,13 @@ impl RunSupervisor {
                 },
                 Err(error) => chain(&error),
             };
-            self.tell(RunStatus::Stuck { why }).await;
-            let again = backoff(tries, STUCK_WAIT, STUCK_WAIT_MAX);
+            self.tell(RunStatus::Halted { why }).await;
+            let limit = if self.holds {
+                HOLDING_WAIT_MAX
+            } else {
+                HALTED_WAIT_MAX
+            };
+            let again = backoff(tries, HALTED_WAIT, limit);
             tries += 1;
             if !self.pause(again).await {
                 return;
@@ -155,8 +170,8 @@ impl RunSupervisor {
     async fn attend_to_the_end(&mut self, handle: RunHandle, taken_up: bool) {
         if let After::Stopped(error) = self.attend(handle, taken_up).await {
             let why = chain(&error);
-            self.tell(RunStatus::Stuck { why }).await;
-            if self.pause(STUCK_WAIT).await {
+            self.tell(RunStatus::Halted { why }).await;
+            if self.pause(HALTED_WAIT).await {
                 self.take_up(1).await;
             }
         }
@@ -166,6 +181,7 @@ impl RunSupervisor {
     async fn attend(&mut self, handle: RunHandle, taken_up: bool) -> After {
         self.tell(RunStatus::Began { taken_up }).await;
         let mut progress = handle.progress();
+        let mut open = self.tell_open(&mut progress, None).await;
         loop {
             tokio::select! {
                 order = self.orders.recv() => match order {
@@ -177,7 +193,10 @@ impl RunSupervisor {
                     }
                 },
                 // The sender goes when the run is over.
-                changed = progress.changed() => if changed.is_err() { break },
+                changed = progress.changed() => match changed {
+                    Ok(()) => open = self.tell_open(&mut progress, Some(open)).await,
+                    Err(_) => break,
+                },
             }
         }
         match handle.wait().await {
@@ -192,6 +211,21 @@ impl RunSupervisor {
             }
             Err(error) => After::Stopped(error),
         }
+    }
+
+    /// Tells how the run stands, where that is not as it was.
+    async fn tell_open(
+        &mut self,
+        progress: &mut watch::Receiver<RunView>,
+        before: Option<OpenRun>,
+    ) -> OpenRun {
+        let open = OpenRun::of(&progress.borrow_and_update());
+        self.holds = !open.holds.is_empty();
+        if before.as_ref() != Some(&open) {
+            let open = Box::new(open.clone());
+            self.tell(RunStatus::Changed { open }).await;
+        }
+        open
     }
 
     /// Waits, for new documents at most so long. Says whether to go on.
@@ -239,7 +273,14 @@ async fn start_once(
     run: &RunId,
     due: UnixTime,
 ) -> Result<RunHandle, NotBegun> {
-    let started = match service.start(schedule, run.clone(), due, false).await {
+    let request = StartRequest {
+        run: run.clone(),
+        schedule: schedule.clone(),
+        due,
+        origin: Origin::Schedule,
+        despite: None,
+    };
+    let started = match service.start(request).await {
         Err(StartError::Engine(EngineError::Exists { .. })) => service.resume(run).await,
         other => other,
     };

@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: Drydock beside the tools that people use today.
 //!
 //! This part only prepares: tools, plugins, and the programs that are also installed and
-//! tested. The measuring is the program `drydock-bench`, since it talks to etcd, and for the
-//! comparison `sandbox` the bench of that crate, since it knows wasmtime.
+//! tested. The measuring is the program `drydock-bench`, since it talks to etcd, and for
+//! `engine` and `sandbox` the benches of those crates, which nobody beside them could write.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -17,8 +17,8 @@ use crate::workspace::Workspace;
 /// The peers, and what the build needs.
 const BENCH_TOOLS: &[&str] = &["protoc", "etcd-3.6.16", "etcd-3.7.3", "age", "zstd"];
 
-/// The comparison that is a bench of the sandbox's crate.
-const SANDBOX: &str = "sandbox";
+/// What is a bench of the crate of that name. They have no data sets and no peers.
+const OF_CRATES: [&str; 2] = ["engine", "sandbox"];
 
 /// What is measured and how often; the program knows the defaults.
 pub struct Wanted<'a> {
@@ -32,10 +32,15 @@ pub struct Wanted<'a> {
 /// The chore: prepares everything and becomes the scenario.
 pub fn run(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
     let folder = programs::prepare(workspace, BENCH_TOOLS)?;
-    if wanted.names.is_empty() || wanted.names.iter().any(|name| name == SANDBOX) {
-        step("measure the sandbox", || sandbox(workspace, wanted))?;
+    let is_all = wanted.names.is_empty();
+    for bench in OF_CRATES {
+        if is_all || wanted.names.iter().any(|name| name == bench) {
+            step(&format!("measure the {bench}"), || {
+                of_crate(workspace, bench, wanted)
+            })?;
+        }
     }
-    if wanted.names.iter().any(|name| name != SANDBOX) || wanted.names.is_empty() {
+    if is_all || scenarios(wanted).next().is_some() {
         // The scenario takes this process over, so that Ctrl-C reaches only the one that has
         // something to stop.
         let error = scenario(workspace, &folder, wanted)?.exec();
@@ -44,8 +49,14 @@ pub fn run(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The sandbox by itself. Its figures go to a file beside the others'.
-fn sandbox(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
+/// What the program `drydock-bench` measures.
+fn scenarios<'a>(wanted: &'a Wanted<'_>) -> impl Iterator<Item = &'a String> {
+    let names = wanted.names.iter();
+    names.filter(|name| !OF_CRATES.contains(&name.as_str()))
+}
+
+/// One crate by itself. Its figures go to a file beside the others'.
+fn of_crate(workspace: &Workspace, name: &str, wanted: &Wanted<'_>) -> Result<()> {
     let mut bench = workspace.cargo();
     bench.args([
         "bench",
@@ -53,7 +64,7 @@ fn sandbox(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
         "dev",
         "--workspace",
         "--bench",
-        SANDBOX,
+        name,
         "--",
     ]);
     if let Some(runs) = wanted.runs {
@@ -62,7 +73,9 @@ fn sandbox(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
     if let Some(json) = wanted.json {
         // cargo runs it in the crate's folder.
         let json = std::path::absolute(json).context("there is no current folder")?;
-        bench.arg("--json").arg(json.with_extension("sandbox.json"));
+        bench
+            .arg("--json")
+            .arg(json.with_extension(format!("{name}.json")));
     }
     run_program(&mut bench)
 }
@@ -88,6 +101,6 @@ fn scenario(workspace: &Workspace, programs: &Path, wanted: &Wanted<'_>) -> Resu
     if let Some(json) = wanted.json {
         command.arg("--json").arg(json);
     }
-    command.args(wanted.names.iter().filter(|name| *name != SANDBOX));
+    command.args(scenarios(wanted));
     Ok(command)
 }

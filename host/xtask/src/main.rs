@@ -81,7 +81,7 @@ enum Chore {
     },
     /// Measure Drydock beside etcdctl, etcdutl, zstd and age, side by side.
     Bench {
-        /// Only these comparisons: sandbox, backup, fetch, status, hashkv,
+        /// Only these comparisons: engine, sandbox, backup, fetch, status, hashkv,
         /// restore, memory.
         names: Vec<String>,
         /// The size of each data set; 500 otherwise.
@@ -97,16 +97,18 @@ enum Chore {
         #[arg(long, value_name = "FILE")]
         json: Option<std::path::PathBuf>,
     },
-    /// Throw hostile guests together at random beside a real backup, which must come to
-    /// no harm; restore snapshots of every version of etcd on servers of every other, and
-    /// let every reader of snapshots loose on mutants.
+    /// Simulate whole runs, whose laws have to hold whatever goes wrong; throw hostile guests
+    /// together at random beside a real backup, which must come to no harm; restore snapshots
+    /// of every version of etcd on servers of every other, and let every reader of snapshots
+    /// loose on mutants.
     Torture {
-        /// Only these tortures: plugins, restore.
+        /// Only these tortures: engine, plugins, restore.
         names: Vec<String>,
-        /// How many random sequences, or mutants; 10,000 and 200,000 otherwise.
+        /// How many random sequences, mutants or runs; 10,000, 200,000 and 100,000 otherwise.
         #[arg(long, value_name = "NUMBER")]
         sequences: Option<u64>,
-        /// The same seed makes the same sequences.
+        /// The same seed makes the same sequences; without `--sequences` it is the one run of
+        /// the engine that is simulated, and its story is told.
         #[arg(long, value_name = "NUMBER")]
         seed: Option<u64>,
         /// Start no sequence after so many minutes; 120 otherwise.

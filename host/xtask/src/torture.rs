@@ -1,5 +1,5 @@
-//! `cargo xtask torture`: hostile guests at random beside a real backup, and snapshots of
-//! every version on servers of every other, with mutants of them.
+//! `cargo xtask torture`: whole runs simulated, hostile guests at random beside a real backup,
+//! and snapshots of every version on servers of every other, with mutants of them.
 //!
 //! This part only prepares. The tortures themselves are examples of the crates that they
 //! torment, built with the features of the whole workspace, so that no crate is built a
@@ -18,7 +18,11 @@ use crate::{plugins, tools};
 const TORTURE_TOOLS: &[&str] = &["protoc", "etcd-3.6.16", "etcd-3.5.35", "etcd-3.7.3"];
 
 /// The tortures by name, each with its example, in the order in which they run.
-const TORTURES: [(&str, &str); 2] = [("restore", "torture_snapshot"), ("plugins", "torture")];
+const TORTURES: [(&str, &str); 3] = [
+    ("engine", "torture_engine"),
+    ("restore", "torture_snapshot"),
+    ("plugins", "torture"),
+];
 
 /// Which, and how much; the programs know the defaults.
 pub struct Wanted<'a> {

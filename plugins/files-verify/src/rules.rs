@@ -18,7 +18,7 @@ pub fn judge(facts: &FactMap) -> Vec<Finding> {
         return vec![Finding::failure(
             "no-archive",
             format!(
-                "{} is no tar archive: if it is not meant to be one, let this step judge the others alone (`judges`)",
+                "{} is no tar archive: if it is not meant to be one, let this step judge the others alone (`verifies`)",
                 facts.text("artifact.name").unwrap_or("the artifact")
             ),
         )];

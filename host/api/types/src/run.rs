@@ -1,11 +1,12 @@
-//! Runs: `drydock run`, `run list` and `run show`.
+//! Runs: `drydock run` and its verbs.
 
 use drydock_core::{
-    ClusterName, Fault, Finding, GrantRecord, Nature, OutcomeCode, OutputId, PluginDigest,
-    RecoveryPointName, RunId, RunKind, RunPhase, RunSubject, ScheduleName, StepName, StepState,
-    StorePhase, TargetName, Verdict,
+    ClusterName, Fault, Finding, GrantRecord, HoldKind, HoldPhase, Nature, OutcomeCode, OutputId,
+    PluginDigest, QuestionId, RecoveryPointName, RunId, RunKind, RunPhase, RunSubject,
+    ScheduleName, StepName, StepState, StorePhase, TargetName, Verdict,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Timestamp;
 use crate::drill;
@@ -36,11 +37,14 @@ pub struct RunSummary {
     pub phase: RunPhase,
     #[serde(flatten)]
     pub end: RunOutcome,
-    /// Once it is committed somewhere, or was drilled.
+    /// Once it is committed somewhere.
     pub recovery_point: Option<RecoveryPointName>,
+    /// The questions that wait for an operator.
+    pub open_questions: Vec<QuestionId>,
 }
 
-/// How a run ended; nothing is in it while the run has not.
+/// How a run ended. While it has not, there is a cause where it waits for an operator, and
+/// nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunOutcome {
     pub outcome: Option<OutcomeCode>,
@@ -108,6 +112,8 @@ pub struct Run {
     pub run: RunId,
     pub schedule: ScheduleName,
     pub cluster: ClusterName,
+    pub kind: RunKind,
+    pub origin: RunOrigin,
     pub due: Timestamp,
     pub by_hand: bool,
     pub created: Timestamp,
@@ -117,28 +123,103 @@ pub struct Run {
     pub end: RunOutcome,
     /// Once it is committed somewhere, or was drilled.
     pub recovery_point: Option<RecoveryPointName>,
-    /// In the order in which they run.
-    pub backups: Vec<BackupStep>,
+    /// In the order of the document.
+    pub steps: Vec<RunStep>,
     /// Those that count.
     pub outputs: Vec<RunOutput>,
     pub stores: Vec<StoreStep>,
-    /// Of a run that drills.
-    pub drill: Option<DrillStep>,
+    /// Every hold that was asked for.
+    pub holds: Vec<RunHold>,
+    /// Every question that was asked, the answered ones too.
+    pub questions: Vec<RunQuestion>,
     /// The plugin of each step, and what it may do in this run.
     pub pins: Vec<PinnedPlugin>,
     /// What went wrong on the way, whether or not it mattered in the end.
     pub faults: Vec<StepFault>,
 }
 
-/// A backup step of a run.
+/// Who wanted a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupStep {
+#[serde(rename_all = "kebab-case")]
+pub enum RunOrigin {
+    Schedule,
+    Manual,
+    /// A reviewed plan of this digest.
+    Plan(String),
+}
+
+/// A step of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStep {
     pub step: StepName,
+    /// The word of its kind, e.g. `backup`.
+    pub kind: String,
+    pub state: StepState,
     pub attempts: u32,
     pub failures: u32,
-    pub state: StepState,
+    /// Why it failed, or never ran.
+    pub reason: Option<String>,
     /// What the step told when it finished.
     pub findings: Vec<Finding>,
+    /// What else its kind has to show.
+    pub body: Option<StepBody>,
+}
+
+/// What a step's kind has to show beside its findings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StepBody {
+    Drill(Box<DrillSummary>),
+    /// It cannot be read; why.
+    Unread {
+        unread: String,
+    },
+    Other(Value),
+}
+
+/// A hold of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunHold {
+    pub step: StepName,
+    pub kind: HoldKind,
+    pub phase: HoldPhase,
+    /// Since when it stands, or was asked for.
+    pub since: Timestamp,
+    /// It is let go by then, whatever happens.
+    pub deadline: Timestamp,
+    /// What the step said when it had it.
+    pub evidence: Option<String>,
+}
+
+/// A question of a run to an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunQuestion {
+    pub question: QuestionId,
+    /// The step that it is about.
+    pub about: StepName,
+    pub text: String,
+    pub choices: Vec<QuestionChoice>,
+    pub asked: Timestamp,
+    /// None while the run waits for it.
+    pub answer: Option<QuestionAnswer>,
+}
+
+/// A word that a question may be answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionChoice {
+    pub word: String,
+    /// What comes of it, in a sentence.
+    pub means: String,
+    /// Whether it ends the run as one that failed.
+    pub ends: bool,
+}
+
+/// How a question was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionAnswer {
+    pub choice: String,
+    pub by: String,
+    pub at: Timestamp,
 }
 
 /// What a backup step made.
@@ -146,7 +227,7 @@ pub struct BackupStep {
 #[serde(rename_all = "camelCase")]
 pub struct RunOutput {
     pub output: OutputId,
-    /// The backup step that made it.
+    /// The step that made it.
     pub step: StepName,
     /// The artifact's name.
     pub name: String,
@@ -185,21 +266,12 @@ pub struct StoreStep {
     pub fault: Option<Fault>,
 }
 
-/// The drill of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrillStep {
-    pub target: TargetName,
-    pub attempts: u32,
-    pub failures: u32,
-    pub state: StepState,
-    pub result: Option<DrillSummary>,
-}
-
 /// What a drill found, in short; its report has the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DrillSummary {
     pub recovery_point: RecoveryPointName,
+    pub target: TargetName,
     pub verdict: drill::Verdict,
     /// Why it did not pass, in a sentence.
     pub reason: Option<String>,
@@ -222,8 +294,8 @@ pub struct PinnedPlugin {
     pub digest: PluginDigest,
     /// What it may do.
     pub grants: GrantRecord,
-    /// For a verify step, the backup steps that it judges.
-    pub judges: Vec<StepName>,
+    /// For a verify step, the steps that it judges.
+    pub verifies: Vec<StepName>,
 }
 
 /// Something that went wrong on the way.
@@ -231,11 +303,27 @@ pub struct PinnedPlugin {
 pub struct StepFault {
     /// What was tried, e.g. `put-part`.
     pub effect: String,
-    /// The backup step that it was about.
-    pub backup: Option<StepName>,
+    /// The step that it was about.
+    pub step: Option<StepName>,
     pub store: Option<StepName>,
     pub output: Option<OutputId>,
     pub fault: Fault,
+}
+
+/// What `run replay` prints: what happened, and the run as it stands at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReplay {
+    pub records: Vec<ReplayedRecord>,
+    pub run: Run,
+}
+
+/// A record of a run, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayedRecord {
+    /// From 1.
+    pub sequence: u64,
+    pub at: Timestamp,
+    pub what: String,
 }
 
 /// One try of one step.
@@ -268,4 +356,23 @@ pub enum AttemptResult {
     Unread {
         unread: String,
     },
+}
+
+impl Run {
+    /// The questions that wait for an operator.
+    pub fn open_questions(&self) -> impl Iterator<Item = &RunQuestion> {
+        let questions = self.questions.iter();
+        questions.filter(|question| question.answer.is_none())
+    }
+}
+
+impl RunStep {
+    /// What it found, if it is a drill that came to a verdict.
+    #[must_use]
+    pub fn drill(&self) -> Option<&DrillSummary> {
+        match &self.body {
+            Some(StepBody::Drill(drill)) => Some(drill),
+            Some(StepBody::Unread { .. } | StepBody::Other(_)) | None => None,
+        }
+    }
 }

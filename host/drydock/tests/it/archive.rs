@@ -39,13 +39,13 @@ fn world(config: &str) -> World {
     let text = std::fs::read_to_string(&schedule).unwrap();
     let text = text
         .replace(
-            "plugin: etcd-backup, config: {}",
+            "backup: etcd-backup, config: {}",
             &format!(
-                "plugin: files-backup, config: {{artifact: pki, folders: [{}]{config}}}",
+                "backup: files-backup, config: {{artifact: pki, folders: [{}]{config}}}",
                 folder.display()
             ),
         )
-        .replace("plugin: etcd-verify", "plugin: judge")
+        .replace("verify: etcd-verify", "verify: judge")
         .replace("  steps:\n", "  backoffLimit: 0\n  steps:\n");
     std::fs::write(schedule, text).unwrap();
     world
@@ -412,10 +412,10 @@ fn requiring(file: &str) -> World {
     world.write();
     let require = world.scratch.join(file);
     let judge = format!(
-        "plugin: files-verify, config: {{require: [{}]}}",
+        "verify: files-verify, config: {{require: [{}]}}",
         require.display()
     );
-    let text = text.replace("plugin: judge, config: {}", &judge);
+    let text = text.replace("verify: judge, config: {}", &judge);
     assert!(text.contains("files-verify"), "{text}");
     std::fs::write(schedule, text).unwrap();
     world

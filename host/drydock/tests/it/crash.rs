@@ -28,10 +28,6 @@ fn killed(world: &World, place: &str) -> bool {
     false
 }
 
-fn resume(world: &World) -> Answer {
-    world.drydock(&["run", "s1", "--resume", "--output", "json"])
-}
-
 fn die_at_every_record(place: &str) {
     let mut survived = None;
     for record in 1..=RECORDS_MAX {
@@ -42,7 +38,7 @@ fn die_at_every_record(place: &str) {
             survived = Some(record);
             break;
         }
-        let resumed = resume(&world);
+        let resumed = world.resume();
         let recorded = !(record == 1 && place == "before-record");
         if recorded {
             let runs: Vec<Value> = serde_json::from_str(&resumed.stdout).unwrap_or_default();

@@ -167,12 +167,12 @@ fn a_run_whose_target_hangs_is_left_and_taken_up() {
     let run = newest(&world);
     assert_eq!(run["outcome"], Value::Null);
     let told = format!(
-        "error: run {} was left as it is: `drydock run s1 --resume` takes it up",
+        "error: run {0} was left as it is: `drydock run resume {0}` goes on with it",
         run["run"].as_str().unwrap()
     );
     assert_eq!(answer.stderr.lines().last(), Some(told.as_str()));
     std::fs::remove_file(hang).unwrap();
-    world.drydock(&["run", "s1", "--resume"]).code(1);
+    world.resume().code(1);
     assert_eq!(newest(&world)["outcome"], "Failed");
     std::fs::remove_dir_all(world.folder().join(".puts")).unwrap();
     world.assert_nothing_left();

@@ -139,9 +139,7 @@ fn a_killed_daemon_does_not_send_stored_parts_again() {
         assert_eq!(before.get(part), Some(&1), "{before:?}");
     }
     std::fs::write(world.folder().join("gate-open"), b"").unwrap();
-    let answer = world
-        .drydock(&["run", "s1", "--resume", "--output", "json"])
-        .ok();
+    let answer = world.resume().ok();
     let runs: Value = serde_json::from_str(&answer.stdout).unwrap();
     assert_eq!(runs[0]["outcome"], "Succeeded");
     let after = puts(&world);

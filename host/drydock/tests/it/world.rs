@@ -246,11 +246,11 @@ impl World {
     fn schedule_document(&self) -> String {
         let usual = [
             format!(
-                "{{name: snapshot, plugin: etcd-backup, config: {}}}",
+                "{{name: snapshot, backup: etcd-backup, config: {}}}",
                 self.backup_config
             ),
             format!(
-                "{{name: verify, plugin: etcd-verify, config: {}}}",
+                "{{name: verify, verify: etcd-verify, config: {}}}",
                 self.verify_config
             ),
         ];
@@ -319,6 +319,20 @@ impl World {
         let value = serde_json::from_str::<Value>(&answer.stdout)
             .map_or(Value::Null, |runs| runs[0].clone());
         (answer, value)
+    }
+
+    /// The id of the node's newest run, where there is one.
+    pub fn newest_run(&self) -> Option<String> {
+        let listed = self.drydock(&RUN_LIST).ok();
+        let runs: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
+        let run = runs.iter().find(|row| row["phase"] != "skipped")?;
+        run["run"].as_str().map(str::to_owned)
+    }
+
+    /// Goes on with the newest run, and gives what `run` prints of it as JSON.
+    pub fn resume(&self) -> Answer {
+        let run = self.newest_run().unwrap_or_default();
+        self.drydock(&["run", "resume", &run, "--output", "json"])
     }
 
     /// The runs of the node with everything that is known of them, the newest first.

@@ -1,237 +1,243 @@
-//! Specifications and events for tests.
+//! A run for tables: it takes events as the driver does, remembers what is in flight, and
+//! tells what it asks for in short.
 
-use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
-use drydock_core::{
-    ClusterName, ErrorCode, Fault, GrantRecord, Nature, OutputId, PluginDigest, RunId,
-    ScheduleName, StepName, TargetName, UnixTime, Verdict,
-};
+use std::collections::BTreeMap;
+
+use drydock_core::{ErrorClass, ErrorCode, Fault, UnixTime};
+use drydock_engine::decide::decide_and_start;
 use drydock_engine::model::{
-    Effect, Event, Policy, RunSpec, SealedOutput, StepPin, StorePin, VerifyPin,
+    Answer, Done, Effect, EffectId, Emission, Event, HoldEnd, NodeSpec, Outcome, Probed, RunSpec,
 };
+use drydock_engine::state::{RunState, UndoPhase};
+use drydock_point::model::PointAnswer;
 
-pub const RUN: &str = "nightly.20260102T030405Z";
+use crate::actions::done;
+use crate::graph::{need, node, spec_of, step};
 
-pub fn step(name: &str) -> StepName {
-    StepName::new(name)
+pub struct Run {
+    pub state: RunState,
+    pub in_flight: BTreeMap<EffectId, Effect>,
+    pub now: UnixTime,
 }
 
-pub fn pin(name: &str) -> StepPin {
-    StepPin {
-        step: step(name),
-        plugin: format!("plugin-of-{name}"),
-        version: "1.0.0".to_owned(),
-        digest: PluginDigest::of(name.as_bytes()),
-        config: "{}".to_owned(),
-        grants: GrantRecord::default(),
+/// A step that needs these, and is told of as `action`.
+pub fn action(name: &str, needs: &[&str]) -> NodeSpec {
+    NodeSpec {
+        needs: needs.iter().map(|name| need(&step(name))).collect(),
+        ..node(name, "action")
     }
 }
 
-/// A verify step that judges these backup steps, or all where there are none.
-pub fn verify(name: &str, judges: &[&str]) -> VerifyPin {
-    VerifyPin {
-        pin: pin(name),
-        judges: judges.iter().copied().map(step).collect(),
+/// A step that can be taken back.
+pub fn undoable(name: &str, needs: &[&str]) -> NodeSpec {
+    NodeSpec {
+        undo: true,
+        ..action(name, needs)
     }
 }
 
-/// One backup step, one verify step named `verify`, and these store steps.
-pub fn spec(stores: &[&str], backoff_limit: u32) -> RunSpec {
-    spec_of(&["snapshot"], stores, backoff_limit)
+/// A graph without a recovery point, whose steps may all run at once and are retried once.
+pub fn graph(nodes: Vec<NodeSpec>) -> RunSpec {
+    let mut spec = spec_of(nodes, Vec::new(), &[], 1);
+    spec.policy.steps_max = 8;
+    spec
 }
 
-/// As [`spec`], with these backup steps.
-pub fn spec_of(backups: &[&str], stores: &[&str], backoff_limit: u32) -> RunSpec {
-    let store = |name: &&str| StorePin {
-        pin: pin(name),
-        target: TargetName::new(format!("t-{name}")),
-    };
-    RunSpec {
-        run: RunId::new(RUN),
-        schedule: ScheduleName::new("nightly"),
-        cluster: ClusterName::new("c1"),
-        due: UnixTime(1_767_323_045),
-        by_hand: false,
-        backups: backups.iter().copied().map(pin).collect(),
-        verify: vec![verify("verify", &[])],
-        stores: stores.iter().map(store).collect(),
-        drill: None,
-        policy: Policy {
-            backoff_limit,
-            backoff_ms: 100,
-            backoff_ms_max: 1000,
-            active_deadline_seconds: None,
-        },
-        workflow_digest: "sha256:00".to_owned(),
+pub fn busy() -> Fault {
+    Fault::transient(ErrorCode::of("busy"), "the thing is busy")
+}
+
+pub fn denied() -> Fault {
+    Fault::permanent(ErrorCode::of("denied-here"), "the thing is not granted")
+}
+
+/// Nobody knows whether it took place.
+pub fn lost() -> Fault {
+    Fault::new(
+        ErrorClass::Indeterminate,
+        ErrorCode::of("lost"),
+        "the answer got lost",
+    )
+}
+
+impl Run {
+    /// A run that was just created, and what it asks for first.
+    pub fn of(spec: RunSpec) -> (Self, Vec<String>) {
+        let mut run = Self {
+            state: RunState::new(spec.clone(), UnixTime(0)),
+            in_flight: BTreeMap::new(),
+            now: UnixTime(0),
+        };
+        let at = UnixTime(0);
+        let spec = Box::new(spec);
+        let asked = run.take(Event::Created { spec, at });
+        (run, asked)
     }
-}
 
-pub fn opened(output: u32) -> Event {
-    opened_by("snapshot", output, "db")
-}
-
-pub fn opened_by(backup: &str, output: u32, name: &str) -> Event {
-    Event::OutputOpened {
-        step: step(backup),
-        output: OutputId(output),
-        name: name.to_owned(),
-        secret: true,
-        object_suffix: format!("{output:016x}"),
-        extension: "zst.age".to_owned(),
+    /// Takes one event and gives what it causes, in short.
+    pub fn take(&mut self, event: Event) -> Vec<String> {
+        self.state.apply(&event, self.now);
+        let asked = decide_and_start(&mut self.state, &event, self.now);
+        let told = asked
+            .iter()
+            .map(|asked| self.short(&asked.effect))
+            .collect();
+        let asked = asked.into_iter().map(|asked| (asked.id, asked.effect));
+        self.in_flight.extend(asked);
+        told
     }
-}
 
-/// The name of an output's object at every store.
-pub fn object(output: u32) -> String {
-    format!("c1/{RUN}/db.{output:016x}.zst.age")
-}
-
-/// The same for the one of this name.
-pub fn object_of(output: u32, name: &str) -> String {
-    format!("c1/{RUN}/{name}.{output:016x}.zst.age")
-}
-
-pub fn advanced(output: u32, sealed_bytes: u64) -> Event {
-    Event::SealedAdvanced {
-        output: OutputId(output),
-        sealed_bytes,
+    /// What is in flight that is told of like this.
+    fn id_of(&self, told: &str) -> EffectId {
+        let found = self
+            .in_flight
+            .iter()
+            .find(|(_, effect)| self.short(effect) == told);
+        let all: Vec<_> = self
+            .in_flight
+            .values()
+            .map(|effect| self.short(effect))
+            .collect();
+        *found.unwrap_or_else(|| panic!("no {told} in {all:?}")).0
     }
-}
 
-pub fn sealed(output: u32, sealed_size: u64) -> Event {
-    Event::OutputSealed {
-        sealed: Box::new(SealedOutput {
-            output: OutputId(output),
-            name: "db".to_owned(),
-            secret: true,
-            plain_size: sealed_size * 2,
-            plain_sha256: "11".repeat(32),
-            sealed_size,
-            sealed_sha256: digest_text(output),
-            opened: UnixTime(0),
-            closed: UnixTime(0),
-            nature: Nature::Bytes,
-            findings: Vec::new(),
-        }),
+    /// Answers what is told of like this.
+    pub fn answer(&mut self, told: &str, answer: Answer) -> Vec<String> {
+        let effect = self.id_of(told);
+        self.in_flight.remove(&effect);
+        self.take(Event::Answered { effect, answer })
     }
-}
 
-pub fn digest_text(output: u32) -> String {
-    format!("{output:02x}").repeat(32)
-}
-
-pub fn discarded(output: u32) -> Event {
-    Event::OutputDiscarded {
-        output: OutputId(output),
-        reason: Fault::transient(ErrorCode::StreamBroken, "the stream broke"),
+    pub fn done(&mut self, told: &str) -> Vec<String> {
+        self.answer(told, done(Done::default()))
     }
-}
 
-pub fn finished(attempt: u32) -> Event {
-    finished_by("snapshot", attempt)
-}
-
-pub fn finished_by(backup: &str, attempt: u32) -> Event {
-    Event::BackupFinished {
-        step: step(backup),
-        attempt,
-        degraded: false,
-        findings: Vec::new(),
+    pub fn fail(&mut self, told: &str, fault: Fault) -> Vec<String> {
+        self.answer(told, Answer::failed(fault))
     }
-}
 
-pub fn failed(attempt: u32, fault: Fault) -> Event {
-    failed_by("snapshot", attempt, fault)
-}
-
-pub fn failed_by(backup: &str, attempt: u32, fault: Fault) -> Event {
-    Event::BackupFailed {
-        step: step(backup),
-        attempt,
-        fault,
+    pub fn undone(&mut self, told: &str) -> Vec<String> {
+        self.answer(told, Answer::Undone)
     }
-}
 
-pub fn began(store: &str, output: u32, part_size: u64, parallel_max: u32) -> Event {
-    Event::UploadBegan {
-        store: step(store),
-        output: OutputId(output),
-        session: Session(format!("{store}/{output}").into_bytes()),
-        layout: Layout {
-            part_bytes_min: 1,
-            part_bytes_max: 1000,
-            parts_max: 1000,
-            parallel_max,
-            equal_parts: false,
-        },
-        part_size,
+    pub fn probed(&mut self, told: &str, state: Probed) -> Vec<String> {
+        self.answer(told, Answer::Probed { state })
     }
-}
 
-pub fn stored(store: &str, output: u32, number: u32) -> Event {
-    Event::PartStored {
-        store: step(store),
-        output: OutputId(output),
-        number,
-        receipt: Receipt(vec![1]),
+    pub fn point(&mut self, told: &str, point: PointAnswer) -> Vec<String> {
+        self.answer(told, Answer::Point { point })
     }
-}
 
-pub fn completed(store: &str, output: u32, size: u64, verified: bool) -> Event {
-    Event::UploadCompleted {
-        store: step(store),
-        output: OutputId(output),
-        completion: Completion {
-            stat: ObjectStat {
-                object: object(output),
-                size,
-                sha256: None,
-            },
-            verified,
-        },
+    /// A session hold ends.
+    pub fn hold_ends(&mut self, told: &str, hold: HoldEnd) -> Vec<String> {
+        let hold = Some(hold);
+        self.answer(
+            told,
+            done(Done {
+                hold,
+                ..Done::default()
+            }),
+        )
     }
-}
 
-pub fn judged(output: u32, pass: bool) -> Event {
-    judged_by("verify", output, pass)
-}
-
-pub fn judged_by(verify: &str, output: u32, pass: bool) -> Event {
-    Event::Judged {
-        step: step(verify),
-        output: OutputId(output),
-        verdict: Verdict {
-            pass,
-            findings: Vec::new(),
-        },
+    /// So much time passes.
+    pub fn wait(&mut self, told: &str) -> Vec<String> {
+        if let Effect::Wait { milliseconds, .. } = self.in_flight[&self.id_of(told)] {
+            self.now = self.now.plus_seconds(milliseconds / 1000);
+        }
+        self.answer(told, Answer::WaitOver)
     }
-}
 
-pub fn signed() -> Event {
-    Event::ManifestSigned {
-        manifest: "manifest".to_owned(),
-        signature: "signature".to_owned(),
+    pub fn emit(&mut self, told: &str, emission: Emission) -> Vec<String> {
+        let effect = self.id_of(told);
+        self.take(Event::Emitted { effect, emission })
     }
-}
 
-pub fn committed(store: &str) -> Event {
-    Event::Committed {
-        store: step(store),
-        despite: None,
+    pub fn held(&mut self, told: &str) -> Vec<String> {
+        let evidence = "it stands".to_owned();
+        self.emit(told, Emission::Held { evidence })
     }
-}
 
-/// Another manifest, which names these objects, is there.
-pub fn superseded(store: &str, names: &[String]) -> Event {
-    Event::Superseded {
-        store: step(store),
-        names: names.to_vec(),
+    pub fn cut(&mut self, told: &str) -> Vec<String> {
+        self.emit(told, Emission::Cut)
     }
-}
 
-/// The sealed bytes that the effect was to send are gone.
-pub fn spool_missing(effect: &Effect) -> Event {
-    Event::SpoolMissing {
-        effect: Box::new(effect.clone()),
-        fault: Fault::permanent(ErrorCode::SpoolMissing, "the sealed spool is gone"),
+    pub fn cancel(&mut self) -> Vec<String> {
+        let reason = "enough".to_owned();
+        self.take(Event::Cancelled { reason })
+    }
+
+    /// The process ends, and another one goes on.
+    pub fn resume(&mut self) -> Vec<String> {
+        self.in_flight.clear();
+        self.take(Event::Resumed { at: self.now })
+    }
+
+    /// An operator answers the only question.
+    pub fn decide(&mut self, choice: &str) -> Vec<String> {
+        let (question, _) = self.state.open_questions().next().unwrap();
+        self.take(Event::Decided {
+            question,
+            choice: choice.to_owned(),
+            by: "ann".to_owned(),
+        })
+    }
+
+    /// The words of the only question.
+    pub fn choices(&self) -> Vec<String> {
+        let (_, question) = self.state.open_questions().next().unwrap();
+        question
+            .choices
+            .iter()
+            .map(|choice| choice.word.clone())
+            .collect()
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        let mut effects = self.in_flight.values();
+        let found = effects.find_map(|effect| match effect {
+            Effect::Finish { outcome } => Some(outcome.clone()),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("not the end: {:?}", self.in_flight))
+    }
+
+    /// The code of the failure that the run ends with.
+    pub fn failure(&self) -> String {
+        match self.outcome() {
+            Outcome::Failed { fault } => fault.code.as_str().to_owned(),
+            other => panic!("it ends {other:?}"),
+        }
+    }
+
+    /// How far the undo of a step is.
+    pub fn undo_phase(&self, name: &str) -> &UndoPhase {
+        &self.state.node(&step(name)).unwrap().undo.phase
+    }
+
+    fn short(&self, effect: &Effect) -> String {
+        let node_of = |attempt: &EffectId| {
+            let effect = self.in_flight.get(attempt);
+            effect
+                .and_then(Effect::node)
+                .map(ToString::to_string)
+                .unwrap_or_default()
+        };
+        match effect {
+            Effect::Attempt { node, attempt } => format!("run {node} {attempt}"),
+            Effect::Probe { node, attempt } => format!("probe {node} {attempt}"),
+            Effect::Undo { node, attempt } => format!("undo {node} {attempt}"),
+            Effect::Stop { attempt, .. } => format!("stop {}", node_of(attempt)),
+            Effect::LetGo { attempt } => format!("let-go {}", node_of(attempt)),
+            Effect::Ask { about, .. } => format!("ask {about}"),
+            Effect::Wait { milliseconds, .. } => format!("wait {milliseconds}"),
+            Effect::Finish { outcome } => format!("finish {}", outcome.word()),
+            Effect::Point { point } => {
+                let store = point.store().map(|store| format!(" {store}"));
+                let output = point.output().map(|output| format!(" {output}"));
+                let place = store.into_iter().chain(output).collect::<String>();
+                format!("{}{place}", point.word())
+            }
+        }
     }
 }

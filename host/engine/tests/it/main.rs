@@ -2,13 +2,28 @@
 //! and the driver over a real journal.
 #![cfg(test)]
 
-mod drill;
+mod actions;
+mod asking;
+mod cases;
+mod chaos;
 mod driver;
+mod driver_asks;
+mod driver_attempts;
+mod driver_ends;
+mod graph;
 mod kit;
+mod kit_driver;
 mod laws;
+mod laws_at_end;
+mod operator;
+mod order;
 mod properties;
 mod random;
-mod several;
+mod scripts;
+mod seeds;
 mod simulator;
-mod tables;
+mod standing;
+mod stores;
+mod storing;
+mod undoing;
 mod world;

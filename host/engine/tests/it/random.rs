@@ -26,8 +26,12 @@ impl Random {
         self.below(1000) < per_mille
     }
 
+    /// A place in so many, which are not none.
+    pub fn place(&mut self, count: usize) -> usize {
+        usize::try_from(self.below(count as u64)).unwrap()
+    }
+
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        let index = usize::try_from(self.below(of.len() as u64)).unwrap();
-        of[index]
+        of[self.place(of.len())]
     }
 }

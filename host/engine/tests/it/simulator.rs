@@ -1,22 +1,31 @@
-//! Whole runs in a model world, driven by a seed: effects end in any order, processes
-//! end at any transaction and between any effect and its record.
+//! Whole runs in a model world, driven by a seed: effects end in any order, timers fire in
+//! any order, an operator answers sooner or later, processes end at any transaction and
+//! between any effect and its record.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::{fmt, fs, io};
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, RunId, StepName, UnixTime};
-use drydock_engine::decide::decide;
-use drydock_engine::model::{Effect, Event, Outcome, RunSpec};
-use drydock_engine::replay::{effect_record, event_record, replay};
-use drydock_engine::state::RunState;
+use drydock_core::{RunId, UnixTime};
+use drydock_engine::check::check;
+use drydock_engine::decide::decide_and_start;
+use drydock_engine::model::{Answer, Effect, EffectId, Event, Outcome, RunSpec};
+use drydock_engine::replay::{EffectRecord, effect_record, event_record, replay, write_log};
+use drydock_engine::state::{Purpose, RunState};
 use drydock_journal::{NewRecord, Record};
+use drydock_point::model::{PointAnswer, PointEffect};
 
-use crate::kit;
-use crate::laws;
+use crate::actions::{Said, stopped};
+use crate::chaos::Chaos;
+use crate::graph::{self, RUN, Shape};
+use crate::laws::{self, Laws};
+use crate::operator;
 use crate::random::Random;
-use crate::world::{Broken, Chaos, World};
+use crate::world::{Broken, World};
 
-/// Steps of one simulated run. The longest of the seeds in use take a few hundred; a
-/// run that goes on for so long does not end.
+/// Steps of one simulated run. The longest of the seeds in use take some hundreds; a run
+/// that goes on for so long does not end.
 const STEPS_MAX: u32 = 20_000;
 
 /// Crashes of one simulated run.
@@ -29,16 +38,25 @@ pub enum Kill {
     AfterRecord(u32),
 }
 
+/// One simulated run.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    pub seed: u64,
+    pub shape: Shape,
+    pub chaos: Chaos,
+    pub kill: Option<Kill>,
+}
+
 pub struct Simulation {
     pub world: World,
     pub state: RunState,
     pub records: Vec<Record>,
+    pub laws: Laws,
     pub transactions: u32,
-    pub kill: Option<Kill>,
-    pub crashes: u32,
-    in_flight: Vec<Effect>,
-    /// What the running backup will say.
-    script: VecDeque<Event>,
+    kill: Option<Kill>,
+    crashes: u32,
+    now: UnixTime,
+    in_flight: BTreeMap<EffectId, Effect>,
     log: Vec<Happened>,
 }
 
@@ -54,15 +72,45 @@ pub struct End {
     pub outcome: Outcome,
 }
 
-/// Runs one seed to its end and checks every law. The error tells how to run it again.
-pub fn simulate(seed: u64, chaos: Chaos, kill: Option<Kill>) -> Result<End, String> {
-    let mut random = Random::new(seed);
-    let stores: &[&str] = random.pick(&[&["s1"] as &[&str], &["s1", "s2"]]);
-    let limit = random.pick(&[0, 1, 3]);
-    let spec = spec(&mut random, stores, limit);
-    let world = World::new(random, chaos, stores);
-    let mut simulation = Simulation::new(world, spec, kill);
-    let ended = simulation.go().and_then(|outcome| {
+/// A run that broke a law.
+pub struct Failure {
+    pub broken: Broken,
+    pub story: String,
+    pub records: Vec<Record>,
+}
+
+impl Case {
+    pub fn new(seed: u64, shape: Shape, chaos: Chaos) -> Self {
+        Self {
+            seed,
+            shape,
+            chaos,
+            kill: None,
+        }
+    }
+
+    /// The same with a process that is killed there.
+    pub fn killed(self, kill: Kill) -> Self {
+        Self {
+            kill: Some(kill),
+            ..self
+        }
+    }
+}
+
+/// Runs one seed to its end and checks every law.
+pub fn simulate(case: &Case) -> Result<End, Box<Failure>> {
+    let mut random = Random::new(case.seed);
+    let spec = graph::spec(&mut random, case.shape, &case.chaos);
+    let stores = spec.point.iter().flat_map(|point| &point.stores);
+    let stores: Vec<_> = stores.map(|store| store.pin.step.clone()).collect();
+    let world = World::new(random, case.chaos, &stores);
+    let checked = check(&spec).map_err(|problem| format!("{problem}: {:?}", spec.nodes));
+    let mut simulation = Simulation::new(world, spec, case.kill);
+    let went = catch_unwind(AssertUnwindSafe(|| simulation.go()));
+    let went = went.unwrap_or_else(|_| Err("it panicked".to_owned()));
+    let ended = checked.and(went);
+    let ended = ended.and_then(|outcome| {
         laws::at_the_end(&simulation, &outcome)?;
         Ok(outcome)
     });
@@ -71,26 +119,25 @@ pub fn simulate(seed: u64, chaos: Chaos, kill: Option<Kill>) -> Result<End, Stri
             simulation,
             outcome,
         }),
-        Err(broken) => Err(format!(
-            "{broken}\nto run it again: simulate({seed}, {chaos:?}, {kill:?})\n{}",
-            simulation.story()
-        )),
+        Err(broken) => Err(Box::new(Failure {
+            broken: format!("{broken}\nin {case:?}"),
+            story: simulation.story(),
+            records: simulation.records,
+        })),
     }
 }
 
-/// One to three backup steps, and one verify step for all or one more for the last.
-fn spec(random: &mut Random, stores: &[&str], limit: u32) -> RunSpec {
-    let backups: &[&str] = random.pick(&[&["b1"] as &[&str], &["b1", "b2"], &["b1", "b2", "b3"]]);
-    let mut spec = kit::spec_of(backups, stores, limit);
-    let (last, others) = backups.split_last().unwrap();
-    match random.below(3) {
-        0 if !others.is_empty() => {
-            spec.verify = vec![kit::verify("v1", others), kit::verify("v2", &[last])];
-        }
-        1 => spec.verify.push(kit::verify("v2", &[last])),
-        _ => {}
+impl Failure {
+    /// Keeps the records in a file of that name, for `drydock run replay`.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        fs::write(path, write_log(&self.records))
     }
-    spec
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.broken, self.story)
+    }
 }
 
 impl Simulation {
@@ -99,19 +146,20 @@ impl Simulation {
             world,
             state: RunState::new(spec, UnixTime(0)),
             records: Vec::new(),
+            laws: Laws::default(),
             transactions: 0,
             kill,
             crashes: 0,
-            in_flight: Vec::new(),
-            script: VecDeque::new(),
+            now: UnixTime(0),
+            in_flight: BTreeMap::new(),
             log: Vec::new(),
         }
     }
 
     fn go(&mut self) -> Result<Outcome, Broken> {
         let spec = Box::new(self.state.spec.clone());
-        let at = UnixTime(0);
-        self.take(Event::RunCreated { spec, at })?;
+        let at = self.now;
+        self.take(Event::Created { spec, at })?;
         for _ in 0..STEPS_MAX {
             if let Some(finished) = &self.state.finished {
                 return Ok(finished.outcome.clone());
@@ -121,7 +169,7 @@ impl Simulation {
         Err("the run does not end".to_owned())
     }
 
-    fn story(&self) -> String {
+    pub fn story(&self) -> String {
         let line = |happened: &Happened| match happened {
             Happened::Event(event, effects) => format!("{event:?}\n    -> {effects:?}"),
             Happened::Crash => "--- crash".to_owned(),
@@ -130,86 +178,182 @@ impl Simulation {
     }
 
     fn step(&mut self) -> Result<(), Broken> {
-        if self.world.random.chance(self.world.chaos.cancel) {
-            let reason = "because".to_owned();
-            return self.take(Event::CancelRequested { reason });
+        self.now = self.now.plus_seconds(self.world.random.below(3));
+        if let Some(event) = self.meddling() {
+            return self.take(event);
         }
-        if self.in_flight.is_empty() {
+        if self.world.random.chance(self.world.chaos.hold_lost) {
+            self.world.lose_hold();
+        }
+        let active = self.active();
+        let asks = self.state.open_questions().next().is_some();
+        let early = self.world.random.chance(self.world.chaos.deadline);
+        if asks && (active.is_empty() || self.world.random.chance(200)) {
+            let event = operator::answer(&self.state, &mut self.world)?;
+            return self.take(event);
+        }
+        if let Some(id) = self.deadline().filter(|_| early || active.is_empty()) {
+            return self.go_on(id);
+        }
+        if active.is_empty() {
             return Err("nothing is in flight and the run has not ended".to_owned());
         }
-        let count = self.in_flight.len() as u64;
-        let index = usize::try_from(self.world.random.below(count)).unwrap();
-        match &self.in_flight[index] {
-            Effect::StartBackup { step, attempt, .. } => {
-                let stopped = kit::failed_by(step.as_str(), *attempt, stopped());
-                self.backup_goes_on(stopped, index)
-            }
-            _ => {
-                let effect = self.in_flight.swap_remove(index);
-                let event = self.answer(&effect)?;
-                self.take(event)
-            }
-        }
+        let id = self.world.random.pick(&active);
+        self.go_on(id)
     }
 
-    fn answer(&mut self, effect: &Effect) -> Result<Event, Broken> {
-        match effect {
-            Effect::Wait { timer, .. } => Ok(Event::WaitOver { timer: *timer }),
-            Effect::Finish { outcome } => Ok(Event::RunFinished {
-                outcome: outcome.clone(),
-                at: UnixTime(9),
-            }),
-            _ => self.world.perform(&self.state, effect),
+    /// What somebody else does to the run.
+    fn meddling(&mut self) -> Option<Event> {
+        let (random, chaos) = (&mut self.world.random, self.world.chaos);
+        if random.chance(chaos.cancel) {
+            let reason = "because".to_owned();
+            return Some(Event::Cancelled { reason });
         }
+        if random.chance(chaos.run_deadline) {
+            let under_way = Vec::new();
+            return Some(Event::Deadline {
+                seconds: 9,
+                under_way,
+            });
+        }
+        let gives_up = self.state.is_ending() && random.chance(chaos.cleanup_given_up);
+        gives_up.then_some(Event::CleanupGivenUp { seconds: 9 })
     }
 
-    fn backup_goes_on(&mut self, stopped: Event, index: usize) -> Result<(), Broken> {
-        if self.state.is_ending() {
-            self.script = VecDeque::from([stopped]);
+    /// What can end now: not the holds that wait, nor deadlines.
+    fn active(&self) -> Vec<EffectId> {
+        let ready = self.in_flight.iter().filter(|(id, effect)| match effect {
+            Effect::Attempt { .. } => {
+                self.stops_by_itself(effect) || self.world.actions.is_active(**id)
+            }
+            Effect::Wait { timer, .. } => !self.is_deadline(*timer),
+            _ => true,
+        });
+        ready.map(|(id, _)| *id).collect()
+    }
+
+    /// A run that is ending drops what nobody wants any more.
+    fn stops_by_itself(&self, effect: &Effect) -> bool {
+        self.state.is_ending() && self.state.is_forward(effect)
+    }
+
+    /// One of the deadlines, whichever is due next or not.
+    fn deadline(&mut self) -> Option<EffectId> {
+        let waits = self.in_flight.iter().filter(|(_, effect)| match effect {
+            Effect::Wait { timer, .. } => self.is_deadline(*timer),
+            _ => false,
+        });
+        let waits: Vec<_> = waits.map(|(id, _)| *id).collect();
+        (!waits.is_empty()).then(|| self.world.random.pick(&waits))
+    }
+
+    /// One whose timer is gone is nobody's.
+    fn is_deadline(&self, timer: u64) -> bool {
+        let purpose = self.state.timers.get(&timer).map(|timer| timer.purpose);
+        matches!(
+            purpose,
+            Some(Purpose::StepDeadline(_) | Purpose::HoldDeadline(_) | Purpose::Acquire(_))
+        )
+    }
+
+    fn go_on(&mut self, id: EffectId) -> Result<(), Broken> {
+        let effect = self
+            .in_flight
+            .get(&id)
+            .cloned()
+            .ok_or("it is not in flight")?;
+        if matches!(effect, Effect::Attempt { .. }) {
+            return self.attempt_goes_on(id, &effect);
         }
-        let event = self.script.pop_front().ok_or("the backup says no more")?;
-        match &event {
-            Event::SealedAdvanced {
-                output,
-                sealed_bytes,
-            } => {
-                self.world.spool.insert(*output, *sealed_bytes);
-            }
-            Event::OutputSealed { sealed } => {
-                self.world.spool.insert(sealed.output, sealed.sealed_size);
-            }
-            Event::BackupFinished { .. } | Event::BackupFailed { .. } => {
-                self.in_flight.swap_remove(index);
-            }
-            _ => {}
-        }
+        self.in_flight.remove(&id);
+        let event = self.answer(id, &effect)?;
         self.take(event)
+    }
+
+    fn attempt_goes_on(&mut self, id: EffectId, effect: &Effect) -> Result<(), Broken> {
+        if self.stops_by_itself(effect)
+            && let Some(act) = self.world.actions.acts.get_mut(&id)
+        {
+            act.stop.get_or_insert_with(stopped);
+        }
+        match self.world.act(&self.state, id)? {
+            Said::Nothing => Ok(()),
+            Said::Emission(emission) => self.take(Event::Emitted {
+                effect: id,
+                emission,
+            }),
+            Said::Answer(answer) => {
+                self.in_flight.remove(&id);
+                self.take(Event::Answered { effect: id, answer })
+            }
+        }
+    }
+
+    fn answer(&mut self, id: EffectId, effect: &Effect) -> Result<Event, Broken> {
+        let answer = match effect {
+            Effect::Finish { outcome } => {
+                return Ok(Event::Finished {
+                    outcome: outcome.clone(),
+                    at: self.now,
+                });
+            }
+            Effect::Wait { timer, .. } => {
+                let due = self.state.timers.get(timer).map(|timer| timer.due);
+                self.now = self.now.max(due.unwrap_or(self.now));
+                Answer::WaitOver
+            }
+            Effect::Point {
+                point: PointEffect::Wait { .. },
+            } => Answer::Point {
+                point: PointAnswer::WaitOver,
+            },
+            _ => self.perform(effect)?,
+        };
+        Ok(Event::Answered { effect: id, answer })
+    }
+
+    /// What is done to the world in one go.
+    fn perform(&mut self, effect: &Effect) -> Result<Answer, Broken> {
+        match effect {
+            Effect::Probe { node, .. } => self.world.probe(&self.state, node),
+            Effect::Undo { node, .. } => self.world.undo(node),
+            Effect::Point { point } => {
+                let machine = self.state.point.as_ref().ok_or("there is no point")?;
+                let point = self.world.perform(machine, point)?;
+                Ok(Answer::Point { point })
+            }
+            other => Err(format!("{} is nothing for a runner", other.word())),
+        }
     }
 
     /// What the driver does, with a process that may end before and after the record.
     fn take(&mut self, event: Event) -> Result<(), Broken> {
+        let at = self.now;
         let mut next = self.state.clone();
-        next.apply(&event);
-        let effects = decide(&next, &event);
-        let happened = Happened::Event(event.clone(), effects.clone());
+        next.apply(&event, at);
+        let started = decide_and_start(&mut next, &event, at);
+        let numbered: Vec<_> = started.into_iter().map(|e| (e.id, e.effect)).collect();
+        let effects = numbered.iter().map(|(_, effect)| effect.clone());
+        let happened = Happened::Event(event.clone(), effects.collect());
         self.log.push(happened);
-        let recorded = event.is_recorded() || !effects.is_empty();
+        let recorded = event.is_recorded() || !numbered.is_empty();
         if recorded {
             self.transactions += 1;
             if self.dies(Kill::BeforeRecord(self.transactions)) && !self.records.is_empty() {
                 return self.crash();
             }
-            self.record(&event, &effects);
+            self.record(&event, &numbered);
         }
-        for effect in &effects {
-            next.started(effect);
-        }
+        self.laws.of_what_started(&next, &event, &numbered)?;
         self.state = next;
-        laws::after_a_decision(&self.state, &event, &effects)?;
-        if recorded && self.dies(Kill::AfterRecord(self.transactions)) {
-            return self.crash();
+        laws::after_a_decision(&self.state, &event, &numbered)?;
+        if recorded {
+            laws::holds_are_known(&self.state, &self.world)?;
+            if self.dies(Kill::AfterRecord(self.transactions)) {
+                return self.crash();
+            }
         }
-        self.launch(effects)
+        self.launch(numbered)
     }
 
     fn dies(&mut self, here: Kill) -> bool {
@@ -220,25 +364,17 @@ impl Simulation {
         self.kill == Some(here) || (self.crashes < CRASHES_MAX && self.world.random.chance(chance))
     }
 
-    fn record(&mut self, event: &Event, effects: &[Effect]) {
+    /// Keeps the records, and what the world counts by them. The state is still the one
+    /// before the event.
+    fn record(&mut self, event: &Event, effects: &[(EffectId, Effect)]) {
         if event.is_recorded() {
-            self.keep(event_record(event, UnixTime(1)));
+            self.keep(event_record(event, self.now));
+            operator::recorded(&self.state, &mut self.world, event);
         }
-        for effect in effects {
-            self.keep(effect_record(effect, UnixTime(1)));
-        }
-        if let Event::BackupFinished { step, .. } = event {
-            self.world.finished.insert(step.clone());
-        }
-        if let Event::PartStored {
-            store,
-            output,
-            number,
-            ..
-        } = event
-        {
-            let part = (store.clone(), *output, *number);
-            self.world.parts_recorded.insert(part);
+        for (id, effect) in effects {
+            let (id, effect) = (*id, effect.clone());
+            let record = EffectRecord { id, effect };
+            self.keep(effect_record(&record, self.now));
         }
     }
 
@@ -251,20 +387,34 @@ impl Simulation {
         });
     }
 
-    fn launch(&mut self, effects: Vec<Effect>) -> Result<(), Broken> {
-        for effect in effects {
-            if let Effect::StartBackup {
-                step,
-                attempt,
-                first_output,
-            } = &effect
-            {
-                self.script = self.world.backup(step, *attempt, *first_output)?;
-                // What is not live any more makes room.
-                let live: BTreeSet<_> = self.state.live_outputs().map(|o| o.id).collect();
-                self.world.spool.retain(|output, _| live.contains(output));
+    fn launch(&mut self, effects: Vec<(EffectId, Effect)>) -> Result<(), Broken> {
+        for (id, effect) in effects {
+            match &effect {
+                Effect::Attempt { node, .. } => {
+                    let spec = self
+                        .state
+                        .node_spec(node)
+                        .ok_or(format!("no step {node}"))?;
+                    laws::values_are_there(&self.state, &self.world, spec)?;
+                    self.world.begin(&self.state, id, &spec.clone())?;
+                }
+                Effect::Stop { attempt, reason } => {
+                    if let Some(act) = self.world.actions.acts.get_mut(attempt) {
+                        act.stop.get_or_insert_with(|| reason.clone());
+                    }
+                }
+                Effect::LetGo { attempt } => {
+                    if let Some(act) = self.world.actions.acts.get_mut(attempt) {
+                        act.let_go = true;
+                    }
+                }
+                Effect::Point { point } => laws::may_count(&self.state, point)?,
+                Effect::Ask { question, .. } => laws::is_answerable(&self.state, *question)?,
+                _ => {}
             }
-            self.in_flight.push(effect);
+            if effect.is_answered() || matches!(effect, Effect::Finish { .. }) {
+                self.in_flight.insert(id, effect);
+            }
         }
         laws::in_flight(&self.in_flight, &self.world)
     }
@@ -274,98 +424,28 @@ impl Simulation {
     fn crash(&mut self) -> Result<(), Broken> {
         self.crashes += 1;
         self.log.push(Happened::Crash);
-        for effect in std::mem::take(&mut self.in_flight) {
-            let by_driver = matches!(
-                effect,
-                Effect::StartBackup { .. } | Effect::Wait { .. } | Effect::Finish { .. }
-            );
-            if !by_driver && self.world.random.chance(500) {
-                let _ = self.world.perform(&self.state, &effect)?;
+        for (id, effect) in std::mem::take(&mut self.in_flight) {
+            match &effect {
+                Effect::Attempt { .. } => self.world.act_unheard(&self.state, id)?,
+                Effect::Wait { .. } | Effect::Finish { .. } => {}
+                Effect::Point {
+                    point: PointEffect::Wait { .. },
+                } => {}
+                _ if self.world.random.chance(500) => {
+                    let _ = self.perform(&effect)?;
+                }
+                _ => {}
             }
         }
-        self.script.clear();
+        self.world.actions.crash();
         self.world.lose_spool();
-        self.state = replay_of(&self.records)?;
-        self.take(Event::RunResumed { at: UnixTime(2) })
+        let at = self.now;
+        self.state = laws::same_after_replay(&self.state, &self.records, at)?;
+        self.take(Event::Resumed { at })
     }
-}
-
-impl World {
-    /// What one attempt of a backup step says: one or two outputs, some of them given up on
-    /// the way, and an end. A step that finished is not asked again unless the spool was
-    /// hit.
-    fn backup(
-        &mut self,
-        step: &StepName,
-        attempt: u32,
-        first: OutputId,
-    ) -> Result<VecDeque<Event>, Broken> {
-        if self.finished.remove(step) && !self.spool_was_hit {
-            return Err(format!("{step} runs again though it had finished"));
-        }
-        self.first_output.insert(step.clone(), first);
-        let mut script = VecDeque::new();
-        let mut next = first.0;
-        for number in 0..1 + self.random.below(2) {
-            let name = format!("{step}-{number}");
-            self.output(&mut script, &mut next, step, &name);
-        }
-        let failed = |fault| kit::failed_by(step.as_str(), attempt, fault);
-        let end = if !self.random.chance(self.chaos.backup_fails) {
-            kit::finished_by(step.as_str(), attempt)
-        } else if self.random.chance(200) {
-            failed(Fault::permanent(ErrorCode::of("no"), "no"))
-        } else {
-            failed(Fault::transient(ErrorCode::StreamBroken, "broken"))
-        };
-        if matches!(end, Event::BackupFailed { .. }) {
-            let length = script.len() as u64;
-            script.truncate(usize::try_from(self.random.below(length + 1)).unwrap());
-        }
-        script.push_back(end);
-        Ok(script)
-    }
-
-    /// A crash of the machine may take some of the spool with it.
-    fn lose_spool(&mut self) {
-        if !self.random.chance(self.chaos.spool_lost) {
-            return;
-        }
-        let random = &mut self.random;
-        let before = self.spool.len();
-        self.spool.retain(|_, _| random.chance(300));
-        self.spool_was_hit |= self.spool.len() < before;
-    }
-
-    fn output(
-        &mut self,
-        script: &mut VecDeque<Event>,
-        next: &mut u32,
-        step: &StepName,
-        name: &str,
-    ) {
-        loop {
-            let output = *next;
-            *next += 1;
-            script.push_back(kit::opened_by(step.as_str(), output, name));
-            let size = self.random.below(60);
-            for bytes in (0..size).step_by(7) {
-                script.push_back(kit::advanced(output, bytes));
-            }
-            if self.random.chance(self.chaos.output_discarded) {
-                script.push_back(kit::discarded(output));
-            } else {
-                return script.push_back(kit::sealed(output, size));
-            }
-        }
-    }
-}
-
-fn stopped() -> Fault {
-    Fault::new(ErrorClass::Cancelled, ErrorCode::Cancelled, "stopped")
 }
 
 /// The state that the records of a simulated run lead to.
 pub fn replay_of(records: &[Record]) -> Result<RunState, Broken> {
-    replay(&RunId::new(kit::RUN), records).map_err(|error| error.to_string())
+    replay(&RunId::new(RUN), records).map_err(|error| error.to_string())
 }

@@ -11,16 +11,14 @@ fn a_row_tells_what_a_run_is_and_how_far_it_came() {
         kind: RunKind::Drill,
         subjects: vec![
             RunSubject::read(Subject::Cluster(ClusterName::new("c1"))),
-            RunSubject {
-                subject: Subject::Target(TargetName::new("t1")),
-                access: SubjectAccess::Writes,
-            },
+            RunSubject::read(Subject::Node(Name::parse("cp-1").unwrap())),
+            RunSubject::write(Subject::Target(TargetName::new("t1"))),
         ],
         ..new_run("d.1", "d", 5)
     };
     let row = || journal.run(&run).unwrap().unwrap();
     let mut progress = RunProgress {
-        phase: RunPhase::Drilling,
+        phase: RunPhase::Storing,
         ..under_way()
     };
     journal.begin(&new, &progress, &[]).unwrap();

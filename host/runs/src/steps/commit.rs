@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use drydock_core::nature::{SnapshotReport, SoundSnapshot};
 use drydock_core::{Clock, ErrorCode, Fault, Nature, UnixTime, VERSION};
-use drydock_engine::{
-    model::{Event, SealedOutput},
-    state::{Output, RunState},
-};
+use drydock_engine::state::RunState;
 use drydock_journal::{Journal, PointEntry};
+use drydock_point::Point;
+use drydock_point::model::{PointAnswer, SealedOutput};
+use drydock_point::state::Output;
 use drydock_repository::{
     Measure, Repository, Sealing, Sensitivity, Sha256, SigningKey, TrustedSigners,
     manifest::{
@@ -37,8 +37,8 @@ pub struct Commit {
 }
 
 impl Commit {
-    pub fn sign(&self, state: &RunState) -> Result<Event, Fault> {
-        let manifest = manifest(state, self.clock.now())?;
+    pub fn sign(&self, state: &RunState, point: &Point) -> Result<PointAnswer, Fault> {
+        let manifest = manifest(state, point, self.clock.now())?;
         let text = manifest
             .to_text()
             .map_err(|error| Fault::permanent(ErrorCode::BadManifest, error.to_string()))?;
@@ -46,7 +46,7 @@ impl Commit {
             .key
             .sign(text.as_bytes(), &manifest.cluster, &manifest.recovery_point)
             .map_err(|error| Fault::transient(ErrorCode::SigningFailed, error.to_string()))?;
-        Ok(Event::ManifestSigned {
+        Ok(PointAnswer::Signed {
             manifest: text,
             signature,
         })
@@ -57,7 +57,7 @@ impl Commit {
         store: &Store,
         manifest: &str,
         signature: &str,
-    ) -> Result<Event, Fault> {
+    ) -> Result<PointAnswer, Fault> {
         let admitted = store.guard.admit_again(&*store.target).await;
         admitted.map_err(Fault::not_done)?;
         let repository = Repository::new(&*store.target, &self.signers);
@@ -65,18 +65,14 @@ impl Commit {
         self.clear(store, manifest).await;
         let despite = match outcome {
             CommitOutcome::Superseded { names } => {
-                let store = store.step.clone();
-                return Ok(Event::Superseded { store, names });
+                return Ok(PointAnswer::Superseded { names });
             }
             CommitOutcome::Committed | CommitOutcome::AlreadyOurs => None,
             // A connection that breaks is nobody's fault, and the next look was enough.
             CommitOutcome::Despite(fault) => Some(fault).filter(|f| !f.class.is_retryable()),
         };
         self.index(store, manifest);
-        Ok(Event::Committed {
-            store: store.step.clone(),
-            despite,
-        })
+        Ok(PointAnswer::Committed { despite })
     }
 
     /// Aborts uploads that a dead process left of the manifest and of its signature: now
@@ -121,9 +117,9 @@ impl Commit {
     }
 }
 
-fn manifest(state: &RunState, finished: UnixTime) -> Result<Manifest, Fault> {
+fn manifest(state: &RunState, point: &Point, finished: UnixTime) -> Result<Manifest, Fault> {
     let spec = &state.spec;
-    let outputs: Vec<(&Output, &SealedOutput)> = state
+    let outputs: Vec<(&Output, &SealedOutput)> = point
         .live_outputs()
         .filter_map(|output| Some((output, output.sealed()?)))
         .collect();
@@ -265,7 +261,7 @@ fn verification(outputs: &[(&Output, &SealedOutput)]) -> Vec<StepVerdict> {
 
 fn plugins(state: &RunState) -> Vec<PluginUsed> {
     let spec = &state.spec;
-    spec.pins()
+    spec.step_pins()
         .map(|pin| PluginUsed {
             step: pin.step.clone(),
             name: pin.plugin.clone(),

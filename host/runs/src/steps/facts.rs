@@ -6,7 +6,7 @@ use drydock_core::nature::{
     SnapshotDamage, SnapshotReport, SoundSnapshot, Trailer,
 };
 use drydock_core::{FactValue, Facts, Fault, Nature, Witness};
-use drydock_engine::model::SealedOutput;
+use drydock_point::model::SealedOutput;
 
 use super::digest::digest;
 

@@ -1,7 +1,7 @@
 //! A finished output as the journal holds it, for the tests of what is made of it.
 
 use drydock_core::{Nature, OutputId, UnixTime};
-use drydock_engine::model::SealedOutput;
+use drydock_point::model::SealedOutput;
 
 pub fn sealed(nature: Nature) -> SealedOutput {
     SealedOutput {

@@ -1,8 +1,8 @@
 //! The engine's effects, carried out: where sandbox, snapshot, repository and etcd meet.
 //!
-//! [`Steps`] serves one run. Each effect goes to one leaf: `backup` runs the plugins
-//! whose outputs `pipeline` checks and seals, `verdict` asks the verify plugins,
-//! `upload` calls the store plugins part by part, `commit` signs and writes the manifest.
+//! [`Steps`] serves one run. An effect of a node goes to what carries that node out, one of
+//! the recovery point to `point`. What backup steps make goes through `pipeline`, which checks
+//! and seals it; they share `outputs`.
 
 mod attempts;
 mod backup;
@@ -15,7 +15,9 @@ mod fixture;
 pub mod guard;
 mod live;
 mod nature;
+mod outputs;
 mod pipeline;
+mod point;
 mod previous;
 mod room;
 mod seal;
@@ -30,38 +32,39 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_core::{ErrorCode, Fault, StepName};
-use drydock_engine::{
-    model::{Effect, Event},
-    runner::{Events, StepRunner},
-    state::RunState,
-};
+use drydock_engine::model::{Answer, Effect, EffectId};
+use drydock_engine::{Emissions, Job, StepRunner};
+use drydock_point::model::PointAnswer;
 
 pub use attempts::Attempts;
-pub use backup::{Backup, Backups};
+pub use backup::Backups;
 pub use commit::Commit;
 pub use examine::Examiner;
 pub use guard::{RunTargets, TargetGuard};
-pub use pipeline::{PipelineContext, PipelineFactory, PlainSpools};
+pub use outputs::Outputs;
+pub use pipeline::{PipelineContext, PlainSpools};
+pub use point::PointSteps;
 pub use previous::Previous;
 pub use seal::Sealing;
 pub use spool::SealedSpool;
 pub use upload::Store;
 pub use verdict::Verdicts;
 
-use backup::BackupAttempt;
-use pipeline::Taken;
-use upload::PartRange;
+use crate::kind::step_key;
+use crate::limits::RunClaim;
+use crate::node::{Listening, NodeCall, NodeRunner, Signals};
 
 /// Everything that one run's effects need.
 pub struct Steps {
-    pub backups: Backups,
-    pub verdicts: Verdicts,
-    pub stores: BTreeMap<StepName, Store>,
-    pub commit: Commit,
-    pub spool: SealedSpool,
-    pub plain: Arc<PlainSpools>,
-    /// How long the run's plugins may go on once they were asked to stop.
+    /// By step; gates have none.
+    pub nodes: BTreeMap<StepName, Arc<dyn NodeRunner>>,
+    /// Of a run that makes a recovery point.
+    pub point: Option<PointSteps>,
+    pub signals: Arc<Signals>,
+    /// How long what was asked to come to an end may go on.
     pub grace: Duration,
+    /// Keeps others from the run as long as this process works on it.
+    pub claim: RunClaim,
 }
 
 /// What a plugin's end takes after its own grace, until its effect is dropped with it.
@@ -69,155 +72,121 @@ pub const GRACE_SPARE: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl StepRunner for Steps {
-    async fn perform(&self, state: Arc<RunState>, effect: Effect, events: Events) -> Event {
-        if let Effect::StartBackup {
-            step,
-            attempt,
-            first_output,
-        } = &effect
-        {
-            // What other steps made is needed until its verdicts are in.
-            self.plain.keep_only(|output| {
-                let found = state.outputs.get(&output);
-                found.is_some_and(|found| found.is_live() && !found.is_verified())
-            });
-            let asked = BackupAttempt {
-                step,
-                attempt: *attempt,
-                first: *first_output,
-                taken: Taken::of(&state),
-            };
-            return self.backups.run(asked, events).await;
-        }
-        match self.carry_out(&state, &effect).await {
-            Ok(event) => event,
-            Err(fault) => Event::EffectFailed {
-                effect: Box::new(effect),
-                fault,
-            },
-        }
+    async fn perform(&self, job: Job, emissions: Emissions) -> Answer {
+        let done = match &job.effect {
+            Effect::Attempt { node, attempt } => {
+                self.attempt(&job, node, *attempt, emissions).await
+            }
+            Effect::Probe { node, attempt } => {
+                let listening = self.signals.listen(&job);
+                match self.call(&job, node, *attempt, emissions, &listening) {
+                    Ok((runner, call)) => Ok(runner.probe(call).await),
+                    Err(fault) => Err(fault),
+                }
+            }
+            Effect::Undo { node, attempt } => {
+                let listening = self.signals.listen(&job);
+                match self.call(&job, node, *attempt, emissions, &listening) {
+                    Ok((runner, call)) => Ok(runner.undo(call).await),
+                    Err(fault) => Err(fault),
+                }
+            }
+            Effect::Point { point: effect } => {
+                let point = match &self.point {
+                    Some(point) => point.perform(&job.state, effect).await,
+                    None => PointAnswer::Failed {
+                        fault: not_an_effect(&job.effect),
+                    },
+                };
+                Ok(Answer::Point { point })
+            }
+            Effect::Stop { .. }
+            | Effect::LetGo { .. }
+            | Effect::Ask { .. }
+            | Effect::Wait { .. }
+            | Effect::Finish { .. } => Err(not_an_effect(&job.effect)),
+        };
+        done.unwrap_or_else(Answer::failed)
     }
 
     /// The plugins hear of it first, and end by themselves or by their own limit.
     fn stop(&self, reason: &Fault) -> Duration {
-        self.backups.stop.send_replace(Some(reason.clone()));
+        self.signals.stop_run(reason);
+        self.grace + GRACE_SPARE
+    }
+
+    fn stop_attempt(&self, attempt: EffectId, reason: &Fault) -> Duration {
+        self.signals.stop(attempt, reason);
+        self.grace + GRACE_SPARE
+    }
+
+    fn let_go(&self, attempt: EffectId) -> Duration {
+        self.signals.let_go(attempt);
         self.grace + GRACE_SPARE
     }
 }
 
 impl Steps {
-    async fn carry_out(&self, state: &RunState, effect: &Effect) -> Result<Event, Fault> {
-        match effect {
-            Effect::Judge {
-                step,
-                output,
-                attempt,
-            } => {
-                self.verdicts
-                    .judge(state, step, *output, *attempt, self.plain.get(*output))
-                    .await
-            }
-            Effect::SignManifest => self.commit.sign(state),
-            Effect::DropSpool => {
-                self.plain.clear();
-                self.spool.remove()?;
-                Ok(Event::SpoolDropped)
-            }
-            Effect::StartBackup { .. } | Effect::Wait { .. } | Effect::Finish { .. } => {
-                Err(Fault::permanent(
-                    ErrorCode::NotAnEffect,
-                    format!("{} is not carried out here", effect.word()),
-                ))
-            }
-            _ => self.at_store(effect).await,
-        }
+    /// An attempt waits until it is the run's turn on this node. What takes back does not.
+    async fn attempt(
+        &self,
+        job: &Job,
+        step: &StepName,
+        attempt: u32,
+        emissions: Emissions,
+    ) -> Result<Answer, Fault> {
+        let listening = self.signals.listen(job);
+        let (runner, call) = self.call(job, step, attempt, emissions, &listening)?;
+        let turn = self.claim.turn(&call.stop).await;
+        turn.map_err(Fault::not_done)?;
+        Ok(runner.attempt(call).await)
     }
 
-    /// Effects that concern one store.
-    async fn at_store(&self, effect: &Effect) -> Result<Event, Fault> {
-        let store = effect
-            .store()
-            .and_then(|step| self.stores.get(step))
-            .ok_or_else(|| {
-                Fault::permanent(
-                    ErrorCode::NoSuchStep,
-                    format!("the run has no store step for {}", effect.word()),
-                )
-                .not_done()
-            })?;
-        let admitted = store.guard.admit(&*store.target).await;
-        admitted.map_err(Fault::not_done)?;
-        match effect {
-            Effect::BeginUpload { output, object, .. } => store.begin(*output, object).await,
-            Effect::PutPart {
-                output,
-                session,
-                number,
-                offset,
-                length,
-                ..
-            } => {
-                let range = PartRange {
-                    number: *number,
-                    offset: *offset,
-                    length: *length,
-                };
-                match self.spool.open(*output, offset.saturating_add(*length)) {
-                    Ok(sealed) => store.put_part(sealed, *output, session, range).await,
-                    // It is there, and this node cannot open it just now.
-                    Err(fault) if fault.class.is_retryable() => Err(fault),
-                    Err(fault) => Ok(Event::SpoolMissing {
-                        effect: Box::new(effect.clone()),
-                        fault,
-                    }),
-                }
-            }
-            Effect::CompleteUpload {
-                output,
-                object,
-                session,
-                receipts,
-                size,
-                sha256,
-                ..
-            } => {
-                store
-                    .complete(*output, object, session, receipts, *size, sha256)
-                    .await
-            }
-            Effect::ReadBack {
-                output,
-                object,
-                size,
-                sha256,
-                ..
-            } => store.read_back(*output, object, *size, sha256).await,
-            _ => self.at_the_end(store, effect).await,
-        }
+    /// What carries a node out, and what it is told. Nothing was done where that fails.
+    fn call(
+        &self,
+        job: &Job,
+        step: &StepName,
+        attempt: u32,
+        emissions: Emissions,
+        listening: &Listening<'_>,
+    ) -> Result<(&dyn NodeRunner, NodeCall), Fault> {
+        let runner = self.nodes.get(step).ok_or_else(|| no_such_step(step))?;
+        let inputs = job.state.inputs(step).map_err(|from| {
+            Fault::permanent(
+                ErrorCode::NoSuchOutput,
+                format!(
+                    "step {step} takes {} of step {}, which did not give it",
+                    from.output, from.step
+                ),
+            )
+            .not_done()
+        })?;
+        let call = NodeCall {
+            key: step_key(&job.state.spec.run, step, None),
+            state: Arc::clone(&job.state),
+            step: step.clone(),
+            attempt,
+            inputs,
+            emissions,
+            stop: listening.stop.clone(),
+            let_go: listening.let_go.clone(),
+        };
+        Ok((&**runner, call))
     }
+}
 
-    /// Effects that commit or take back.
-    async fn at_the_end(&self, store: &Store, effect: &Effect) -> Result<Event, Fault> {
-        match effect {
-            Effect::CommitManifest {
-                manifest,
-                signature,
-                ..
-            } => self.commit.commit(store, manifest, signature).await,
-            Effect::AbortUpload {
-                output, session, ..
-            } => store.abort(*output, session).await,
-            Effect::DeleteObject { output, object, .. } => store.delete(*output, object).await,
-            Effect::SweepUploads {
-                prefix,
-                objects,
-                keep,
-                ..
-            } => store.sweep(prefix, objects, keep).await,
-            _ => Err(Fault::permanent(
-                ErrorCode::NotAnEffect,
-                format!("{} is not carried out at a store", effect.word()),
-            )),
-        }
-    }
+fn no_such_step(step: &StepName) -> Fault {
+    Fault::permanent(
+        ErrorCode::NoSuchStep,
+        format!("nothing carries out step {step} of the run"),
+    )
+    .not_done()
+}
+
+fn not_an_effect(effect: &Effect) -> Fault {
+    Fault::permanent(
+        ErrorCode::NotAnEffect,
+        format!("{} is not carried out here", effect.word()),
+    )
 }

@@ -9,20 +9,18 @@
 //! A crash leaves the sealed spool's file, which the run's next attempt or its end
 //! removes; the plain spool has no name and is gone.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_capability_artifact::spool::SpoolReader;
 use drydock_capability_artifact::{OutputSink, PlainSpool};
-use drydock_core::{Clock, ErrorCode, Fault, OutputId, StepName, UnixTime};
-use drydock_engine::{
-    model::{Event, SealedOutput},
-    runner::Events,
-    state::{RunState, check_output_count, name_taken},
-};
+use drydock_core::{Clock, ErrorCode, Fault, OutputId, UnixTime};
+use drydock_engine::{Emissions, model::Emission};
+use drydock_point::model::{OutputEvent, SealedOutput};
 
 use super::examine::{Examined, Examiner};
 use super::nature::Checker;
+use super::outputs::AttemptOutputs;
 use super::seal::{SealThread, Sealed, Sealing};
 use super::spool::{SealedSpool, spool_fault};
 use super::stopwatch::Stopwatch;
@@ -31,35 +29,23 @@ use super::stopwatch::Stopwatch;
 #[derive(Default)]
 pub struct PlainSpools(Mutex<HashMap<OutputId, SpoolReader>>);
 
-/// What every output of an attempt shares.
+/// What every output of a run shares.
+#[derive(Clone)]
 pub struct PipelineContext {
     pub spool: SealedSpool,
     pub sealing: Sealing,
     pub examiner: Examiner,
     pub plain: Arc<PlainSpools>,
     pub clock: Arc<dyn Clock>,
-    pub events: Events,
-}
-
-/// Makes the surroundings of one attempt's outputs.
-pub type PipelineFactory = Box<dyn Fn(Events) -> PipelineContext + Send + Sync>;
-
-/// What the outputs of an attempt must leave alone: those of the run's other steps.
-#[derive(Default)]
-pub struct Taken {
-    pub outputs: BTreeSet<OutputId>,
-    /// Artifacts by name, with the step that made each.
-    names: BTreeMap<String, StepName>,
-    /// Name of the artifact that is an etcd snapshot, if there is one.
-    snapshot: Option<String>,
 }
 
 /// The daemon's end of a backup step's outputs.
 pub struct Pipeline {
     context: PipelineContext,
-    step: StepName,
-    taken: Taken,
-    next: OutputId,
+    emissions: Emissions,
+    outputs: AttemptOutputs,
+    /// Whether the cut of the attempt is still to be told.
+    says_cut: bool,
     open: Option<OpenOutput>,
 }
 
@@ -74,62 +60,82 @@ struct OpenOutput {
     seal: SealThread,
 }
 
-impl Taken {
-    /// What counts of a run in which no backup step is under way.
-    pub fn of(state: &RunState) -> Self {
-        let mut taken = Self::default();
-        for output in state.live_outputs() {
-            taken.outputs.insert(output.id);
-            let is_snapshot = output.sealed().is_some_and(|s| s.nature.is_snapshot());
-            taken.add(&output.name, &output.step, is_snapshot);
-        }
-        taken
-    }
-
-    fn add(&mut self, name: &str, step: &StepName, is_snapshot: bool) {
-        self.names.insert(name.to_owned(), step.clone());
-        if is_snapshot {
-            self.snapshot = Some(name.to_owned());
-        }
-    }
-
-    fn refuse_name(&self, name: &str) -> Result<(), Fault> {
-        match self.names.get(name) {
-            Some(step) => Err(name_taken(name, step)),
-            None => Ok(()),
-        }
-    }
-
-    /// A recovery point has one revision, one lineage, one predecessor: those of its only
-    /// snapshot.
-    fn refuse_snapshot(&self, name: &str) -> Result<(), Fault> {
-        match &self.snapshot {
-            Some(first) => Err(second_snapshot(name, first)),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Pipeline {
-    /// The outputs of one attempt of `step`; the first gets the number `first`.
-    pub fn new(context: PipelineContext, step: StepName, taken: Taken, first: OutputId) -> Self {
+    /// The outputs of one attempt. With `says_cut` it tells the run at the first bytes of an
+    /// etcd snapshot that its data are of this instant. What else streams in is of the time
+    /// that it takes, so that its cut is the end of the attempt.
+    pub fn new(
+        context: PipelineContext,
+        emissions: Emissions,
+        outputs: AttemptOutputs,
+        says_cut: bool,
+    ) -> Self {
         Self {
             context,
-            step,
-            taken,
-            next: first,
+            emissions,
+            outputs,
+            says_cut,
             open: None,
         }
     }
 
-    fn tell(&self, event: Event) -> Result<(), Fault> {
-        self.context.events.blocking_send(event).map_err(|_| {
+    fn tell(&self, event: OutputEvent) -> Result<(), Fault> {
+        self.emit(Emission::Output(event))
+    }
+
+    fn emit(&self, emission: Emission) -> Result<(), Fault> {
+        self.emissions.blocking_send(emission).map_err(|_| {
             Fault::new(
                 drydock_core::ErrorClass::Cancelled,
                 ErrorCode::RunEnded,
                 "the run that the output belongs to has ended",
             )
         })
+    }
+
+    /// Notes that the open output is an etcd snapshot.
+    fn found_snapshot(&mut self, output: OutputId) -> Result<(), Fault> {
+        self.outputs.is_snapshot(output)?;
+        if std::mem::take(&mut self.says_cut) {
+            self.emit(Emission::Cut)?;
+        }
+        Ok(())
+    }
+
+    fn give_up(&self, output: OutputId, reason: Fault) {
+        self.outputs.discard(output);
+        // Whatever was staged of it must go; the engine aborts it on this word.
+        let _ = self.tell(OutputEvent::Discarded { output, reason });
+    }
+
+    fn begin(&mut self, output: OutputId, name: &str, secret: bool) -> Result<(), Fault> {
+        let plain = self.context.spool.plain()?;
+        let file = self.context.spool.create(output)?;
+        let seal = SealThread::start(
+            &self.context.sealing,
+            file,
+            self.context.spool.folder(),
+            output,
+            self.emissions.clone(),
+        )?;
+        self.tell(OutputEvent::Opened {
+            output,
+            name: name.to_owned(),
+            secret,
+            object_suffix: drydock_node::random_hex::<8>()?,
+            extension: self.context.sealing.extension().to_owned(),
+        })?;
+        self.open = Some(OpenOutput {
+            output,
+            name: name.to_owned(),
+            secret,
+            opened: self.context.clock.now(),
+            streaming: Stopwatch::begin(),
+            plain,
+            checker: Checker::new(),
+            seal,
+        });
+        Ok(())
     }
 
     fn close(&mut self, open: OpenOutput) -> Result<(), Fault> {
@@ -147,7 +153,9 @@ impl Pipeline {
         let plain = plain.reader();
         let plain_sha256 = checker.digest();
         let Examined { nature, findings } = self.examine(&name, &plain, checker)?;
-        self.taken.add(&name, &self.step, nature.is_snapshot());
+        if nature.is_snapshot() {
+            self.found_snapshot(output)?;
+        }
         let sealing = Stopwatch::begin();
         let Sealed {
             sealed_size,
@@ -168,7 +176,7 @@ impl Pipeline {
             findings,
         };
         self.context.plain.keep(output, plain);
-        self.tell(Event::OutputSealed {
+        self.tell(OutputEvent::Sealed {
             sealed: Box::new(sealed),
         })
     }
@@ -194,38 +202,9 @@ impl Pipeline {
 impl OutputSink for Pipeline {
     fn open(&mut self, name: &str, secret: bool) -> Result<(), Fault> {
         self.context.sealing.allow(name, secret)?;
-        self.taken.refuse_name(name)?;
-        let output = self.next;
-        check_output_count(&self.step, output)?;
-        self.next = OutputId(output.0 + 1);
-        let plain = self.context.spool.plain()?;
-        let file = self.context.spool.create(output)?;
-        let seal = SealThread::start(
-            &self.context.sealing,
-            file,
-            self.context.spool.folder(),
-            output,
-            self.context.events.clone(),
-        )?;
-        self.tell(Event::OutputOpened {
-            step: self.step.clone(),
-            output,
-            name: name.to_owned(),
-            secret,
-            object_suffix: drydock_node::random_hex::<8>()?,
-            extension: self.context.sealing.extension().to_owned(),
-        })?;
-        self.open = Some(OpenOutput {
-            output,
-            name: name.to_owned(),
-            secret,
-            opened: self.context.clock.now(),
-            streaming: Stopwatch::begin(),
-            plain,
-            checker: Checker::new(),
-            seal,
-        });
-        Ok(())
+        let output = self.outputs.open(name)?;
+        let opened = self.begin(output, name, secret);
+        opened.inspect_err(|_| self.outputs.discard(output))
     }
 
     fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
@@ -235,9 +214,11 @@ impl OutputSink for Pipeline {
             .map_err(|error| spool_fault(&error))?;
         open.checker.push(&bytes);
         if open.checker.is_snapshot() {
-            self.taken.refuse_snapshot(&open.name)?;
+            let output = open.output;
+            self.found_snapshot(output)?;
         }
         // Last, since the piece itself goes to the other thread: nothing is copied.
+        let open = self.open.as_mut().ok_or_else(no_output)?;
         open.seal.write(bytes)
     }
 
@@ -247,11 +228,7 @@ impl OutputSink for Pipeline {
         tracing::info!(%output, stream_ms = open.streaming.ms(), "the output's stream ended");
         let closed = self.close(open);
         if let Err(fault) = &closed {
-            // Whatever was staged of it must go; the engine aborts it on this word.
-            let _ = self.tell(Event::OutputDiscarded {
-                output,
-                reason: fault.clone(),
-            });
+            self.give_up(output, fault.clone());
         }
         closed
     }
@@ -260,7 +237,7 @@ impl OutputSink for Pipeline {
         if let Some(open) = self.open.take() {
             let output = open.output;
             open.seal.give_up();
-            let _ = self.tell(Event::OutputDiscarded { output, reason });
+            self.give_up(output, reason);
         }
     }
 }
@@ -288,16 +265,6 @@ impl PlainSpools {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<OutputId, SpoolReader>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Denied: neither another member nor a second try can change it.
-fn second_snapshot(name: &str, first: &str) -> Fault {
-    Fault::denied(
-        ErrorCode::SecondSnapshot,
-        format!(
-            "{name} is an etcd snapshot, and this recovery point has {first}, which is one too: it can hold one only, so back the other up by a schedule of its own"
-        ),
-    )
 }
 
 fn no_output() -> Fault {

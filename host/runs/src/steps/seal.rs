@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use drydock_core::{ErrorCode, Fault, OutputId};
-use drydock_engine::{model::Event, runner::Events};
+use drydock_engine::{Emissions, model::Emission};
+use drydock_point::model::OutputEvent;
 use drydock_repository::{Recipient, Sealer, seal::Options};
 
 use super::spool::write_fault;
@@ -45,7 +46,7 @@ pub struct SealThread {
 struct Spooled {
     file: File,
     output: OutputId,
-    events: Events,
+    emissions: Emissions,
     written: u64,
     told: u64,
     /// For messages only.
@@ -83,13 +84,13 @@ impl SealThread {
         file: File,
         folder: &Path,
         output: OutputId,
-        events: Events,
+        emissions: Emissions,
     ) -> Result<Self, Fault> {
         let (pieces, queue) = sync_channel(QUEUE_PIECES_MAX);
         let spooled = Spooled {
             file,
             output,
-            events,
+            emissions,
             written: 0,
             told: 0,
             folder: folder.to_owned(),
@@ -136,11 +137,13 @@ impl Write for Spooled {
         self.written += count as u64;
         if self.written - self.told >= ADVANCE_BYTES {
             self.told = self.written;
-            // A run that is over has no use for the news.
-            let _ = self.events.blocking_send(Event::SealedAdvanced {
-                output: self.output,
-                sealed_bytes: self.written,
-            });
+            // A run that is over has no use for the news, and a busy one hears the next ones.
+            let _ = self
+                .emissions
+                .try_send(Emission::Output(OutputEvent::Advanced {
+                    output: self.output,
+                    sealed_bytes: self.written,
+                }));
         }
         Ok(count)
     }

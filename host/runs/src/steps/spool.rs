@@ -1,6 +1,5 @@
 //! The folder in which sealed outputs wait until their run is over.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -87,12 +86,10 @@ impl SealedSpool {
         Ok(SealedFile { file, size })
     }
 
-    /// Removes the sealed files of outputs before `first` but for the live ones: the
-    /// others' attempts are dead, and a step that runs needs the room.
-    pub fn keep_only(&self, live: &BTreeSet<OutputId>, first: OutputId) -> Result<(), Fault> {
-        let before = (1..first.0).map(OutputId);
-        for output in before.filter(|output| !live.contains(output)) {
-            match fs::remove_file(self.path(output)) {
+    /// Removes the sealed files of these outputs. No error for one that has none.
+    pub fn remove_those(&self, outputs: &[OutputId]) -> Result<(), Fault> {
+        for output in outputs {
+            match fs::remove_file(self.path(*output)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(self.fault(&error));
                 }

@@ -6,7 +6,7 @@ use drydock_core::{
     ErrorCode, Fault, OutputId, StepName, TargetName,
     store::{Layout, ObjectStat, PartReceipt, Session},
 };
-use drydock_engine::model::Event;
+use drydock_point::model::PointAnswer;
 use drydock_repository::{
     Measure, Repository, Target, TrustedSigners, pages::SessionPages, target::Part,
 };
@@ -46,14 +46,12 @@ pub struct PartRange {
 }
 
 impl Store {
-    pub async fn begin(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
+    pub async fn begin(&self, object: &str) -> Result<PointAnswer, Fault> {
         // Whatever fails before the upload is begun, nothing is begun.
         let layout = self.target.layout().await.map_err(Fault::not_done)?;
         let part_size = part_size(&layout).map_err(Fault::not_done)?;
         let session = self.target.begin(object, None, part_size).await?;
-        Ok(Event::UploadBegan {
-            store: self.step.clone(),
-            output,
+        Ok(PointAnswer::Began {
             session,
             layout,
             part_size,
@@ -66,7 +64,7 @@ impl Store {
         output: OutputId,
         session: &Session,
         range: PartRange,
-    ) -> Result<Event, Fault> {
+    ) -> Result<PointAnswer, Fault> {
         let part = Part {
             bytes: Arc::new(sealed),
             offset: range.offset,
@@ -78,12 +76,7 @@ impl Store {
             .put_part(session, range.number, range.offset, part)
             .await?;
         tracing::debug!(store = %self.step, %output, part = range.number, bytes = range.length, "part stored");
-        Ok(Event::PartStored {
-            store: self.step.clone(),
-            output,
-            number: range.number,
-            receipt,
-        })
+        Ok(PointAnswer::PartStored { receipt })
     }
 
     pub async fn complete(
@@ -94,7 +87,7 @@ impl Store {
         receipts: &[PartReceipt],
         size: u64,
         sha256: &str,
-    ) -> Result<Event, Fault> {
+    ) -> Result<PointAnswer, Fault> {
         let digest = digest(sha256)?.0;
         let lap = Stopwatch::begin();
         let completion = self
@@ -107,11 +100,7 @@ impl Store {
         }
         of_size(&completion.stat, size)?;
         self.is_there(object, size).await?;
-        Ok(Event::UploadCompleted {
-            store: self.step.clone(),
-            output,
-            completion,
-        })
+        Ok(PointAnswer::Completed { completion })
     }
 
     /// What a store says of its own work is one thing, and what it has afterwards another.
@@ -131,11 +120,10 @@ impl Store {
     /// Reads the object back whole and compares size and SHA-256.
     pub async fn read_back(
         &self,
-        output: OutputId,
         object: &str,
         size: u64,
         sha256: &str,
-    ) -> Result<Event, Fault> {
+    ) -> Result<PointAnswer, Fault> {
         let sealed = Measure {
             size,
             sha256: digest(sha256)?,
@@ -145,23 +133,17 @@ impl Store {
             .read_back(object, sealed)
             .await
             .map_err(|error| not_given_back(object, error.into()))?;
-        Ok(Event::ReadBackPassed {
-            store: self.step.clone(),
-            output,
-        })
+        Ok(PointAnswer::ReadBack)
     }
 
-    pub async fn abort(&self, output: OutputId, session: &Session) -> Result<Event, Fault> {
+    pub async fn abort(&self, session: &Session) -> Result<PointAnswer, Fault> {
         self.cleanup.abort(session).await?;
-        Ok(Event::UploadAborted {
-            store: self.step.clone(),
-            output,
-        })
+        Ok(PointAnswer::Aborted)
     }
 
     /// Removes an object, unless the manifest beside it names it: the journal may have been
     /// put back to an instant before the commit.
-    pub async fn delete(&self, output: OutputId, object: &str) -> Result<Event, Fault> {
+    pub async fn delete(&self, object: &str) -> Result<PointAnswer, Fault> {
         let signers = TrustedSigners::default();
         let repository = Repository::new(&*self.cleanup, &signers);
         let named = repository.names(object).await;
@@ -169,10 +151,7 @@ impl Store {
             return Err(still_named(object));
         }
         self.cleanup.delete(object).await?;
-        Ok(Event::ObjectDeleted {
-            store: self.step.clone(),
-            output,
-        })
+        Ok(PointAnswer::Deleted)
     }
 
     /// Aborts uploads of `objects` that a dead process began and could not record.
@@ -181,7 +160,7 @@ impl Store {
         prefix: &str,
         objects: &[String],
         keep: &[Session],
-    ) -> Result<Event, Fault> {
+    ) -> Result<PointAnswer, Fault> {
         let mut aborted = 0;
         let mut pages = SessionPages::new(&*self.cleanup, prefix);
         while let Some(sessions) = pages.next().await? {
@@ -195,10 +174,7 @@ impl Store {
                 }
             }
         }
-        Ok(Event::UploadsSwept {
-            store: self.step.clone(),
-            aborted,
-        })
+        Ok(PointAnswer::Swept { aborted })
     }
 }
 

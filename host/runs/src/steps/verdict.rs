@@ -6,7 +6,8 @@ use std::sync::Arc;
 use drydock_capability_artifact::Slice;
 use drydock_capability_artifact::spool::SpoolReader;
 use drydock_core::{ErrorCode, Fault, OutputId, StepName};
-use drydock_engine::{model::Event, state::RunState};
+use drydock_point::Point;
+use drydock_point::model::PointAnswer;
 use drydock_sandbox::{JudgeCall, Plugin, StepCall};
 
 use super::{Attempts, facts};
@@ -20,28 +21,25 @@ pub struct Verdicts {
 impl Verdicts {
     pub async fn judge(
         &self,
-        state: &RunState,
+        point: &Point,
         step: &StepName,
         output: OutputId,
         attempt: u32,
         plain: Option<SpoolReader>,
-    ) -> Result<Event, Fault> {
+    ) -> Result<PointAnswer, Fault> {
         let (plugin, context) = self.steps.get(step).ok_or_else(|| {
             Fault::permanent(
                 ErrorCode::NoSuchStep,
                 format!("the run has no verify step {step}"),
             )
         })?;
-        let sealed = state
-            .outputs
-            .get(&output)
-            .and_then(|output| output.sealed())
-            .ok_or_else(|| {
-                Fault::permanent(
-                    ErrorCode::NotSealed,
-                    format!("output {output} has no facts yet"),
-                )
-            })?;
+        let sealed = point.outputs().get(&output);
+        let sealed = sealed.and_then(|output| output.sealed()).ok_or_else(|| {
+            Fault::permanent(
+                ErrorCode::NotSealed,
+                format!("output {output} has no facts yet"),
+            )
+        })?;
         let running = self.attempts.start(step, attempt);
         let call = JudgeCall {
             context: context.clone(),
@@ -54,10 +52,6 @@ impl Verdicts {
         for finding in &verdict.findings {
             tracing::info!(%step, level = ?finding.level, code = finding.code, "{}", finding.message);
         }
-        Ok(Event::Judged {
-            step: step.clone(),
-            output,
-            verdict,
-        })
+        Ok(PointAnswer::Judged { verdict })
     }
 }

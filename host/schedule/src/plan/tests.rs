@@ -1,5 +1,6 @@
 //! The rules one by one, and a law: every occurrence ends once.
 
+use drydock_core::Subject;
 use drydock_documents::DstMode;
 
 use super::*;
@@ -15,6 +16,8 @@ fn planned(name: &str, expression: &str, policy: Policy) -> Planned {
     Planned {
         schedule: ScheduleName::new(name),
         cluster: ClusterName::new("main"),
+        kind: RunKind::Backup,
+        subjects: vec![RunSubject::read(cluster("main"))],
         timetable: Timetable::new(cron, zone, DstMode::Default),
         policy,
         decided: UnixTime(START),
@@ -41,12 +44,19 @@ fn started() -> OccurrenceEnd {
     }
 }
 
-fn active(run: &str, schedule: &str, cluster: &str, activity: Activity) -> ActiveRun {
+fn cluster(name: &str) -> Subject {
+    Subject::Cluster(ClusterName::new(name))
+}
+
+fn active(run: &str, schedule: &str, of: &str, kind: RunKind) -> ActiveRun {
     ActiveRun {
         run: RunId::new(run),
         schedule: ScheduleName::new(schedule),
-        cluster: ClusterName::new(cluster),
-        activity,
+        cluster: ClusterName::new(of),
+        kind,
+        subjects: vec![RunSubject::read(cluster(of))],
+        is_stuck: false,
+        frees_subjects: false,
     }
 }
 
@@ -78,7 +88,7 @@ fn a_run_that_was_taken_up_counts_as_active_until_it_ends() {
         concurrency: ConcurrencyPolicy::Forbid,
         ..Policy::default()
     });
-    let run = active("a.0", "a", "main", Activity::Backup);
+    let run = active("a.0", "a", "main", RunKind::Backup);
     state.resumed(run.clone());
     state.resumed(run);
     assert_eq!(state.active.len(), 1);
@@ -184,9 +194,9 @@ fn overlap_is_judged_by_cluster() {
         ..Policy::default()
     };
     let mut state = quarterly(forbid);
-    state.active = vec![active("b.1", "b", "other", Activity::Backup)];
+    state.active = vec![active("b.1", "b", "other", RunKind::Backup)];
     assert_eq!(ends(&state, START + QUARTER), [started()]);
-    state.active = vec![active("b.1", "b", "main", Activity::Backup)];
+    state.active = vec![active("b.1", "b", "main", RunKind::Backup)];
     let overlap = SkipReason::Overlap {
         active: RunId::new("b.1"),
     };
@@ -226,7 +236,7 @@ fn replacing_stops_runs_of_the_same_schedule_only() {
         ..Policy::default()
     };
     let mut state = quarterly(replace);
-    state.active = vec![active("a.0", "a", "main", Activity::Backup)];
+    state.active = vec![active("a.0", "a", "main", RunKind::Backup)];
     let replaces = vec![RunId::new("a.0")];
     let decision = plan(&state, UnixTime(START + QUARTER)).remove(0);
     assert_eq!(decision.end, OccurrenceEnd::Started { replaces });
@@ -236,7 +246,7 @@ fn replacing_stops_runs_of_the_same_schedule_only() {
     assert_eq!(after.active[0].run, decision.run);
     state
         .active
-        .push(active("b.0", "b", "main", Activity::Backup));
+        .push(active("b.0", "b", "main", RunKind::Backup));
     let overlap = SkipReason::Overlap {
         active: RunId::new("b.0"),
     };
@@ -246,25 +256,106 @@ fn replacing_stops_runs_of_the_same_schedule_only() {
     );
 }
 
+/// A run that writes the cluster.
+fn restore(schedule: &str) -> ActiveRun {
+    ActiveRun {
+        subjects: vec![RunSubject::write(cluster("main"))],
+        ..active("r.0", schedule, "main", RunKind::Actions)
+    }
+}
+
+fn blocked(subject: RunSubject) -> OccurrenceEnd {
+    OccurrenceEnd::Skipped(SkipReason::Blocked {
+        active: RunId::new("r.0"),
+        subject,
+    })
+}
+
+const CONCURRENCY: [ConcurrencyPolicy; 3] = [
+    ConcurrencyPolicy::Allow,
+    ConcurrencyPolicy::Forbid,
+    ConcurrencyPolicy::Replace,
+];
+
 #[test]
-fn a_restore_excludes_every_backup_of_its_cluster() {
-    for concurrency in [
-        ConcurrencyPolicy::Allow,
-        ConcurrencyPolicy::Forbid,
-        ConcurrencyPolicy::Replace,
-    ] {
+fn a_run_that_writes_a_cluster_excludes_every_backup_of_it() {
+    for concurrency in CONCURRENCY {
         let mut state = quarterly(Policy {
             concurrency,
             ..Policy::default()
         });
-        state.active = vec![active("r.0", "a", "main", Activity::Restore)];
-        let restoring = SkipReason::Restoring {
-            active: RunId::new("r.0"),
+        let now = START + QUARTER;
+        state.active = vec![restore("a")];
+        let excluded = blocked(RunSubject::read(cluster("main")));
+        assert_eq!(ends(&state, now), [excluded]);
+        let stuck = ActiveRun {
+            is_stuck: true,
+            ..restore("a")
         };
-        assert_eq!(
-            ends(&state, START + QUARTER),
-            [OccurrenceEnd::Skipped(restoring)]
-        );
+        let freeing = ActiveRun {
+            frees_subjects: true,
+            ..restore("a")
+        };
+        for run in [stuck, freeing] {
+            state.active = vec![run];
+            assert_eq!(ends(&state, now), [started()]);
+        }
+    }
+}
+
+#[test]
+fn a_schedule_that_writes_waits_for_everybody_but_the_run_that_it_replaces() {
+    let now = START + QUARTER;
+    let writes = || RunSubject::write(cluster("main"));
+    let backup = ActiveRun {
+        run: RunId::new("r.0"),
+        ..active("b.0", "b", "main", RunKind::Backup)
+    };
+    let stuck_backup = ActiveRun {
+        is_stuck: true,
+        ..backup.clone()
+    };
+    let stuck_restore = ActiveRun {
+        is_stuck: true,
+        ..restore("a")
+    };
+    for concurrency in CONCURRENCY {
+        let mut state = quarterly(Policy {
+            concurrency,
+            ..Policy::default()
+        });
+        state.schedules[0].kind = RunKind::Actions;
+        state.schedules[0].subjects = vec![writes()];
+        for run in [&backup, &stuck_restore, &restore("other")] {
+            state.active = vec![run.clone()];
+            assert_eq!(ends(&state, now), [blocked(writes())]);
+        }
+        state.active = vec![stuck_backup.clone()];
+        assert_eq!(ends(&state, now), [started()]);
+        state.active = vec![restore("a")];
+        let expected = if concurrency == ConcurrencyPolicy::Replace {
+            OccurrenceEnd::Started {
+                replaces: vec![RunId::new("r.0")],
+            }
+        } else {
+            blocked(writes())
+        };
+        assert_eq!(ends(&state, now), [expected]);
+    }
+}
+
+#[test]
+fn a_stuck_run_of_the_same_kind_is_no_overlap_and_is_not_replaced() {
+    for concurrency in CONCURRENCY {
+        let mut state = quarterly(Policy {
+            concurrency,
+            ..Policy::default()
+        });
+        state.active = vec![ActiveRun {
+            is_stuck: true,
+            ..active("a.0", "a", "main", RunKind::Backup)
+        }];
+        assert_eq!(ends(&state, START + QUARTER), [started()]);
     }
 }
 
@@ -374,11 +465,11 @@ fn every_occurrence_ends_exactly_once() {
 
 #[test]
 fn a_drill_without_an_identity_is_skipped_and_says_why() {
-    let state = quarterly(Policy {
-        activity: Activity::Drill,
+    let mut state = quarterly(Policy {
         lacks_identity: true,
         ..Policy::default()
     });
+    state.schedules[0].kind = RunKind::Drill;
     let skipped = OccurrenceEnd::Skipped(SkipReason::NoIdentity);
     assert_eq!(ends(&state, START + QUARTER), [skipped]);
     assert_eq!(
@@ -389,17 +480,17 @@ fn a_drill_without_an_identity_is_skipped_and_says_why() {
 
 #[test]
 fn a_drill_and_a_backup_of_one_cluster_do_not_hold_each_other_up() {
-    let forbid = |activity| Policy {
+    let forbid = Policy {
         concurrency: ConcurrencyPolicy::Forbid,
-        activity,
         ..Policy::default()
     };
     let now = START + QUARTER;
     for (own, other) in [
-        (Activity::Drill, Activity::Backup),
-        (Activity::Backup, Activity::Drill),
+        (RunKind::Drill, RunKind::Backup),
+        (RunKind::Backup, RunKind::Drill),
     ] {
-        let mut state = quarterly(forbid(own));
+        let mut state = quarterly(forbid);
+        state.schedules[0].kind = own;
         state.active = vec![active("b.0", "b", "main", other)];
         assert_eq!(ends(&state, now), [started()]);
         state.active = vec![active("b.0", "b", "main", own)];

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use drydock_core::tree::Node;
-use drydock_core::{DecodeError, Grants, OccurrenceEnd, ScheduleName, UnixTime};
+use drydock_core::{
+    DecodeError, Grants, OccurrenceEnd, RunKind, RunSubject, ScheduleName, Subject, UnixTime,
+};
 use drydock_documents::{self as documents, Document, DocumentSet, Located, Vocabulary};
 use drydock_schedule::{Planned, Policy, State, Timetable, next_wake, plan};
 
@@ -61,6 +63,10 @@ fn starts(schedule: &Located<documents::Schedule>) -> usize {
         schedules: vec![Planned {
             schedule: schedule.value.name.clone(),
             cluster: schedule.value.spec.cluster.clone(),
+            kind: RunKind::Backup,
+            subjects: vec![RunSubject::read(Subject::Cluster(
+                schedule.value.spec.cluster.clone(),
+            ))],
             timetable: Timetable::of(schedule).unwrap(),
             policy: Policy::of(&schedule.value.spec),
             decided: UnixTime(BEGIN),
@@ -110,8 +116,9 @@ fn the_examples_fit_together() {
     // Fourteen Sundays, and the firsts of April and May, which are none: four times each.
     let expected = [("every-policy", 64), ("nightly", 92), ("weekly-drill", 14)];
     assert_eq!(counted, expected);
-    let drill = set.drill(&ScheduleName::new("weekly-drill")).unwrap();
-    assert!(drill.drill.api_server && set.workflow(&drill.schedule.value.name).is_none());
+    let workflow = set.workflow(&ScheduleName::new("weekly-drill")).unwrap();
+    assert!(workflow.drills().all(|(_, drill, _)| drill.api_server));
+    assert!(workflow.schedule.value.spec.only_drills());
     let node = fs::read_to_string(folder().join("examples/node.yaml")).unwrap();
     assert!(documents::parse_node_config("examples/node.yaml", &node, &Anything).is_ok());
 }

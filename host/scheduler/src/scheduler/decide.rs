@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use drydock_core::{FailReason, OccurrenceEnd, UnixTime};
-use drydock_journal::Occurrence;
+use drydock_journal::{Occurrence, RunRow};
 use drydock_schedule::{ActiveRun, Decision, next_wake, plan};
 
 use super::outbox::OutboxEntry;
-use super::{Phase, RunCommand, Scheduler, Stage, TAKE_UP_WALL_MAX, Task};
+use super::{OpenRun, Phase, RunCommand, Scheduler, Stage, TAKE_UP_WALL_MAX, Task};
 use crate::past;
 use crate::planning;
 use crate::planning::Patience;
@@ -24,13 +24,12 @@ impl Scheduler {
         };
         for row in rows {
             tracing::info!(run = %row.run, schedule = %row.schedule, due = %row.due, "an unfinished run is taken up");
-            let run = ActiveRun {
-                run: row.run,
-                schedule: row.schedule,
-                cluster: row.cluster,
-                activity: row.kind.into(),
-            };
-            self.attend(run, row.due, Task::TakeUp);
+            let due = row.due;
+            let open = OpenRun::of_row(&row);
+            for asked in &open.questions {
+                tracing::warn!(run = %row.run, schedule = %row.schedule, question = %asked.question, "the run asks: {}", asked.told(&row.run));
+            }
+            self.attend(active_run(row), open, due, Task::TakeUp);
         }
         self.phase = Phase::TakingUp(Instant::now() + TAKE_UP_WALL_MAX);
     }
@@ -49,7 +48,7 @@ impl Scheduler {
         for (run, supervised) in &self.supervised {
             if supervised.stage == Stage::Beginning {
                 tracing::warn!(%run, "the run is still being taken up, others go on");
-                self.plan.resumed(supervised.active(run));
+                self.plan.resumed(supervised.active.clone());
             }
         }
         for occurrence in pending {
@@ -81,7 +80,10 @@ impl Scheduler {
                     run,
                     schedule: schedule.clone(),
                     cluster: planned.cluster.clone(),
-                    activity: planned.policy.activity,
+                    kind: planned.kind,
+                    subjects: planned.subjects.clone(),
+                    is_stuck: false,
+                    frees_subjects: false,
                 };
                 self.plan.resumed(active.clone());
                 let task = Task::Start {
@@ -89,7 +91,7 @@ impl Scheduler {
                     due,
                     patience,
                 };
-                return self.attend(active, due, task);
+                return self.attend(active, OpenRun::default(), due, task);
             }
         };
         tracing::error!(%schedule, %run, %due, outcome = "Failed", "the occurrence ended: {why}");
@@ -130,13 +132,13 @@ impl Scheduler {
 
     fn carry_out(&mut self, decision: Decision) {
         self.plan.record(&decision);
+        let active = decision.active_run();
         let Decision {
             schedule,
-            cluster,
             due,
             run,
-            activity,
             end,
+            ..
         } = decision;
         self.metrics.occurrence(&schedule, &end);
         let outcome = end.word();
@@ -161,17 +163,26 @@ impl Scheduler {
                 supervised.order(RunCommand::Cancel(REPLACED.to_owned()));
             }
         }
-        let active = ActiveRun {
-            run,
-            schedule: schedule.clone(),
-            cluster,
-            activity,
-        };
         let task = Task::Start {
             schedule,
             due,
             patience,
         };
-        self.attend(active, due, task);
+        self.attend(active, OpenRun::default(), due, task);
+    }
+}
+
+/// A run as its row tells, the way planning sees it.
+fn active_run(row: RunRow) -> ActiveRun {
+    let claim = row.claim();
+    let (is_stuck, frees_subjects) = (claim.is_stuck, claim.frees_subjects);
+    ActiveRun {
+        run: row.run,
+        schedule: row.schedule,
+        cluster: row.cluster,
+        kind: row.kind,
+        subjects: row.subjects,
+        is_stuck,
+        frees_subjects,
     }
 }

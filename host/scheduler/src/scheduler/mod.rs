@@ -7,6 +7,7 @@ mod outbox;
 mod reload;
 mod run_events;
 mod signals;
+mod sweep;
 mod tick;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -14,21 +15,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drydock_core::{Clock, ClusterName, CrashPoint, RunId, ScheduleName, UnixTime, chain};
+use drydock_core::{Clock, CrashPoint, RunId, ScheduleName, UnixTime, chain};
 use drydock_journal::{Journal, JournalError};
 use drydock_runs::RunService;
-use drydock_schedule::{ActiveRun, Activity, State};
+use drydock_schedule::{ActiveRun, State};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};
 
 use super::health::Health;
 use super::metrics::Metrics;
+use super::open_run::OpenRun;
 use super::supervisor::{RunCommand, RunStatus, RunSupervisor, Task};
 use super::watcher::{DocumentUpdate, Reload};
 use super::{Process, notify, past};
 use outbox::OutboxEntry;
 use signals::Signal;
 pub use signals::Signals;
+use sweep::Sweeping;
 
 /// The longest time between two ticks.
 const TICK: Duration = Duration::from_secs(1);
@@ -68,6 +71,9 @@ pub struct Scheduler {
     tasks: HashMap<Id, RunId>,
     supervised: BTreeMap<RunId, Supervised>,
     outbox: VecDeque<OutboxEntry>,
+    /// Open questions by schedule, as the metrics show them.
+    asked: BTreeMap<ScheduleName, i64>,
+    sweeping: Sweeping,
     /// Chores and decisions that the journal did not take are tried again then.
     journal_again: Option<Instant>,
     /// Schedules in force whose past the journal has not told yet, and when it is asked again.
@@ -101,9 +107,10 @@ enum Phase {
 /// A run that has an supervisor.
 struct Supervised {
     orders: mpsc::Sender<RunCommand>,
-    schedule: ScheduleName,
-    cluster: ClusterName,
-    activity: Activity,
+    /// The run as planning sees it.
+    active: ActiveRun,
+    /// What it asks and holds, as far as is known.
+    open: OpenRun,
     due: UnixTime,
     /// Whether it is the run of an occurrence that was decided here.
     is_start: bool,
@@ -115,7 +122,8 @@ enum Stage {
     /// It is being started or taken up.
     Beginning,
     Running,
-    Stuck,
+    /// It cannot be taken up, or not gone on with, for now.
+    Halted,
 }
 
 impl Scheduler {
@@ -141,6 +149,8 @@ impl Scheduler {
             tasks: HashMap::new(),
             supervised: BTreeMap::new(),
             outbox: VecDeque::new(),
+            asked: BTreeMap::new(),
+            sweeping: Sweeping::default(),
             journal_again: None,
             unshown: BTreeSet::new(),
             past_again: None,
@@ -171,6 +181,7 @@ impl Scheduler {
             }
             self.tick().await;
         }
+        self.sweeping.stop().await;
     }
 
     /// Puts the first documents in force and says that the daemon is there.
@@ -284,19 +295,19 @@ impl Scheduler {
     }
 
     /// Gives a run to an supervisor of its own.
-    fn attend(&mut self, run: ActiveRun, due: UnixTime, task: Task) {
+    fn attend(&mut self, run: ActiveRun, open: OpenRun, due: UnixTime, task: Task) {
         let (orders, receiver) = mpsc::channel(ORDERS_QUEUE_MAX);
         let supervisor = RunSupervisor {
             run: run.run.clone(),
             service: self.service.subscribe(),
             orders: receiver,
             told: self.lines.told_sender.clone(),
+            holds: !open.holds.is_empty(),
         };
         let supervised = Supervised {
             orders,
-            schedule: run.schedule,
-            cluster: run.cluster,
-            activity: run.activity,
+            active: run.clone(),
+            open,
             due,
             is_start: matches!(task, Task::Start { .. }),
             stage: Stage::Beginning,
@@ -316,7 +327,7 @@ impl Scheduler {
             let why = format!(
                 "its supervisor stopped in the middle of its work ({error}); restart the daemon to take it up, and report this"
             );
-            self.told(&run, RunStatus::Stuck { why });
+            self.told(&run, RunStatus::Halted { why });
             self.supervised.remove(&run);
         }
     }
@@ -358,14 +369,5 @@ impl Supervised {
     /// An supervisor that has ended, or has this order already, needs it no more.
     fn order(&self, order: RunCommand) {
         let _ = self.orders.try_send(order);
-    }
-
-    fn active(&self, run: &RunId) -> ActiveRun {
-        ActiveRun {
-            run: run.clone(),
-            schedule: self.schedule.clone(),
-            cluster: self.cluster.clone(),
-            activity: self.activity,
-        }
     }
 }

@@ -4,7 +4,7 @@ use drydock_core::{FailReason, OccurrenceEnd, RunId, ScheduleName};
 use drydock_engine::{RunView, model::Outcome, view::FaultView};
 
 use super::outbox::OutboxEntry;
-use super::{RunStatus, Scheduler, Stage};
+use super::{OpenRun, RunStatus, Scheduler, Stage};
 use crate::past;
 use crate::planning;
 
@@ -16,7 +16,7 @@ impl Scheduler {
                 let Some(supervised) = self.supervised.get(run) else {
                     return;
                 };
-                let schedule = supervised.schedule.clone();
+                let schedule = supervised.active.schedule.clone();
                 tracing::warn!(
                     %run, %schedule, due = %supervised.due, again_in_seconds = again.as_secs(),
                     "the run could not be started yet: {why}"
@@ -24,7 +24,8 @@ impl Scheduler {
                 self.cannot_run(&schedule, why);
             }
             RunStatus::GaveUp { why } => self.gave_up(run, why),
-            RunStatus::Stuck { why } => self.run_stuck(run, why),
+            RunStatus::Changed { open } => self.run_changed(run, *open),
+            RunStatus::Halted { why } => self.run_halted(run, why),
             RunStatus::Ended { view } => self.run_ended(run, &view),
             RunStatus::Left => {
                 tracing::info!(%run, "the run is left for the next start");
@@ -34,13 +35,13 @@ impl Scheduler {
     }
 
     fn run_began(&mut self, run: &RunId, taken_up: bool) {
-        self.health.stuck.remove(run);
+        self.health.halted.remove(run);
         let Some(supervised) = self.supervised.get_mut(run) else {
             return;
         };
         supervised.stage = Stage::Running;
-        let (schedule, due) = (supervised.schedule.clone(), supervised.due);
-        self.plan.resumed(supervised.active(run));
+        let (schedule, due) = (supervised.active.schedule.clone(), supervised.due);
+        self.plan.resumed(supervised.active.clone());
         let late = self.clock.since(due);
         if supervised.is_start && !taken_up {
             self.metrics.began(late.as_secs_f64());
@@ -56,7 +57,7 @@ impl Scheduler {
         let Some(supervised) = self.supervised.get(run) else {
             return;
         };
-        let (schedule, due) = (supervised.schedule.clone(), supervised.due);
+        let (schedule, due) = (supervised.active.schedule.clone(), supervised.due);
         tracing::error!(%run, %schedule, %due, outcome = "Failed", "the occurrence ended, its run could not be started: {why}");
         self.metrics
             .occurrence(&schedule, &OccurrenceEnd::Failed(why.clone()));
@@ -67,16 +68,38 @@ impl Scheduler {
         self.over(run);
     }
 
-    /// A stuck run holds nobody up: the next backup of its cluster may start.
-    fn run_stuck(&mut self, run: &RunId, why: String) {
+    /// Takes in what a run asks, holds and keeps from others, and says what is new of it.
+    fn run_changed(&mut self, run: &RunId, open: OpenRun) {
+        let Some(supervised) = self.supervised.get_mut(run) else {
+            return;
+        };
+        let schedule = &supervised.active.schedule;
+        for asked in open.newly_asked(&supervised.open) {
+            tracing::warn!(%run, %schedule, question = %asked.question, "the run asks: {}", asked.told(run));
+        }
+        for answer in open.newly_answered(&supervised.open) {
+            let (question, by) = (&answer.question, &answer.by);
+            tracing::info!(%run, %schedule, %question, by, at = %answer.at, "the question is answered: {}", answer.choice);
+        }
+        supervised.active.is_stuck = open.is_stuck;
+        supervised.active.frees_subjects = open.frees_subjects;
+        supervised.open = open;
+        if supervised.stage == Stage::Running {
+            self.plan.resumed(supervised.active.clone());
+        }
+    }
+
+    /// A halted run holds nobody up here: the next backup of its cluster may start.
+    fn run_halted(&mut self, run: &RunId, mut why: String) {
         self.plan.ended(run);
         if let Some(supervised) = self.supervised.get_mut(run) {
-            supervised.stage = Stage::Stuck;
+            supervised.stage = Stage::Halted;
+            why.extend(supervised.open.may_hold());
         }
-        if self.health.stuck.get(run) != Some(&why) {
-            tracing::error!(%run, outcome = "Stuck", "the run cannot be taken up, others go on: {why}");
+        if self.health.halted.get(run) != Some(&why) {
+            tracing::error!(%run, outcome = "Halted", "the run cannot be taken up, others go on: {why}");
         }
-        self.health.stuck.insert(run.clone(), why);
+        self.health.halted.insert(run.clone(), why);
     }
 
     fn run_ended(&mut self, run: &RunId, view: &RunView) {
@@ -95,7 +118,7 @@ impl Scheduler {
 
     fn over(&mut self, run: &RunId) {
         self.plan.ended(run);
-        self.health.stuck.remove(run);
+        self.health.halted.remove(run);
         self.supervised.remove(run);
     }
 

@@ -1,12 +1,17 @@
 //! What every tick does.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use drydock_core::UnixTime;
+use drydock_core::{ScheduleName, UnixTime};
 use drydock_node::check_clock;
 
 use super::{Phase, Scheduler, Stage, notify};
+use crate::health::Asks;
+
+/// What is told of a run that is Stuck; its questions are told beside it.
+const STUCK: &str = "it is Stuck: taking back what it did waits for an operator; runs that would write what it works on are refused until its questions are answered";
 
 /// By so much the wall clock and the monotonic one may drift apart in one tick before
 /// the clock counts as having been set. NTP slews by far less.
@@ -31,6 +36,9 @@ impl Scheduler {
         }
         if self.may_ask_journal() {
             self.show_past().await;
+        }
+        if matches!(self.phase, Phase::TakingUp(_) | Phase::Serving) {
+            self.sweep();
         }
         if let Phase::Draining(until) = self.phase
             && until <= Instant::now()
@@ -83,6 +91,7 @@ impl Scheduler {
         self.health.draining = self.is_draining();
         self.health.starting = matches!(self.phase, Phase::Waiting | Phase::TakingUp(_));
         self.health.tick_age = self.service.borrow().registry.tick_age();
+        self.show_open();
         self.shown.send_replace(self.health.clone());
         let metrics = &self.metrics;
         let health = &self.health;
@@ -93,11 +102,46 @@ impl Scheduler {
         let valid = health.documents.is_none();
         metrics.documents_valid.set(i64::from(valid));
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        metrics.runs_active.set(count(self.count(Stage::Running)));
-        metrics.runs_stuck.set(count(health.stuck.len()));
+        metrics.runs.active.set(count(self.count(Stage::Running)));
+        metrics.runs.stuck.set(count(health.stuck.len()));
+        metrics.runs.halted.set(count(health.halted.len()));
         let tick_age = health.tick_age.unwrap_or_default();
         metrics.tick_age.set(tick_age.as_secs_f64());
         self.sign_of_life(now);
+    }
+
+    /// Shows what runs ask of an operator, and what they hold.
+    fn show_open(&mut self) {
+        let now = self.clock.now();
+        let (mut questions, mut stuck) = (BTreeMap::new(), BTreeMap::new());
+        let mut counts: BTreeMap<ScheduleName, i64> = BTreeMap::new();
+        let (mut holds, mut overdue) = (0_i64, 0);
+        for (run, supervised) in &self.supervised {
+            let open = &supervised.open;
+            for question in &open.questions {
+                let asks = Asks {
+                    run: run.clone(),
+                    question: question.question,
+                };
+                questions.insert(asks, question.told(run));
+                let schedule = supervised.active.schedule.clone();
+                *counts.entry(schedule).or_default() += 1;
+            }
+            if open.is_stuck {
+                stuck.insert(run.clone(), STUCK.to_owned());
+            }
+            holds += i64::try_from(open.holds.len()).unwrap_or(i64::MAX);
+            overdue = overdue.max(open.overdue_seconds(now).unwrap_or_default());
+        }
+        self.metrics.runs.holds.set(holds);
+        self.metrics.runs.hold_overdue_seconds.set(overdue);
+        if counts != self.asked {
+            let names = self.names();
+            self.metrics.questions(&self.asked, &counts, &names);
+            self.asked = counts;
+        }
+        self.health.questions = questions;
+        self.health.stuck = stuck;
     }
 
     fn sign_of_life(&mut self, now: Instant) {

@@ -11,7 +11,7 @@ use drydock_api_types::plugin::{PluginDetails, PluginSummary};
 use drydock_api_types::recovery_point::{
     ExtractedArtifact, FetchedArtifact, ListedMark, RecoveryPointSummary, VerifiedRecoveryPoint,
 };
-use drydock_api_types::run::{RunDetails, RunListEntry, RunReport};
+use drydock_api_types::run::{RunDetails, RunListEntry, RunReplay, RunReport};
 use drydock_api_types::schedule::ScheduleSummary;
 use drydock_api_types::snapshot::{
     FieldChange, ListedObject, ObjectRevision, RestoredCluster, SnapshotCheck, SnapshotDiff,
@@ -27,10 +27,12 @@ const GOLDEN: &str = include_str!("../golden/shapes.txt");
 type Again = fn(&str) -> serde_json::Result<String>;
 
 /// What stands under each heading.
-const SHAPES: [(&str, Again); 26] = [
+const SHAPES: [(&str, Again); 28] = [
     ("run", again::<Vec<RunReport>>),
     ("run list", again::<Vec<RunListEntry>>),
     ("run show", again::<RunDetails>),
+    ("run show of one that asks", again::<RunDetails>),
+    ("run replay", again::<RunReplay>),
     ("schedule list", again::<Vec<ScheduleSummary>>),
     ("recovery-point list", again::<Vec<RecoveryPointSummary>>),
     ("marks in recovery-point list", again::<Vec<ListedMark>>),

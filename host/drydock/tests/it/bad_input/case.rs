@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use drydock::{BUILT_IN, Deps, ProcessEnvironment, SystemClock};
+use drydock::{BUILT_IN, Deps, NoActions, ProcessEnvironment, SystemClock};
 use drydock_cli::{Exit, Failure};
 use drydock_core::NoCrash;
 use drydock_node::{Configuration, Need};
@@ -143,6 +143,7 @@ impl Case {
             crash: Arc::new(NoCrash),
             env: Arc::new(ProcessEnvironment),
             built_in: BUILT_IN,
+            actions: Arc::new(NoActions),
         };
         let config = self.world.scratch.join("drydock.yaml");
         let Err(error) = Configuration::load(&config, &Need::ALL, deps) else {

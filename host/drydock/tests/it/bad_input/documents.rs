@@ -19,13 +19,6 @@ fn refused_when(slips: &[Slip]) {
     }
 }
 
-/// The same where it takes the plugins, which say what a step does, to see it.
-fn refused_by_the_check_when(slips: &[Slip]) {
-    for case in spoilt(slips) {
-        case.refused(64, &["schedule", "check"]);
-    }
-}
-
 fn spoilt(slips: &[Slip]) -> impl Iterator<Item = Case> {
     slips.iter().map(|(name, file, from, to)| {
         let case = Case::new(name, World::alone());
@@ -60,8 +53,8 @@ fn keys_that_are_not_there_and_values_of_the_wrong_kind() {
         (
             "key-unknown-step",
             SCHEDULE,
-            "verify, plugin:",
-            "verify, plugni:",
+            "verify, verify:",
+            "verify, verfiy:",
         ),
         (
             "key-unknown-node",
@@ -274,64 +267,64 @@ fn names_that_nothing_defines() {
         (
             "steps-in-wrong-order",
             SCHEDULE,
-            "    - {name: verify, plugin: etcd-verify, config: {}}\n    - {name: store, target: local}\n",
-            "    - {name: store, target: local}\n    - {name: verify, plugin: etcd-verify}\n",
+            "    - {name: verify, verify: etcd-verify, config: {}}\n    - {name: store, target: local}\n",
+            "    - {name: store, target: local}\n    - {name: verify, verify: etcd-verify}\n",
         ),
     ]);
 }
 
-const VERIFY: &str = "    - {name: verify, plugin: etcd-verify, config: {}}\n";
+const VERIFY: &str = "    - {name: verify, verify: etcd-verify, config: {}}\n";
 
 #[test]
 fn steps_that_judge_what_they_cannot() {
-    refused_by_the_check_when(&[
+    refused_when(&[
         (
             "judges-an-unknown-step",
             SCHEDULE,
-            "plugin: etcd-verify,",
-            "plugin: etcd-verify, judges: [snapshto],",
+            "verify: etcd-verify,",
+            "verify: etcd-verify, verifies: [snapshto],",
         ),
         (
             "judges-a-verify-step",
             SCHEDULE,
             VERIFY,
-            "    - {name: verify, plugin: etcd-verify}\n    - {name: again, plugin: etcd-verify, judges: [verify]}\n",
+            "    - {name: verify, verify: etcd-verify}\n    - {name: again, verify: etcd-verify, verifies: [verify]}\n",
         ),
         (
             "judges-said-of-a-backup-step",
             SCHEDULE,
-            "plugin: etcd-backup,",
-            "plugin: etcd-backup, judges: [verify],",
+            "backup: etcd-backup,",
+            "backup: etcd-backup, verifies: [verify],",
         ),
         (
             "backup-step-that-nobody-judges",
             SCHEDULE,
             VERIFY,
-            "    - {name: more, plugin: etcd-backup}\n    - {name: verify, plugin: etcd-verify, judges: [snapshot]}\n",
+            "    - {name: more, backup: etcd-backup}\n    - {name: verify, verify: etcd-verify, verifies: [snapshot]}\n",
         ),
     ]);
 }
 
 #[test]
-fn steps_whose_plugins_stand_in_the_wrong_order() {
-    refused_by_the_check_when(&[
+fn steps_in_the_wrong_order() {
+    refused_when(&[
         (
             "verify-step-first",
             SCHEDULE,
-            "plugin: etcd-backup,",
-            "plugin: etcd-verify,",
+            "backup: etcd-backup,",
+            "verify: etcd-verify,",
         ),
         (
             "no-step-judges",
             SCHEDULE,
-            "plugin: etcd-verify,",
-            "plugin: etcd-backup,",
+            "verify: etcd-verify,",
+            "backup: etcd-backup,",
         ),
         (
             "backup-step-after-a-verify-step",
             SCHEDULE,
             VERIFY,
-            "    - {name: verify, plugin: etcd-verify}\n    - {name: more, plugin: etcd-backup}\n",
+            "    - {name: verify, verify: etcd-verify}\n    - {name: more, backup: etcd-backup}\n",
         ),
     ]);
 }

@@ -27,8 +27,8 @@ fn with_secrets(name: &'static str, secrets: &str) -> Case {
     let case = signer(name, &format!("{HTTP}, {SECRETS}"));
     case.edit(
         SCHEDULE,
-        "plugin: etcd-verify,",
-        &format!("plugin: etcd-verify, secrets: {{{secrets}}},"),
+        "verify: etcd-verify,",
+        &format!("verify: etcd-verify, secrets: {{{secrets}}},"),
     );
     case
 }
@@ -65,9 +65,9 @@ fn secrets_of_a_schedule_reach_their_use_and_nothing_else() {
     ]);
     case.edit(
         SCHEDULE,
-        "plugin: etcd-verify, config: {}",
+        "verify: etcd-verify, config: {}",
         &format!(
-            "plugin: etcd-verify, secrets: {{key: {{valueFrom: {{file: ../key}}}}, token: {{valueFrom: {{file: ../token}}}}}}, config: {{acts: {acts}}}"
+            "verify: etcd-verify, secrets: {{key: {{valueFrom: {{file: ../key}}}}, token: {{valueFrom: {{file: ../token}}}}}}, config: {{acts: {acts}}}"
         ),
     );
     let (answer, run) = case.world.run();

@@ -93,7 +93,7 @@ fn plugin_files_that_cannot_be_read() {
 #[test]
 fn a_plugin_that_is_nowhere() {
     let case = Case::new("plugin-unknown", World::alone());
-    case.edit(SCHEDULE, "plugin: etcd-verify", "plugin: etcd-verfy");
+    case.edit(SCHEDULE, "verify: etcd-verify", "verify: etcd-verfy");
     case.refused(64, &CHECK);
 
     let mut world = World::alone();

@@ -23,10 +23,10 @@ fn with_a_hanging_plugin() -> World {
 
 /// Five of them: more than there are places for checks.
 fn hanging(cron: &str) -> String {
-    let step = "{name: snapshot, plugin: hostile, config: {do: endless-loop-in-check}}";
+    let step = "{name: snapshot, backup: hostile, config: {do: endless-loop-in-check}}";
     let one = |number: usize| {
         let text = schedule(&format!("s{number}"), cron, "");
-        text.replace("{name: snapshot, plugin: etcd-backup}", step)
+        text.replace("{name: snapshot, backup: etcd-backup}", step)
     };
     (2..7).map(one).collect::<Vec<_>>().join("---\n")
 }

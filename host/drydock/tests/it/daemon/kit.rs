@@ -213,7 +213,7 @@ pub fn put_schedule(world: &World, name: &str, cron: &str, more: &str) {
 
 pub fn schedule(name: &str, cron: &str, more: &str) -> String {
     format!(
-        "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: {name}}}\nspec:\n  cluster: c1\n  schedule: \"{cron}\"\n{more}  steps:\n    - {{name: snapshot, plugin: etcd-backup}}\n    - {{name: verify, plugin: etcd-verify}}\n    - {{name: store, target: local}}\n"
+        "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: {name}}}\nspec:\n  cluster: c1\n  schedule: \"{cron}\"\n{more}  steps:\n    - {{name: snapshot, backup: etcd-backup}}\n    - {{name: verify, verify: etcd-verify}}\n    - {{name: store, target: local}}\n"
     )
 }
 

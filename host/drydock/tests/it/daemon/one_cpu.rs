@@ -71,7 +71,7 @@ fn put_spinner(world: &World, name: &str) {
         world,
         &format!("schedules/{name}.yaml"),
         &format!(
-            "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: {name}}}\nspec:\n  cluster: {name}\n  schedule: \"* * * * *\"\n  steps:\n    - {{name: spin, plugin: probe, config: {{do: loop}}}}\n    - {{name: verify, plugin: etcd-verify}}\n    - {{name: store, target: local}}\n"
+            "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: {name}}}\nspec:\n  cluster: {name}\n  schedule: \"* * * * *\"\n  steps:\n    - {{name: spin, backup: probe, config: {{do: loop}}}}\n    - {{name: verify, verify: etcd-verify}}\n    - {{name: store, target: local}}\n"
         ),
     );
 }

@@ -57,26 +57,44 @@ fn an_unfinished_run_is_taken_up_by_the_next_daemon_and_ends_once() {
 }
 
 #[test]
-fn a_run_whose_schedule_is_gone_is_stuck_until_it_is_back() {
+fn a_run_whose_schedule_is_gone_goes_on_with_what_it_pinned() {
     let mut world = World::new();
     configure(&mut world, "0 * * * *", "", 60);
     killed_at(&world, "after-record:6");
     let file = world.scratch.join("schedules/s1.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let other = text.replace("name: s1", "name: s2");
-    put(&world, "schedules/s1.yaml", &other);
+    put(
+        &world,
+        "schedules/s1.yaml",
+        &text.replace("name: s1", "name: s2"),
+    );
     let mut daemon = Daemon::start(&world);
-    let stuck = daemon.wait_said("the run cannot be taken up", 1);
-    assert_eq!(stuck["outcome"], "Stuck");
+    let ended = daemon.wait_said("the run has ended", 1);
+    assert_eq!(ended["outcome"], "Succeeded");
+    daemon.stop();
+    assert_eq!(world.recovery_points().len(), 1);
+}
+
+#[test]
+fn a_run_whose_pins_are_gone_is_halted_until_they_are_back() {
+    let mut world = World::new();
+    configure(&mut world, "0 * * * *", "", 60);
+    killed_at(&world, "after-record:6");
+    let (pins, away) = (world.scratch.join("state/pins"), world.scratch.join("away"));
+    std::fs::rename(&pins, &away).unwrap();
+    let mut daemon = Daemon::start(&world);
+    let halted = daemon.wait_said("the run cannot be taken up", 1);
+    assert_eq!(halted["outcome"], "Halted");
     daemon.wait_serving();
-    assert_eq!(daemon.metric("drydock_runs_stuck"), Some(1.0));
+    assert_eq!(daemon.metric("drydock_runs_halted"), Some(1.0));
+    assert_eq!(daemon.metric("drydock_runs_stuck"), Some(0.0));
     let (code, body) = daemon.get("/readyz");
     assert!(code == 200 && body.contains("warn runs: s1."), "{body}");
-    assert!(body.contains("there is no schedule s1"), "{body}");
-    put(&world, "schedules/s1.yaml", &text);
+    let _ = std::fs::remove_dir_all(&pins);
+    std::fs::rename(&away, &pins).unwrap();
     daemon.wait_said("the run has ended", 1);
-    daemon.wait("nothing is stuck", |daemon| {
-        daemon.metric("drydock_runs_stuck") == Some(0.0)
+    daemon.wait("nothing is halted", |daemon| {
+        daemon.metric("drydock_runs_halted") == Some(0.0)
     });
     daemon.stop();
     assert_eq!(world.recovery_points().len(), 1);

@@ -86,12 +86,12 @@ fn add_archive(world: &mut World) {
         "---\napiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {{name: files-backup}}\nspec:\n  builtin: files-backup\n  grants:\n    files: [{{directory: {folder}, access: read}}]\n"
     );
     world.front_steps = vec![
-        "{name: snapshot, plugin: etcd-backup}".to_owned(),
+        "{name: snapshot, backup: etcd-backup}".to_owned(),
         format!(
-            "{{name: pki, plugin: files-backup, config: {{artifact: pki, folders: [{folder}]}}}}"
+            "{{name: pki, backup: files-backup, config: {{artifact: pki, folders: [{folder}]}}}}"
         ),
-        "{name: verify, plugin: etcd-verify, judges: [snapshot]}".to_owned(),
-        "{name: verify-pki, plugin: files-verify, judges: [pki]}".to_owned(),
+        "{name: verify, verify: etcd-verify, verifies: [snapshot]}".to_owned(),
+        "{name: verify-pki, verify: files-verify, verifies: [pki]}".to_owned(),
     ];
 }
 

@@ -68,7 +68,7 @@ fn a_run_that_drills_nothing_is_degraded() {
     put(
         &node.world,
         "schedules/drill.yaml",
-        "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {name: d1}\nspec:\n  cluster: c1\n  schedule: \"0 0 29 2 *\"\n  drill: {target: local}\n",
+        "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {name: d1}\nspec:\n  cluster: c1\n  schedule: \"0 0 29 2 *\"\n  steps:\n    - {name: drill, drill: {target: local}}\n",
     );
     let answer = node.world.drydock(&["run", "d1", "--output", "json"]);
     let run = serde_json::from_str::<Value>(&answer.code(2).stdout).unwrap()[0].clone();
@@ -80,7 +80,7 @@ fn a_run_that_drills_nothing_is_degraded() {
             "the drill of recovery point {point} was skipped: {WHY}"
         )])
     );
-    assert_eq!(run["drill"]["result"]["verdict"], "skipped");
+    assert_eq!(run["steps"][0]["body"]["verdict"], "skipped");
     assert_eq!(node.marks(), Vec::<String>::new());
 }
 

@@ -11,7 +11,7 @@ use crate::world::{World, runtime};
 /// A schedule that drills, beside the one that backs up.
 fn schedule(world: &World, cron: &str) {
     let text = format!(
-        "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: d1}}\nspec:\n  cluster: c1\n  schedule: \"{cron}\"\n  backoffLimit: 0\n  drill: {{target: local}}\n"
+        "apiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {{name: d1}}\nspec:\n  cluster: c1\n  schedule: \"{cron}\"\n  backoffLimit: 0\n  steps:\n    - {{name: drill, drill: {{target: local}}}}\n"
     );
     put(world, "schedules/drill.yaml", &text);
 }
@@ -120,7 +120,7 @@ fn by_hand_it_ends_as_the_recovery_point_deserves() {
     let passed = run(&node, 0);
     assert_eq!(passed["outcome"], "Succeeded");
     assert_eq!(passed["recoveryPoint"], node.point.as_str());
-    assert_eq!(passed["drill"]["result"]["verdict"], "pass");
+    assert_eq!(passed["steps"][0]["body"]["verdict"], "pass");
     std::fs::remove_file(node.object()).unwrap();
     let failed = run(&node, 1);
     assert_eq!(failed["outcome"], "Failed");
@@ -153,13 +153,10 @@ fn a_run_that_was_killed_in_its_drill_drills_anew() {
     );
     runtime().block_on(gone).unwrap();
     assert_eq!(folders(&node.lab()).len(), 1);
-    let answer = node
-        .world
-        .drydock(&["run", "d1", "--resume", "--output", "json"])
-        .ok();
+    let answer = node.world.resume().ok();
     let run = &serde_json::from_str::<Value>(&answer.stdout).unwrap()[0];
     assert_eq!(run["outcome"], "Succeeded");
-    assert_eq!(run["drill"]["attempts"], 2);
+    assert_eq!(run["steps"][0]["attempts"], 2);
     node.assert_nothing_left();
     assert_eq!(node.marks().len(), 1);
 }

@@ -55,6 +55,7 @@ fn every_limit_that_the_page_names_has_that_code() {
         "host/capability/files/src",
         "host/capability/http/src",
         "host/capability/secret/src",
+        "host/point/src",
         "host/engine/src",
     ];
     let sources = sources.map(|folder| checkout().join(folder));

@@ -36,7 +36,7 @@ metadata: {name: s8}
 spec:
   cluster: nowhere
   schedule: \"0 0 * * *\"
-  steps: [{name: a, plugin: etcd-backup}, {name: b, plugin: etcd-verify}, {name: c, target: local}]
+  steps: [{name: a, backup: etcd-backup}, {name: b, verify: etcd-verify}, {name: c, target: local}]
 ---
 apiVersion: drydock.dev/v1
 kind: Schedule
@@ -44,7 +44,7 @@ metadata: {name: s9}
 spec:
   cluster: c1
   schedule: \"99 0 * * *\"
-  steps: [{name: a, plugin: no-such}, {name: b, plugin: etcd-verify}, {name: c, target: local}]
+  steps: [{name: a, backup: no-such}, {name: b, verify: etcd-verify}, {name: c, target: local}]
 ---
 apiVersion: drydock.dev/v1
 kind: Target
@@ -101,7 +101,7 @@ fn no_verb_is_stopped_by_what_it_does_not_need() {
     for (file, _) in WRONG {
         assert!(checked.stderr.contains(file), "{file}\n{}", checked.stderr);
     }
-    // A run is bound to all grants, so a broken one stops it.
+    // A broken grant may be that of one of its plugins, so it stops a run.
     let grant = world.drydock(&["run", "s1"]).code(64);
     std::fs::remove_file(world.scratch.join("grants/z-grant.yaml")).unwrap();
     let ran = world.drydock(&["run", "s1"]).ok();

@@ -30,8 +30,8 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 const REACHED_SECONDS: u32 = 10;
 
 const GOOD_OUTPUT: &str =
-    "{name: front, plugin: probe, config: {do: output, name: a, text: x, repeat: 9, secret: true}}";
-const GOOD_VERDICT: &str = "{name: look, plugin: probe-verify}";
+    "{name: front, backup: probe, config: {do: output, name: a, text: x, repeat: 9, secret: true}}";
+const GOOD_VERDICT: &str = "{name: look, verify: probe-verify}";
 
 /// A node without a cluster: one step before the store, of a fixture, and a store that does
 /// as it is told.
@@ -144,7 +144,7 @@ fn a_host_call_that_takes_for_ever_ends_with_its_run_and_its_process() {
     hole.set_len(HOLE_BYTES).unwrap();
     let folder = elsewhere.path().display().to_string();
     let front = format!(
-        "{{name: front, plugin: probe, config: {{do: folder-sha256, folder: {folder}, path: hole}}}}"
+        "{{name: front, backup: probe, config: {{do: folder-sha256, folder: {folder}, path: hole}}}}"
     );
     let mut world = world(&front, "never-forgets");
     world.extra_grants = world.extra_grants.replace(
@@ -166,7 +166,7 @@ fn a_host_call_that_takes_for_ever_ends_with_its_run_and_its_process() {
 
 #[test]
 fn no_output_is_taken_past_the_last_that_a_run_may_have() {
-    let front = "{name: front, plugin: hostile, config: {do: output-flood-deaf}}";
+    let front = "{name: front, backup: hostile, config: {do: output-flood-deaf}}";
     let case = impatient("outputs-without-end", world(front, "never-forgets"));
     let run = ends(&case, 1);
     let journal = Journal::open_reader(&case.world.scratch.join("state")).unwrap();
@@ -174,7 +174,7 @@ fn no_output_is_taken_past_the_last_that_a_run_may_have() {
     let records = journal.records(&id).unwrap();
     let opened = records
         .iter()
-        .filter(|record| record.body.contains("\"output-opened\""));
+        .filter(|record| record.body.contains("\"event\":\"opened\""));
     assert_eq!(opened.count(), 256);
     case.world.assert_spool_empty();
 }

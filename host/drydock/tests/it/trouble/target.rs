@@ -173,7 +173,8 @@ fn plant(case: &Case, object: &str) -> std::path::PathBuf {
 }
 
 fn resumed(case: &Case) -> Answer {
-    let resume = ["run", "s1", "--resume"];
+    let run = case.world.newest_run().unwrap();
+    let resume = ["run", "resume", &run];
     Answer::of(case.command(&resume).output().unwrap())
 }
 
@@ -261,15 +262,14 @@ fn a_journal_that_is_put_back_before_its_runs_commit() {
             .args([&state, &copy])
             .status();
         assert!(copied.unwrap().success());
-        let resume = ["run", "s1", "--resume"];
-        world.drydock(&resume).ok();
+        world.resume().ok();
         std::fs::remove_dir_all(&state).unwrap();
         std::fs::rename(&copy, &state).unwrap();
         if !with_spool {
             let spool = state.join("spool");
             std::fs::remove_dir_all(spool).unwrap();
         }
-        world.drydock(&resume);
+        world.resume();
         let points = world.recovery_points();
         assert_eq!(points.len(), 1, "{transactions}");
         let identity = world.path("sealing.key");

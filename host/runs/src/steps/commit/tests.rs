@@ -1,3 +1,4 @@
+use drydock_core::RunKind;
 use drydock_core::nature::{
     ClusterReport, DamagedSnapshot, Descent, EtcdFigures, EtcdSection, PreviousPoint,
     SnapshotDamage, Trailer,
@@ -6,7 +7,10 @@ use drydock_core::{
     ClusterName, GrantRecord, PluginDigest, RecoveryPointName, RunId, ScheduleName, StepName,
     Verdict,
 };
-use drydock_engine::model::{Effect, Policy, RunSpec, StepPin, VerifyPin};
+use drydock_engine::model::{
+    Answer, Effect, EffectId, Emission, Event, NodeSpec, Origin, Policy, RunSpec,
+};
+use drydock_point::model::{OutputEvent, PointEffect, PointSpec, RetryPolicy, StepPin, VerifyPin};
 use drydock_repository::manifest::{ConsistencyLevel, MediaType};
 
 use super::*;
@@ -24,24 +28,45 @@ fn pin(name: &str) -> StepPin {
 }
 
 fn spec() -> RunSpec {
+    let (run, cluster) = (
+        RunId::new("nightly.20260102T030405Z"),
+        ClusterName::new("c1"),
+    );
     RunSpec {
-        run: RunId::new("nightly.20260102T030405Z"),
+        point: Some(PointSpec {
+            run: run.clone(),
+            cluster: cluster.clone(),
+            contributors: vec![StepName::new("snapshot")],
+            verify: vec![VerifyPin {
+                pin: pin("verify"),
+                judges: Vec::new(),
+            }],
+            stores: Vec::new(),
+            retry: RetryPolicy {
+                backoff_limit: 0,
+                backoff_ms: 1,
+                backoff_ms_max: 1,
+            },
+        }),
+        run,
         schedule: ScheduleName::new("nightly"),
-        cluster: ClusterName::new("c1"),
+        cluster,
         due: UnixTime(1_767_323_045),
-        by_hand: false,
-        backups: vec![pin("snapshot")],
-        verify: vec![VerifyPin {
-            pin: pin("verify"),
-            judges: Vec::new(),
+        origin: Origin::Schedule,
+        kind: RunKind::Backup,
+        subjects: Vec::new(),
+        pins: Vec::new(),
+        nodes: vec![NodeSpec {
+            contributes: true,
+            pin: Some(pin("snapshot")),
+            ..NodeSpec::new(StepName::new("snapshot"), "backup")
         }],
-        stores: Vec::new(),
-        drill: None,
         policy: Policy {
             backoff_limit: 0,
             backoff_ms: 1,
             backoff_ms_max: 1,
             active_deadline_seconds: None,
+            steps_max: 1,
         },
         workflow_digest: "sha256:00".to_owned(),
     }
@@ -53,33 +78,54 @@ fn judged(nature: Nature) -> RunState {
 }
 
 fn sealed_as(sealed: SealedOutput) -> RunState {
+    let at = UnixTime(1);
     let output = sealed.output;
-    let mut state = RunState::new(spec(), UnixTime(1));
-    state.started(&Effect::StartBackup {
-        step: StepName::new("snapshot"),
+    let mut state = RunState::new(spec(), at);
+    let attempt = Effect::Attempt {
+        node: StepName::new("snapshot"),
         attempt: 1,
-        first_output: output,
-    });
-    state.apply(&Event::OutputOpened {
-        step: StepName::new("snapshot"),
-        output,
-        name: "etcd.db".to_owned(),
-        secret: true,
-        object_suffix: "0".repeat(16),
-        extension: "zst.age".to_owned(),
-    });
-    state.apply(&Event::OutputSealed {
-        sealed: Box::new(sealed),
-    });
-    state.apply(&Event::Judged {
+    };
+    state.started(EffectId(1), &attempt, at);
+    for event in [
+        OutputEvent::Opened {
+            output,
+            name: "etcd.db".to_owned(),
+            secret: true,
+            object_suffix: "0".repeat(16),
+            extension: "zst.age".to_owned(),
+        },
+        OutputEvent::Sealed {
+            sealed: Box::new(sealed),
+        },
+    ] {
+        let emitted = Event::Emitted {
+            effect: EffectId(1),
+            emission: Emission::Output(event),
+        };
+        state.apply(&emitted, at);
+    }
+    let point = PointEffect::Judge {
         step: StepName::new("verify"),
         output,
-        verdict: Verdict {
-            pass: true,
-            findings: Vec::new(),
+        attempt: 1,
+    };
+    state.started(EffectId(2), &Effect::Point { point }, at);
+    let verdict = Verdict {
+        pass: true,
+        findings: Vec::new(),
+    };
+    let answered = Event::Answered {
+        effect: EffectId(2),
+        answer: Answer::Point {
+            point: PointAnswer::Judged { verdict },
         },
-    });
+    };
+    state.apply(&answered, at);
     state
+}
+
+fn made_of(state: &RunState) -> Result<Manifest, Fault> {
+    manifest(state, state.point.as_ref().unwrap(), UnixTime(9))
 }
 
 /// A verify plugin may pass what the host found to be damaged; the manifest says what it is.
@@ -95,7 +141,7 @@ fn a_damaged_snapshot_that_was_passed_is_a_snapshot_and_says_so() {
         },
     };
     let state = judged(Nature::Snapshot(SnapshotReport::Damaged(damaged.clone())));
-    let manifest = manifest(&state, UnixTime(9)).unwrap();
+    let manifest = made_of(&state).unwrap();
     assert_eq!(manifest.artifacts[0].media_type, MediaType::EtcdSnapshot);
     assert_eq!(manifest.etcd, Some(EtcdSection::Damaged(damaged)));
     assert_eq!(manifest.figures(), None);
@@ -111,7 +157,7 @@ fn a_damaged_snapshot_that_was_passed_is_a_snapshot_and_says_so() {
 
 #[test]
 fn bytes_are_no_snapshot() {
-    let manifest = manifest(&judged(Nature::Bytes), UnixTime(9)).unwrap();
+    let manifest = made_of(&judged(Nature::Bytes)).unwrap();
     assert_eq!(manifest.artifacts[0].media_type, MediaType::Bytes);
     assert_eq!(manifest.etcd, None);
     assert_eq!(manifest.consistency.level, ConsistencyLevel::SeparateCuts);
@@ -123,7 +169,7 @@ fn a_clock_that_was_set_back_makes_no_single_instant() {
     let mut output = sealed(Nature::Bytes);
     output.closed = UnixTime(output.opened.0 - 60);
     let state = sealed_as(output);
-    let consistency = manifest(&state, UnixTime(9)).unwrap().consistency;
+    let consistency = made_of(&state).unwrap().consistency;
     assert_eq!(consistency.skew_milliseconds, 60_000);
 }
 
@@ -138,7 +184,7 @@ fn a_digest_that_is_none_is_no_missing_predecessor() {
     };
     let made = |snapshot: &SoundSnapshot| {
         let report = SnapshotReport::Sound(Box::new(snapshot.clone()));
-        manifest(&judged(Nature::Snapshot(report)), UnixTime(9))
+        made_of(&judged(Nature::Snapshot(report)))
     };
     let alone = made(&snapshot).unwrap();
     assert_eq!(alone.predecessor, None);

@@ -30,6 +30,7 @@ fn use_of(user: &str, used: &str, kind: Option<&str>) -> Vec<String> {
 #[test]
 fn the_way_down_is_open() {
     let ways = [
+        ("drydock-point", "drydock-core"),
         ("drydock-engine", "drydock-core"),
         ("drydock-engine", "drydock-journal"),
         ("drydock-capability-etcd", "drydock-core"),
@@ -48,6 +49,8 @@ fn the_way_up_and_sideways_is_closed() {
     let ways = [
         ("drydock-core", "drydock-engine"),
         ("drydock-journal", "drydock-engine"),
+        ("drydock-point", "drydock-journal"),
+        ("drydock-point", "drydock-engine"),
         ("drydock-repository", "drydock-snapshot"),
         ("drydock-capability-etcd", "drydock-capability-artifact"),
         ("drydock-capability-artifact", "drydock-capability-files"),

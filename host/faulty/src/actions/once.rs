@@ -1,0 +1,52 @@
+//! `test-once`: a line at the end of a file for each time it was done. It cannot be asked
+//! what became of it, nor taken back.
+
+use async_trait::async_trait;
+use drydock_core::{ErrorCode, Fault, Finding};
+use drydock_engine::model::{Done, Repeat};
+use drydock_node::action::{Action, ActionCall, Manifest, ProbeEnd};
+
+use super::config::{Config, Place};
+use super::{append, manifest};
+
+pub struct TestOnce(Manifest);
+
+impl TestOnce {
+    pub fn new() -> Self {
+        Self(manifest(Repeat::AtMostOnce, false))
+    }
+}
+
+#[async_trait]
+impl Action for TestOnce {
+    fn manifest(&self) -> &Manifest {
+        &self.0
+    }
+
+    async fn check_config(&self, config: &str) -> Result<Vec<Finding>, Fault> {
+        Config::check(config)
+    }
+
+    async fn run(&self, call: ActionCall) -> Result<Done, Fault> {
+        let config = Config::of(&call.config)?;
+        config.come_to(Place::Before, &call).await?;
+        let line = format!("{} {} attempt {}", call.run, call.step, call.attempt);
+        append(config.path()?, &line)?;
+        config.come_to(Place::After, &call).await?;
+        Ok(Done::default())
+    }
+
+    async fn probe(&self, call: ActionCall) -> Result<ProbeEnd, Fault> {
+        Err(unasked(&call))
+    }
+
+    async fn undo(&self, call: ActionCall) -> Result<(), Fault> {
+        Err(unasked(&call))
+    }
+}
+
+/// What a run may not ask of this action, so that a test finds out that it did.
+pub fn unasked(call: &ActionCall) -> Fault {
+    let message = format!("step {} is asked what it never says it can do", call.step);
+    Fault::permanent(ErrorCode::of("test"), message)
+}

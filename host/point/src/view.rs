@@ -1,0 +1,140 @@
+//! A recovery point as it stands, for whoever watches or asks.
+
+use drydock_core::{
+    Fault, Finding, Nature, OutputId, RecoveryPointName, StepName, StorePhase, TargetName, Verdict,
+};
+
+use crate::state::{Output, OutputPhase, Point, Store, StoreStatus};
+
+/// A recovery point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointView {
+    /// Once it is committed somewhere.
+    pub recovery_point: Option<RecoveryPointName>,
+    /// Those that count.
+    pub outputs: Vec<OutputView>,
+    /// In the order of the specification.
+    pub stores: Vec<StoreView>,
+}
+
+/// An output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputView {
+    pub output: OutputId,
+    /// The contributor that made it.
+    pub step: StepName,
+    pub name: String,
+    pub is_sealed: bool,
+    /// Known once the output is sealed.
+    pub plain_bytes: Option<u64>,
+    /// So far, or in all once the output is sealed.
+    pub sealed_bytes: u64,
+    /// Known once the output is sealed.
+    pub nature: Option<Nature>,
+    /// What the host itself found of it.
+    pub findings: Vec<Finding>,
+    pub verdicts: Vec<VerdictView>,
+}
+
+/// What a verify step says of an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictView {
+    pub step: StepName,
+    /// None while the step has not judged yet.
+    pub verdict: Option<Verdict>,
+}
+
+/// How far the recovery point is at one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreView {
+    pub step: StepName,
+    pub target: TargetName,
+    pub state: StorePhase,
+    pub parts: u64,
+    /// Known once all outputs are sealed and their uploads have begun.
+    pub parts_total: Option<u64>,
+    pub bytes: u64,
+    pub bytes_total: Option<u64>,
+    pub fault: Option<Fault>,
+}
+
+/// What can be seen of it.
+#[must_use]
+pub fn of(point: &Point) -> PointView {
+    PointView {
+        recovery_point: recovery_point(point),
+        outputs: point.live_outputs().map(output).collect(),
+        stores: point.stores.iter().map(|s| store(point, s)).collect(),
+    }
+}
+
+/// Its name, once it is committed somewhere.
+#[must_use]
+pub fn recovery_point(point: &Point) -> Option<RecoveryPointName> {
+    let name = || point.spec.run.recovery_point();
+    point.is_committed().then(name)
+}
+
+fn output(output: &Output) -> OutputView {
+    let sealed = output.sealed();
+    OutputView {
+        output: output.id,
+        step: output.step.clone(),
+        name: output.name.clone(),
+        is_sealed: matches!(output.phase, OutputPhase::Sealed(_)),
+        plain_bytes: sealed.map(|sealed| sealed.plain_size),
+        sealed_bytes: output.available(),
+        nature: sealed.map(|sealed| sealed.nature.clone()),
+        findings: sealed
+            .map(|sealed| sealed.findings.clone())
+            .unwrap_or_default(),
+        verdicts: output
+            .judging
+            .iter()
+            .map(|(step, judging)| VerdictView {
+                step: step.clone(),
+                verdict: judging.verdict.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn store(point: &Point, store: &Store) -> StoreView {
+    let uploads = || {
+        point
+            .live_outputs()
+            .filter_map(|output| Some((output, store.uploads.get(&output.id)?)))
+    };
+    StoreView {
+        step: store.step.clone(),
+        target: store.target.clone(),
+        state: store_phase(point, store),
+        parts: uploads().map(|(_, u)| u.parts.len() as u64).sum(),
+        parts_total: point.live_outputs().map(|o| parts_total(store, o)).sum(),
+        bytes: uploads().map(|(o, u)| u.stored_bytes(o.available())).sum(),
+        bytes_total: point
+            .live_outputs()
+            .map(|output| output.sealed().map(|sealed| sealed.sealed_size))
+            .sum(),
+        fault: store.fault().cloned(),
+    }
+}
+
+fn parts_total(store: &Store, output: &Output) -> Option<u64> {
+    let open = store.uploads.get(&output.id)?.open.as_ref()?;
+    Some(open.parts_of(output.sealed()?.sealed_size))
+}
+
+fn store_phase(point: &Point, store: &Store) -> StorePhase {
+    let is_over = !store.is_active() || point.is_ending();
+    match store.status {
+        _ if is_over && store.is_in_doubt() => StorePhase::Indeterminate,
+        StoreStatus::Committed => StorePhase::Committed,
+        StoreStatus::Superseded => StorePhase::Superseded,
+        StoreStatus::GivenUp(_) => StorePhase::GivenUp,
+        StoreStatus::Active if point.live_outputs().next().is_none() => StorePhase::Uploading,
+        StoreStatus::Active if point.is_ready_to_commit(store) => StorePhase::Completed,
+        StoreStatus::Active if point.is_past_spool(store) => StorePhase::Staged,
+        StoreStatus::Active => StorePhase::Uploading,
+    }
+}

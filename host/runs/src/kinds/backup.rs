@@ -1,0 +1,141 @@
+//! `backup: PLUGIN`: a node whose outputs go through the pipeline into the recovery point.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use drydock_capability_etcd::EtcdCall;
+use drydock_core::{Fault, RunSubject};
+use drydock_documents::{Step, Workflow};
+use drydock_engine::model::{Answer, Done, NodeSpec, Repeat};
+use drydock_node::{RegistryError, action::Actions};
+use drydock_sandbox::{AttemptLog, BackupCall, BackupReport, Plugin, StepCall, World};
+
+use crate::PrepareError;
+use crate::kind::{CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef, reads_cluster};
+use crate::node::{NodeCall, NodeRunner, while_wanted};
+use crate::steps::Backups;
+
+pub struct Backup;
+
+/// Carries the attempts of one backup step out.
+struct BackupNode {
+    backups: Arc<Backups>,
+    plugin: Arc<Plugin>,
+    call: StepCall,
+    /// Whether the step stands during a hold, which is let go at its cut.
+    is_during: bool,
+}
+
+#[async_trait]
+impl StepKind for Backup {
+    fn word(&self) -> &'static str {
+        "backup"
+    }
+
+    fn admit(&self, at: StepRef<'_>) -> Result<(), RegistryError> {
+        at.plugin(World::Backup).map(|_| ())
+    }
+
+    async fn check_config(&self, at: StepRef<'_>, check: CheckContext<'_>) -> Vec<PrepareError> {
+        let checked = match at.plugin(World::Backup) {
+            Ok(plugin) => at.judge_config(&plugin, check).await,
+            Err(error) => Err(error),
+        };
+        checked.err().map(PrepareError::from).into_iter().collect()
+    }
+
+    fn prepare(&self, at: StepRef<'_>, context: &PrepareContext<'_>) -> Result<Part, PrepareError> {
+        let plugin = at.plugin(World::Backup)?;
+        let backups = context.backups.ok_or_else(|| at.misplaced())?;
+        let spec = NodeSpec {
+            repeat: Repeat::Idempotent,
+            contributes: true,
+            pin: Some(at.pin(&plugin)),
+            ..at.node(context)
+        };
+        Ok(Part::Node(Box::new(NodePart {
+            grace: plugin.limits().stop_grace_max,
+            runner: Some(Arc::new(BackupNode {
+                backups: Arc::clone(backups),
+                call: context.tools.call_of(at.step),
+                is_during: !at.step.during.is_empty(),
+                plugin,
+            })),
+            spec,
+        })))
+    }
+
+    fn subjects(&self, _: &Step, workflow: &Workflow<'_>, _: &dyn Actions) -> Vec<RunSubject> {
+        vec![reads_cluster(workflow)]
+    }
+}
+
+#[async_trait]
+impl NodeRunner for BackupNode {
+    async fn attempt(&self, call: NodeCall) -> Answer {
+        match Box::pin(self.back_up(&call)).await {
+            Ok(BackupReport { degraded, findings }) => Answer::Done {
+                done: Box::new(Done {
+                    degraded,
+                    findings,
+                    ..Done::default()
+                }),
+            },
+            Err(fault) => Answer::failed(fault),
+        }
+    }
+}
+
+impl BackupNode {
+    /// Of one cluster only so many snapshots stream at once. How much room there is is asked
+    /// once it is this one's turn.
+    async fn back_up(&self, call: &NodeCall) -> Result<BackupReport, Fault> {
+        let backups = &*self.backups;
+        let running = backups.attempts.start(&call.step, call.attempt);
+        let claims = backups
+            .outputs
+            .begin(&call.step, call.attempt, call.state.point.as_ref());
+        let begun = while_wanted(&call.stop, async {
+            backups.make_room(call.state.point.as_ref())?;
+            let takes_snapshots = self.takes_snapshots();
+            let stream = backups.stream(takes_snapshots).await;
+            Ok((backups.room(takes_snapshots).await?, stream))
+        });
+        let (room, _stream) = match begun.await {
+            Ok(begun) => begun,
+            Err(fault) => {
+                running.end::<()>(Err(&fault), &AttemptLog::default());
+                return Err(fault.not_done());
+            }
+        };
+        let pipeline = backups.pipeline(call, claims.outputs(), self.is_during);
+        let done = self.plugin.run_backup(BackupCall {
+            context: StepCall {
+                stop: call.stop.clone(),
+                ..self.call.clone()
+            },
+            outputs: Box::new(pipeline),
+        });
+        let done = done.await;
+        let result = done.result.map_err(|fault| room.explain(fault));
+        let result = result.map(|mut report| {
+            report.findings.extend(room.finding());
+            claims.count();
+            report
+        });
+        running.end(result.as_ref(), &done.log);
+        tell(call, result.as_ref().ok());
+        result
+    }
+
+    fn takes_snapshots(&self) -> bool {
+        self.plugin.grants().of().contains(&EtcdCall::Snapshot)
+    }
+}
+
+fn tell(call: &NodeCall, report: Option<&BackupReport>) {
+    let step = &call.step;
+    for finding in report.iter().flat_map(|report| &report.findings) {
+        tracing::info!(%step, level = ?finding.level, code = finding.code, "{}", finding.message);
+    }
+}

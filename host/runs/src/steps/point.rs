@@ -1,0 +1,173 @@
+//! The effects of a run's recovery point: `verdict` asks the verify plugins, `upload` calls
+//! the store plugins part by part, `commit` signs and writes the manifest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drydock_core::{ErrorCode, Fault, OutputId, StepName, store::Session};
+use drydock_engine::state::RunState;
+use drydock_point::Point;
+use drydock_point::model::{PointAnswer, PointEffect};
+
+use super::upload::PartRange;
+use super::{Commit, PlainSpools, SealedSpool, Store, Verdicts};
+
+/// Everything that the recovery point's effects need.
+pub struct PointSteps {
+    pub verdicts: Verdicts,
+    pub stores: BTreeMap<StepName, Store>,
+    pub commit: Commit,
+    pub spool: SealedSpool,
+    pub plain: Arc<PlainSpools>,
+}
+
+impl PointSteps {
+    /// Carries one effect out.
+    pub async fn perform(&self, state: &RunState, effect: &PointEffect) -> PointAnswer {
+        let done = match &state.point {
+            Some(point) => Box::pin(self.carry_out(state, point, effect)).await,
+            None => Err(not_an_effect(effect)),
+        };
+        done.unwrap_or_else(|fault| PointAnswer::Failed { fault })
+    }
+
+    async fn carry_out(
+        &self,
+        state: &RunState,
+        point: &Point,
+        effect: &PointEffect,
+    ) -> Result<PointAnswer, Fault> {
+        match effect {
+            PointEffect::Judge {
+                step,
+                output,
+                attempt,
+            } => {
+                let plain = self.plain.get(*output);
+                let verdict = self.verdicts.judge(point, step, *output, *attempt, plain);
+                verdict.await
+            }
+            PointEffect::SignManifest => self.commit.sign(state, point),
+            PointEffect::DropSpool => {
+                self.plain.clear();
+                self.spool.remove()?;
+                Ok(PointAnswer::SpoolDropped)
+            }
+            PointEffect::BeginUpload { store, object, .. } => {
+                self.store(store, effect).await?.begin(object).await
+            }
+            PointEffect::PutPart {
+                store,
+                output,
+                session,
+                number,
+                offset,
+                length,
+                ..
+            } => {
+                let range = PartRange {
+                    number: *number,
+                    offset: *offset,
+                    length: *length,
+                };
+                let store = self.store(store, effect).await?;
+                self.put_part(store, *output, session, range).await
+            }
+            PointEffect::CompleteUpload {
+                store,
+                output,
+                object,
+                session,
+                receipts,
+                size,
+                sha256,
+                ..
+            } => {
+                let store = self.store(store, effect).await?;
+                store
+                    .complete(*output, object, session, receipts, *size, sha256)
+                    .await
+            }
+            _ => self.after_the_upload(effect).await,
+        }
+    }
+
+    /// What follows once an object is whole, and what takes back.
+    async fn after_the_upload(&self, effect: &PointEffect) -> Result<PointAnswer, Fault> {
+        match effect {
+            PointEffect::ReadBack {
+                store,
+                object,
+                size,
+                sha256,
+                ..
+            } => {
+                let store = self.store(store, effect).await?;
+                store.read_back(object, *size, sha256).await
+            }
+            PointEffect::CommitManifest {
+                store,
+                manifest,
+                signature,
+                ..
+            } => {
+                let store = self.store(store, effect).await?;
+                self.commit.commit(store, manifest, signature).await
+            }
+            PointEffect::AbortUpload { store, session, .. } => {
+                self.store(store, effect).await?.abort(session).await
+            }
+            PointEffect::DeleteObject { store, object, .. } => {
+                self.store(store, effect).await?.delete(object).await
+            }
+            PointEffect::SweepUploads {
+                store,
+                prefix,
+                objects,
+                keep,
+                ..
+            } => {
+                let store = self.store(store, effect).await?;
+                store.sweep(prefix, objects, keep).await
+            }
+            _ => Err(not_an_effect(effect)),
+        }
+    }
+
+    async fn put_part(
+        &self,
+        store: &Store,
+        output: OutputId,
+        session: &Session,
+        range: PartRange,
+    ) -> Result<PointAnswer, Fault> {
+        let end = range.offset.saturating_add(range.length);
+        match self.spool.open(output, end) {
+            Ok(sealed) => store.put_part(sealed, output, session, range).await,
+            // It is there, and this node cannot open it just now.
+            Err(fault) if fault.class.is_retryable() => Err(fault),
+            Err(fault) => Ok(PointAnswer::SpoolMissing { fault }),
+        }
+    }
+
+    /// The store of an effect, once its target is known to be the one that it was.
+    async fn store(&self, step: &StepName, effect: &PointEffect) -> Result<&Store, Fault> {
+        let store = self.stores.get(step).ok_or_else(|| {
+            Fault::permanent(
+                ErrorCode::NoSuchStep,
+                format!("the run has no store step for {}", effect.word()),
+            )
+            .not_done()
+        })?;
+        let admitted = store.guard.admit(&*store.target).await;
+        admitted.map_err(Fault::not_done)?;
+        Ok(store)
+    }
+}
+
+fn not_an_effect(effect: &PointEffect) -> Fault {
+    Fault::permanent(
+        ErrorCode::NotAnEffect,
+        format!("{} is not carried out here", effect.word()),
+    )
+}
