@@ -221,6 +221,10 @@ impl RunService {
     async fn resume_as(self: &Arc<Self>, run: &RunId, lack: Lack) -> Result<RunHandle, StartError> {
         let claim = self.claim(run)?;
         let state = self.state_of(run).await?;
+        if state.finished.is_some() {
+            // Its pins are gone, and that is in order.
+            return Err(EngineError::Ended { run: run.clone() }.into());
+        }
         let engine = match self.prepare_pinned(&state.spec).await {
             Ok(prepared) => self.engine(Arc::new(prepared.steps(claim))),
             Err(StartError::Pinned(PinnedError::Pin(error)))

@@ -199,6 +199,9 @@ async fn a_resumed_run_goes_by_its_pins_when_its_documents_are_gone() {
     assert!(fs::read_dir(&pins).unwrap().next().is_some());
     service.sweep_pins().await.unwrap();
     assert!(fs::read_dir(&pins).unwrap().next().is_none());
+    let again = service.resume(&run).await.map(|_| ());
+    let is_ended = matches!(&again, Err(StartError::Engine(EngineError::Ended { .. })));
+    assert!(is_ended, "{again:?}");
 }
 
 #[tokio::test]
