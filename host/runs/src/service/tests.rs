@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_core::{
@@ -11,7 +12,7 @@ use drydock_core::{
     StepName, Subject, SubjectAccess,
 };
 use drydock_documents::Lookup;
-use drydock_engine::model::{Done, Need, Repeat};
+use drydock_engine::model::{Done, Need, Repeat, ValueType};
 use drydock_engine::{Ended, RunHandle};
 use drydock_node::action::{Action, ActionCall, Actions, Manifest, ProbeEnd};
 use drydock_node::{self as node, BuiltIn, Deps};
@@ -22,6 +23,9 @@ use super::*;
 use crate::kind::step_key;
 
 const DOCUMENTS: &str = "apiVersion: drydock.dev/v1\nkind: Cluster\nmetadata: {name: c1}\nspec: {etcd: {endpoints: ['https://127.0.0.1:1'], ca: {valueFrom: {file: ca.pem}}}}\n---\napiVersion: drydock.dev/v1\nkind: Schedule\nmetadata: {name: s1}\nspec:\n  cluster: c1\n  schedule: '@daily'\n  steps:\n  - {name: ok, gate: {question: 'Go on?', choices: [{name: go, means: it goes on}, {name: stop, means: it ends, ends: true}]}}\n  - {name: mark, action: marker, config: {word: first}}\n";
+
+/// A run of a few answers is over long before.
+const SOON: Duration = Duration::from_secs(10);
 
 struct Files;
 
@@ -107,7 +111,7 @@ impl Node {
                     repeat: Repeat::Idempotent,
                     undo: true,
                     hold: None,
-                    outputs: BTreeMap::new(),
+                    outputs: BTreeMap::from([("path".to_owned(), ValueType::Text)]),
                     access: SubjectAccess::Reads,
                 },
                 calls: Mutex::default(),
@@ -202,6 +206,24 @@ async fn a_resumed_run_goes_by_its_pins_when_its_documents_are_gone() {
     let again = service.resume(&run).await.map(|_| ());
     let is_ended = matches!(&again, Err(StartError::Engine(EngineError::Ended { .. })));
     assert!(is_ended, "{again:?}");
+}
+
+/// It never took place, and its undo says so: nobody is asked.
+#[tokio::test]
+async fn a_step_whose_input_was_not_given_fails_and_is_taken_back() {
+    let node = Node::new();
+    let taker = "  - {name: taker, action: marker, inputs: {path: {valueFrom: {step: mark, output: path}}}}\n";
+    node.write("docs/all.yaml", &format!("{DOCUMENTS}{taker}"));
+    let run = node.asking_run().await;
+    let service = node.service();
+    let handle = service.resume(&run).await.unwrap();
+    handle.decide(QuestionId(1), "go", "me").await.unwrap();
+    let ended = tokio::time::timeout(SOON, ended(handle)).await;
+    assert_eq!(ended.unwrap(), OutcomeCode::Failed);
+    let state = service.state_of(&run).await.unwrap();
+    let fault = state.ending.unwrap();
+    assert_eq!(fault.code, ErrorCode::NoSuchOutput);
+    assert_eq!(node.calls().len(), 1);
 }
 
 #[tokio::test]

@@ -32,7 +32,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_core::{ErrorCode, Fault, StepName};
-use drydock_engine::model::{Answer, Effect, EffectId};
+use drydock_engine::model::{Answer, Effect, EffectId, Value};
+use drydock_engine::state::RunState;
 use drydock_engine::{Emissions, Job, StepRunner};
 use drydock_point::model::PointAnswer;
 
@@ -79,14 +80,14 @@ impl StepRunner for Steps {
             }
             Effect::Probe { node, attempt } => {
                 let listening = self.signals.listen(&job);
-                match self.call(&job, node, *attempt, emissions, &listening) {
+                match self.call_again(&job, node, *attempt, emissions, &listening) {
                     Ok((runner, call)) => Ok(runner.probe(call).await),
                     Err(fault) => Err(fault),
                 }
             }
             Effect::Undo { node, attempt } => {
                 let listening = self.signals.listen(&job);
-                match self.call(&job, node, *attempt, emissions, &listening) {
+                match self.call_again(&job, node, *attempt, emissions, &listening) {
                     Ok((runner, call)) => Ok(runner.undo(call).await),
                     Err(fault) => Err(fault),
                 }
@@ -136,14 +137,17 @@ impl Steps {
         emissions: Emissions,
     ) -> Result<Answer, Fault> {
         let listening = self.signals.listen(job);
-        let (runner, call) = self.call(job, step, attempt, emissions, &listening)?;
+        let inputs = inputs(&job.state, step)?;
+        let (runner, mut call) = self.call_again(job, step, attempt, emissions, &listening)?;
+        call.inputs = inputs;
         let turn = self.claim.turn(&call.stop).await;
         turn.map_err(Fault::not_done)?;
         Ok(runner.attempt(call).await)
     }
 
-    /// What carries a node out, and what it is told. Nothing was done where that fails.
-    fn call(
+    /// What looks after an attempt, and what it is told. An attempt whose inputs were not
+    /// given never took place: that there was nothing to take back is for its undo to say.
+    fn call_again(
         &self,
         job: &Job,
         step: &StepName,
@@ -152,28 +156,29 @@ impl Steps {
         listening: &Listening<'_>,
     ) -> Result<(&dyn NodeRunner, NodeCall), Fault> {
         let runner = self.nodes.get(step).ok_or_else(|| no_such_step(step))?;
-        let inputs = job.state.inputs(step).map_err(|from| {
-            Fault::permanent(
-                ErrorCode::NoSuchOutput,
-                format!(
-                    "step {step} takes {} of step {}, which did not give it",
-                    from.output, from.step
-                ),
-            )
-            .not_done()
-        })?;
         let call = NodeCall {
             key: step_key(&job.state.spec.run, step, None),
             state: Arc::clone(&job.state),
             step: step.clone(),
             attempt,
-            inputs,
+            inputs: job.state.inputs(step).unwrap_or_default(),
             emissions,
             stop: listening.stop.clone(),
             let_go: listening.let_go.clone(),
         };
         Ok((&**runner, call))
     }
+}
+
+/// What an attempt takes from earlier steps. Nothing was done where that fails.
+fn inputs(state: &RunState, step: &StepName) -> Result<BTreeMap<String, Value>, Fault> {
+    state.inputs(step).map_err(|from| {
+        let told = format!(
+            "step {step} takes {} of step {}, which did not give it: tell its author",
+            from.output, from.step
+        );
+        Fault::permanent(ErrorCode::NoSuchOutput, told).not_done()
+    })
 }
 
 fn no_such_step(step: &StepName) -> Fault {
