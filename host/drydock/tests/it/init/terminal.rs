@@ -3,11 +3,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long a question may take to come; on an idle machine it takes milliseconds.
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
+
+/// Between two times that a key is pressed, where the terminal shows nothing.
+const KEY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the program may go on after its last answer.
 const END_LIMIT: Duration = Duration::from_secs(120);
@@ -88,13 +91,32 @@ impl Terminal {
     }
 
     /// Waits for the program's end; gives its exit code and all that the terminal showed.
-    pub fn end(mut self) -> (Option<i32>, String) {
+    pub fn end(self) -> (Option<i32>, String) {
+        self.ended(None)
+    }
+
+    /// Presses a key until the program ends, as somebody does who wants to leave: a key that
+    /// is pressed while the program sets its terminal is lost.
+    pub fn end_with(self, key: &str) -> (Option<i32>, String) {
+        self.ended(Some(key))
+    }
+
+    fn ended(mut self, key: Option<&str>) -> (Option<i32>, String) {
         let start = Instant::now();
-        while let Ok(bytes) = self
-            .screen
-            .recv_timeout(END_LIMIT.saturating_sub(start.elapsed()))
-        {
-            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        loop {
+            if let (Some(key), Some(keys)) = (key, &mut self.keys) {
+                // The terminal may be gone by now, which is what is wanted.
+                let _ = keys.write_all(key.as_bytes()).and_then(|()| keys.flush());
+            }
+            match self.screen.recv_timeout(KEY_PAUSE) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if start.elapsed() > END_LIMIT {
+                let _ = self.child.kill();
+                panic!("it does not end; the terminal shows:\n{}", self.seen);
+            }
         }
         drop(self.keys.take());
         let code = self.child.wait().unwrap().code();
