@@ -6,13 +6,14 @@
 //! recovery points at from whatever answers in its place. `docs/format.md` promises the
 //! object.
 
-use drydock_core::{ErrorCode, TargetId, UnixTime};
+use drydock_core::{ErrorCode, Fault, TargetId, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RepositoryError;
 use crate::manifest::instant;
 use crate::names::TARGET;
 use crate::object;
+use crate::pages::SessionPages;
 use crate::target::Target;
 
 /// The version that this code writes, and the only one that it knows.
@@ -65,7 +66,7 @@ pub async fn find(target: &dyn Target) -> Result<Identity, RepositoryError> {
 /// may have been first.
 ///
 /// # Errors
-/// When the target fails.
+/// When the target fails and has none afterwards.
 pub async fn make(
     target: &dyn Target,
     id: &TargetId,
@@ -78,8 +79,31 @@ pub async fn make(
     };
     let mut text = serde_json::to_string_pretty(&document).expect("it is plain text and a number");
     text.push('\n');
-    object::create(target, TARGET, text.as_bytes()).await?;
-    find(target).await
+    let created = object::create(target, TARGET, text.as_bytes()).await;
+    sweep(target).await;
+    match (find(target).await, created) {
+        (Ok(Identity::Absent | Identity::NoPlace(_)) | Err(_), Err(error)) => Err(error),
+        (found, _) => found,
+    }
+}
+
+/// Aborts every upload of the object, those of others too: from a process that died on the
+/// way nothing else stays, and one that is under way finds the object that is there now.
+async fn sweep(target: &dyn Target) {
+    if let Err(fault) = abort_uploads(target).await {
+        let code = fault.code.as_str();
+        tracing::warn!(object = TARGET, code, "uploads of it may have stayed");
+    }
+}
+
+async fn abort_uploads(target: &dyn Target) -> Result<(), Fault> {
+    let mut pages = SessionPages::new(target, TARGET);
+    while let Some(sessions) = pages.next().await? {
+        for open in sessions.iter().filter(|open| open.object == TARGET) {
+            target.abort(&open.session).await?;
+        }
+    }
+    Ok(())
 }
 
 fn parse(bytes: &[u8]) -> Identity {

@@ -2,9 +2,9 @@
 
 use drydock_core::{ErrorCode, Fault, TargetId, UnixTime};
 use drydock_fakes::{Call, FakeTarget};
-use drydock_repository::RepositoryError;
 use drydock_repository::identity::{Identity, find, make};
 use drydock_repository::names::TARGET;
+use drydock_repository::{RepositoryError, Target as _};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const NOW: UnixTime = UnixTime(1_767_323_045);
@@ -34,6 +34,35 @@ async fn another_that_is_first_wins() {
     target.intrude(TARGET, theirs.as_bytes());
     let made = make(&target, &TargetId::new("f".repeat(32)), NOW).await;
     assert_eq!(made.unwrap(), Identity::Is(TargetId::new(ID)));
+}
+
+/// A process that dies between the two calls leaves an upload that nobody else would look for.
+#[tokio::test]
+async fn uploads_of_others_go_and_their_makers_find_what_is_there() {
+    let target = FakeTarget::new();
+    target.begin(TARGET, Some(4), 1024).await.unwrap();
+    target.begin("c1/kept", Some(4), 1024).await.unwrap();
+    make(&target, &TargetId::new(ID), NOW).await.unwrap();
+    assert_eq!(target.open_uploads(), 1);
+    let swept = Fault::permanent(ErrorCode::NotFound, "no such upload");
+    target.fail_next(Call::PutPart, swept);
+    let other = TargetId::new("f".repeat(32));
+    let found = make(&target, &other, NOW).await.unwrap();
+    assert_eq!(found, Identity::Is(TargetId::new(ID)));
+    assert_eq!(target.open_uploads(), 1);
+}
+
+#[tokio::test]
+async fn a_target_that_takes_no_id_keeps_nothing_of_it() {
+    for call in [Call::Begin, Call::PutPart, Call::Complete] {
+        let target = FakeTarget::new();
+        let fault = Fault::permanent(ErrorCode::Io, "the disk failed");
+        target.fail_next(call, fault);
+        let made = make(&target, &TargetId::new(ID), NOW).await;
+        made.unwrap_err();
+        assert_eq!(target.open_uploads(), 0, "{call:?}");
+        assert_eq!(target.objects(), Vec::<String>::new(), "{call:?}");
+    }
 }
 
 #[tokio::test]

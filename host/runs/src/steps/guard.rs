@@ -82,7 +82,22 @@ impl TargetGuard {
     /// `target-changed`, `same-target`, or the target or the journal fails; then it is asked
     /// again.
     pub async fn admit(&self, target: &dyn Target) -> Result<&Admitted, Fault> {
-        self.admitted.get_or_try_init(|| self.look(target)).await
+        let made = || self.find_or_make(target);
+        self.admitted.get_or_try_init(made).await
+    }
+
+    /// Looks which target it is and leaves it as it is: whether this node had stored there
+    /// before.
+    ///
+    /// # Errors
+    /// As [`TargetGuard::admit`].
+    pub async fn is_known(&self, target: &dyn Target) -> Result<bool, Fault> {
+        if let Some(admitted) = self.admitted.get() {
+            return Ok(admitted.is_known);
+        }
+        let (id, is_known) = self.find(target).await?;
+        id.map_or(Ok(()), |id| self.run.claim(&id, &self.name))?;
+        Ok(is_known)
     }
 
     /// Looks again, and enters into the journal that recovery points are stored there.
@@ -99,17 +114,23 @@ impl TargetGuard {
         Ok(())
     }
 
-    async fn look(&self, target: &dyn Target) -> Result<Admitted, Fault> {
-        let name = self.name.clone();
-        let known = self.ask(move |journal| journal.target_id(&name)).await?;
-        let found = identity::find(target).await?;
-        let is_known = known.is_some();
-        let id = match accept(&self.name, known.as_ref(), found)? {
+    async fn find_or_make(&self, target: &dyn Target) -> Result<Admitted, Fault> {
+        let (id, is_known) = self.find(target).await?;
+        let id = match id {
             Some(id) => id,
             None => make(target, &self.name, &*self.clock).await?,
         };
         self.run.claim(&id, &self.name)?;
         Ok(Admitted { id, is_known })
+    }
+
+    /// The id of a target that has one, and whether the journal has it.
+    async fn find(&self, target: &dyn Target) -> Result<(Option<TargetId>, bool), Fault> {
+        let name = self.name.clone();
+        let known = self.ask(move |journal| journal.target_id(&name)).await?;
+        let found = identity::find(target).await?;
+        let id = accept(&self.name, known.as_ref(), found)?;
+        Ok((id, known.is_some()))
     }
 
     async fn ask<T: Send + 'static>(
@@ -263,6 +284,20 @@ mod tests {
             Fault::permanent(ErrorCode::PlaceMissing, "no folder"),
         );
         assert_eq!(node.code(&target).await, ErrorCode::TargetChanged);
+    }
+
+    /// Looking may be given up at any time, also by a run that is ending.
+    #[tokio::test]
+    async fn looking_makes_no_target() {
+        let (node, target) = (Node::new(), FakeTarget::new());
+        assert!(!node.guard().is_known(&target).await.unwrap());
+        assert_eq!(target.objects(), Vec::<String>::new());
+        assert_eq!(target.open_uploads(), 0);
+        node.commit(&target).await.unwrap();
+        assert!(node.guard().is_known(&target).await.unwrap());
+        let other = FakeTarget::new();
+        let fault = node.guard().is_known(&other).await.unwrap_err();
+        assert_eq!(fault.code, ErrorCode::TargetChanged);
     }
 
     #[tokio::test]

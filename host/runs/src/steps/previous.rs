@@ -55,12 +55,13 @@ impl Previous {
         told
     }
 
-    /// What a target tells, and whether this node had stored there before.
+    /// What a target tells, and whether this node had stored there before. It writes nothing:
+    /// the run may go on without it at any time.
     async fn at(&self, store: &Store) -> Result<(Ancestry, bool), Fault> {
-        let admitted = store.guard.admit(&*store.target).await?;
+        let is_known = store.guard.is_known(&*store.target).await?;
         let repository = Repository::new(&*store.target, &self.signers);
         let ancestry = repository.last_point(&self.cluster).await?;
-        Ok((ancestry, admitted.is_known))
+        Ok((ancestry, is_known))
     }
 
     /// Where the snapshot stands among the recovery points before it, and what an operator has

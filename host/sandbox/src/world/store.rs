@@ -253,12 +253,15 @@ impl Target for StoreTarget {
         answer::completion(completion.await?, size, &sha256)
     }
 
+    /// It takes back, so that it is not asked to stop with what began the upload.
     async fn abort(&self, session: &Session) -> Result<(), Fault> {
         let session = session.0.clone();
-        self.call(Export::Abort, move |step, store| {
-            Box::pin(async move { step.call_abort(store, &session).await })
-        })
-        .await
+        let target = self.for_cleanup();
+        target
+            .call(Export::Abort, move |step, store| {
+                Box::pin(async move { step.call_abort(store, &session).await })
+            })
+            .await
     }
 
     async fn list_sessions(
