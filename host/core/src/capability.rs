@@ -58,6 +58,13 @@ pub trait Grant:
         needed.then(|| self.clone())
     }
 
+    /// As much of it as is left where nothing may be changed.
+    fn reading(&self) -> Option<Self> {
+        let mut given = Self::POWERS.iter().filter(|power| self.allows(power));
+        let reads = given.all(|power| power.reach == Reach::Reads);
+        reads.then(|| self.clone())
+    }
+
     /// What single entries of a list cannot show.
     fn problems(_: &[Self]) -> Vec<GrantProblem> {
         Vec::new()

@@ -127,6 +127,8 @@ error_codes! {
     NoSnapshot = "no-snapshot",
     NoSpace = "no-space",
     NoSuchOutput = "no-such-output",
+    NoHold = "no-hold",
+    WrongType = "wrong-type",
     NoSuchSecret = "no-such-secret",
     NoSuchStep = "no-such-step",
     NoThread = "no-thread",

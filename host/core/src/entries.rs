@@ -18,6 +18,7 @@ pub(crate) trait Entries: Any + fmt::Debug + Send + Sync {
     fn disclose(&self) -> bool;
     fn within(&self, ceiling: &dyn Entries) -> Box<dyn Entries>;
     fn part(&self, asked: &[&'static Power]) -> Box<dyn Entries>;
+    fn reading(&self) -> Box<dyn Entries>;
     fn and(&self, more: &dyn Entries) -> Box<dyn Entries>;
     fn targets(&self) -> Vec<(usize, TargetName)>;
     fn at_endpoints(&self, endpoints: &dyn Fn(&TargetName) -> Vec<Endpoint>) -> Box<dyn Entries>;
@@ -79,6 +80,10 @@ impl<G: Grant> Entries for Vec<G> {
     fn part(&self, asked: &[&'static Power]) -> Box<dyn Entries> {
         let parts: Vec<G> = self.iter().filter_map(|entry| entry.part(asked)).collect();
         Box::new(parts)
+    }
+
+    fn reading(&self) -> Box<dyn Entries> {
+        Box::new(self.iter().filter_map(G::reading).collect::<Vec<G>>())
     }
 
     fn and(&self, more: &dyn Entries) -> Box<dyn Entries> {

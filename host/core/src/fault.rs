@@ -16,28 +16,23 @@ pub enum ErrorClass {
     Throttled,
     Denied,
     Cancelled,
-    Indeterminate,
     Other,
 }
 
 impl ErrorClass {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Permanent,
         Self::Transient,
         Self::Throttled,
         Self::Denied,
         Self::Cancelled,
-        Self::Indeterminate,
         Self::Other,
     ];
 
     /// Whether trying again may help without anybody changing something.
     #[must_use]
     pub fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Transient | Self::Throttled | Self::Indeterminate
-        )
+        matches!(self, Self::Transient | Self::Throttled)
     }
 }
 

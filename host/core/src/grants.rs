@@ -138,6 +138,12 @@ impl Grants {
         self.map(|_, entries| Some(entries.part(asked)))
     }
 
+    /// What is left of it where nothing may be changed.
+    #[must_use]
+    pub fn reading(&self) -> Self {
+        self.map(|_, entries| Some(entries.reading()))
+    }
+
     /// These and those.
     #[must_use]
     pub fn and(&self, more: &Self) -> Self {

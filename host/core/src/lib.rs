@@ -13,6 +13,7 @@
 //!
 //! A crash leaves nothing: there is no state.
 
+pub mod action;
 pub mod bytes;
 pub mod capability;
 pub mod clock;
@@ -37,10 +38,12 @@ pub mod store;
 mod subject;
 mod text;
 pub mod tree;
+mod value;
 mod version;
 pub mod witness;
 mod words;
 
+pub use action::{ActionManifest, HoldEnd, HoldOrder, Probed, Repeat};
 pub use bytes::{CALL_BYTES_MAX, ReadAt};
 pub use capability::{Grant, Power, Reach};
 pub use clock::{Clock, NoInstant, UnixTime};
@@ -65,5 +68,6 @@ pub use run::{HoldKind, HoldPhase, OutcomeCode, RunKind, RunPhase, StepState, St
 pub use secret::Secret;
 pub use subject::{Claim, RunSubject, Subject, SubjectAccess, conflict};
 pub use text::{chain, error_lines, human_bytes, reason, span};
+pub use value::{VALUE_BYTES_MAX, Value, ValueType};
 pub use version::VERSION;
 pub use witness::{SharedHistory, Witness};

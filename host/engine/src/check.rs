@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drydock_core::StepName;
+use drydock_core::{Repeat, StepName, ValueType};
 use drydock_point::model::PointSpec;
 
-use crate::model::{NodeSpec, Repeat, RunSpec, ValueType};
+use crate::model::{NodeSpec, RunSpec};
 use crate::state::{GATE_OUTPUT, units};
 
 /// Why a specification is none.

@@ -6,10 +6,8 @@ mod effect;
 mod event;
 mod outcome;
 mod spec;
-mod value;
 
 pub use effect::{Choice, Effect, EffectId};
-pub use event::{Answer, Done, Emission, Event, HoldEnd, Probed};
+pub use event::{Answer, Done, Emission, Event};
 pub use outcome::Outcome;
-pub use spec::{Gate, HoldSpec, Need, NodeSpec, Origin, OutputRef, Policy, Repeat, RunSpec, When};
-pub use value::{VALUE_BYTES_MAX, Value, ValueType};
+pub use spec::{Gate, HoldSpec, Need, NodeSpec, Origin, OutputRef, Policy, RunSpec, When};

@@ -16,11 +16,11 @@ mod unit;
 
 use std::collections::BTreeMap;
 
-use drydock_core::{Fault, QuestionId, StepName, UnixTime};
+use drydock_core::{Fault, QuestionId, StepName, UnixTime, Value};
 use drydock_point::Point;
 use drydock_point::model::AttemptEnd;
 
-use crate::model::{Effect, EffectId, NodeSpec, Outcome, OutputRef, RunSpec, Value};
+use crate::model::{Effect, EffectId, NodeSpec, Outcome, OutputRef, RunSpec};
 
 pub use ask::{About, Decision, GATE_OUTPUT, Question};
 pub use node::{Hold, HoldAt, Node, NodePhase, ProbeAt, Undo, UndoPhase};

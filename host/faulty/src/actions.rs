@@ -22,9 +22,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use drydock_core::{ErrorCode, Fault, HoldKind, SubjectAccess};
-use drydock_engine::model::Repeat;
-use drydock_node::action::{Action, Actions, Manifest};
+use drydock_core::{ActionManifest, ErrorCode, Fault, HoldKind, Repeat, SubjectAccess};
+use drydock_node::action::{Action, Actions};
 
 /// All of them.
 pub struct TestActions;
@@ -55,10 +54,12 @@ impl Actions for TestActions {
     }
 }
 
+/// The version of all of them.
+const VERSION: &str = "0.0.0";
+
 /// What an action says that reads the cluster, gives nothing and holds nothing.
-fn manifest(repeat: Repeat, undo: bool) -> Manifest {
-    Manifest {
-        version: "0.0.0".to_owned(),
+fn manifest(repeat: Repeat, undo: bool) -> ActionManifest {
+    ActionManifest {
         repeat,
         undo,
         hold: None,
@@ -68,8 +69,8 @@ fn manifest(repeat: Repeat, undo: bool) -> Manifest {
 }
 
 /// The same of one that holds.
-fn holding(kind: HoldKind) -> Manifest {
-    Manifest {
+fn holding(kind: HoldKind) -> ActionManifest {
+    ActionManifest {
         hold: Some(kind),
         ..manifest(Repeat::Idempotent, kind == HoldKind::State)
     }

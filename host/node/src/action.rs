@@ -1,9 +1,12 @@
 //! Actions: steps that change the world and may have to take that back. The run knows one by
-//! its [`Manifest`] and asks it to run, to tell what became of an attempt, and to undo;
+//! its [`ActionManifest`] and asks it to run, to tell what became of an attempt, and to undo;
 //! whatever carries that out stands behind [`Action`].
 //!
-//! The process brings its actions in [`Deps::actions`](crate::Deps::actions). What ships
-//! brings [`NoActions`].
+//! A plugin of the world `action` is one. A process can bring others in
+//! [`Deps::actions`](crate::Deps::actions); what ships brings [`NoActions`].
+
+mod access;
+mod plugin;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,28 +14,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::{Fault, Finding, HoldKind, RunId, StepName, SubjectAccess, UnixTime};
-use drydock_engine::model::{Done, Emission, Probed, Repeat, Value, ValueType};
-use drydock_engine::{Closed, Emissions};
-use drydock_sandbox::StopSignal;
+use drydock_core::{
+    ActionManifest, Fault, Finding, HoldOrder, Probed, RunId, StepName, UnixTime, Value,
+};
+use drydock_engine::model::{Done, Emission};
+use drydock_engine::{Closed, Emissions, STOP_GRACE};
+use drydock_sandbox::{AttemptLog, Plugin, StopSignal};
 use tokio::sync::watch;
 
-/// What an action says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
-    /// Its own version.
-    pub version: String,
-    /// What may be done with an attempt of which nobody knows whether it was done.
-    pub repeat: Repeat,
-    /// Whether it can be taken back.
-    pub undo: bool,
-    /// How it holds something for other steps, if it does.
-    pub hold: Option<HoldKind>,
-    /// The values that it gives to later steps.
-    pub outputs: BTreeMap<String, ValueType>,
-    /// What it does with the run's cluster.
-    pub access: SubjectAccess,
-}
+pub use access::ActionAccess;
+pub use plugin::PluginAction;
 
 /// A step that changes the world.
 ///
@@ -40,13 +31,26 @@ pub struct Manifest {
 /// yes also where there was nothing to take back.
 #[async_trait]
 pub trait Action: Send + Sync {
+    /// Its own version.
+    fn version(&self) -> &str;
+
     /// What it says of itself. It never changes.
-    fn manifest(&self) -> &Manifest;
+    fn manifest(&self) -> &ActionManifest;
+
+    /// How long it may go on once it was asked to stop.
+    fn grace(&self) -> Duration {
+        STOP_GRACE
+    }
+
+    /// The plugin that it is, if it is one.
+    fn plugin(&self) -> Option<&Arc<Plugin>> {
+        None
+    }
 
     /// Judges a configuration without any power.
     async fn check_config(&self, config: &str) -> Result<Vec<Finding>, Fault>;
 
-    /// Does the work. One that holds as long as this goes on says [`ActionCall::held`] again
+    /// Does the work. One that holds as long as this goes on says [`ActionProgress::held`] again
     /// and again, and returns once that says to let go.
     async fn run(&self, call: ActionCall) -> Result<Done, Fault>;
 
@@ -98,6 +102,8 @@ pub struct ActionCall {
     pub attempt: u32,
     /// Of a hold, when it is let go whatever happens.
     pub deadline: Option<UnixTime>,
+    /// Of a hold, how long it may go on, the time until it stands included.
+    pub hold_max: Option<Duration>,
     /// The step's `config:` as JSON.
     pub config: String,
     /// What it takes from earlier steps, by its own names.
@@ -105,14 +111,12 @@ pub struct ActionCall {
     /// What it tells while it goes on.
     pub progress: ActionProgress,
     pub stop: StopSignal,
+    /// Takes what the action said.
+    pub log: LogSink,
 }
 
-/// Whether a hold is wanted any longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HoldOrder {
-    GoOn,
-    LetGo,
-}
+/// Takes how one call ended, and what was said during it.
+pub type LogSink = Box<dyn FnOnce(Result<&(), &Fault>, &AttemptLog) + Send + Sync>;
 
 /// What an attempt tells its run, and hears of it.
 pub struct ActionProgress {
@@ -133,17 +137,17 @@ impl ActionProgress {
     }
 }
 
-impl ActionCall {
+impl ActionProgress {
     /// Says that the attempt holds what it is for, and waits until that is not wanted any
     /// more, `at_most` so long: whoever keeps a session alive looks after it meanwhile and
     /// asks again. `evidence` is kept with the run for an operator; that of the first time
     /// counts, and nothing begins under the hold before it is recorded.
     pub async fn held(&self, evidence: &str, at_most: Duration) -> HoldOrder {
-        let ActionProgress {
+        let Self {
             emissions,
             let_go,
             is_held,
-        } = &self.progress;
+        } = self;
         if !is_held.swap(true, Ordering::Relaxed) {
             let evidence = evidence.to_owned();
             if emissions.send(Emission::Held { evidence }).await.is_err() {
@@ -164,7 +168,7 @@ impl ActionCall {
     /// # Errors
     /// Nobody works on the run any more.
     pub async fn cut(&self) -> Result<(), Closed> {
-        self.progress.emissions.send(Emission::Cut).await
+        self.emissions.send(Emission::Cut).await
     }
 
     /// Says that something was left elsewhere, by a handle that tells it again.
@@ -173,7 +177,6 @@ impl ActionCall {
     /// Nobody works on the run any more.
     pub async fn keep(&self, handle: &str) -> Result<(), Closed> {
         let handle = handle.to_owned();
-        let kept = Emission::Kept { handle };
-        self.progress.emissions.send(kept).await
+        self.emissions.send(Emission::Kept { handle }).await
     }
 }

@@ -21,16 +21,12 @@ use super::places::refused;
 use super::secrets::with_secrets;
 use super::{Configuration, limits};
 use crate::RegistryError;
-use crate::action::Action;
 
 pub use components::{PinnedComponent, UnreadComponent, read_component};
 
 /// How long a plugin may think about a configuration: it has no power meanwhile, and
 /// parsing takes milliseconds.
 pub(crate) const CONFIG_WALL_MAX: Duration = Duration::from_secs(10);
-
-/// What a plugin has to be for a step that changes the world.
-const ACTION: &str = "action";
 
 /// The hidden verb of this program that compiles a plugin for the process that started it.
 pub const COMPILE_VERB: &str = "compile-plugin";
@@ -213,15 +209,6 @@ impl PluginRegistry {
             return Ok(plugin);
         }
         Err(other_world(&plugin, name, world.word(), subject))
-    }
-
-    /// The action of that name for a step, the subject. No plugin is of that world, so one
-    /// that is there is of another.
-    pub fn action(&self, name: &str, subject: &str) -> Result<Arc<dyn Action>, RegistryError> {
-        match self.node.deps.actions.get(name) {
-            Some(action) => Ok(action),
-            None => Err(other_world(&*self.plugin(name)?, name, ACTION, subject)),
-        }
     }
 
     /// A target through its store plugin.

@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::{RunId, RunSubject, StepName, Subject};
+use drydock_core::{RunId, RunSubject, StepName, Subject, SubjectAccess};
 use drydock_documents::{self as documents, SourceSpan, Step, StepNeed, StepNeeds, Workflow};
 use drydock_engine::model::{Need, NodeSpec, OutputRef, When};
-use drydock_node::action::Actions;
 use drydock_node::{PluginRegistry, RegistryError, findings_of, judged_config, place, step_plugin};
 use drydock_point::model::{StepPin, StorePin, VerifyPin};
 use drydock_repository::Recipient;
@@ -27,6 +26,10 @@ use crate::tools::{RunTools, Tell, asked};
 
 /// Hex digits of a step's key.
 pub(crate) const KEY_CHARS: usize = 32;
+
+/// What the action of that name says that it does with the run's cluster; none where there
+/// is none.
+pub type AccessOf<'a> = &'a dyn Fn(&str) -> Option<SubjectAccess>;
 
 /// A kind of steps.
 #[async_trait]
@@ -57,7 +60,7 @@ pub trait StepKind: Send + Sync {
         &self,
         step: &Step,
         workflow: &Workflow<'_>,
-        actions: &dyn Actions,
+        access: AccessOf<'_>,
     ) -> Vec<RunSubject>;
 }
 

@@ -13,10 +13,9 @@ mod tests;
 use drydock_core::{RunKind, RunSubject, SubjectAccess};
 use drydock_documents::{Step, Workflow};
 use drydock_node::PluginRegistry;
-use drydock_node::action::Actions;
 
 use crate::PrepareError;
-use crate::kind::{StepKind, StepRef};
+use crate::kind::{AccessOf, StepKind, StepRef};
 
 /// Every kind, in the order of the documents' keys.
 const KINDS: [&dyn StepKind; 6] = [
@@ -58,10 +57,10 @@ pub fn admit(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Result<(), P
 /// What a run of the schedule works on, each once, from the documents alone and what actions
 /// say of themselves.
 #[must_use]
-pub fn subjects(workflow: &Workflow<'_>, actions: &dyn Actions) -> Vec<RunSubject> {
+pub fn subjects(workflow: &Workflow<'_>, access: AccessOf<'_>) -> Vec<RunSubject> {
     let mut all: Vec<RunSubject> = Vec::new();
     for step in &workflow.steps {
-        for new in of(step).subjects(step, workflow, actions) {
+        for new in of(step).subjects(step, workflow, access) {
             match all.iter_mut().find(|known| known.subject == new.subject) {
                 Some(known) if new.access == SubjectAccess::Writes => known.access = new.access,
                 Some(_) => {}

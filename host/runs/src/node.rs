@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use drydock_core::{ErrorCode, Fault, StepName};
-use drydock_engine::model::{Answer, EffectId, Value};
+use drydock_core::{ErrorCode, Fault, StepName, Value};
+use drydock_engine::model::{Answer, EffectId};
 use drydock_engine::state::RunState;
 use drydock_engine::{Emissions, Job};
 use drydock_sandbox::{StopSignal, asked_to_stop};

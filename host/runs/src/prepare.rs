@@ -11,6 +11,7 @@ use drydock_core::pin::workflow_digest;
 use drydock_core::{Pin, RunId, ScheduleName, StepName, UnixTime};
 use drydock_documents::{FileError, Step, Workflow};
 use drydock_engine::model::{NodeSpec, Origin, Policy, RunSpec};
+use drydock_node::action::ActionAccess;
 use drydock_node::{OWN_CALLS, cluster_access};
 use drydock_point::model::{PointSpec, RetryPolicy};
 use drydock_sandbox::StepCall;
@@ -341,7 +342,7 @@ fn spec(
     point: Option<&PointParts>,
 ) -> RunSpec {
     let schedule = &workflow.schedule.value;
-    let actions = &*service.registry.node.deps.actions;
+    let access = ActionAccess::of(&service.registry);
     let policy = Policy {
         backoff_limit: schedule.spec.backoff_limit(),
         backoff_ms: BACKOFF_MS,
@@ -357,7 +358,7 @@ fn spec(
         due: request.due,
         origin: request.origin,
         kind: kinds::run_kind(workflow),
-        subjects: kinds::subjects(workflow, actions),
+        subjects: kinds::subjects(workflow, &|name| access.get(name)),
         workflow_digest: workflow_digest(&request.pins),
         pins: request.pins,
         nodes: nodes.to_vec(),

@@ -25,7 +25,7 @@ use crate::runtime::Core;
 use crate::step::{StopSignal, asked_to_stop};
 use crate::world::Answer;
 
-use end::End;
+use end::{End, Witness};
 
 /// Looks for signs of life within one idle limit: a guest without a sign of life is ended at
 /// most so much later than its limit says.
@@ -99,11 +99,17 @@ where
         let _running = running;
         enter(&mut store).await
     }));
-    let end = wait(GuestTask(task), limits, stop.clone(), work).await;
+    let end = wait(GuestTask(task), limits, stop.clone(), work.clone()).await;
     drop(end_of_work);
     let mut log = log.close();
     let stop = stop.borrow().clone();
-    let mut result = end.judge(plugin, limits, stop.as_ref(), &mut log);
+    let witness = Witness {
+        plugin,
+        limits,
+        stop: stop.as_ref(),
+        work: &work,
+    };
+    let mut result = end.judge(&witness, &mut log);
     result.redact(&redactor);
     Attempt { result, log }
 }

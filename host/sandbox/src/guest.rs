@@ -31,6 +31,8 @@ pub(crate) struct Guest {
     pub log: LogBook,
     pub clock: Arc<dyn Clock>,
     pub started: Instant,
+    /// How long the call may take from then on.
+    pub ends_within: Duration,
     pub context: StepCall,
     /// What was linked for it, with what it was granted of that.
     pub parts: GuestParts,
@@ -76,6 +78,7 @@ impl Guest {
             stop_told: false,
             clock,
             started: Instant::now(),
+            ends_within: limits.wall_max,
             context,
             parts: GuestParts::default(),
             redactor: Redactor::default(),

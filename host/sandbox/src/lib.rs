@@ -66,7 +66,9 @@ pub use plugin::Plugin;
 pub use request::Request;
 pub use runtime::{SandboxConfig, SandboxError};
 pub use sandbox::Sandbox;
-pub use step::{Progress, ProgressSink, StepCall, StopSignal, asked_to_stop};
+pub use step::{
+    NoEvents, Occasion, Progress, ProgressSink, StepCall, StepEvents, StopSignal, asked_to_stop,
+};
 pub use world::*;
 
 /// The version of wasmtime that is linked in.

@@ -3,6 +3,7 @@
 //! adapters that translate between the contract and the capability crates. An adapter has
 //! no logic of its own: every check is the capability's.
 
+mod action;
 mod baseline;
 mod convert;
 mod etcd;
@@ -20,6 +21,7 @@ use wasmtime::component::Linker;
 use crate::guest::Guest;
 use crate::world::World;
 
+pub(crate) use action::OutcomeBook;
 pub(crate) use files::{OwnFolders, limit_folders};
 pub(crate) use ours::{FREE_INTERFACES, Outlet, TargetWords};
 pub(crate) use row::{Link, Terms};

@@ -3,6 +3,8 @@
 mod embed;
 mod inspect;
 
+use drydock_core::action::{ActionManifest, OUTPUTS_MAX};
+use drydock_core::{HoldKind, Repeat};
 use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload};
 
@@ -32,6 +34,9 @@ pub struct PluginManifest {
     /// What the plugin asks for.
     #[serde(default)]
     pub requests: Vec<Request>,
+    /// Of the world `action`, and of no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionManifest>,
 }
 
 /// Largest component that is looked at; an interpreter with its library has about 20 MB.
@@ -83,6 +88,8 @@ pub enum ManifestError {
         "the component has a section `{MANIFEST_SECTION}` already, and may have only one: build it without, or use it as it is"
     )]
     Already,
+    #[error("the manifest of plugin {name} contradicts itself: {rule}")]
+    BadAction { name: String, rule: &'static str },
     #[error("the manifest's {what} {found:?} is not valid: {rule}")]
     BadWord {
         what: &'static str,
@@ -111,13 +118,47 @@ pub fn read(component: &[u8]) -> Result<PluginManifest, ManifestError> {
 /// Refuses words that cannot stand in a manifest, and other contracts.
 fn check(manifest: &PluginManifest) -> Result<(), ManifestError> {
     check_words(manifest)?;
-    if manifest.contract == CONTRACT {
-        return Ok(());
+    if manifest.contract != CONTRACT {
+        return Err(ManifestError::OtherContract {
+            name: manifest.name.clone(),
+            found: shown(&manifest.contract),
+        });
     }
-    Err(ManifestError::OtherContract {
-        name: manifest.name.clone(),
-        found: shown(&manifest.contract),
-    })
+    check_action(manifest)
+}
+
+/// Refuses what an action cannot say of itself.
+fn check_action(manifest: &PluginManifest) -> Result<(), ManifestError> {
+    let refused = |rule: &'static str| {
+        Err(ManifestError::BadAction {
+            name: manifest.name.clone(),
+            rule,
+        })
+    };
+    let action = match (&manifest.action, manifest.world) {
+        (Some(action), World::Action) => action,
+        (None, World::Action) => {
+            return refused("an action says what it is under `action`, at least `repeat`");
+        }
+        (Some(_), _) => return refused("only a plugin of the world action has `action`"),
+        (None, _) => return Ok(()),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_name = |name: &String| {
+        !name.is_empty() && name.len() <= NAME_CHARACTERS_MAX && name.chars().all(plain)
+    };
+    if action.outputs.len() > OUTPUTS_MAX || !action.outputs.keys().all(is_name) {
+        return refused("an action has at most 64 outputs, named by letters, digits and `-`");
+    }
+    match action.hold {
+        Some(HoldKind::State) if !action.undo => {
+            refused("a hold of kind state is let go by undo, so `undo` must be true")
+        }
+        Some(HoldKind::Session) if action.repeat != Repeat::Idempotent => {
+            refused("a hold of kind session is gone with its attempt, so `repeat` is idempotent")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The bytes of the one manifest section in the component and everything nested in it.
@@ -264,6 +305,46 @@ mod tests {
         let json = json("store-x", "drydock:plugin@9.9.9");
         let message = message(&component(&[(MANIFEST_SECTION, json.as_bytes())]));
         assert!(message.starts_with("plugin store-x was built against drydock:plugin@9.9.9, and this host speaks drydock:plugin@0.1.0: build"), "{message}");
+    }
+
+    #[test]
+    fn an_action_says_what_may_be_done_with_it_and_nobody_else_does() {
+        let told = |world: &str, action: &str| {
+            let json = format!(
+                r#"{{"name":"a","version":"1","world":"{world}","contract":"{CONTRACT}"{action}}}"#
+            );
+            read(&component(&[(MANIFEST_SECTION, json.as_bytes())]))
+        };
+        let keyed =
+            r#","action":{"repeat":"keyed","undo":true,"outputs":{"bytes-freed":"integer"}}"#;
+        let action = told("action", keyed).unwrap().action.unwrap();
+        assert_eq!((action.repeat, action.undo), (Repeat::Keyed, true));
+        assert_eq!(action.access, drydock_core::SubjectAccess::Writes);
+        for (world, action, rule) in [
+            ("action", "", "at least `repeat`"),
+            ("store", keyed, "only a plugin of the world action"),
+            (
+                "action",
+                r#","action":{"repeat":"keyed","hold":"state"}"#,
+                "`undo` must be true",
+            ),
+            (
+                "action",
+                r#","action":{"repeat":"keyed","hold":"session"}"#,
+                "`repeat` is idempotent",
+            ),
+            (
+                "action",
+                r#","action":{"repeat":"keyed","outputs":{"a b":"text"}}"#,
+                "at most 64",
+            ),
+        ] {
+            let error = told(world, action).unwrap_err();
+            assert!(matches!(error, ManifestError::BadAction { .. }), "{error}");
+            assert!(error.to_string().contains(rule), "{error}");
+        }
+        let unknown = told("action", r#","action":{"repeat":"often"}"#).unwrap_err();
+        assert!(matches!(unknown, ManifestError::NotAManifest { .. }));
     }
 
     #[test]

@@ -104,9 +104,23 @@ impl Plugin {
         T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
+        self.run_within(&self.limits, guest, enter).await
+    }
+
+    /// The same within other limits of time.
+    pub(crate) async fn run_within<T, F>(
+        &self,
+        limits: &Limits,
+        guest: Guest,
+        enter: F,
+    ) -> Attempt<T>
+    where
+        T: GuestText + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
+    {
         let stage = Stage {
             core: &self.core,
-            limits: &self.limits,
+            limits,
             plugin: &self.manifest.name,
         };
         Box::pin(attempt::run(stage, guest, enter)).await
@@ -137,9 +151,18 @@ impl Plugin {
 
     /// A guest with all that its plugin may have.
     pub(crate) fn powered(&self, context: StepCall) -> Guest {
+        self.given(context, &self.grants)
+    }
+
+    /// A guest that can look, and change nothing.
+    pub(crate) fn looking(&self, context: StepCall) -> Guest {
+        self.given(context, &self.grants.reading())
+    }
+
+    fn given(&self, context: StepCall, grants: &Grants) -> Guest {
         let mut guest = self.guest(context);
         let terms = Terms {
-            grants: &self.grants,
+            grants,
             parts: &self.parts,
         };
         for link in LINKS {

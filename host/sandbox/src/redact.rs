@@ -6,6 +6,7 @@ use drydock_capability_secret::Redactor;
 use drydock_core::{ErrorCode, Fault};
 
 use crate::world::contract::types::Finding;
+use crate::world::steps::action_step::Probed;
 use crate::world::steps::backup_step::Report;
 use crate::world::steps::store_step::{
     Completion, ObjectPage, ObjectStat, PartLayout, SessionPage,
@@ -34,7 +35,8 @@ no_text!(
     PartLayout,
     Completion,
     ObjectStat,
-    SessionPage
+    SessionPage,
+    Probed
 );
 
 impl GuestText for Finding {

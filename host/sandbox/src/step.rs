@@ -1,9 +1,12 @@
 //! What a plugin's call is told, and how it hears that it is to stop.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use drydock_capability_etcd::EtcdAccess;
-use drydock_core::{ClusterName, Fault, UnixTime};
+use drydock_core::{ClusterName, Fault, HoldOrder, UnixTime, Value};
 use tokio::sync::watch;
 
 /// What a step is told, and what it works on.
@@ -16,8 +19,61 @@ pub struct StepCall {
     /// The step's cluster; what the plugin may call there is narrowed to its grants. Its
     /// folders are those of its grants. A store has none.
     pub etcd: Option<EtcdAccess>,
+    /// Which work of which run it is.
+    pub occasion: Occasion,
     pub stop: StopSignal,
     pub progress: ProgressSink,
+    pub events: Arc<dyn StepEvents>,
+}
+
+/// Which work of which run a call is. Empty outside of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Occasion {
+    pub run: String,
+    pub step: String,
+    /// Counted from 1.
+    pub attempt: u32,
+    /// The same in all calls of the work: 32 hex digits.
+    pub key: String,
+    /// Of a step that is one of several.
+    pub member: Option<String>,
+    /// Of a hold, when it is let go whatever happens.
+    pub deadline: Option<UnixTime>,
+    /// What it takes from earlier steps, by its own names.
+    pub inputs: BTreeMap<String, Value>,
+}
+
+/// What a step tells its run while it goes on.
+#[async_trait]
+pub trait StepEvents: Send + Sync {
+    /// What the step takes is of this instant.
+    async fn cut(&self) -> Result<(), Fault>;
+
+    /// Something was left elsewhere, by a handle that tells it again.
+    async fn keep(&self, handle: String) -> Result<(), Fault>;
+
+    /// The attempt holds what it is for. Resolves once that is not wanted any more, or after
+    /// `at_most`.
+    async fn held(&self, evidence: String, at_most: Duration) -> Result<HoldOrder, Fault>;
+}
+
+/// For calls outside of any run: nobody hears anything, and no hold is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct NoEvents;
+
+#[async_trait]
+impl StepEvents for NoEvents {
+    async fn cut(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn keep(&self, _handle: String) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn held(&self, _evidence: String, _at_most: Duration) -> Result<HoldOrder, Fault> {
+        Ok(HoldOrder::LetGo)
+    }
 }
 
 /// Why the run is to stop, once it is: how long a plugin may go on then is one of its limits.
@@ -44,8 +100,10 @@ impl StepCall {
             cluster,
             due,
             etcd: None,
+            occasion: Occasion::default(),
             stop: watch::channel(None).1,
             progress: Arc::new(|_| {}),
+            events: Arc::new(NoEvents),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! A new world is a row in `worlds!`, its interface among the exports of `everything`, and
 //! a file below with its typed calls.
 
+mod action;
 mod backup;
 mod store;
 mod verify;
@@ -29,6 +30,7 @@ mod bindings {
                 export drydock:plugin/backup-step@0.1.0;
                 export drydock:plugin/verify-step@0.1.0;
                 export drydock:plugin/store-step@0.1.0;
+                export drydock:plugin/action-step@0.1.0;
             }
         ",
         world: "everything",
@@ -49,6 +51,7 @@ mod bindings {
     });
 }
 
+pub use action::*;
 pub use backup::*;
 pub use store::*;
 pub use verify::*;
@@ -133,6 +136,8 @@ worlds! {
     Verify "verify" verify_step,
     /// Keeps objects.
     Store "store" store_step,
+    /// Changes the world, and takes that back.
+    Action "action" action_step,
 }
 
 impl fmt::Display for World {

@@ -7,6 +7,7 @@ use drydock_core::{RunId, RunKind, RunSubject, ScheduleName, UnixTime};
 use drydock_documents::{FileError, Located, Schedule};
 use drydock_journal::{Decided, HistoryLimits, KnownSchedule, Occurrence};
 use drydock_node::Configuration;
+use drydock_node::action::ActionAccess;
 use drydock_schedule::{Decision, Planned, Policy, Timetable};
 
 /// How long a run is tried to start when its schedule sets no startingDeadlineSeconds.
@@ -45,10 +46,11 @@ pub fn known(node: &Configuration) -> Vec<KnownSchedule> {
 
 /// The same for planning, with how far each was decided.
 pub fn planned(node: &Configuration, decided: &[Decided]) -> Result<Vec<Planned>, FileError> {
+    let access = ActionAccess::in_force(node);
     of_this_node(node)
         .zip(decided)
         .map(|(schedule, decided)| {
-            let (kind, subjects) = work(node, &schedule.value.name);
+            let (kind, subjects) = work(node, &access, &schedule.value.name);
             Ok(Planned {
                 schedule: schedule.value.name.clone(),
                 cluster: schedule.value.spec.cluster.clone(),
@@ -66,11 +68,15 @@ pub fn planned(node: &Configuration, decided: &[Decided]) -> Result<Vec<Planned>
 }
 
 /// What the runs of the schedule do, and on what.
-fn work(node: &Configuration, schedule: &ScheduleName) -> (RunKind, Vec<RunSubject>) {
+fn work(
+    node: &Configuration,
+    access: &ActionAccess<'_>,
+    schedule: &ScheduleName,
+) -> (RunKind, Vec<RunSubject>) {
     // Documents come into force joined, so that there is none without a workflow.
     let workflow = node.workflow(schedule).ok();
     workflow.map_or((RunKind::Actions, Vec::new()), |workflow| {
-        let subjects = drydock_runs::subjects(&workflow, &*node.deps.actions);
+        let subjects = drydock_runs::subjects(&workflow, &|name| access.get(name));
         (drydock_runs::run_kind(&workflow), subjects)
     })
 }

@@ -305,12 +305,7 @@ fn spelled(member: &Member) -> String {
 /// is of the class of the first. A code that all of them share says more than `code`, and
 /// what is wrong with all of them in the same way is said once.
 fn summed_up(code: &str, what: &str, errors: Vec<(&str, &Error)>) -> Error {
-    let retryable = |class| {
-        matches!(
-            class,
-            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::Indeterminate
-        )
-    };
+    let retryable = |class| matches!(class, ErrorClass::Transient | ErrorClass::Throttled);
     let class = match errors.first() {
         _ if errors.iter().any(|(_, error)| retryable(error.class)) => ErrorClass::Transient,
         Some((_, first)) => first.class,

@@ -27,7 +27,7 @@ from wit_world.exports.store_step import (
 )
 from wit_world.imports import clock, target
 from wit_world.imports.files import Folder
-from wit_world.imports.types import Error, ErrorClass, Finding, Level
+from wit_world.imports.types import Certainty, Error, ErrorClass, Finding, Level
 
 OBJECTS = "objects/"
 UPLOADS = "uploads/"
@@ -134,7 +134,7 @@ class StoreStep(exports.StoreStep):
 
 
 def permanent(code, message):
-    return Err(Error(ErrorClass.PERMANENT, code, message, []))
+    return Err(Error(ErrorClass.PERMANENT, Certainty.NOT_DONE, code, message, [], None))
 
 
 def gone(upload):

@@ -40,7 +40,7 @@ pub fn complete(
         // An earlier call may have got further than its answer did.
         Found::Nothing => match look(folder, wanted.object, &wanted)? {
             Found::Equal => {}
-            _ => return Err(upload.gone()),
+            _ => return Err(upload.gone().not_done()),
         },
         Found::OtherSize(found) => return Err(wrong_size(&wanted, found)),
         Found::OtherBytes => return Err(wrong_bytes(&wanted)),
@@ -103,6 +103,7 @@ fn wrong_size(wanted: &Wanted, found: u64) -> Error {
             wanted.object, wanted.size
         ),
     )
+    .not_done()
 }
 
 fn wrong_bytes(wanted: &Wanted) -> Error {
@@ -113,6 +114,7 @@ fn wrong_bytes(wanted: &Wanted) -> Error {
             wanted.object
         ),
     )
+    .not_done()
 }
 
 impl Wanted<'_> {

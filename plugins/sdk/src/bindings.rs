@@ -1,5 +1,5 @@
 //! The generated bindings. The imports are generated once, for the world `host`; the
-//! three worlds of plugins share them, so that an error is the same type everywhere.
+//! worlds of plugins share them, so that an error is the same type everywhere.
 //!
 //! Each world's `export_..!` macro carries that world's exports, so a component has
 //! only those of the world that it names; imports that it never calls are left out.
@@ -31,12 +31,10 @@ macro_rules! world {
                 generate_all,
                 with: {
                     "drydock:plugin/types@0.1.0": crate::bindings::host::drydock::plugin::types,
-                    "drydock:plugin/artifact@0.1.0": crate::bindings::host::drydock::plugin::artifact,
                     "drydock:plugin/configuration@0.1.0": crate::bindings::host::drydock::plugin::configuration,
                     "drydock:plugin/log@0.1.0": crate::bindings::host::drydock::plugin::log,
                     "drydock:plugin/progress@0.1.0": crate::bindings::host::drydock::plugin::progress,
                     "drydock:plugin/clock@0.1.0": crate::bindings::host::drydock::plugin::clock,
-                    "drydock:plugin/files@0.1.0": crate::bindings::host::drydock::plugin::files,
                     $($only: $from),+
                 },
             });
@@ -49,19 +47,29 @@ world!(
     "backup",
     "export_backup",
     "drydock_plugin_sdk::bindings::backup",
-    "drydock:plugin/etcd@0.1.0": crate::bindings::host::drydock::plugin::etcd
+    "drydock:plugin/artifact@0.1.0": crate::bindings::host::drydock::plugin::artifact
 );
 world!(
     verify,
     "verify",
     "export_verify",
     "drydock_plugin_sdk::bindings::verify",
-    "drydock:plugin/etcd@0.1.0": crate::bindings::host::drydock::plugin::etcd
+    "drydock:plugin/artifact@0.1.0": crate::bindings::host::drydock::plugin::artifact
 );
 world!(
     store,
     "store",
     "export_store",
     "drydock_plugin_sdk::bindings::store",
+    "drydock:plugin/artifact@0.1.0": crate::bindings::host::drydock::plugin::artifact,
     "drydock:plugin/target@0.1.0": crate::bindings::host::drydock::plugin::target
+);
+world!(
+    action,
+    "action",
+    "export_action",
+    "drydock_plugin_sdk::bindings::action",
+    "drydock:plugin/outcome@0.1.0": crate::bindings::host::drydock::plugin::outcome,
+    "drydock:plugin/plan@0.1.0": crate::bindings::host::drydock::plugin::plan,
+    "drydock:plugin/hold@0.1.0": crate::bindings::host::drydock::plugin::hold
 );

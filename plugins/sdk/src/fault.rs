@@ -1,17 +1,35 @@
 //! Errors and findings: short ways to make them.
 
-use crate::{Error, ErrorClass, Finding, Level};
+use crate::{Certainty, Error, ErrorClass, Finding, Level};
 
 impl Error {
-    /// An error of any class. `code` is a short stable word in kebab-case; `message` is
+    /// An error of any class, of which nobody knows whether it happened all the same:
+    /// whoever knows says [`Error::not_done`]. `code` is a short stable word in kebab-case; `message` is
     /// one sentence: what, where, and how to mend it. Never a secret.
     pub fn new(class: ErrorClass, code: &str, message: impl Into<String>) -> Self {
         Self {
             class,
+            certainty: Certainty::Unknown,
             code: code.to_owned(),
             message: message.into(),
             details: Vec::new(),
+            retry_after_seconds: None,
         }
+    }
+
+    /// Says that nothing happened. It counts where the host saw an answer to each call that
+    /// could have changed something.
+    #[must_use]
+    pub fn not_done(mut self) -> Self {
+        self.certainty = Certainty::NotDone;
+        self
+    }
+
+    /// Says how long the other side asked to be left alone.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
     }
 
     /// Trying again cannot help until somebody changes something.
@@ -32,11 +50,6 @@ impl Error {
     /// A grant, a permission or a credential is missing or wrong.
     pub fn denied(code: &str, message: impl Into<String>) -> Self {
         Self::new(ErrorClass::Denied, code, message)
-    }
-
-    /// Whether the effect took place is not known.
-    pub fn indeterminate(code: &str, message: impl Into<String>) -> Self {
-        Self::new(ErrorClass::Indeterminate, code, message)
     }
 
     /// The answer to a request to stop.

@@ -1,7 +1,7 @@
 //! What a Drydock plugin written in Rust is made of.
 //!
 //! A plugin is a component of one world: it produces artifacts ([`Backup`]), judges
-//! them ([`Verify`]) or keeps objects ([`Store`]). The author writes a configuration
+//! them ([`Verify`]), keeps objects ([`Store`]) or changes the world ([`Action`]). The author writes a configuration
 //! type, implements the world's trait for a type of their own, and names it once:
 //!
 //! ```no_run
@@ -52,6 +52,7 @@ mod manifest;
 pub mod name;
 mod step;
 
+pub use bindings::action::export_action;
 pub use bindings::backup::export_backup;
 pub use bindings::host::drydock::plugin::artifact::{
     DigestAlgorithm, FactValue, Facts, Output, Sensitivity, Sink, Slice,
@@ -60,8 +61,12 @@ pub use bindings::host::drydock::plugin::files::{
     Entry, Folder, Item, ItemAttribute, ItemKind, Page, Walk,
 };
 pub use bindings::host::drydock::plugin::log::Severity;
-pub use bindings::host::drydock::plugin::types::{Error, ErrorClass, Finding, Level};
-pub use bindings::host::drydock::plugin::{clock, configuration, etcd, progress, secret, target};
+pub use bindings::host::drydock::plugin::types::{
+    Certainty, Error, ErrorClass, Finding, Level, Value,
+};
+pub use bindings::host::drydock::plugin::{
+    clock, configuration, etcd, hold, outcome, plan, progress, secret, target,
+};
 pub use bindings::store::export_store;
 pub use bindings::verify::export_verify;
 pub use facts::FactMap;
@@ -69,8 +74,8 @@ pub use fault::Classed;
 pub use id::unique_id;
 pub use log::say;
 #[doc(hidden)]
-pub use manifest::{is_request, to_array};
+pub use manifest::{is_one_of, is_request, to_array};
 pub use step::{
-    Backup, Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, PassedOver, Report,
-    SessionInfo, SessionPage, Store, Verdict, Verify, from_token, to_token,
+    Action, Backup, Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, PassedOver,
+    Probed, Report, SessionInfo, SessionPage, Store, Verdict, Verify, from_token, to_token,
 };

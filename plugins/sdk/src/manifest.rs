@@ -19,6 +19,10 @@ const REQUESTS: [&str; 9] = [
 /// what the plugin asks for, out of `etcd.member-list`, `etcd.status`,
 /// `etcd.snapshot`, `etcd.hash-kv`, `files.read`, `files.write`, `http`, `secret.use` and
 /// `secret.reveal`; another word does not compile. Name and version are those of the Cargo package.
+///
+/// A plugin of the world `action` also says what it is, its keys in this order, all but the
+/// first left out as a rule: `action: {repeat: "keyed", undo: true, hold: "session", access:
+/// "reads", outputs: {"bytes-freed": "integer"}}`.
 #[macro_export]
 macro_rules! plugin {
     (world: backup, step: $step:ident, requests: [$($request:literal),* $(,)?] $(,)?) => {
@@ -33,6 +37,13 @@ macro_rules! plugin {
         $crate::manifest! { world: "store", requests: [$($request),*] }
         $crate::export_store!($step);
     };
+    (
+        world: action, step: $step:ident, requests: [$($request:literal),* $(,)?],
+        action: $action:tt $(,)?
+    ) => {
+        $crate::manifest! { world: "action", requests: [$($request),*], action: $action }
+        $crate::export_action!($step);
+    };
 }
 
 /// Embeds a manifest alone. [`plugin!`] does this; by itself it serves a component
@@ -40,18 +51,30 @@ macro_rules! plugin {
 /// crate was built against.
 #[macro_export]
 macro_rules! manifest {
-    (world: $world:literal, requests: [$($request:literal),* $(,)?] $(,)?) => {
+    (
+        world: $world:literal, requests: [$($request:literal),* $(,)?]
+        $(, action: $action:tt)? $(,)?
+    ) => {
         $crate::manifest! {
-            world: $world, requests: [$($request),*], contract: "drydock:plugin@0.1.0"
+            world: $world, requests: [$($request),*] $(, action: $action)?,
+            contract: "drydock:plugin@0.1.0"
         }
     };
-    (world: $world:literal, requests: [$($request:literal),*], contract: $contract:literal $(,)?) => {
+    (
+        world: $world:literal, requests: [$($request:literal),*]
+        $(, action: $action:tt)?, contract: $contract:literal $(,)?
+    ) => {
         const _: () = {
             $(assert!(
                 $crate::is_request($request),
                 concat!($request, " is nothing that a plugin can ask for"),
             );)*
-            const TEXT: &str = $crate::manifest_text!($world, $contract, $($request),*);
+            $($crate::check_action! { $action })?
+            const TEXT: &str = concat!(
+                $crate::manifest_text!($world, $contract, $($request),*),
+                $($crate::action_text!($action),)?
+                "}",
+            );
             // Only a component has custom sections: elsewhere the name would be that
             // of a linker section, which not every linker accepts.
             #[cfg_attr(target_arch = "wasm32", unsafe(link_section = "drydock:plugin"))]
@@ -61,7 +84,7 @@ macro_rules! manifest {
     };
 }
 
-/// The manifest's JSON as a constant.
+/// The manifest's JSON as a constant, without its last brace.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! manifest_text {
@@ -71,8 +94,69 @@ macro_rules! manifest_text {
             "\",\"version\":\"", env!("CARGO_PKG_VERSION"),
             "\",\"world\":\"", $world,
             "\",\"contract\":\"", $contract,
-            "\",\"requests\":[", $("\"", $first, "\"", $(",\"", $more, "\"",)*)? "]}",
+            "\",\"requests\":[", $("\"", $first, "\"", $(",\"", $more, "\"",)*)? "]",
         )
+    };
+}
+
+/// What an action says of itself, as the manifest has it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! action_text {
+    ({
+        repeat: $repeat:literal
+        $(, undo: $undo:literal)?
+        $(, hold: $hold:literal)?
+        $(, access: $access:literal)?
+        $(, outputs: {
+            $output:literal: $type:literal $(, $more:literal: $more_type:literal)* $(,)?
+        })?
+        $(,)?
+    }) => {
+        concat!(
+            ",\"action\":{\"repeat\":\"", $repeat, "\"",
+            $(",\"undo\":", $undo,)?
+            $(",\"hold\":\"", $hold, "\"",)?
+            $(",\"access\":\"", $access, "\"",)?
+            $(
+                ",\"outputs\":{\"", $output, "\":\"", $type, "\"",
+                $(",\"", $more, "\":\"", $more_type, "\"",)*
+                "}",
+            )?
+            "}",
+        )
+    };
+}
+
+/// Refuses words at compile time that the host would refuse when it reads the manifest.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! check_action {
+    ({
+        repeat: $repeat:literal
+        $(, undo: $undo:literal)?
+        $(, hold: $hold:literal)?
+        $(, access: $access:literal)?
+        $(, outputs: {$($output:literal: $type:literal),* $(,)?})?
+        $(,)?
+    }) => {
+        assert!(
+            $crate::is_one_of($repeat, &["idempotent", "keyed", "at-most-once"]),
+            "repeat is idempotent, keyed or at-most-once",
+        );
+        $(assert!($undo || !$undo, "undo is true or false");)?
+        $(assert!(
+            $crate::is_one_of($hold, &["session", "state"]),
+            "hold is session or state",
+        );)?
+        $(assert!(
+            $crate::is_one_of($access, &["reads", "writes"]),
+            "access is reads or writes",
+        );)?
+        $($(assert!(
+            $crate::is_one_of($type, &["text", "integer", "flag", "bytes", "json"]),
+            concat!("output ", $output, " is text, integer, flag, bytes or json"),
+        );)*)?
     };
 }
 
@@ -80,9 +164,16 @@ macro_rules! manifest_text {
 #[doc(hidden)]
 #[must_use]
 pub const fn is_request(word: &str) -> bool {
+    is_one_of(word, &REQUESTS)
+}
+
+/// Whether `word` is among `words`.
+#[doc(hidden)]
+#[must_use]
+pub const fn is_one_of(word: &str, words: &[&str]) -> bool {
     let mut at = 0;
-    while at < REQUESTS.len() {
-        if equal(word.as_bytes(), REQUESTS[at].as_bytes()) {
+    while at < words.len() {
+        if equal(word.as_bytes(), words[at].as_bytes()) {
             return true;
         }
         at += 1;
@@ -119,12 +210,15 @@ mod tests {
 
     #[test]
     fn manifest_is_the_json_that_the_host_reads() {
-        let none = manifest_text!("verify", "drydock:plugin@0.1.0",);
-        let some = manifest_text!(
-            "backup",
-            "drydock:plugin@0.1.0",
-            "etcd.status",
-            "files.read"
+        let none = concat!(manifest_text!("verify", "drydock:plugin@0.1.0",), "}");
+        let some = concat!(
+            manifest_text!(
+                "backup",
+                "drydock:plugin@0.1.0",
+                "etcd.status",
+                "files.read"
+            ),
+            "}"
         );
         let version = env!("CARGO_PKG_VERSION");
         let expected = |world: &str, requests: serde_json::Value| {
@@ -142,6 +236,31 @@ mod tests {
     }
 
     #[test]
+    fn an_action_says_in_it_what_it_is() {
+        let least = concat!("{\"a\":0", action_text!({repeat: "keyed"}), "}");
+        let all = concat!(
+            "{\"a\":0",
+            action_text!({
+                repeat: "idempotent", undo: true, hold: "state", access: "reads",
+                outputs: {"path": "text", "bytes-freed": "integer"}
+            }),
+            "}"
+        );
+        let parse = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(
+            parse(least)["action"],
+            serde_json::json!({"repeat": "keyed"})
+        );
+        assert_eq!(
+            parse(all)["action"],
+            serde_json::json!({
+                "repeat": "idempotent", "undo": true, "hold": "state", "access": "reads",
+                "outputs": {"path": "text", "bytes-freed": "integer"},
+            })
+        );
+    }
+
+    #[test]
     fn contract_is_the_one_that_the_bindings_were_made_from() {
         let contract = include_str!("../../../wit/types.wit");
         assert!(contract.contains("\npackage drydock:plugin@0.1.0;\n"));
@@ -150,7 +269,7 @@ mod tests {
     #[test]
     fn only_known_words_can_be_asked_for() {
         assert!(REQUESTS.iter().all(|word| is_request(word)));
-        assert!(!is_request("etcd.defragment"));
+        assert!(!is_request("etcd.everything"));
         assert!(!is_request("files.rea"));
     }
 

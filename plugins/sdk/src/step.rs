@@ -1,8 +1,9 @@
-//! The three kinds of plugins as traits, and how they answer the host's calls.
+//! The kinds of plugins as traits, and how they answer the host's calls.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use crate::bindings::action::exports::drydock::plugin::action_step::Probed;
 pub use crate::bindings::backup::exports::drydock::plugin::backup_step::Report;
 pub use crate::bindings::store::exports::drydock::plugin::store_step::{
     Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, PassedOver, SessionInfo,
@@ -10,6 +11,7 @@ pub use crate::bindings::store::exports::drydock::plugin::store_step::{
 };
 pub use crate::bindings::verify::exports::drydock::plugin::verify_step::Verdict;
 
+use crate::bindings::action::exports::drydock::plugin::action_step;
 use crate::bindings::backup::exports::drydock::plugin::backup_step;
 use crate::bindings::store::exports::drydock::plugin::store_step;
 use crate::bindings::verify::exports::drydock::plugin::verify_step;
@@ -102,6 +104,42 @@ pub trait Store: Sized {
 
     /// No error when it is not there.
     fn delete(&self, object: &str) -> Result<(), Error>;
+}
+
+/// Changes the world, and takes that back. What may be done with it stands in its manifest,
+/// see [`plugin!`](crate::plugin); what comes of it is said by [`outcome`](crate::outcome).
+pub trait Action {
+    /// What the step's `config:` holds.
+    type Config: DeserializeOwned;
+
+    /// Judges a configuration that could be parsed, without touching anything outside.
+    fn check_config(_config: &Self::Config) -> Result<Vec<Finding>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// What [`Action::run`] would do now, a sentence each. It can only look.
+    fn plan(config: Self::Config) -> Result<Vec<String>, Error>;
+
+    /// Does the work. May come again with the same [`key`](crate::configuration::key).
+    fn run(config: Self::Config) -> Result<(), Error>;
+
+    /// What became of the attempts of this key. It can only look. Asked of an action that
+    /// says `repeat: "keyed"` or `hold: "state"`.
+    fn probe(_config: Self::Config) -> Result<Probed, Error> {
+        Ok(Probed::Other)
+    }
+
+    /// Takes the step back, however far it came; no error where there is nothing to take
+    /// back. Asked of an action that says `undo: true`.
+    fn undo(_config: Self::Config) -> Result<(), Error> {
+        Err(Error::permanent("not-undone", "this step cannot be taken back").not_done())
+    }
+
+    /// Removes what an earlier run kept elsewhere; no error when it is not there. Asked of an
+    /// action that keeps things by [`outcome::keep`](crate::outcome::keep).
+    fn forget(_config: Self::Config, _kept: &str) -> Result<(), Error> {
+        Err(Error::permanent("keeps-nothing", "this step keeps nothing elsewhere").not_done())
+    }
 }
 
 /// Session or receipt bytes that hold a value of the plugin's own.
@@ -228,6 +266,34 @@ impl<T: Store> store_step::Guest for T {
 
     fn delete(object: String) -> Result<(), Error> {
         opened::<T>()?.delete(&object)
+    }
+}
+
+impl<T: Action> action_step::Guest for T {
+    fn check_config() -> Result<Vec<Finding>, Error> {
+        T::check_config(&config::of_step()?)
+    }
+
+    fn plan() -> Result<(), Error> {
+        let lines = T::plan(config::of_step()?)?;
+        lines.iter().for_each(|line| crate::plan::line(line));
+        Ok(())
+    }
+
+    fn run() -> Result<(), Error> {
+        T::run(config::of_step()?)
+    }
+
+    fn probe() -> Result<Probed, Error> {
+        T::probe(config::of_step()?)
+    }
+
+    fn undo() -> Result<(), Error> {
+        T::undo(config::of_step()?)
+    }
+
+    fn forget(kept: String) -> Result<(), Error> {
+        T::forget(config::of_step()?, &kept)
     }
 }
 

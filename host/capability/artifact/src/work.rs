@@ -26,8 +26,15 @@ pub struct Work {
 #[derive(Debug, Default)]
 struct Shared {
     beats: AtomicU64,
+    /// Calls that could change something: begun, and of these answered.
+    writes: AtomicU64,
+    answers: AtomicU64,
     phase: AtomicU8,
 }
+
+/// A call that can change something. It was answered only if that is said.
+#[derive(Debug)]
+pub struct WritingCall(Work);
 
 /// Ends the work when it is dropped, however that comes about.
 #[derive(Debug)]
@@ -51,6 +58,25 @@ impl Work {
     #[must_use]
     pub fn beats(&self) -> u64 {
         self.shared.beats.load(Ordering::Relaxed)
+    }
+
+    /// The plugin is about to change something.
+    #[must_use]
+    pub fn writes(&self) -> WritingCall {
+        self.shared.writes.fetch_add(1, Ordering::Relaxed);
+        WritingCall(self.clone())
+    }
+
+    /// Whether the plugin made no call by which it could have changed something.
+    #[must_use]
+    pub fn wrote_nothing(&self) -> bool {
+        self.shared.writes.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether each of these calls was answered, so that it is known what became of it.
+    #[must_use]
+    pub fn all_answered(&self) -> bool {
+        self.shared.writes.load(Ordering::Relaxed) == self.shared.answers.load(Ordering::Relaxed)
     }
 
     /// Asked before each piece of what may take long.
@@ -90,6 +116,13 @@ impl Work {
     }
 }
 
+impl WritingCall {
+    /// Whoever was asked said what became of it, be it a refusal.
+    pub fn answered(self) {
+        self.0.shared.answers.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for EndOfWork {
     fn drop(&mut self) {
         self.0.shared.phase.store(ENDED, Ordering::Relaxed);
@@ -126,6 +159,17 @@ mod tests {
         work.clone().moved(1);
         work.beat();
         assert_eq!(work.beats(), 2);
+    }
+
+    #[test]
+    fn what_became_of_a_writing_call_is_known_once_it_was_answered() {
+        let work = Work::default();
+        assert!(work.wrote_nothing() && work.all_answered());
+        let (first, second) = (work.writes(), work.clone().writes());
+        first.answered();
+        assert!(!work.wrote_nothing() && !work.all_answered());
+        drop(second);
+        assert!(!work.all_answered());
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Folder {
         self.require_write("link", target)?;
         let (source, target) = (Inside::parse(source)?, Inside::parse(target)?);
         self.open_file(source, OFlags::RDONLY, "link")?;
-        self.with_parents(target, || self.link(source, target))?;
+        let linked = self.with_parents(target, || self.link(source, target));
+        linked.map_err(Fault::not_done)?;
         self.sync_parents(target)
     }
 

@@ -110,6 +110,10 @@ impl Grant for FolderGrant {
         Some(Self::new(&self.directory, self.access.min(access)))
     }
 
+    fn reading(&self) -> Option<Self> {
+        Some(Self::new(&self.directory, Access::Read))
+    }
+
     /// A granted folder is named in full, so that what is granted can be read off the
     /// document, and without `..`, so that it can be compared.
     fn problems(entries: &[Self]) -> Vec<GrantProblem> {

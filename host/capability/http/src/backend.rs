@@ -55,14 +55,14 @@ pub struct HttpCall {
     pub moved: Moved,
 }
 
-/// The requests that one plugin may send. Clones are the same, and share connections.
+/// The requests that one plugin may send. Clones and narrowed ones share connections.
 #[derive(Clone)]
 pub struct HttpAccess {
+    rules: Arc<[HttpRule]>,
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    rules: Vec<HttpRule>,
     config: Arc<HttpConfig>,
     clients: Mutex<BTreeMap<Route, Client>>,
     requests: Arc<Semaphore>,
@@ -88,13 +88,22 @@ impl HttpAccess {
     #[must_use]
     pub fn new(rules: Vec<HttpRule>, config: Arc<HttpConfig>) -> Self {
         let inner = Inner {
-            rules,
             config,
             clients: Mutex::default(),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
         };
         Self {
+            rules: rules.into(),
             inner: Arc::new(inner),
+        }
+    }
+
+    /// The same with these rules, which must be part of its own.
+    #[must_use]
+    pub fn narrowed(&self, rules: Vec<HttpRule>) -> Self {
+        Self {
+            rules: rules.into(),
+            inner: Arc::clone(&self.inner),
         }
     }
 
@@ -114,7 +123,7 @@ impl HttpAccess {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
-        let planned = self.inner.plan(parts, &call.secrets)?;
+        let planned = self.inner.plan(parts, &self.rules, &call.secrets)?;
         let permit = self.inner.permit()?;
         let client = self.inner.client(&planned.route)?;
         let what = planned.what();
@@ -152,10 +161,11 @@ impl Inner {
     fn plan(
         &self,
         parts: http::request::Parts,
+        rules: &[HttpRule],
         secrets: &SecretAccess,
     ) -> Result<Planned, HttpError> {
         let goal = Goal::of(&parts.uri)?;
-        let allowed = goal.allowed(parts.method.as_str(), &self.rules)?;
+        let allowed = goal.allowed(parts.method.as_str(), rules)?;
         let url = goal.url()?;
         let headers = plan::headers(&goal, parts.headers, secrets)?;
         let route = match self.config.proxies.of(goal.scheme, &goal.host) {
@@ -367,7 +377,7 @@ impl Default for HttpConfig {
 impl fmt::Debug for HttpAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpAccess")
-            .field("rules", &self.inner.rules)
+            .field("rules", &self.rules)
             .finish_non_exhaustive()
     }
 }

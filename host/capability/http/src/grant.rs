@@ -14,6 +14,10 @@ const METHOD_BYTES_MAX: usize = 24;
 /// got, secrets included.
 const METHODS_NEVER: [&str; 2] = ["CONNECT", "TRACE"];
 
+/// Methods that change nothing at a server (RFC 9110, 9.2.1): what is left of a grant where
+/// nothing may be changed.
+const METHODS_SAFE: [&str; 2] = ["GET", "HEAD"];
+
 /// Requests to servers. Any of them may change something there, whatever its method.
 pub const HTTP: Power = Power {
     word: "http",
@@ -128,6 +132,14 @@ impl HttpRule {
 }
 
 impl HttpLimits {
+    fn reading(&self) -> Option<Self> {
+        let safe = Self {
+            methods: METHODS_SAFE.map(str::to_owned).into(),
+            addresses: self.addresses.clone(),
+        };
+        self.common(&safe)
+    }
+
     fn common(&self, other: &Self) -> Option<Self> {
         let (one, two) = (&self.methods, &other.methods);
         let methods: BTreeSet<String> = match (one.is_empty(), two.is_empty()) {
@@ -169,6 +181,19 @@ impl Grant for HttpGrant {
 
     fn allows(&self, power: &Power) -> bool {
         *power == HTTP
+    }
+
+    fn reading(&self) -> Option<Self> {
+        Some(match self {
+            Self::Rule(rule) => Self::Rule(HttpRule {
+                limits: rule.limits.reading()?,
+                ..rule.clone()
+            }),
+            Self::Target(named) => Self::Target(TargetGrant {
+                limits: named.limits.reading()?,
+                ..named.clone()
+            }),
+        })
     }
 
     fn hint(_: &[&'static Power]) -> String {

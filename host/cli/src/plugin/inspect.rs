@@ -160,6 +160,7 @@ mod tests {
                 world: World::Store,
                 contract: CONTRACT.to_owned(),
                 requests: requests.collect(),
+                action: None,
             },
             digest: PluginDigest::of(b"p"),
             imports: Vec::new(),

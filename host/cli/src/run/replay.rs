@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use drydock_api_types::run::{ReplayedRecord, RunDetails, RunReplay};
-use drydock_core::{RunId, reason};
-use drydock_engine::model::{Answer, Effect, Emission, Event, HoldEnd, Probed};
+use drydock_core::{HoldEnd, Probed, RunId, reason};
+use drydock_engine::model::{Answer, Effect, Emission, Event};
 use drydock_engine::replay::{EffectRecord, LogError, read_log, replay, run_of};
 use drydock_engine::{EngineError, RunView};
 use drydock_journal::{Record, RecordKind};

@@ -125,8 +125,7 @@ fn overdue() -> Fault {
 }
 
 fn panicked() -> Fault {
-    Fault::new(
-        ErrorClass::Indeterminate,
+    Fault::transient(
         ErrorCode::Panicked,
         "a part of Drydock panicked: report what the log says of it",
     )

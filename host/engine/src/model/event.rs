@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{Fault, Finding, QuestionId, RecoveryPointName, UnixTime};
+use drydock_core::{
+    Fault, Finding, HoldEnd, Probed, QuestionId, RecoveryPointName, UnixTime, Value,
+};
 use drydock_point::model::{OutputEvent, PointAnswer};
 use serde::{Deserialize, Serialize};
 
-use super::{EffectId, Outcome, RunSpec, Value};
+use super::{EffectId, Outcome, RunSpec};
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,27 +124,6 @@ pub struct Done {
     /// What the kind has to show of it.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub body: serde_json::Value,
-}
-
-/// Whether a session hold held until it was let go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HoldEnd {
-    ToTheEnd,
-    Lost { why: String },
-}
-
-/// What a probe found, where it is not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Probed {
-    NotBegun,
-    Begun,
-    Undone,
-    /// A state hold stands.
-    Held,
-    /// A state hold does not stand any more.
-    Lost,
 }
 
 impl Event {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use drydock_core::{
-    ClusterName, HoldKind, Pin, RunId, RunKind, RunSubject, ScheduleName, StepName, UnixTime,
+    ClusterName, HoldKind, Pin, Repeat, RunId, RunKind, RunSubject, ScheduleName, StepName,
+    UnixTime, ValueType,
 };
 use drydock_point::model::{PointSpec, StepPin};
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, ValueType};
+use super::Choice;
 
 /// A run: its graph of nodes, and the recovery point that they lead to, if any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,19 +131,6 @@ pub enum When {
     Failure,
     /// All are over.
     Always,
-}
-
-/// What may be done with a step of which nobody knows whether it was done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Repeat {
-    /// It runs again.
-    #[default]
-    Idempotent,
-    /// It is asked by its key what became of it.
-    Keyed,
-    /// An operator is asked.
-    AtMostOnce,
 }
 
 /// A step that holds something for others.

@@ -1,10 +1,10 @@
 //! Questions to an operator, and what the answers mean.
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, QuestionId, StepName, UnixTime};
+use drydock_core::{ErrorClass, ErrorCode, Fault, QuestionId, Repeat, StepName, UnixTime, Value};
 use drydock_point::Point;
 
 use super::{NodePhase, Purpose, RunState, UndoPhase, UnitEnd};
-use crate::model::{Choice, Done, Repeat, Value};
+use crate::model::{Choice, Done};
 
 /// What a gate gives to later steps: the word that was chosen.
 pub const GATE_OUTPUT: &str = "choice";

@@ -1,12 +1,14 @@
 //! Attempts of nodes and probes of what became of them.
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, HoldKind, StepName};
+use drydock_core::{
+    ErrorClass, ErrorCode, Fault, HoldKind, Probed, Repeat, StepName, VALUE_BYTES_MAX,
+};
 use drydock_point::model::{AttemptEnd, Report};
 use drydock_point::task::wait_ms;
 
 use super::apply::wrong_answer;
 use super::{About, Hold, HoldAt, NodePhase, ProbeAt, Purpose, RunState};
-use crate::model::{Answer, Done, EffectId, NodeSpec, Probed, Repeat, VALUE_BYTES_MAX, When};
+use crate::model::{Answer, Done, EffectId, NodeSpec, When};
 
 /// Attempts of a step that may be lost with their process. A step that takes the process
 /// down each time must end some day; a daemon that is restarted a few times must not cost

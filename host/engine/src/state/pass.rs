@@ -2,12 +2,12 @@
 //! cuts, the holds are let go, and only when all of that held does the pass count. A pass
 //! that is lost is taken back, and the unit runs anew as a whole.
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, HoldKind};
+use drydock_core::{ErrorClass, ErrorCode, Fault, HoldEnd, HoldKind, Probed};
 use drydock_point::model::AttemptEnd;
 
 use super::attempt::{ends_with_process, interrupted};
 use super::{HoldAt, NodePhase, Purpose, RunState, UndoPhase, UnitEnd};
-use crate::model::{Answer, Done, EffectId, HoldEnd, Probed};
+use crate::model::{Answer, Done, EffectId};
 
 /// Passes that may be cut off with their process.
 const INTERRUPTED_MAX: u32 = 32;

@@ -4,10 +4,10 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, HoldKind, OutputId, StepName};
-use drydock_engine::model::{
-    Answer, Done, EffectId, Emission, HoldEnd, NodeSpec, Probed, Repeat, Value,
+use drydock_core::{
+    ErrorClass, ErrorCode, Fault, HoldEnd, HoldKind, OutputId, Probed, Repeat, StepName, Value,
 };
+use drydock_engine::model::{Answer, Done, EffectId, Emission, NodeSpec};
 use drydock_engine::state::{NodePhase, RunState};
 use drydock_point::model::OutputEvent;
 

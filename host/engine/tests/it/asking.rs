@@ -1,7 +1,7 @@
 //! Gates: steps whose work is a question to an operator.
 
-use drydock_core::RunPhase;
-use drydock_engine::model::{Event, NodeSpec, OutputRef, Value};
+use drydock_core::{RunPhase, Value};
+use drydock_engine::model::{Event, NodeSpec, OutputRef};
 use drydock_engine::state::GATE_OUTPUT;
 
 use crate::graph::{gate, step};

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 
 use drydock_core::{
-    ClusterName, GrantRecord, HoldKind, Nature, OutputId, PluginDigest, RunId, RunKind,
-    ScheduleName, StepName, TargetName, UnixTime,
+    ClusterName, GrantRecord, HoldKind, Nature, OutputId, PluginDigest, Repeat, RunId, RunKind,
+    ScheduleName, StepName, TargetName, UnixTime, ValueType,
 };
 use drydock_engine::model::{
-    Choice, Gate, HoldSpec, Need, NodeSpec, Origin, OutputRef, Policy, Repeat, RunSpec, ValueType,
-    When,
+    Choice, Gate, HoldSpec, Need, NodeSpec, Origin, OutputRef, Policy, RunSpec, When,
 };
 use drydock_engine::state::GATE_OUTPUT;
 use drydock_point::model::{PointSpec, RetryPolicy, SealedOutput, StepPin, StorePin, VerifyPin};

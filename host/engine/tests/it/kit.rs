@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, UnixTime};
+use drydock_core::{ErrorClass, ErrorCode, Fault, HoldEnd, Probed, UnixTime};
 use drydock_engine::decide::decide_and_start;
 use drydock_engine::model::{
-    Answer, Done, Effect, EffectId, Emission, Event, HoldEnd, NodeSpec, Outcome, Probed, RunSpec,
+    Answer, Done, Effect, EffectId, Emission, Event, NodeSpec, Outcome, RunSpec,
 };
 use drydock_engine::state::{RunState, UndoPhase};
 use drydock_point::model::PointAnswer;
@@ -53,11 +53,7 @@ pub fn denied() -> Fault {
 
 /// Nobody knows whether it took place.
 pub fn lost() -> Fault {
-    Fault::new(
-        ErrorClass::Indeterminate,
-        ErrorCode::of("lost"),
-        "the answer got lost",
-    )
+    Fault::transient(ErrorCode::of("lost"), "the answer got lost")
 }
 
 impl Run {

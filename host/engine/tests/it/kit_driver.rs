@@ -10,12 +10,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
 use drydock_core::{
-    Clock, ClusterName, Fault, GrantRecord, HoldKind, Nature, OutputId, PluginDigest, RunId,
-    RunKind, RunPhase, RunSubject, ScheduleName, StepName, Subject, TargetName, UnixTime, Verdict,
+    Clock, ClusterName, Fault, GrantRecord, HoldEnd, HoldKind, Nature, OutputId, PluginDigest,
+    Probed, RunId, RunKind, RunPhase, RunSubject, ScheduleName, StepName, Subject, TargetName,
+    UnixTime, ValueType, Verdict,
 };
 use drydock_engine::model::{
-    Answer, Choice, Done, Effect, EffectId, Emission, Gate, HoldEnd, HoldSpec, Need, NodeSpec,
-    Origin, Outcome, Policy, Probed, RunSpec, ValueType,
+    Answer, Choice, Done, Effect, EffectId, Emission, Gate, HoldSpec, Need, NodeSpec, Origin,
+    Outcome, Policy, RunSpec,
 };
 use drydock_engine::state::GATE_OUTPUT;
 use drydock_engine::{

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drydock_core::{HoldPhase, QuestionId, RunPhase, StepName, UnixTime};
+use drydock_core::{HoldPhase, QuestionId, RunPhase, StepName, UnixTime, Value};
 use drydock_engine::decide::decide;
-use drydock_engine::model::{Effect, EffectId, Event, NodeSpec, Value, When};
+use drydock_engine::model::{Effect, EffectId, Event, NodeSpec, When};
 use drydock_engine::state::{About, NodePhase, RunState};
 use drydock_engine::view::RunView;
 use drydock_journal::Record;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use drydock_core::StepName;
-use drydock_engine::model::{Outcome, Repeat, When};
+use drydock_core::{Repeat, StepName};
+use drydock_engine::model::{Outcome, When};
 use drydock_engine::outcome::left_behind;
 use drydock_engine::state::{NodePhase, RunState, UnitEnd};
 use drydock_point::state::StoreStatus;

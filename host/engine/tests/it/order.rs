@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::UnixTime;
+use drydock_core::{Repeat, UnixTime, Value, ValueType};
 use drydock_engine::model::Probed;
-use drydock_engine::model::{
-    Done, Event, NodeSpec, Outcome, OutputRef, Repeat, Value, ValueType, When,
-};
+use drydock_engine::model::{Done, Event, NodeSpec, Outcome, OutputRef, When};
 
 use crate::actions::{done, stopped};
 use crate::graph::step;

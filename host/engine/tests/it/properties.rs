@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, QuestionId, UnixTime};
+use drydock_core::{ErrorClass, ErrorCode, Fault, HoldEnd, OutputId, Probed, QuestionId, UnixTime};
 use drydock_engine::check::check;
 use drydock_engine::decide::{decide, decide_and_start};
-use drydock_engine::model::{Answer, Done, Effect, EffectId, Emission, Event, HoldEnd, Probed};
+use drydock_engine::model::{Answer, Done, Effect, EffectId, Emission, Event};
 use drydock_engine::replay::{EffectRecord, effect_record, event_record};
 use drydock_engine::state::RunState;
 use drydock_point::model::{OutputEvent, PointAnswer};
@@ -21,11 +21,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Fault::transient(ErrorCode::of("busy"), "busy")),
         Just(Fault::permanent(ErrorCode::NoSpace, "no space")),
         Just(Fault::permanent(ErrorCode::NoSpace, "no space").not_done()),
-        Just(Fault::new(
-            ErrorClass::Indeterminate,
-            ErrorCode::of("lost"),
-            "lost"
-        )),
+        Just(Fault::transient(ErrorCode::of("lost"), "lost")),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Holds, and the units that they make with the steps during them.
 
-use drydock_core::{HoldKind, HoldPhase, QuestionId};
-use drydock_engine::model::{Event, HoldEnd, NodeSpec, Outcome, Probed, Repeat, RunSpec};
+use drydock_core::{HoldEnd, HoldKind, HoldPhase, Probed, QuestionId, Repeat};
+use drydock_engine::model::{Event, NodeSpec, Outcome, RunSpec};
 use drydock_engine::view::RunView;
 
 use crate::actions::stopped;

@@ -2,8 +2,8 @@
 //! again for it, and what may still be taken back.
 
 use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
-use drydock_core::{ErrorCode, Fault, HoldKind, OutputId, Verdict};
-use drydock_engine::model::{Emission, HoldEnd, NodeSpec, Outcome, RunSpec};
+use drydock_core::{ErrorCode, Fault, HoldEnd, HoldKind, OutputId, Verdict};
+use drydock_engine::model::{Emission, NodeSpec, Outcome, RunSpec};
 use drydock_engine::state::UndoPhase;
 use drydock_point::model::{OutputEvent, PointAnswer};
 

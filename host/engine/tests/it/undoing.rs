@@ -1,7 +1,7 @@
 //! How a run that fails is taken back, and what an operator is asked meanwhile.
 
-use drydock_core::RunPhase;
-use drydock_engine::model::{Answer, NodeSpec, Outcome, Repeat, When};
+use drydock_core::{Repeat, RunPhase};
+use drydock_engine::model::{Answer, NodeSpec, Outcome, When};
 use drydock_engine::state::UndoPhase;
 
 use crate::actions::stopped;

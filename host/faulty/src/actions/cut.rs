@@ -4,16 +4,16 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use drydock_core::{Fault, Finding};
-use drydock_engine::model::{Done, Repeat};
-use drydock_node::action::{Action, ActionCall, Manifest, ProbeEnd};
+use drydock_core::{ActionManifest, Fault, Finding, Repeat};
+use drydock_engine::model::Done;
+use drydock_node::action::{Action, ActionCall, ProbeEnd};
 
 use super::config::{Config, Place};
 use super::lock::Client;
 use super::once::unasked;
 use super::{failed, make, manifest, remove};
 
-pub struct TestCut(Manifest);
+pub struct TestCut(ActionManifest);
 
 impl TestCut {
     pub fn new() -> Self {
@@ -23,7 +23,11 @@ impl TestCut {
 
 #[async_trait]
 impl Action for TestCut {
-    fn manifest(&self) -> &Manifest {
+    fn version(&self) -> &str {
+        super::VERSION
+    }
+
+    fn manifest(&self) -> &ActionManifest {
         &self.0
     }
 
@@ -38,8 +42,8 @@ impl Action for TestCut {
         let standing = standing(&config).await?;
         make(&handle, &format!("{} {standing}\n", call.step))?;
         // Whoever is gone by now asks for it again.
-        let _ = call.keep(&handle.display().to_string()).await;
-        let _ = call.cut().await;
+        let _ = call.progress.keep(&handle.display().to_string()).await;
+        let _ = call.progress.cut().await;
         config.come_to(Place::After, &call).await?;
         Ok(Done::default())
     }

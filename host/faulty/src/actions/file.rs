@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use drydock_core::{Fault, Finding, SubjectAccess};
-use drydock_engine::model::{Done, Probed, Repeat, Value, ValueType};
-use drydock_node::action::{Action, ActionCall, Manifest, ProbeEnd};
+use drydock_core::{
+    ActionManifest, Fault, Finding, Probed, Repeat, SubjectAccess, Value, ValueType,
+};
+use drydock_engine::model::Done;
+use drydock_node::action::{Action, ActionCall, ProbeEnd};
 
 use super::config::{Config, Lie, Place};
 use super::{make, manifest, remove};
 
 const OUTPUT: &str = "path";
 
-pub struct TestFile(Manifest);
+pub struct TestFile(ActionManifest);
 
 impl TestFile {
     pub fn new() -> Self {
@@ -25,7 +27,11 @@ impl TestFile {
 
 #[async_trait]
 impl Action for TestFile {
-    fn manifest(&self) -> &Manifest {
+    fn version(&self) -> &str {
+        super::VERSION
+    }
+
+    fn manifest(&self) -> &ActionManifest {
         &self.0
     }
 

@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use drydock_core::{Fault, Finding, HoldKind};
-use drydock_engine::model::{Done, Probed};
-use drydock_node::action::{Action, ActionCall, Manifest, ProbeEnd};
+use drydock_core::{ActionManifest, Fault, Finding, HoldKind, Probed};
+use drydock_engine::model::Done;
+use drydock_node::action::{Action, ActionCall, ProbeEnd};
 
 use super::config::{Config, Lie, Place};
 use super::{holding, make, remove};
 
-pub struct TestFreeze(Manifest);
+pub struct TestFreeze(ActionManifest);
 
 impl TestFreeze {
     pub fn new() -> Self {
@@ -21,7 +21,11 @@ impl TestFreeze {
 
 #[async_trait]
 impl Action for TestFreeze {
-    fn manifest(&self) -> &Manifest {
+    fn version(&self) -> &str {
+        super::VERSION
+    }
+
+    fn manifest(&self) -> &ActionManifest {
         &self.0
     }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::{ErrorCode, Fault, Finding, HoldKind};
-use drydock_engine::model::{Done, HoldEnd};
-use drydock_node::action::{Action, ActionCall, HoldOrder, Manifest, ProbeEnd};
+use drydock_core::{ActionManifest, ErrorCode, Fault, Finding, HoldEnd, HoldKind, HoldOrder};
+use drydock_engine::model::Done;
+use drydock_node::action::{Action, ActionCall, ProbeEnd};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
@@ -16,7 +16,7 @@ use super::once::unasked;
 /// How often it looks whether it still holds.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-pub struct TestLock(Manifest);
+pub struct TestLock(ActionManifest);
 
 impl TestLock {
     pub fn new() -> Self {
@@ -26,7 +26,11 @@ impl TestLock {
 
 #[async_trait]
 impl Action for TestLock {
-    fn manifest(&self) -> &Manifest {
+    fn version(&self) -> &str {
+        super::VERSION
+    }
+
+    fn manifest(&self) -> &ActionManifest {
         &self.0
     }
 
@@ -48,7 +52,7 @@ impl Action for TestLock {
         config.come_to(Place::After, &call).await?;
         let evidence = format!("lock {lock} of {server}");
         let hold = loop {
-            let order = call.held(&evidence, LOOK_INTERVAL).await;
+            let order = call.progress.held(&evidence, LOOK_INTERVAL).await;
             if !client.holds().await {
                 let why = format!("the connection to {server} was closed");
                 break HoldEnd::Lost { why };

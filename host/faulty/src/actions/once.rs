@@ -2,14 +2,14 @@
 //! what became of it, nor taken back.
 
 use async_trait::async_trait;
-use drydock_core::{ErrorCode, Fault, Finding};
-use drydock_engine::model::{Done, Repeat};
-use drydock_node::action::{Action, ActionCall, Manifest, ProbeEnd};
+use drydock_core::{ActionManifest, ErrorCode, Fault, Finding, Repeat};
+use drydock_engine::model::Done;
+use drydock_node::action::{Action, ActionCall, ProbeEnd};
 
 use super::config::{Config, Place};
 use super::{append, manifest};
 
-pub struct TestOnce(Manifest);
+pub struct TestOnce(ActionManifest);
 
 impl TestOnce {
     pub fn new() -> Self {
@@ -19,7 +19,11 @@ impl TestOnce {
 
 #[async_trait]
 impl Action for TestOnce {
-    fn manifest(&self) -> &Manifest {
+    fn version(&self) -> &str {
+        super::VERSION
+    }
+
+    fn manifest(&self) -> &ActionManifest {
         &self.0
     }
 

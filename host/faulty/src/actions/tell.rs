@@ -2,15 +2,15 @@
 //! earlier ones.
 
 use async_trait::async_trait;
-use drydock_core::{ErrorCode, Fault, Finding};
-use drydock_engine::model::{Done, Repeat};
-use drydock_node::action::{Action, ActionCall, Manifest, ProbeEnd};
+use drydock_core::{ActionManifest, ErrorCode, Fault, Finding, Repeat};
+use drydock_engine::model::Done;
+use drydock_node::action::{Action, ActionCall, ProbeEnd};
 
 use super::config::{Config, Place};
 use super::once::unasked;
 use super::{append, manifest};
 
-pub struct TestTell(Manifest);
+pub struct TestTell(ActionManifest);
 
 impl TestTell {
     pub fn new() -> Self {
@@ -20,7 +20,11 @@ impl TestTell {
 
 #[async_trait]
 impl Action for TestTell {
-    fn manifest(&self) -> &Manifest {
+    fn version(&self) -> &str {
+        super::VERSION
+    }
+
+    fn manifest(&self) -> &ActionManifest {
         &self.0
     }
 

@@ -82,6 +82,13 @@ fn in_force(node: &Configuration, name: &str) -> Result<Option<(Vec<u8>, bool)>,
     Ok(built_in.map(|component| (component.to_vec(), true)))
 }
 
+impl Configuration {
+    /// The component of that name that is in force; none where it cannot be read.
+    pub(crate) fn component(&self, name: &str) -> Option<Vec<u8>> {
+        Some(in_force(self, name).ok()??.0)
+    }
+}
+
 /// The bytes of a component's file, `bytes_max` at most.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::kit::{
 };
 
 fn in_doubt(message: &str) -> Fault {
-    Fault::new(ErrorClass::Indeterminate, ErrorCode::Timeout, message)
+    Fault::transient(ErrorCode::Timeout, message)
 }
 
 #[test]

@@ -24,11 +24,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Fault::transient(ErrorCode::of("busy"), "busy")),
         Just(Fault::permanent(ErrorCode::NoSpace, "no space")),
         Just(Fault::permanent(ErrorCode::NoSpace, "no space").not_done()),
-        Just(Fault::new(
-            ErrorClass::Indeterminate,
-            ErrorCode::of("lost"),
-            "lost"
-        )),
+        Just(Fault::transient(ErrorCode::of("lost"), "lost")),
     ]
 }
 

@@ -314,7 +314,7 @@ fn again_if(look: ErrorClass, fault: Fault) -> Fault {
         return fault;
     }
     Fault {
-        class: ErrorClass::Indeterminate,
+        class: ErrorClass::Transient,
         ..fault
     }
 }

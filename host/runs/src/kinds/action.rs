@@ -1,18 +1,20 @@
 //! `action: PLUGIN`: a node that changes the world, and may hold something for others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::{HoldKind, RunSubject, Subject, SubjectAccess};
+use drydock_core::{ActionManifest, HoldKind, RunSubject, StepName, Subject, SubjectAccess};
 use drydock_documents::{FileError, Hold, Step, Workflow};
-use drydock_engine::STOP_GRACE;
 use drydock_engine::model::{Answer, HoldSpec, NodeSpec};
-use drydock_node::action::{Action, ActionCall, ActionProgress, Actions, Manifest, ProbeEnd};
+use drydock_node::action::{Action, ActionCall, ActionProgress, PluginAction, ProbeEnd};
 use drydock_node::{RegistryError, judged_config};
+use drydock_sandbox::{StepCall, World};
 
 use crate::PrepareError;
-use crate::kind::{CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef};
+use crate::kind::{AccessOf, CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef};
 use crate::node::{NodeCall, NodeRunner};
+use crate::steps::Attempts;
 use crate::tools::asked;
 
 pub struct ActionKind;
@@ -21,6 +23,7 @@ pub struct ActionKind;
 struct ActionNode {
     action: Arc<dyn Action>,
     config: String,
+    attempts: Attempts,
 }
 
 #[async_trait]
@@ -30,13 +33,15 @@ impl StepKind for ActionKind {
     }
 
     fn admit(&self, at: StepRef<'_>) -> Result<(), RegistryError> {
-        let action = action(at)?;
+        let cluster = at.workflow.cluster.value.name.clone();
+        let now = at.registry.node.deps.clock.now();
+        let action = action(at, StepCall::idle(cluster, now))?;
         hold(at, action.manifest())?;
         Ok(())
     }
 
     async fn check_config(&self, at: StepRef<'_>, check: CheckContext<'_>) -> Vec<PrepareError> {
-        let checked = match action(at) {
+        let checked = match action(at, check.idle.clone()) {
             Ok(action) => judge_config(at, &*action, check).await,
             Err(error) => Err(error),
         };
@@ -44,23 +49,25 @@ impl StepKind for ActionKind {
     }
 
     fn prepare(&self, at: StepRef<'_>, context: &PrepareContext<'_>) -> Result<Part, PrepareError> {
-        let action = action(at)?;
+        let action = action(at, context.tools.call_of(at.step))?;
         let manifest = action.manifest();
         let spec = NodeSpec {
             repeat: manifest.repeat,
             undo: manifest.undo,
             hold: hold(at, manifest)?,
             outputs: manifest.outputs.clone(),
-            body: serde_json::json!({"action": name_of(at.step), "version": manifest.version}),
+            pin: action.plugin().map(|plugin| at.pin(plugin)),
+            body: serde_json::json!({"action": name_of(at.step), "version": action.version()}),
             ..at.node(context)
         };
         Ok(Part::Node(Box::new(NodePart {
             spec,
+            grace: action.grace(),
             runner: Some(Arc::new(ActionNode {
                 action,
                 config: at.step.config_json(),
+                attempts: context.tools.attempts.clone(),
             })),
-            grace: STOP_GRACE,
         })))
     }
 
@@ -69,10 +76,9 @@ impl StepKind for ActionKind {
         &self,
         step: &Step,
         workflow: &Workflow<'_>,
-        actions: &dyn Actions,
+        access: AccessOf<'_>,
     ) -> Vec<RunSubject> {
-        let action = actions.get(name_of(step));
-        let access = action.map_or(SubjectAccess::Writes, |action| action.manifest().access);
+        let access = access(name_of(step)).unwrap_or(SubjectAccess::Writes);
         vec![RunSubject {
             subject: Subject::Cluster(workflow.cluster.value.name.clone()),
             access,
@@ -84,9 +90,16 @@ fn name_of(step: &Step) -> &str {
     step.plugin().map_or("", |name| name.as_str())
 }
 
-fn action(at: StepRef<'_>) -> Result<Arc<dyn Action>, RegistryError> {
-    let action = at.registry.action(name_of(at.step), &at.subject());
-    action.map_err(|error| error.at_span(&at.span(at.step.work.key())))
+/// What the step names: an action that the process brings, or else a plugin.
+fn action(at: StepRef<'_>, call: StepCall) -> Result<Arc<dyn Action>, RegistryError> {
+    if let Some(native) = at.registry.node.deps.actions.get(name_of(at.step)) {
+        return Ok(native);
+    }
+    let plugin = at.plugin(World::Action)?;
+    let action = PluginAction::of(plugin, call);
+    Ok(Arc::new(
+        action.expect("a plugin of that world is an action"),
+    ))
 }
 
 async fn judge_config(
@@ -103,7 +116,7 @@ async fn judge_config(
 
 /// What the step holds. How long it may is for the document to say, how it lasts for the
 /// action; one without the other is a mistake.
-fn hold(at: StepRef<'_>, manifest: &Manifest) -> Result<Option<HoldSpec>, FileError> {
+fn hold(at: StepRef<'_>, manifest: &ActionManifest) -> Result<Option<HoldSpec>, FileError> {
     let (step, name) = (&at.step.name, name_of(at.step));
     match (at.step.hold(), manifest.hold) {
         (None, None) => Ok(None),
@@ -128,7 +141,7 @@ pub(crate) fn hold_spec(hold: &Hold, kind: HoldKind) -> HoldSpec {
 #[async_trait]
 impl NodeRunner for ActionNode {
     async fn attempt(&self, call: NodeCall) -> Answer {
-        match self.action.run(self.call(call)).await {
+        match self.action.run(self.call(call, None)).await {
             Ok(done) => Answer::Done {
                 done: Box::new(done),
             },
@@ -137,7 +150,7 @@ impl NodeRunner for ActionNode {
     }
 
     async fn probe(&self, call: NodeCall) -> Answer {
-        match self.action.probe(self.call(call)).await {
+        match self.action.probe(self.call(call, Some("probe"))).await {
             Ok(ProbeEnd::Done(done)) => Answer::Done {
                 done: Box::new(done),
             },
@@ -147,7 +160,7 @@ impl NodeRunner for ActionNode {
     }
 
     async fn undo(&self, call: NodeCall) -> Answer {
-        match self.action.undo(self.call(call)).await {
+        match self.action.undo(self.call(call, Some("undo"))).await {
             Ok(()) => Answer::Undone,
             Err(fault) => Answer::failed(fault),
         }
@@ -155,11 +168,21 @@ impl NodeRunner for ActionNode {
 }
 
 impl ActionNode {
-    fn call(&self, call: NodeCall) -> ActionCall {
+    /// `beside` is what is asked of the step beside its attempts: what it says then is kept
+    /// under a name of its own.
+    fn call(&self, call: NodeCall, beside: Option<&str>) -> ActionCall {
         let hold = call.state.node(&call.step);
         let hold = hold.and_then(|node| node.hold.as_ref());
+        let spec = call.state.spec.node(&call.step);
+        let spec = spec.and_then(|node| node.hold);
+        let attempts = self.attempts.clone();
+        let (step, number) = (call.step.clone(), call.attempt);
+        let step = beside.map_or(step.clone(), |beside| {
+            StepName::new(format!("{step}/{beside}"))
+        });
         ActionCall {
             deadline: hold.map(|hold| hold.deadline),
+            hold_max: spec.map(|spec| self.longest(spec)),
             config: self.config.clone(),
             key: call.key,
             run: call.state.spec.run.clone(),
@@ -168,6 +191,13 @@ impl ActionNode {
             inputs: call.inputs,
             progress: ActionProgress::new(call.emissions, call.let_go),
             stop: call.stop,
+            log: Box::new(move |result, log| attempts.start(&step, number).end(result, log)),
         }
+    }
+
+    /// How long a hold may go on: until it stands, while it does, and while it ends.
+    fn longest(&self, hold: HoldSpec) -> Duration {
+        let seconds = hold.acquire_seconds.saturating_add(hold.seconds_max);
+        Duration::from_secs(seconds).saturating_add(self.action.grace())
     }
 }

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use drydock_capability_etcd::EtcdCall;
-use drydock_core::{Fault, RunSubject};
+use drydock_core::{Fault, Repeat, RunSubject};
 use drydock_documents::{Step, Workflow};
-use drydock_engine::model::{Answer, Done, NodeSpec, Repeat};
-use drydock_node::{RegistryError, action::Actions};
+use drydock_engine::model::{Answer, Done, NodeSpec};
+use drydock_node::RegistryError;
 use drydock_sandbox::{AttemptLog, BackupCall, BackupReport, Plugin, StepCall, World};
 
 use crate::PrepareError;
-use crate::kind::{CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef, reads_cluster};
+use crate::kind::{
+    AccessOf, CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef, reads_cluster,
+};
 use crate::node::{NodeCall, NodeRunner, while_wanted};
 use crate::steps::Backups;
 
@@ -65,7 +67,7 @@ impl StepKind for Backup {
         })))
     }
 
-    fn subjects(&self, _: &Step, workflow: &Workflow<'_>, _: &dyn Actions) -> Vec<RunSubject> {
+    fn subjects(&self, _: &Step, workflow: &Workflow<'_>, _: AccessOf<'_>) -> Vec<RunSubject> {
         vec![reads_cluster(workflow)]
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use drydock_api_types::drill::Verdict;
 use drydock_core::{
-    ClusterName, ErrorCode, Fault, RecoveryPointName, RunSubject, Subject, TargetName, chain,
+    ClusterName, ErrorCode, Fault, RecoveryPointName, Repeat, RunSubject, Subject, TargetName,
+    chain,
 };
 use drydock_documents::{Step, StepWork, Workflow};
 use drydock_drill::{
@@ -15,16 +16,17 @@ use drydock_drill::{
     perform::{self, Means, NewestError, Wanted, identities, newest},
 };
 use drydock_engine::STOP_GRACE;
-use drydock_engine::model::{Answer, Done, NodeSpec, Repeat};
+use drydock_engine::model::{Answer, Done, NodeSpec};
 use drydock_engine::state::RunState;
-use drydock_node::action::Actions;
 use drydock_point::state::StoreStatus;
 use drydock_repository::{Identities, Repository, TrustedSigners, recovery_point::RecoveryPoint};
 use drydock_sandbox::StoreTarget;
 use serde::{Deserialize, Serialize};
 
 use crate::PrepareError;
-use crate::kind::{CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef, reads_cluster};
+use crate::kind::{
+    AccessOf, CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef, reads_cluster,
+};
 use crate::node::{NodeCall, NodeRunner};
 
 /// How a drill ended that could be carried out.
@@ -110,7 +112,7 @@ impl StepKind for Drill {
         })))
     }
 
-    fn subjects(&self, step: &Step, workflow: &Workflow<'_>, _: &dyn Actions) -> Vec<RunSubject> {
+    fn subjects(&self, step: &Step, workflow: &Workflow<'_>, _: AccessOf<'_>) -> Vec<RunSubject> {
         let target = step.target().cloned().map(Subject::Target);
         let target = target.map(RunSubject::read);
         [reads_cluster(workflow)]

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::RunSubject;
+use drydock_core::{RunSubject, ValueType};
 use drydock_documents::{self as documents, Step, StepWork, Workflow};
-use drydock_engine::model::{self, Choice, NodeSpec, ValueType};
+use drydock_engine::model::{self, Choice, NodeSpec};
 use drydock_engine::state::GATE_OUTPUT;
-use drydock_node::action::Actions;
 
 use crate::PrepareError;
-use crate::kind::{CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef};
+use crate::kind::{AccessOf, CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef};
 
 pub struct Gate;
 
@@ -46,7 +45,7 @@ impl StepKind for Gate {
         })))
     }
 
-    fn subjects(&self, _: &Step, _: &Workflow<'_>, _: &dyn Actions) -> Vec<RunSubject> {
+    fn subjects(&self, _: &Step, _: &Workflow<'_>, _: AccessOf<'_>) -> Vec<RunSubject> {
         Vec::new()
     }
 }

@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use async_trait::async_trait;
 use drydock_core::{RunSubject, StepName};
 use drydock_documents::{FileError, Located, Lookup, Step, Target as TargetDocument, Workflow};
-use drydock_node::action::Actions;
 use drydock_point::model::StorePin;
 use drydock_repository::Recipient;
 use drydock_sandbox::{CallObserver, StepCall};
 
 use crate::PrepareError;
-use crate::kind::{CheckContext, Part, PrepareContext, StepKind, StepRef, StorePart};
+use crate::kind::{AccessOf, CheckContext, Part, PrepareContext, StepKind, StepRef, StorePart};
 use crate::steps::{Attempts, Store, TargetGuard};
 
 /// Calls of one store step whose words are kept with the run, the first ones: a plugin that
@@ -74,7 +73,7 @@ impl StepKind for StoreStep {
     }
 
     /// What it adds there is in nobody's way.
-    fn subjects(&self, _: &Step, _: &Workflow<'_>, _: &dyn Actions) -> Vec<RunSubject> {
+    fn subjects(&self, _: &Step, _: &Workflow<'_>, _: AccessOf<'_>) -> Vec<RunSubject> {
         Vec::new()
     }
 }

@@ -4,12 +4,12 @@
 use async_trait::async_trait;
 use drydock_core::RunSubject;
 use drydock_documents::{Step, Workflow};
-use drydock_node::{RegistryError, action::Actions};
+use drydock_node::RegistryError;
 use drydock_point::model::VerifyPin;
 use drydock_sandbox::World;
 
 use crate::PrepareError;
-use crate::kind::{CheckContext, Part, PrepareContext, StepKind, StepRef, VerifyPart};
+use crate::kind::{AccessOf, CheckContext, Part, PrepareContext, StepKind, StepRef, VerifyPart};
 
 pub struct Verify;
 
@@ -44,7 +44,7 @@ impl StepKind for Verify {
     }
 
     /// What it judges is in the spool.
-    fn subjects(&self, _: &Step, _: &Workflow<'_>, _: &dyn Actions) -> Vec<RunSubject> {
+    fn subjects(&self, _: &Step, _: &Workflow<'_>, _: AccessOf<'_>) -> Vec<RunSubject> {
         Vec::new()
     }
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_core::{
-    ClusterName, Fault, Finding, NoCrash, OutcomeCode, QuestionId, RunKind, RunPhase, RunSubject,
-    StepName, Subject, SubjectAccess,
+    ActionManifest, ClusterName, Fault, Finding, NoCrash, OutcomeCode, QuestionId, Repeat, RunKind,
+    RunPhase, RunSubject, StepName, Subject, SubjectAccess, ValueType,
 };
 use drydock_documents::Lookup;
-use drydock_engine::model::{Done, Need, Repeat, ValueType};
+use drydock_engine::model::{Done, Need};
 use drydock_engine::{Ended, RunHandle};
-use drydock_node::action::{Action, ActionCall, Actions, Manifest, ProbeEnd};
+use drydock_node::action::{Action, ActionCall, Actions, ProbeEnd};
 use drydock_node::{self as node, BuiltIn, Deps};
 use drydock_repository::keys::NewSigningKey;
 use tempfile::TempDir;
@@ -49,13 +49,17 @@ impl Clock for StoppedClock {
 
 /// Writes down by which key and configuration it was called.
 struct Marker {
-    manifest: Manifest,
+    manifest: ActionManifest,
     calls: Mutex<Vec<(String, String)>>,
 }
 
 #[async_trait]
 impl Action for Marker {
-    fn manifest(&self) -> &Manifest {
+    fn version(&self) -> &str {
+        "0.0.0"
+    }
+
+    fn manifest(&self) -> &ActionManifest {
         &self.manifest
     }
 
@@ -106,8 +110,7 @@ impl Node {
         let node = Self {
             folder,
             marker: Arc::new(Marker {
-                manifest: Manifest {
-                    version: "1.0.0".to_owned(),
+                manifest: ActionManifest {
                     repeat: Repeat::Idempotent,
                     undo: true,
                     hold: None,

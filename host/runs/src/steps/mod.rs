@@ -31,8 +31,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::{ErrorCode, Fault, StepName};
-use drydock_engine::model::{Answer, Effect, EffectId, Value};
+use drydock_core::{ErrorCode, Fault, StepName, Value};
+use drydock_engine::model::{Answer, Effect, EffectId};
 use drydock_engine::state::RunState;
 use drydock_engine::{Emissions, Job, StepRunner};
 use drydock_point::model::PointAnswer;

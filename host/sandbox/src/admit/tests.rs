@@ -21,6 +21,7 @@ fn manifest(requests: &[&str]) -> PluginManifest {
             .iter()
             .map(|word| Request::named(word).unwrap())
             .collect(),
+        action: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! How an attempt ended, and what an operator is told of it.
 
-use drydock_core::{Certainty, ErrorClass, ErrorCode, Fault};
+use drydock_capability_artifact::Work;
+use drydock_core::{Certainty, ErrorClass, ErrorCode, Fault, plain};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
@@ -8,7 +9,6 @@ use crate::engine::STACK_BYTES_MAX;
 use crate::limits::{LimitHit, Limits};
 use crate::log::AttemptLog;
 use crate::world::{Answer, WitError};
-use drydock_core::plain;
 
 /// Longest part of a fault's message that is the guest's own words.
 const LAST_WORDS_BYTES_MAX: usize = 1000;
@@ -39,6 +39,16 @@ pub(super) enum End<T> {
     Overstayed(Fault),
 }
 
+/// What was seen of the attempt from outside.
+pub(super) struct Witness<'a> {
+    /// The plugin's name.
+    pub plugin: &'a str,
+    pub limits: &'a Limits,
+    /// Why it was asked to stop, if it was.
+    pub stop: Option<&'a Fault>,
+    pub work: &'a Work,
+}
+
 impl<T> End<T> {
     pub fn of(returned: Answer<T>) -> Self {
         match returned {
@@ -48,38 +58,33 @@ impl<T> End<T> {
     }
 
     /// The value, or the fault. Where the guest was goes into its log as well.
-    pub fn judge(
-        self,
-        plugin: &str,
-        limits: &Limits,
-        stop: Option<&Fault>,
-        log: &mut AttemptLog,
-    ) -> Result<T, Fault> {
-        let certainty = self.certainty();
+    pub fn judge(self, witness: &Witness<'_>, log: &mut AttemptLog) -> Result<T, Fault> {
+        let certainty = self.certainty(witness.work);
+        let Witness {
+            plugin,
+            limits,
+            stop,
+            ..
+        } = *witness;
         let result = self.result(plugin, limits, stop, log);
         result.map_err(|fault| fault.with_certainty(certainty))
     }
 
     /// The one place that says of a plugin's call that it surely did nothing: where the
-    /// plugin itself returned, and says that it was refused for good. Whoever it was that
-    /// ended it in any other way, it may have done before what it was asked to do. What a
-    /// caller makes of the answer afterwards is of unknown certainty too, as is every fault
-    /// of which nobody says otherwise.
-    fn certainty(&self) -> Certainty {
-        match self {
-            Self::Returned(Err(error)) => match ErrorClass::from(error.class) {
-                ErrorClass::Permanent | ErrorClass::Denied => Certainty::NotDone,
-                ErrorClass::Transient
-                | ErrorClass::Throttled
-                | ErrorClass::Cancelled
-                | ErrorClass::Indeterminate
-                | ErrorClass::Other => Certainty::Unknown,
-            },
-            Self::Returned(Ok(_))
-            | Self::Failed(_)
-            | Self::HostPanicked
-            | Self::Limit(_)
-            | Self::Overstayed(_) => Certainty::Unknown,
+    /// plugin itself returned, and either asked for no change at all, or says so and every
+    /// change that it asked for was answered. Whoever it was that ended it in any other way,
+    /// it may have done before what it was asked to do. What a caller makes of the answer
+    /// afterwards is of unknown certainty too, as is every fault of which nobody says
+    /// otherwise.
+    fn certainty(&self, work: &Work) -> Certainty {
+        let Self::Returned(Err(error)) = self else {
+            return Certainty::Unknown;
+        };
+        let told = Certainty::from(error.certainty) == Certainty::NotDone;
+        if work.wrote_nothing() || (told && work.all_answered()) {
+            Certainty::NotDone
+        } else {
+            Certainty::Unknown
         }
     }
 
@@ -272,9 +277,17 @@ mod tests {
     use super::*;
 
     fn judged(end: End<()>) -> Fault {
-        let mut log = AttemptLog::default();
-        end.judge("p", &Limits::default(), None, &mut log)
-            .unwrap_err()
+        judged_after(end, &Work::default(), None)
+    }
+
+    fn judged_after(end: End<()>, work: &Work, stop: Option<&Fault>) -> Fault {
+        let witness = Witness {
+            plugin: "p",
+            limits: &Limits::default(),
+            stop,
+            work,
+        };
+        end.judge(&witness, &mut AttemptLog::default()).unwrap_err()
     }
 
     /// The next one does not compile before it is in the walk.
@@ -315,13 +328,11 @@ mod tests {
 
     #[test]
     fn whoever_was_asked_to_stop_leaves_open_what_it_did() {
-        let mut log = AttemptLog::default();
         let reason = Fault::permanent(ErrorCode::of("x"), "y").not_done();
         let mut hit = Some(LimitHit::FIRST);
         while let Some(now) = hit {
             let end: End<()> = End::Failed(wasmtime::Error::new(now));
-            let fault = end.judge("p", &Limits::default(), Some(&reason), &mut log);
-            let fault = fault.unwrap_err();
+            let fault = judged_after(end, &Work::default(), Some(&reason));
             assert_eq!(fault.certainty, Certainty::Unknown, "{fault:?}");
             assert_eq!(fault.class, ErrorClass::Cancelled, "{fault:?}");
             hit = now.next();
@@ -329,13 +340,22 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_was_refused_for_good_knows_that_nothing_was_done() {
-        for class in ErrorClass::ALL {
-            let told = Fault::new(class, ErrorCode::of("x"), "y");
-            let fault = judged(End::Returned(Err(told.into())));
-            let refused = matches!(class, ErrorClass::Permanent | ErrorClass::Denied);
-            assert_eq!(fault.may_be_done(), !refused, "{class:?}");
-        }
+    fn a_plugin_is_believed_where_the_host_saw_no_change_that_was_not_answered() {
+        let told = |certainty| {
+            let fault = Fault::transient(ErrorCode::of("x"), "y").with_certainty(certainty);
+            End::Returned(Err(fault.into()))
+        };
+        let (not_done, unknown) = (Certainty::NotDone, Certainty::Unknown);
+        let work = Work::default();
+        assert_eq!(judged_after(told(unknown), &work, None).certainty, not_done);
+        work.writes().answered();
+        assert_eq!(judged_after(told(unknown), &work, None).certainty, unknown);
+        assert_eq!(
+            judged_after(told(not_done), &work, None).certainty,
+            not_done
+        );
+        drop(work.writes());
+        assert_eq!(judged_after(told(not_done), &work, None).certainty, unknown);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use drydock_capability_etcd as etcd;
 use drydock_capability_files as files;
-use drydock_core::{ErrorClass, ErrorCode, FactValue, Fault, Finding, Level, plain};
+use drydock_core::{
+    Certainty, ErrorClass, ErrorCode, FactValue, Fault, Finding, Level, Value, plain,
+};
 
 use crate::world::contract;
 use crate::world::contract::types as wit;
@@ -21,9 +23,11 @@ impl From<Fault> for wit::Error {
     fn from(fault: Fault) -> Self {
         Self {
             class: fault.class.into(),
+            certainty: fault.certainty.into(),
             code: fault.code.into(),
             message: fault.message,
             details: fault.details,
+            retry_after_seconds: fault.retry_after_seconds,
         }
     }
 }
@@ -36,6 +40,8 @@ impl From<wit::Error> for Fault {
             ErrorCode::of(&code(&error.code)),
             plain(&error.message, MESSAGE_BYTES_MAX),
         );
+        fault.certainty = error.certainty.into();
+        fault.retry_after_seconds = error.retry_after_seconds;
         fault.details = details
             .map(|(name, value)| (code(&name), plain(&value, MESSAGE_BYTES_MAX)))
             .collect();
@@ -51,7 +57,6 @@ impl From<ErrorClass> for wit::ErrorClass {
             ErrorClass::Throttled => Self::Throttled,
             ErrorClass::Denied => Self::Denied,
             ErrorClass::Cancelled => Self::Cancelled,
-            ErrorClass::Indeterminate => Self::Indeterminate,
             ErrorClass::Other => Self::Other,
         }
     }
@@ -65,8 +70,37 @@ impl From<wit::ErrorClass> for ErrorClass {
             wit::ErrorClass::Throttled => Self::Throttled,
             wit::ErrorClass::Denied => Self::Denied,
             wit::ErrorClass::Cancelled => Self::Cancelled,
-            wit::ErrorClass::Indeterminate => Self::Indeterminate,
             wit::ErrorClass::Other => Self::Other,
+        }
+    }
+}
+
+impl From<Certainty> for wit::Certainty {
+    fn from(certainty: Certainty) -> Self {
+        match certainty {
+            Certainty::NotDone => Self::NotDone,
+            Certainty::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<wit::Certainty> for Certainty {
+    fn from(certainty: wit::Certainty) -> Self {
+        match certainty {
+            wit::Certainty::NotDone => Self::NotDone,
+            wit::Certainty::Unknown | wit::Certainty::Other => Self::Unknown,
+        }
+    }
+}
+
+impl From<Value> for wit::Value {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Text(text) => Self::Text(text),
+            Value::Integer(number) => Self::Integer(number),
+            Value::Flag(flag) => Self::Flag(flag),
+            Value::Bytes(bytes) => Self::Bytes(bytes),
+            Value::Json(json) => Self::Json(json.to_string()),
         }
     }
 }
@@ -222,6 +256,8 @@ mod tests {
     fn what_a_guest_says_is_made_plain_and_cut() {
         let error = wit::Error {
             class: wit::ErrorClass::Denied,
+            certainty: wit::Certainty::Other,
+            retry_after_seconds: None,
             code: "Not a\u{1b}[31m code".to_owned(),
             message: format!("\u{1b}[31mred\n{}", "x".repeat(10_000)),
             details: (0..100)
@@ -243,6 +279,7 @@ mod tests {
     #[test]
     fn a_fault_survives_the_way_in_and_out() {
         let fault = Fault::transient(ErrorCode::NoSpace, "full").with_detail("free", 3);
+        let fault = fault.not_done().retry_after(7);
         assert_eq!(Fault::from(wit::Error::from(fault.clone())), fault);
     }
 

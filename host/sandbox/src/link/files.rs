@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use drydock_capability_artifact::{Output, Sink, Slice};
 use drydock_capability_files::{Folder, FolderGrant, FolderGrants, FolderPower, Walk};
-use drydock_core::Capability;
+use drydock_core::{Capability, Fault};
 use wasmtime::component::{HasSelf, Resource};
 
 use super::row::{Link, Terms, nothing_to_prepare};
@@ -44,11 +44,33 @@ pub(crate) fn limit_folders(guest: &mut Guest, power: FolderPower) {
 
 impl Host for Guest {}
 
+impl Guest {
+    /// Work that may change something on this node: the kernel tells what became of it.
+    fn changing<T, W>(&self, work: W) -> impl Future<Output = Answer<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> Result<T, Fault> + Send + 'static,
+    {
+        let written = self.work.writes();
+        self.blocking(move || {
+            let done = work();
+            written.answered();
+            done
+        })
+    }
+}
+
 impl HostFolder for Guest {
     async fn open(&mut self, path: String, create: bool) -> Answer<Resource<Folder>> {
         let folders = self.parts.get::<FolderGrants>().cloned();
         let folders = folders.unwrap_or_default();
-        match self.blocking(move || folders.open(&path, create)).await? {
+        let opened = move || folders.open(&path, create);
+        let opened = if create {
+            self.changing(opened).await?
+        } else {
+            self.blocking(opened).await?
+        };
+        match opened {
             Ok(folder) => Ok(Ok(self.table.push(folder)?)),
             Err(error) => Ok(Err(error)),
         }
@@ -68,7 +90,7 @@ impl HostFolder for Guest {
     ) -> Answer<()> {
         let folder = self.table.get(&folder)?.clone();
         let bytes = self.table.get(&bytes)?.clone();
-        self.blocking(move || folder.write_at(&path, offset, &bytes))
+        self.changing(move || folder.write_at(&path, offset, &bytes))
             .await
     }
 
@@ -80,7 +102,7 @@ impl HostFolder for Guest {
         bytes: Vec<u8>,
     ) -> Answer<()> {
         let folder = self.table.get(&folder)?.clone();
-        self.blocking(move || folder.write_bytes_at(&path, offset, &bytes))
+        self.changing(move || folder.write_bytes_at(&path, offset, &bytes))
             .await
     }
 
@@ -96,7 +118,7 @@ impl HostFolder for Guest {
         target: String,
     ) -> Answer<()> {
         let folder = self.table.get(&folder)?.clone();
-        self.blocking(move || folder.link_if_absent(&source, &target))
+        self.changing(move || folder.link_if_absent(&source, &target))
             .await
     }
 
@@ -178,7 +200,7 @@ impl HostFolder for Guest {
 
     async fn remove(&mut self, folder: Resource<Folder>, path: String) -> Answer<()> {
         let folder = self.table.get(&folder)?.clone();
-        self.blocking(move || folder.remove(&path)).await
+        self.changing(move || folder.remove(&path)).await
     }
 
     async fn free(&mut self, folder: Resource<Folder>) -> Answer<u64> {

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::{HeaderName, Request, Response, header};
-use drydock_capability_artifact::Slice;
+use drydock_capability_artifact::{Slice, Work};
 use drydock_capability_http::{
-    HttpAccess, HttpCall, HttpConfig, HttpError, HttpErrorKind, HttpGrant, Moved, SliceBody, Waits,
-    is_forbidden_header,
+    HttpAccess, HttpCall, HttpConfig, HttpError, HttpErrorKind, HttpGrant, HttpRule, Moved,
+    SliceBody, Waits, is_forbidden_header,
 };
 use drydock_capability_secret::SecretAccess;
 use drydock_core::{Capability, ErrorClass, ErrorCode, Fault, Grants};
@@ -53,6 +53,7 @@ struct Hooks {
     access: Option<HttpAccess>,
     secrets: SecretAccess,
     moved: Moved,
+    work: Work,
     main: Handle,
     errors: Errors,
 }
@@ -80,14 +81,20 @@ fn add(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
 /// A plugin's connections.
 fn prepare(parts: &mut HostParts, grants: &Grants) {
     let config = parts.get::<Arc<HttpConfig>>().cloned().unwrap_or_default();
-    let rules = grants.of().iter().filter_map(HttpGrant::rule);
-    let access = HttpAccess::new(rules.cloned().collect(), config);
+    let access = HttpAccess::new(rules(grants), config);
     parts.put(access);
+}
+
+fn rules(grants: &Grants) -> Vec<HttpRule> {
+    let rules = grants.of().iter().filter_map(HttpGrant::rule);
+    rules.cloned().collect()
 }
 
 fn give(guest: &mut Guest, terms: &Terms<'_>) {
     secret::give(guest, terms);
-    let network = Network::new(guest, terms.parts.get().cloned());
+    let access = terms.parts.get::<HttpAccess>();
+    let access = access.map(|access| access.narrowed(rules(terms.grants)));
+    let network = Network::new(guest, access);
     guest.parts.put(network);
 }
 
@@ -104,6 +111,7 @@ impl Network {
             access,
             secrets: secret::secrets(guest),
             moved: signs_of_life(guest),
+            work: guest.work.clone(),
             main: guest.main.clone(),
             errors,
         };
@@ -159,11 +167,24 @@ impl WasiHttpHooks for Hooks {
             waits: waits(options),
             moved: Arc::clone(&self.moved),
         };
-        let sending = self
-            .main
-            .spawn(async move { access.send(request, call).await });
+        // A server may change something whatever the method is.
+        let written = self.work.writes();
+        let sending = self.main.spawn(async move {
+            let sent = access.send(request, call).await;
+            if is_known(&sent) {
+                written.answered();
+            }
+            sent
+        });
         Box::new(async move { answer(Tied(sending), errors).await })
     }
+}
+
+/// Whether the server told what it did, or heard nothing of it.
+fn is_known<B>(sent: &Result<Response<B>, HttpError>) -> bool {
+    sent.as_ref()
+        .err()
+        .is_none_or(|error| !error.fault.may_be_done())
 }
 
 async fn answer<B>(mut sending: Tied<Result<Response<B>, HttpError>>, errors: Errors) -> Sent

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use drydock_capability_artifact::{Output, OutputOpener, Sink, Slice};
-use drydock_core::{ErrorCode, Fault, TargetName};
+use drydock_core::{ErrorCode, Fault, TargetName, UnixTime};
 use wasmtime::component::{HasSelf, Resource};
 
 use super::row::Add;
@@ -11,7 +11,9 @@ use crate::guest::Guest;
 use crate::log::Severity;
 use crate::step::{Progress, asked_to_stop};
 use crate::world::contract::artifact::{DigestAlgorithm, FactValue, Sensitivity};
-use crate::world::contract::{artifact, clock, configuration, log, progress, target, types};
+use crate::world::contract::{
+    artifact, clock, configuration, hold, log, outcome, plan, progress, target, types,
+};
 use crate::world::{Answer, SharedFacts, World};
 
 /// An interface that every plugin has, or every one of a world.
@@ -22,7 +24,7 @@ pub(crate) struct FreeInterface {
 }
 
 /// The interfaces that need no grant.
-pub(crate) static FREE_INTERFACES: [FreeInterface; 7] = [
+pub(crate) static FREE_INTERFACES: [FreeInterface; 10] = [
     free("types", None, |l| {
         types::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
@@ -43,6 +45,15 @@ pub(crate) static FREE_INTERFACES: [FreeInterface; 7] = [
     }),
     free("target", Some(World::Store), |l| {
         target::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    free("outcome", Some(World::Action), |l| {
+        outcome::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    free("plan", Some(World::Action), |l| {
+        plan::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
+    }),
+    free("hold", Some(World::Action), |l| {
+        hold::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
 ];
 
@@ -194,7 +205,39 @@ impl configuration::Host for Guest {
     }
 
     async fn due(&mut self) -> wasmtime::Result<u64> {
-        Ok(u64::try_from(self.context.due.0).unwrap_or(0))
+        Ok(seconds(self.context.due))
+    }
+
+    async fn run(&mut self) -> wasmtime::Result<String> {
+        Ok(self.context.occasion.run.clone())
+    }
+
+    async fn step_name(&mut self) -> wasmtime::Result<String> {
+        Ok(self.context.occasion.step.clone())
+    }
+
+    async fn attempt(&mut self) -> wasmtime::Result<u32> {
+        Ok(self.context.occasion.attempt.max(1))
+    }
+
+    async fn key(&mut self) -> wasmtime::Result<String> {
+        Ok(self.context.occasion.key.clone())
+    }
+
+    async fn deadline(&mut self) -> wasmtime::Result<u64> {
+        let left = self.ends_within.saturating_sub(self.started.elapsed());
+        let end = seconds(self.clock.now()).saturating_add(left.as_secs());
+        let hold = self.context.occasion.deadline;
+        Ok(hold.map_or(end, |hold| seconds(hold).min(end)))
+    }
+
+    async fn member(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(self.context.occasion.member.clone())
+    }
+
+    async fn inputs(&mut self) -> wasmtime::Result<Vec<(String, types::Value)>> {
+        let inputs = self.context.occasion.inputs.clone().into_iter();
+        Ok(inputs.map(|(name, value)| (name, value.into())).collect())
     }
 }
 
@@ -235,6 +278,14 @@ impl progress::Host for Guest {
         Ok(())
     }
 
+    /// A run that is not worked on any more needs no cut.
+    async fn cut(&mut self) -> wasmtime::Result<()> {
+        let events = std::sync::Arc::clone(&self.context.events);
+        let said = self.on_main(async move { events.cut().await }).await?;
+        self.work.beat();
+        said.or(Ok(()))
+    }
+
     async fn cancelled(&mut self) -> wasmtime::Result<bool> {
         let is_asked = self.context.stop.borrow().is_some();
         self.stop_told |= is_asked;
@@ -244,8 +295,7 @@ impl progress::Host for Guest {
 
 impl clock::Host for Guest {
     async fn now(&mut self) -> wasmtime::Result<u64> {
-        let seconds = u64::try_from(self.clock.now().0).unwrap_or(0);
-        Ok(seconds.saturating_mul(1_000_000_000))
+        Ok(seconds(self.clock.now()).saturating_mul(1_000_000_000))
     }
 
     async fn monotonic(&mut self) -> wasmtime::Result<u64> {
@@ -266,6 +316,11 @@ impl clock::Host for Guest {
         }
         Ok(())
     }
+}
+
+/// Of an instant, as the contract has them.
+fn seconds(instant: UnixTime) -> u64 {
+    u64::try_from(instant.0).unwrap_or(0)
 }
 
 fn unknown_algorithm() -> Fault {

@@ -79,7 +79,6 @@ async fn an_error_keeps_its_class_and_loses_its_escapes() {
         ("throttled", ErrorClass::Throttled),
         ("denied", ErrorClass::Denied),
         ("cancelled", ErrorClass::Cancelled),
-        ("indeterminate", ErrorClass::Indeterminate),
         ("other", ErrorClass::Other),
     ];
     for (word, class) in classes {

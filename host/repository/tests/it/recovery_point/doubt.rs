@@ -100,7 +100,7 @@ async fn a_look_that_fails_as_well_is_worth_another_try() {
     let told = world.commit_signed(&signed).await.unwrap_err();
     assert_eq!(
         (told.class, told.may_be_done()),
-        (ErrorClass::Indeterminate, true)
+        (ErrorClass::Transient, true)
     );
     assert_eq!(
         told.message,
