@@ -114,6 +114,7 @@ error_codes! {
     Named = "named",
     NoEncryptionConfiguration = "no-encryption-configuration",
     NoHandles = "no-handles",
+    NoHold = "no-hold",
     NoLeader = "no-leader",
     NoMemory = "no-memory",
     NoObjects = "no-objects",
@@ -127,8 +128,6 @@ error_codes! {
     NoSnapshot = "no-snapshot",
     NoSpace = "no-space",
     NoSuchOutput = "no-such-output",
-    NoHold = "no-hold",
-    WrongType = "wrong-type",
     NoSuchSecret = "no-such-secret",
     NoSuchStep = "no-such-step",
     NoThread = "no-thread",
@@ -214,6 +213,7 @@ error_codes! {
     WrongObject = "wrong-object",
     /// An output that the step did not declare, of another type, or too large.
     WrongOutput = "wrong-output",
+    WrongType = "wrong-type",
     WrongWorld = "wrong-world",
 }
 

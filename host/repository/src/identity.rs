@@ -81,15 +81,17 @@ pub async fn make(
     text.push('\n');
     let created = object::create(target, TARGET, text.as_bytes()).await;
     sweep(target).await;
-    match (find(target).await, created) {
-        (Ok(Identity::Absent | Identity::NoPlace(_)) | Err(_), Err(error)) => Err(error),
-        (found, _) => found,
+    let found = find(target).await;
+    match (created, found) {
+        (Err(_), Ok(Identity::Is(id))) => Ok(Identity::Is(id)),
+        (Err(error), _) => Err(error),
+        (Ok(_), found) => found,
     }
 }
 
-/// Aborts every upload of the object, those of others too: from a process that died on the
-/// way nothing else stays, and one that is under way finds the object that is there now.
-async fn sweep(target: &dyn Target) {
+/// Aborts every upload of the object, once it is there: one that is under way finds it. A
+/// process that died on the way left nothing else, and nobody else would look for it.
+pub async fn sweep(target: &dyn Target) {
     if let Err(fault) = abort_uploads(target).await {
         let code = fault.code.as_str();
         tracing::warn!(object = TARGET, code, "uploads of it may have stayed");

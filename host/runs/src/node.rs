@@ -9,7 +9,7 @@ use drydock_core::{ErrorCode, Fault, StepName, Value};
 use drydock_engine::model::{Answer, EffectId};
 use drydock_engine::state::RunState;
 use drydock_engine::{Emissions, Job};
-use drydock_sandbox::{StopSignal, asked_to_stop};
+use drydock_sandbox::{Occasion, StopSignal, asked_to_stop};
 use tokio::sync::watch;
 
 /// Carries out the effects of one node.
@@ -143,6 +143,18 @@ impl Default for Signal {
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
         self.signals.lock().remove(&self.id);
+    }
+}
+
+/// What a plugin is told of which work of which run it does.
+pub fn occasion(call: &NodeCall) -> Occasion {
+    Occasion {
+        run: call.state.spec.run.to_string(),
+        step: call.step.to_string(),
+        attempt: call.attempt,
+        key: call.key.clone(),
+        inputs: call.inputs.clone(),
+        ..Occasion::default()
     }
 }
 

@@ -2,13 +2,17 @@
 //! as long as its connection stays open. A test sees who holds what, and can break the
 //! connection of whoever does.
 //!
-//! A line each way: `lock NAME OWNER` is answered by `held` once it is, `holds` by `yes` or
+//! `GET /NAME/OWNER` over HTTP is answered by a body without end: a line `held` once it is,
+//! and `tick` again and again as long as it is.
+//!
+//! Or a line each way: `lock NAME OWNER` is answered by `held` once it is, `holds` by `yes` or
 //! `no`, and `who` by `NAME=OWNER` of each lock that is held, with blanks between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -16,6 +20,12 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+/// How often a client over HTTP sees that it still holds.
+const TICK: Duration = Duration::from_millis(20);
+
+const RESPONSE_HEAD: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// A server on loopback; it ends when this is dropped.
 #[derive(Debug)]
@@ -146,6 +156,10 @@ impl Connection {
                     let word = if self.holds() { "yes" } else { "no" };
                     say(&mut writer, word).await
                 }
+                ["GET", path, version] if version.starts_with("HTTP/1") => {
+                    self.stream(path, &mut lines, &mut writer).await;
+                    false
+                }
                 ["who"] => say(&mut writer, &self.who()).await,
                 _ => say(&mut writer, "what?").await,
             };
@@ -167,6 +181,44 @@ impl Connection {
             () = self.take(name, owner) => say(writer, "held").await,
             // A client that waits has nothing to say but that it is gone.
             _ = lines.next_line() => false,
+        }
+    }
+
+    /// Holds the lock of that path until the client goes away.
+    async fn stream(
+        &self,
+        path: &str,
+        lines: &mut Lines<BufReader<OwnedReadHalf>>,
+        writer: &mut OwnedWriteHalf,
+    ) {
+        while let Ok(Some(header)) = lines.next_line().await {
+            if header.is_empty() {
+                break;
+            }
+        }
+        let (name, owner) = path
+            .trim_start_matches('/')
+            .split_once('/')
+            .unwrap_or((path, ""));
+        tokio::select! {
+            _ = lines.next_line() => {}
+            _ = self.tick(name, owner, writer) => {}
+        }
+    }
+
+    /// Ends when the client cannot be told any more.
+    async fn tick(
+        &self,
+        name: &str,
+        owner: &str,
+        writer: &mut OwnedWriteHalf,
+    ) -> std::io::Result<()> {
+        writer.write_all(RESPONSE_HEAD).await?;
+        self.take(name, owner).await;
+        writer.write_all(b"5\r\nheld\n\r\n").await?;
+        loop {
+            tokio::time::sleep(TICK).await;
+            writer.write_all(b"5\r\ntick\n\r\n").await?;
         }
     }
 

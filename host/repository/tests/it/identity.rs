@@ -65,6 +65,16 @@ async fn a_target_that_takes_no_id_keeps_nothing_of_it() {
     }
 }
 
+/// What it gives back is another thing than it was sent: that is told, and no id is taken.
+#[tokio::test]
+async fn a_target_that_spoils_its_id_is_told() {
+    let target = FakeTarget::new();
+    target.spoil_what_is_written();
+    let error = make(&target, &TargetId::new(ID), NOW).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Damaged { .. }), "{error}");
+    assert_eq!(target.open_uploads(), 0);
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_neither_absent_nor_another() {
     let target = FakeTarget::new();

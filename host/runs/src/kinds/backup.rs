@@ -8,13 +8,16 @@ use drydock_core::{Fault, Repeat, RunSubject};
 use drydock_documents::{Step, Workflow};
 use drydock_engine::model::{Answer, Done, NodeSpec};
 use drydock_node::RegistryError;
-use drydock_sandbox::{AttemptLog, BackupCall, BackupReport, Plugin, StepCall, World};
+use drydock_node::action::ActionProgress;
+use drydock_sandbox::{
+    AttemptLog, BackupCall, BackupReport, NoEvents, Plugin, StepCall, StepEvents, World,
+};
 
 use crate::PrepareError;
 use crate::kind::{
     AccessOf, CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef, reads_cluster,
 };
-use crate::node::{NodeCall, NodeRunner, while_wanted};
+use crate::node::{NodeCall, NodeRunner, occasion, while_wanted};
 use crate::steps::Backups;
 
 pub struct Backup;
@@ -113,7 +116,9 @@ impl BackupNode {
         let pipeline = backups.pipeline(call, claims.outputs(), self.is_during);
         let done = self.plugin.run_backup(BackupCall {
             context: StepCall {
+                occasion: occasion(call),
                 stop: call.stop.clone(),
+                events: self.events(call),
                 ..self.call.clone()
             },
             outputs: Box::new(pipeline),
@@ -128,6 +133,15 @@ impl BackupNode {
         running.end(result.as_ref(), &done.log);
         tell(call, result.as_ref().ok());
         result
+    }
+
+    /// Where the step says its cut itself; of a snapshot the host says it.
+    fn events(&self, call: &NodeCall) -> Arc<dyn StepEvents> {
+        if !self.is_during {
+            return Arc::new(NoEvents);
+        }
+        let progress = ActionProgress::new(call.emissions.clone(), call.let_go.clone());
+        Arc::new(progress)
     }
 
     fn takes_snapshots(&self) -> bool {

@@ -117,7 +117,12 @@ impl TargetGuard {
     async fn find_or_make(&self, target: &dyn Target) -> Result<Admitted, Fault> {
         let (id, is_known) = self.find(target).await?;
         let id = match id {
-            Some(id) => id,
+            Some(id) => {
+                if !is_known {
+                    identity::sweep(target).await;
+                }
+                id
+            }
             None => make(target, &self.name, &*self.clock).await?,
         };
         self.run.claim(&id, &self.name)?;
@@ -331,6 +336,16 @@ mod tests {
         assert_eq!((admitted.id, admitted.is_known), (id, false));
         target.put(OBJECT, b"mine");
         assert_eq!(node.code(&target).await, ErrorCode::TargetUnusable);
+    }
+
+    /// The one that made the id died between the two, and the run that goes on takes the id.
+    #[tokio::test]
+    async fn nothing_stays_of_a_process_that_died_while_it_made_the_id() {
+        let (node, target) = (Node::new(), FakeTarget::new());
+        Node::new().guard().admit(&target).await.unwrap();
+        target.begin(OBJECT, Some(4), 1024).await.unwrap();
+        node.guard().admit(&target).await.unwrap();
+        assert_eq!(target.open_uploads(), 0);
     }
 
     #[tokio::test]

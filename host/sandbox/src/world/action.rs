@@ -51,7 +51,10 @@ impl Plugin {
                 Box::pin(step.call_plan(store))
             })
             .await;
-        told.and_then(|()| Ok(book.take().lines))
+        told.and_then(|()| {
+            let said = book.take();
+            said.too_much.map_or(Ok(said.lines), Err)
+        })
     }
 
     /// Does an action's work. `hold_max` is how long a session hold may go on, the time until

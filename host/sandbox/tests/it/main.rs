@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod action;
 mod admission;
 mod archive;
 mod cache;

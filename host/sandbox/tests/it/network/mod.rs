@@ -2,7 +2,7 @@
 //! told.
 
 mod bodies;
-mod kit;
+pub mod kit;
 mod refusals;
 mod requests;
 mod secrets;
