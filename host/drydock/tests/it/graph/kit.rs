@@ -75,7 +75,10 @@ impl Graph {
     }
 
     fn filled(&self, step: &str) -> String {
-        let mut step = step.replace("$server", &format!("\"{}\"", self.locks.address()));
+        let address = self.locks.address();
+        let mut step = step
+            .replace("$server", &format!("\"{address}\""))
+            .replace("$address", &address);
         for name in ["files", "holds", "cuts", "root", "log"] {
             let path = self.path(name).display().to_string();
             step = step.replace(&format!("${name}"), &path);

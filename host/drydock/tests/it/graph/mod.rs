@@ -7,6 +7,7 @@ mod asking;
 mod chain;
 mod kit;
 mod pins;
+mod plugin;
 mod reconcile;
 mod shipped;
 mod stream;
