@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
 use crate::{Endpoint, TargetName};
 
@@ -74,6 +75,12 @@ pub trait Grant:
     /// powers, one at least: a comment for people.
     fn hint(asked: &[&'static Power]) -> String;
 
+    /// What it allows, for people: e.g. `read /etc/kubernetes`. The list's name stands before
+    /// it.
+    fn words(&self) -> String {
+        json_words(&serde_json::to_value(self).unwrap_or_default())
+    }
+
     /// The Target document whose endpoints it stands for, if it names one.
     fn target(&self) -> Option<&TargetName> {
         None
@@ -91,6 +98,20 @@ pub struct GrantProblem {
     /// Below the list that is told about, e.g. `[0].directory`.
     pub path: String,
     pub rule: String,
+}
+
+/// What stands in JSON, without its punctuation and keys.
+#[must_use]
+pub fn json_words(value: &Json) -> String {
+    let joined = |values: &mut dyn Iterator<Item = &Json>, by: &str| {
+        values.map(json_words).collect::<Vec<_>>().join(by)
+    };
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Array(items) => joined(&mut items.iter(), ", "),
+        Json::Object(fields) => joined(&mut fields.values(), " "),
+        other => other.to_string(),
+    }
 }
 
 impl Power {

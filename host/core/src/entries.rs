@@ -23,6 +23,13 @@ pub(crate) trait Entries: Any + fmt::Debug + Send + Sync {
     fn targets(&self) -> Vec<(usize, TargetName)>;
     fn at_endpoints(&self, endpoints: &dyn Fn(&TargetName) -> Vec<Endpoint>) -> Box<dyn Entries>;
     fn problems(&self) -> Vec<GrantProblem>;
+    fn words(&self) -> Vec<String>;
+    /// The places of entries that have nothing in common with `given`.
+    fn apart_from(
+        &self,
+        given: Option<&dyn Entries>,
+        endpoints: &dyn Fn(&TargetName) -> Vec<Endpoint>,
+    ) -> Vec<usize>;
 }
 
 /// Those of the same capability.
@@ -58,14 +65,16 @@ impl<G: Grant> Entries for Vec<G> {
         disclosing.any(|power| self.allow(power))
     }
 
-    /// Each with each: a pair that has nothing in common gives nothing.
+    /// Each with each: a pair that has nothing in common gives nothing. An entry that lies in
+    /// one of the ceiling's whole stays as it is: no other pair adds to it.
     fn within(&self, ceiling: &dyn Entries) -> Box<dyn Entries> {
         let ceiling = same::<G>(ceiling);
         let within = |entry: &G| {
-            let common: Vec<G> = ceiling
-                .iter()
-                .filter_map(|most| entry.common(most))
-                .collect();
+            let common = ceiling.iter().filter_map(|most| entry.common(most));
+            let common: Vec<G> = common.collect();
+            if common.contains(entry) {
+                return vec![entry.clone()];
+            }
             common
         };
         let mut all: Vec<G> = Vec::new();
@@ -96,14 +105,35 @@ impl<G: Grant> Entries for Vec<G> {
     }
 
     fn at_endpoints(&self, endpoints: &dyn Fn(&TargetName) -> Vec<Endpoint>) -> Box<dyn Entries> {
-        let at = |entry: &G| match entry.target() {
-            Some(target) => entry.at(&endpoints(target)),
-            None => vec![entry.clone()],
-        };
+        let at = |entry: &G| at_endpoints(entry, endpoints);
         Box::new(self.iter().flat_map(at).collect::<Vec<G>>())
     }
 
     fn problems(&self) -> Vec<GrantProblem> {
         G::problems(self)
+    }
+
+    fn words(&self) -> Vec<String> {
+        self.iter().map(G::words).collect()
+    }
+
+    fn apart_from(
+        &self,
+        given: Option<&dyn Entries>,
+        endpoints: &dyn Fn(&TargetName) -> Vec<Endpoint>,
+    ) -> Vec<usize> {
+        let given = given.map_or(&[][..], same::<G>);
+        let is_given = |own: &G| given.iter().any(|given| given.common(own).is_some());
+        let is_apart = |entry: &G| !at_endpoints(entry, endpoints).iter().any(is_given);
+        let entries = self.iter().enumerate();
+        let apart = entries.filter(|(_, entry)| is_apart(entry));
+        apart.map(|(index, _)| index).collect()
+    }
+}
+
+fn at_endpoints<G: Grant>(entry: &G, endpoints: &dyn Fn(&TargetName) -> Vec<Endpoint>) -> Vec<G> {
+    match entry.target() {
+        Some(target) => entry.at(&endpoints(target)),
+        None => vec![entry.clone()],
     }
 }

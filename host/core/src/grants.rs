@@ -2,16 +2,17 @@
 //! what type they are is known to a table of [`Capability`] rows, which whoever reads
 //! documents brings.
 //!
-//! **Invariant:** an effective grant is what was asked for, and granted, and within the
-//! node's ceiling: [`Grants::within`] and [`Grants::part`] only ever take away.
+//! **Invariant:** an effective grant is what was asked for, and granted, and left by the step
+//! or target that uses it, and within the node's ceiling: [`Grants::within`] and
+//! [`Grants::part`] only ever take away.
 
 use std::any::Any;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use crate::capability::{Grant, GrantProblem, Power};
+use crate::capability::{Grant, GrantProblem, Power, json_words};
 use crate::decode::DecodeError;
 use crate::entries::Entries;
 use crate::tree::{Node, Value};
@@ -32,6 +33,15 @@ pub struct Capability {
 /// **Invariant:** no list is empty.
 #[derive(Debug, Default)]
 pub struct Grants(BTreeMap<&'static str, Box<dyn Entries>>);
+
+/// An entry of a list where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantEntry {
+    /// Below the lists, e.g. `http[0]`.
+    pub path: String,
+    /// What it allows, for people.
+    pub words: String,
+}
 
 /// What a plugin could do in a run, as the journal keeps it: JSON by the names of
 /// capabilities, so that a record needs none of them to be read.
@@ -176,6 +186,36 @@ impl Grants {
         self.map(|_, entries| Some(entries.at_endpoints(endpoints)))
     }
 
+    /// The entries that have nothing in common with `given`: what a step or target says that it
+    /// uses, and was not granted. Of one that names a target its endpoints count.
+    #[must_use]
+    pub fn apart_from(
+        &self,
+        given: &Self,
+        endpoints: &dyn Fn(&TargetName) -> Vec<Endpoint>,
+    ) -> Vec<GrantEntry> {
+        let mut apart = Vec::new();
+        for (name, entries) in &self.0 {
+            let given = given.0.get(name).map(|given| &**given);
+            let words = entries.words();
+            let places = entries.apart_from(given, endpoints).into_iter();
+            apart.extend(places.map(|index| GrantEntry {
+                path: format!("{name}[{index}]"),
+                words: words[index].clone(),
+            }));
+        }
+        apart
+    }
+
+    /// What is allowed, for people: a line for each capability, e.g. `files: read /etc, write
+    /// /var/backups`.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let lists = self.0.iter();
+        let line = |(name, entries): (&&str, &Box<dyn Entries>)| line(name, &entries.words());
+        lists.map(line).collect()
+    }
+
     /// What single entries cannot show, by paths such as `files[0].directory`.
     #[must_use]
     pub fn problems(&self) -> Vec<GrantProblem> {
@@ -207,6 +247,29 @@ impl Grants {
             self.0.insert(name, entries);
         }
     }
+}
+
+impl GrantRecord {
+    /// What was allowed, for people: as [`Grants::lines`], of a list that this program does
+    /// not know too.
+    #[must_use]
+    pub fn lines(&self, known: impl Iterator<Item = &'static Capability> + Clone) -> Vec<String> {
+        let line = |(name, entries): (&String, &Json)| {
+            let written = json!({ name.as_str(): entries });
+            match Grants::parse(&(&written).into(), known.clone()) {
+                Ok(grants) => grants.lines(),
+                Err(_) => vec![line(name, &[json_words(entries)])],
+            }
+        };
+        self.0.iter().flat_map(line).collect()
+    }
+}
+
+/// Entries that are lists themselves are told apart by semicolons.
+fn line(name: &str, words: &[String]) -> String {
+    let has_commas = words.iter().any(|words| words.contains(','));
+    let by = if has_commas { "; " } else { ", " };
+    format!("{name}: {}", words.join(by))
 }
 
 impl Clone for Grants {
@@ -332,6 +395,52 @@ mod tests {
         assert_eq!(granted.within(&ceiling), ports(&[(2, 4), (5, 6), (5, 5)]));
         let twice = ports(&[(1, 4), (1, 4)]);
         assert_eq!(twice.within(&twice), ports(&[(1, 4)]));
+    }
+
+    #[test]
+    fn what_lies_within_whole_stays_as_it_is_and_once() {
+        let granted = ports(&[(1, 4), (2, 6), (3, 3)]);
+        assert_eq!(granted.within(&granted), granted);
+    }
+
+    #[test]
+    fn what_was_not_granted_is_told_by_its_place() {
+        let granted = ports(&[(1, 4), (8, 9)]).and(&word("a"));
+        let target = |name: &str| Ports(0, 0, Some(TargetName::new(name)));
+        let used = ports(&[(4, 5), (5, 7)]).with([target("near"), target("far")]);
+        let used = used.and(&word("b"));
+        let endpoints = |target: &TargetName| {
+            let port = if target.as_str() == "near" { 8 } else { 80 };
+            vec![Endpoint {
+                scheme: Scheme::Https,
+                host: HostPattern::parse("a.example").unwrap(),
+                port,
+            }]
+        };
+        let told = |given: &Grants| {
+            let apart = used.apart_from(given, &endpoints).into_iter();
+            let told = apart.map(|entry| format!("{} {}", entry.path, entry.words));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&granted),
+            ["ports[1] 5, 7, null", "ports[3] 0, 0, far", "words[0] b"]
+        );
+        let all: Vec<_> = told(&Grants::default());
+        assert_eq!(all.len(), 5, "{all:?}");
+    }
+
+    #[test]
+    fn what_is_allowed_is_told_in_a_line_for_each_capability() {
+        let granted = ports(&[(1, 4), (8, 9)])
+            .and(&word("a"))
+            .with([Word("b".into())]);
+        let lines = ["ports: 1, 4, null; 8, 9, null", "words: a, b"];
+        assert_eq!(granted.lines(), lines);
+        static KNOWN: [Capability; 2] = [Capability::of::<Ports>(), Capability::of::<Word>()];
+        assert_eq!(GrantRecord::from(&granted).lines(KNOWN.iter()), lines);
+        // A record is older than a program that lost a capability.
+        assert_eq!(GrantRecord::from(&granted).lines(KNOWN[..1].iter()), lines);
     }
 
     #[test]

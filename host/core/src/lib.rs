@@ -52,7 +52,7 @@ pub use crash::{CrashPoint, NoCrash};
 pub use decode::DecodeError;
 pub use fact::{FactValue, Facts};
 pub use fault::{Certainty, ErrorClass, Fault, Finding, Level, Verdict, without_os_number};
-pub use grants::{Capability, GrantRecord, Grants};
+pub use grants::{Capability, GrantEntry, GrantRecord, Grants};
 pub use host::{Endpoint, Host, HostPattern, Scheme};
 pub use ids::{
     ClusterName, OutputId, PluginDigest, QuestionId, RecoveryPointName, RunId, ScheduleName,

@@ -114,6 +114,14 @@ impl Grant for FolderGrant {
         Some(Self::new(&self.directory, Access::Read))
     }
 
+    fn words(&self) -> String {
+        let access = match self.access {
+            Access::Read => "read",
+            Access::Write => "write",
+        };
+        format!("{access} {}", self.directory.display())
+    }
+
     /// A granted folder is named in full, so that what is granted can be read off the
     /// document, and without `..`, so that it can be compared.
     fn problems(entries: &[Self]) -> Vec<GrantProblem> {

@@ -112,6 +112,18 @@ impl HttpRule {
         self.scheme == scheme && self.port == port && self.host.matches(host)
     }
 
+    /// The port is named where it is not the scheme's own.
+    fn server(&self) -> String {
+        let Self {
+            scheme, host, port, ..
+        } = self;
+        if *port == scheme.default_port() {
+            format!("{scheme}://{host}")
+        } else {
+            format!("{scheme}://{host}:{port}")
+        }
+    }
+
     #[must_use]
     pub fn allows_method(&self, method: &str) -> bool {
         let methods = &self.limits.methods;
@@ -132,6 +144,19 @@ impl HttpRule {
 }
 
 impl HttpLimits {
+    fn words(&self, server: &str) -> String {
+        let methods: Vec<&str> = self.methods.iter().map(String::as_str).collect();
+        let inside: Vec<&str> = self.addresses.iter().map(|class| class.word()).collect();
+        let mut words = server.to_owned();
+        if !methods.is_empty() {
+            words = format!("{} {words}", methods.join(", "));
+        }
+        if !inside.is_empty() {
+            words = format!("{words} ({} addresses too)", inside.join(" and "));
+        }
+        words
+    }
+
     fn reading(&self) -> Option<Self> {
         let safe = Self {
             methods: METHODS_SAFE.map(str::to_owned).into(),
@@ -198,6 +223,17 @@ impl Grant for HttpGrant {
 
     fn hint(_: &[&'static Power]) -> String {
         "e.g. {scheme: https, host: the.host}, or {target: NAME}".to_owned()
+    }
+
+    /// E.g. `GET, PUT https://minio.internal:9000 (private addresses too)`.
+    fn words(&self) -> String {
+        match self {
+            Self::Rule(rule) => rule.limits.words(&rule.server()),
+            Self::Target(named) => {
+                let server = format!("the endpoints of target {}", named.target);
+                named.limits.words(&server)
+            }
+        }
     }
 
     fn target(&self) -> Option<&TargetName> {
@@ -327,6 +363,27 @@ mod tests {
                 serde_json::from_value::<HttpGrant>(recorded).unwrap(),
                 grant
             );
+        }
+    }
+
+    #[test]
+    fn a_rule_is_told_to_people() {
+        let table = [
+            (
+                json!({"scheme": "https", "host": "*.example.com"}),
+                "https://*.example.com",
+            ),
+            (
+                json!({"scheme": "http", "host": "[::1]", "port": 8080, "methods": ["PUT", "GET"], "addresses": ["loopback"]}),
+                "GET, PUT http://[::1]:8080 (loopback addresses too)",
+            ),
+            (
+                json!({"target": "minio", "addresses": ["private", "shared"]}),
+                "the endpoints of target minio (private and shared addresses too)",
+            ),
+        ];
+        for (written, words) in table {
+            assert_eq!(grant(written).unwrap().words(), words);
         }
     }
 

@@ -175,6 +175,26 @@ impl Grant for SecretGrant {
         *power == if self.reveals() { REVEAL } else { USE }
     }
 
+    /// E.g. `key to sign with hmac-sha256`, `token in Authorization to https://a.example`.
+    fn words(&self) -> String {
+        let name = &self.name;
+        match &self.power {
+            SecretPower::Reveal => format!("{name} itself"),
+            SecretPower::Sign(sign) => format!("{name} to sign with {}", sign.algorithm.word()),
+            SecretPower::Header(header) => {
+                let HeaderUse {
+                    scheme,
+                    host,
+                    name: field,
+                    ..
+                } = header;
+                let port = header.port.filter(|port| *port != scheme.default_port());
+                let port = port.map_or_else(String::new, |port| format!(":{port}"));
+                format!("{name} in {field} to {scheme}://{host}{port}")
+            }
+        }
+    }
+
     /// Two ways to sign with one secret: which one a plugin means could only be guessed.
     fn problems(entries: &[Self]) -> Vec<GrantProblem> {
         let signs = |power: &SecretPower| matches!(power, SecretPower::Sign(_));
@@ -493,6 +513,21 @@ mod tests {
                 serde_json::from_value::<SecretGrant>(recorded).unwrap(),
                 grant
             );
+        }
+    }
+
+    #[test]
+    fn a_grant_is_told_to_people() {
+        let table = [
+            (json!({"name": "k", "reveal": true}), "k itself"),
+            (sign(&json!({})), "k to sign with hmac-sha256"),
+            (
+                header(&json!({"port": 8443})),
+                "k in Authorization to https://a.example:8443",
+            ),
+        ];
+        for (written, words) in table {
+            assert_eq!(grant(written).unwrap().words(), words);
         }
     }
 
