@@ -14,12 +14,12 @@ use super::grant::{PluginGrant, PluginGrantSpec};
 use super::located::Located;
 use super::node::{NodeConfig, NodeConfigSpec};
 use super::problem::Problem;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, ScheduleSpec};
 use super::set_aside::parse_node_config_without;
-use super::target::Target;
+use super::target::{Target, TargetSpec};
 use super::tree::{self, Positions};
 use super::value;
-use super::vocabulary::{Vocabulary, granted, granted_if_any};
+use super::vocabulary::{Vocabulary, granted, granted_if_any, granted_to_steps};
 
 /// The version of all documents.
 pub const API_VERSION: &str = "drydock.dev/v1";
@@ -354,14 +354,19 @@ fn body(node: &Node, kind: Kind, vocabulary: &dyn Vocabulary) -> Result<Document
             })
         }
         Kind::Target => {
-            let (name, spec) = envelope(node)?;
+            let (name, mut spec) = envelope::<TargetSpec>(node)?;
+            spec.grants = granted(node, "grants", vocabulary)?;
             Document::Target(Target {
                 name: value::NamedId::from_name(name),
                 spec,
             })
         }
         Kind::Schedule => {
-            let (name, spec) = envelope(node)?;
+            let (name, mut spec) = envelope::<ScheduleSpec>(node)?;
+            let grants = granted_to_steps(node, vocabulary)?;
+            for (step, grants) in spec.steps.iter_mut().zip(grants) {
+                step.grants = grants;
+            }
             Document::Schedule(Schedule {
                 name: value::NamedId::from_name(name),
                 spec,

@@ -12,7 +12,7 @@ use super::drill::DrillConfig;
 use super::limits::{Limits, own_problems};
 use super::problem::{Problem, grant_problems};
 use super::value::{Bounded, SecondsOrZero, SecretFrom, Setting, resolve_path};
-use super::vocabulary::unread_ceiling;
+use super::vocabulary::unread_if_any;
 use drydock_core::{Grants, Name};
 
 /// Where the daemon answers when the document says nothing: on loopback, since nobody is
@@ -61,7 +61,7 @@ pub struct NodeConfigSpec {
     #[serde(default)]
     pub trusted_signers: Vec<String>,
     /// The most that any grant can give on this node; absent: no ceiling.
-    #[serde(default, deserialize_with = "unread_ceiling")]
+    #[serde(default, deserialize_with = "unread_if_any")]
     pub ceiling: Option<Grants>,
     /// Of all plugins, where no PluginGrant says otherwise.
     #[serde(default)]

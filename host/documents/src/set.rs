@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{ClusterName, Grants, PluginDigest, ScheduleName, TargetName, suggestion};
+use drydock_core::{
+    ClusterName, Endpoint, Grants, PluginDigest, ScheduleName, TargetName, suggestion,
+};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -129,12 +131,18 @@ impl DocumentSet {
     /// names. None when there is none.
     #[must_use]
     pub fn grants_of(&self, builtin: Option<&str>, digest: &PluginDigest) -> Option<Grants> {
-        let endpoints = |name: &TargetName| match self.target(name) {
-            Some(target) => target.value.spec.endpoints.clone(),
-            None => Vec::new(),
-        };
-        self.grant_of(builtin, digest)
-            .map(|grant| grant.value.spec.grants.at_endpoints(&endpoints))
+        let grant = self.grant_of(builtin, digest);
+        grant.map(|grant| {
+            let grants = &grant.value.spec.grants;
+            grants.at_endpoints(&|name| self.endpoints(name))
+        })
+    }
+
+    /// The servers of a target; none of one that is not there.
+    #[must_use]
+    pub fn endpoints(&self, name: &TargetName) -> Vec<Endpoint> {
+        self.target(name)
+            .map_or_else(Vec::new, |target| target.value.spec.endpoints.clone())
     }
 
     /// The document of [`DocumentSet::grants_of`].
@@ -229,33 +237,48 @@ impl DocumentSet {
         conflicts
     }
 
-    /// Grants and schedules that refer to something that is not there, or not fit for it.
+    /// Grants, targets and schedules that refer to something that is not there, or not fit
+    /// for it.
     fn reference_conflicts(&self) -> Vec<Conflict> {
-        let grants = self.grants.values().flat_map(|grant| {
-            let errors = self.endpoint_errors(grant).into_iter();
-            errors.map(|error| Conflict::of(Kind::PluginGrant, grant.value.name.as_str(), error))
-        });
-        let schedules = self.schedules.values().flat_map(|schedule| {
+        let mut conflicts = Vec::new();
+        for grant in self.grants.values() {
+            let errors = self.endpoint_errors(grant, "spec.grants", &grant.value.spec.grants);
+            let name = grant.value.name.as_str();
+            conflicts.extend(of_document(Kind::PluginGrant, name, errors));
+        }
+        for target in self.targets.values() {
+            let grants = target.value.spec.grants.iter();
+            let errors =
+                grants.flat_map(|grants| self.endpoint_errors(target, "spec.grants", grants));
+            let name = target.value.name.as_str();
+            conflicts.extend(of_document(Kind::Target, name, errors));
+        }
+        for schedule in self.schedules.values() {
             let errors = self.reference_errors(schedule).into_iter();
-            errors
-                .chain(step_errors(schedule))
-                .map(|error| Conflict::of(Kind::Schedule, schedule.value.name.as_str(), error))
-        });
-        grants.chain(schedules).collect()
+            let errors = errors.chain(step_errors(schedule));
+            let name = schedule.value.name.as_str();
+            conflicts.extend(of_document(Kind::Schedule, name, errors));
+        }
+        conflicts
     }
 
     /// Grants of a target's endpoints, where there is no such target or it has none.
-    fn endpoint_errors(&self, grant: &Located<PluginGrant>) -> Vec<FileError> {
+    fn endpoint_errors<T>(
+        &self,
+        document: &Located<T>,
+        path: &str,
+        grants: &Grants,
+    ) -> Vec<FileError> {
         let mut errors = Vec::new();
-        for (entry, name) in grant.value.spec.grants.targets() {
-            let path = format!("spec.grants.{entry}.target");
+        for (entry, name) in grants.targets() {
+            let path = format!("{path}.{entry}.target");
             match self.target(&name) {
                 None => {
                     let name = name.as_str();
-                    errors.push(missing(grant, &path, Kind::Target, name, &self.targets));
+                    errors.push(missing(document, &path, Kind::Target, name, &self.targets));
                 }
                 Some(target) if target.value.spec.endpoints.is_empty() => {
-                    errors.push(grant.error(
+                    errors.push(document.error(
                         &path,
                         format!(
                             "names the Target {name} ({}:{}), which has no endpoints; add e.g. `endpoints: [https://s3.example.com]` to its spec",
@@ -284,6 +307,10 @@ impl DocumentSet {
             ));
         }
         for (index, step) in spec.steps.iter().enumerate() {
+            if let Some(grants) = &step.grants {
+                let path = format!("spec.steps[{index}].grants");
+                errors.extend(self.endpoint_errors(schedule, &path, grants));
+            }
             let Some(name) = step.target().filter(|name| self.target(name).is_none()) else {
                 continue;
             };
@@ -325,6 +352,16 @@ impl Conflict {
             error: self.error,
         }
     }
+}
+
+/// Those of one document.
+fn of_document(
+    kind: Kind,
+    name: &str,
+    errors: impl IntoIterator<Item = FileError>,
+) -> impl Iterator<Item = Conflict> {
+    let errors = errors.into_iter();
+    errors.map(move |error| Conflict::of(kind, name, error))
 }
 
 fn insert<T>(

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use drydock_core::{Endpoint, Name, TargetName};
+use drydock_core::{Endpoint, Grants, Name, TargetName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::problem::Problem;
+use super::problem::{Problem, grant_problems};
 use super::value::{SecretFrom, Setting};
+use super::vocabulary::unread_if_any;
 use super::{FileError, Located, Lookup};
 
 /// Most recipients of a target: each adds a stanza to the head of every artifact.
@@ -46,6 +47,13 @@ pub struct TargetSpec {
     /// Secrets for the plugin, by the names that its grants use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<Name, SecretFrom>,
+    /// What the plugin may do here of what it was granted; all of that where nothing is said.
+    #[serde(
+        default,
+        deserialize_with = "unread_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub grants: Option<Grants>,
 }
 
 impl TargetSpec {
@@ -99,17 +107,16 @@ impl Target {
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
-        self.spec
-            .recipients
-            .iter()
-            .enumerate()
-            .filter_map(|(index, recipient)| match recipient {
-                Setting::Literal(text) => check(text)
-                    .err()
-                    .map(|rule| Problem::new(format!("spec.recipients[{index}]"), rule)),
-                Setting::From(_) => None,
-            })
-            .collect()
+        let recipients = self.spec.recipients.iter().enumerate();
+        let wrong = recipients.filter_map(|(index, recipient)| match recipient {
+            Setting::Literal(text) => check(text)
+                .err()
+                .map(|rule| Problem::new(format!("spec.recipients[{index}]"), rule)),
+            Setting::From(_) => None,
+        });
+        let grants = self.spec.grants.iter();
+        let grants = grants.flat_map(|grants| grant_problems(grants, "spec.grants"));
+        wrong.chain(grants).collect()
     }
 }
 

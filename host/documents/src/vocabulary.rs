@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer};
 
 /// Knows what can be granted.
 pub trait Vocabulary: Sync {
-    /// Reads what stands under `grants:` of a PluginGrant or `ceiling:` of a NodeConfig.
+    /// Reads what stands under `grants:` of a PluginGrant, a Target or a step, or under
+    /// `ceiling:` of a NodeConfig.
     ///
     /// # Errors
     /// The first key or entry that does not fit.
@@ -43,8 +44,34 @@ pub(super) fn granted_if_any(
     granted(document, key, vocabulary)
 }
 
-/// For `deserialize_with`: a ceiling that no vocabulary has read yet allows nothing.
-pub(super) fn unread_ceiling<'de, D: Deserializer<'de>>(
+/// Reads what stands under `grants:` of each step of a Schedule, by its place among them.
+pub(super) fn granted_to_steps(
+    document: &Node,
+    vocabulary: &dyn Vocabulary,
+) -> Result<Vec<Option<Grants>>, DecodeError> {
+    let spec = document.get("spec");
+    let Some((spec, written)) = spec.and_then(|spec| Some((spec, spec.get("steps")?))) else {
+        return Ok(Vec::new());
+    };
+    let Value::List(steps) = &written.value else {
+        return Ok(Vec::new());
+    };
+    let read = steps.iter().enumerate().map(|(index, step)| {
+        let Some(grants) = step.get("grants") else {
+            return Ok(None);
+        };
+        let read = vocabulary.grants(grants);
+        read.map(Some).map_err(|error| {
+            let error = error.below("grants", grants.at);
+            let error = error.below(&format!("[{index}]"), step.at);
+            error.below("steps", written.at).below("spec", spec.at)
+        })
+    });
+    read.collect()
+}
+
+/// For `deserialize_with`: what no vocabulary has read yet allows nothing.
+pub(super) fn unread_if_any<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Grants>, D::Error> {
     unread(deserializer).map(Some)

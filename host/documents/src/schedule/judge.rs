@@ -7,7 +7,7 @@ use drydock_core::{StepName, suggestion};
 use super::STEPS_MAX;
 use super::circle::Timeline;
 use super::step::{Gate, Role, Step, StepWork, When};
-use crate::problem::Problem;
+use crate::problem::{Problem, grant_problems};
 
 /// Most choices of a gate: an operator reads them at night.
 const CHOICES_MAX: usize = 8;
@@ -183,6 +183,9 @@ fn own_problems(index: usize, step: &Step) -> Vec<Problem> {
         let rule = "stands at a step that holds something itself, and holds are not nested; let the steps that need both name both";
         problems.push(Problem::new(at("during"), rule));
     }
+    if let Some(grants) = &step.grants {
+        problems.extend(grant_problems(grants, &at("grants")));
+    }
     if let StepWork::Gate(gate) = &step.work {
         problems.extend(gate_problems(&at("gate"), gate));
         if step.backoff_limit().is_some() {
@@ -193,11 +196,12 @@ fn own_problems(index: usize, step: &Step) -> Vec<Problem> {
     problems
 }
 
-/// `config` and `secrets` of a step that no plugin of its own carries out.
+/// `config`, `secrets` and `grants` of a step that no plugin of its own carries out.
 fn plugin_keys(index: usize, step: &Step) -> Vec<Problem> {
     let keys = [
         ("config", "belongs", "it", step.config.is_empty()),
         ("secrets", "belong", "them", step.secrets.is_empty()),
+        ("grants", "belong", "them", step.grants.is_none()),
     ];
     let written = keys.into_iter().filter(|(.., is_empty)| !is_empty);
     let told = |(key, belongs, it, _)| {

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use drydock_core::{Name, StepName, TargetName};
+use drydock_core::{Grants, Name, StepName, TargetName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::Retries;
 use crate::drill::Drill;
 use crate::value::{Bounded, Seconds, SecretFrom, id, ids, optional_id, optional_ids};
+use crate::vocabulary::unread_if_any;
 
 /// Longest time that a hold may take from the world: longer than any snapshot takes, short
 /// enough that a database which stands still is missed by somebody.
@@ -100,6 +101,12 @@ macro_rules! step_kinds {
             secrets: BTreeMap<Name, SecretFrom>,
             #[serde(
                 default,
+                deserialize_with = "unread_if_any",
+                skip_serializing_if = "Option::is_none"
+            )]
+            grants: Option<Grants>,
+            #[serde(
+                default,
                 deserialize_with = "optional_ids",
                 skip_serializing_if = "Option::is_none"
             )]
@@ -145,6 +152,7 @@ macro_rules! step_kinds {
                     hold: step.hold().copied(),
                     config: step.config,
                     secrets: step.secrets,
+                    grants: step.grants,
                     verifies: step.verifies,
                     needs: step.needs,
                     during: step.during,
@@ -190,6 +198,9 @@ pub struct Step {
     /// Secrets for the plugin, by the names that its grants use. Those of a store step
     /// stand at its target.
     pub secrets: BTreeMap<Name, SecretFrom>,
+    /// What the plugin may do here of what it was granted; all of that where nothing is said.
+    /// Those of a store step stand at its target.
+    pub grants: Option<Grants>,
     /// For a verify step, the backup steps whose artifacts it judges; all where nothing is
     /// said.
     pub verifies: Option<Vec<StepName>>,
@@ -433,6 +444,7 @@ impl TryFrom<Written> for Step {
             work,
             config: written.config,
             secrets: written.secrets,
+            grants: written.grants,
             verifies: written.verifies,
             needs: written.needs,
             during: written.during,

@@ -9,10 +9,10 @@ use crate::{Document, Kind, Located};
 
 /// Every key of a step, and texts that JSON and YAML write each in its own way.
 const STEPS: &str = r#"    - {name: freeze, action: x, hold: {seconds: 60, acquireSeconds: 5}, config: {text: "a: \"b\" # \\ \u0007 \u007f \u2028 \U0001F6A2 yes ~", big: 18446744073709551615, small: -9223372036854775808, part: 1.5e300, none: null, list: [1, [], {}]}}
-    - {name: image, action: x, during: [freeze], orWithout: true, noReturn: true, backoffLimit: 0, activeDeadlineSeconds: 7, when: always, secrets: {key: {valueFrom: {file: key}}}}
+    - {name: image, action: x, during: [freeze], orWithout: true, noReturn: true, backoffLimit: 0, activeDeadlineSeconds: 7, when: always, secrets: {key: {valueFrom: {file: key}}}, grants: {etcd: [status], http: [{target: full}]}}
     - {name: take, action: x, needs: [image], inputs: {handle: {valueFrom: {step: image, output: handle}}}}
     - {name: ask, gate: {question: "Go on?", frees: subjects, choices: [{name: go, means: "yes"}, {name: stop, means: "no", ends: true}]}}
-    - {name: snapshot, backup: etcd-backup, secrets: {key: {valueFrom: {env: KEY}}}}
+    - {name: snapshot, backup: etcd-backup, secrets: {key: {valueFrom: {env: KEY}}}, grants: {}}
     - {name: verify, verify: etcd-verify, verifies: [snapshot]}
     - {name: store, target: local}
     - {name: drill, drill: {target: local, apiServer: true}, when: failure}
@@ -40,7 +40,7 @@ spec: {etcd: {endpoints: {valueFrom: {env: ENDPOINTS}}, connectTimeoutSeconds: 4
 apiVersion: drydock.dev/v1
 kind: Target
 metadata: {name: full}
-spec: {plugin: store-s3, endpoints: ["https://a.example"], secrets: {key: {valueFrom: {file: key}}}}
+spec: {plugin: store-s3, endpoints: ["https://a.example"], secrets: {key: {valueFrom: {file: key}}}, grants: {http: [{target: full}], files: [{directory: /a, access: read}]}}
 ---
 apiVersion: drydock.dev/v1
 kind: PluginGrant
@@ -109,4 +109,21 @@ fn the_text_does_not_depend_on_how_a_document_was_written() {
         r#"{"apiVersion":"drydock.dev/v1","kind":"Target","metadata":{"name":"a"},"spec":{"config":{"a":["x"],"b":1},"plugin":"p","recipients":[],"secrets":{"key":{"valueFrom":{"file":"/conf/key"}}}}}"#
     );
     assert!(serde_json::from_str::<Json>(&text).is_ok());
+}
+
+#[test]
+fn what_a_step_or_target_leaves_of_grants_is_part_of_what_is_kept() {
+    let texts = [with_steps(STEPS), REST.to_owned()];
+    let kept: Vec<_> = texts.iter().flat_map(|text| read(text)).collect();
+    let kept = kept
+        .iter()
+        .map(|document| document.value.canonical(Path::new("")));
+    let kept = kept.collect::<Vec<_>>().join("\n");
+    for told in [
+        r#""grants":{"etcd":["status"],"http":[{"at":null,"target":"full"}]}"#,
+        r#""grants":{}"#,
+        r#""grants":{"files":[{"access":"read","directory":"/a"}],"http":[{"at":null,"target":"full"}]},"plugin":"store-s3""#,
+    ] {
+        assert!(kept.contains(told), "{told}: {kept}");
+    }
 }
