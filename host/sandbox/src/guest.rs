@@ -14,6 +14,7 @@ use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
 use crate::limits::{Limiter, Limits, RANDOM_BYTES_MAX};
 use crate::log::{LogBook, LogSource, Speaker};
+use crate::narrowed::Narrowed;
 use crate::parts::GuestParts;
 use crate::step::StepCall;
 use crate::world::Answer;
@@ -36,6 +37,8 @@ pub(crate) struct Guest {
     pub context: StepCall,
     /// What was linked for it, with what it was granted of that.
     pub parts: GuestParts,
+    /// Who leaves it less than its plugin was granted.
+    pub narrowed: Narrowed,
     /// Takes the secrets that were read for it out of what it says.
     pub redactor: Redactor,
     /// Where capabilities work.
@@ -81,6 +84,7 @@ impl Guest {
             ends_within: limits.wall_max,
             context,
             parts: GuestParts::default(),
+            narrowed: Narrowed::default(),
             redactor: Redactor::default(),
             log,
             main,
@@ -95,7 +99,7 @@ impl Guest {
         T: Send + 'static,
         W: Future<Output = Result<T, Fault>> + Send + 'static,
     {
-        answer(Tied(self.main.spawn(work)))
+        answer(Tied(self.main.spawn(work)), self.narrowed.clone())
     }
 
     /// The same for work that blocks, which nobody can cut off: whatever takes long asks
@@ -105,14 +109,14 @@ impl Guest {
         T: Send + 'static,
         W: FnOnce() -> Result<T, Fault> + Send + 'static,
     {
-        answer(Tied(self.main.spawn_blocking(work)))
+        answer(Tied(self.main.spawn_blocking(work)), self.narrowed.clone())
     }
 }
 
 /// A panic of the host's own ends the attempt, not the daemon.
-async fn answer<T>(mut task: Tied<Result<T, Fault>>) -> Answer<T> {
+async fn answer<T>(mut task: Tied<Result<T, Fault>>, narrowed: Narrowed) -> Answer<T> {
     let done = (&mut task.0).await?;
-    Ok(done.map_err(Into::into))
+    Ok(done.map_err(|fault| narrowed.explain(fault).into()))
 }
 
 impl<T> Drop for Tied<T> {

@@ -42,6 +42,7 @@ mod log;
 mod manifest;
 #[cfg(test)]
 mod memory_search;
+mod narrowed;
 mod parts;
 mod plugin;
 mod redact;

@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::link::{LINKS, SecretPlace, TargetWords, Terms};
 use crate::log::Speaker;
 use crate::manifest::PluginManifest;
+use crate::narrowed::Narrowed;
 use crate::parts::HostParts;
 use crate::redact::GuestText;
 use crate::runtime::Core;
@@ -31,6 +32,8 @@ pub struct Plugin {
     pub(crate) manifest: PluginManifest,
     pub(crate) digest: PluginDigest,
     pub(crate) grants: Grants,
+    /// Who left it less than it was granted.
+    pub(crate) narrowed: Narrowed,
     pub(crate) limits: Limits,
     pub(crate) speaker: Arc<Speaker>,
     pub(crate) compiled: CompiledFrom,
@@ -52,7 +55,8 @@ impl Plugin {
         &self.digest
     }
 
-    /// What the plugin may do: asked for, granted, and within the ceiling.
+    /// What the plugin may do: asked for, granted, within the ceiling, and left to it by whom
+    /// it serves.
     #[must_use]
     pub fn grants(&self) -> &Grants {
         &self.grants
@@ -75,6 +79,18 @@ impl Plugin {
     pub fn with_secrets(&self, secrets: Arc<dyn SecretSource>) -> Arc<Self> {
         Arc::new(Self {
             parts: self.parts.with(SecretPlace(secrets)),
+            ..self.clone()
+        })
+    }
+
+    /// The same plugin for a step or target that leaves it no more than `binding`. Its
+    /// component stays linked as it is: what goes beyond is refused at the call, with `why`, a
+    /// clause that says who narrows the grant.
+    #[must_use]
+    pub fn narrowed(&self, binding: &Grants, why: &str) -> Arc<Self> {
+        Arc::new(Self {
+            grants: self.grants.within(binding),
+            narrowed: self.narrowed.and(why),
             ..self.clone()
         })
     }
@@ -161,6 +177,7 @@ impl Plugin {
 
     fn given(&self, context: StepCall, grants: &Grants) -> Guest {
         let mut guest = self.guest(context);
+        guest.narrowed = self.narrowed.clone();
         let terms = Terms {
             grants,
             parts: &self.parts,

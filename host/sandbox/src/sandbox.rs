@@ -16,6 +16,7 @@ use crate::guest::Guest;
 use crate::link::{self, LINKS, OwnFolders};
 use crate::log::Speaker;
 use crate::manifest::{self, PluginManifest};
+use crate::narrowed::Narrowed;
 use crate::parts::HostParts;
 use crate::plugin::Plugin;
 #[cfg(test)]
@@ -147,6 +148,7 @@ impl Sandbox {
             manifest,
             digest,
             grants,
+            narrowed: Narrowed::default(),
             compiled,
             linked,
         }))

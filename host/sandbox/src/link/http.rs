@@ -25,6 +25,7 @@ use super::row::{Link, Terms};
 use super::secret;
 use crate::guest::{Guest, Tied};
 use crate::log::{LogBook, Severity};
+use crate::narrowed::Narrowed;
 use crate::parts::HostParts;
 use crate::world::contract::http::{Host, add_to_linker};
 use crate::world::{Answer, WitError};
@@ -63,6 +64,7 @@ struct Hooks {
 struct Errors {
     last: Arc<Mutex<Option<Fault>>>,
     log: LogBook,
+    narrowed: Narrowed,
 }
 
 type Sent = Result<
@@ -106,6 +108,7 @@ impl Network {
         let errors = Errors {
             last: Arc::default(),
             log: guest.log.clone(),
+            narrowed: guest.narrowed.clone(),
         };
         let hooks = Hooks {
             access,
@@ -201,11 +204,12 @@ where
 impl Errors {
     /// Keeps the fault and tells the guest by a code. A refusal is for the operator too.
     fn told(&self, error: HttpError) -> Error {
-        if error.fault.class == ErrorClass::Denied {
-            self.log.write(Severity::Warn, &error.fault.message);
+        let fault = self.narrowed.explain(error.fault);
+        if fault.class == ErrorClass::Denied {
+            self.log.write(Severity::Warn, &fault.message);
         }
-        let code = code(error.kind, &error.fault);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.fault);
+        let code = code(error.kind, &fault);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
         code
     }
 

@@ -283,3 +283,41 @@ async fn appending_leads_nowhere_else() {
         }
     }
 }
+
+#[tokio::test]
+async fn one_plugin_has_for_each_target_the_folder_that_it_leaves() {
+    let place = place(Access::Write);
+    let only = |name: &str, access| {
+        let folder = FolderGrant::new(place.folder(name), access);
+        let why = format!("target {name} narrows what the plugin was granted");
+        place
+            .plugin
+            .narrowed(&Grants::default().with([folder]), &why)
+    };
+    let write = |name: &str| {
+        let folder = place.folder(name);
+        json!({"do": "folder-write", "folder": folder, "path": "a", "offset": 0, "text": "new"})
+    };
+    let bindings = [
+        (only("granted", Access::Write), "granted", "writable"),
+        (only("writable", Access::Write), "writable", "granted"),
+    ];
+    for (plugin, own, other) in bindings {
+        seen(run(&plugin, &write(own).to_string()).await);
+        let refused = run(&plugin, &write(other).to_string()).await;
+        let refused = refused.result.unwrap_err();
+        assert_eq!(refused.code.as_str(), "not-granted");
+        let why = format!("; target {own} narrows what the plugin was granted");
+        assert!(refused.message.ends_with(&why), "{refused}");
+    }
+    let reader = only("granted", Access::Read);
+    let read = json!({"do": "folder-size", "folder": place.folder("granted"), "path": "file"});
+    assert_eq!(seen(run(&reader, &read.to_string()).await), ["5"]);
+    let refused = run(&reader, &write("granted").to_string()).await;
+    let refused = refused.result.unwrap_err();
+    assert!(
+        refused.message.contains("may only read in")
+            && refused.message.contains("; target granted"),
+        "{refused}"
+    );
+}

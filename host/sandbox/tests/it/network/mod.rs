@@ -1,6 +1,7 @@
 //! Servers and secrets, over a real server: what goes, what is refused, and what is never
 //! told.
 
+mod bindings;
 mod bodies;
 pub mod kit;
 mod refusals;
