@@ -39,6 +39,7 @@ mod tests {
     use std::path::Path;
 
     use drydock_capability_files::FolderGrant;
+    use drydock_core::TargetName;
     use drydock_documents::{self as documents, DocumentSet};
 
     use super::*;
@@ -114,6 +115,17 @@ mod tests {
             let again = documents::parse("pinned", &text, &CAPABILITIES).unwrap();
             assert_eq!(again[0].value.canonical(Path::new("")), text);
         }
+        let offsite = set.target(&TargetName::new("offsite")).unwrap();
+        let own = offsite.value.spec.grants.as_ref().unwrap();
+        let store = set
+            .grants()
+            .find(|grant| grant.value.name.as_str() == "store-offsite");
+        let given = &store.unwrap().value.spec.grants;
+        let endpoints = |name: &TargetName| set.endpoints(name);
+        let given = given.at_endpoints(&endpoints);
+        assert_eq!(own.apart_from(&given, &endpoints), []);
+        let own = own.at_endpoints(&endpoints);
+        assert_eq!(own.within(&given), own);
         let folders = set
             .grants()
             .map(|grant| grant.value.spec.grants.of::<FolderGrant>());

@@ -11,6 +11,7 @@
 
 mod access;
 pub mod action;
+mod binding;
 mod capabilities;
 mod deps;
 mod error;

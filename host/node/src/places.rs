@@ -3,46 +3,36 @@
 
 use std::sync::Arc;
 
-use drydock_core::{Name, PluginDigest, chain};
+use drydock_core::{PluginDigest, chain};
 use drydock_documents::{SourceSpan, Step, Workflow};
 use drydock_sandbox::{AdmitError, Plugin, World};
 
-use super::secrets::with_secrets;
+use super::binding::Binding;
 use super::{Configuration, PluginRegistry};
 use crate::RegistryError;
 
-/// The plugin that a step names, which has to be of this world, with the step's secrets; or
-/// why not, by the line of the step.
+/// The plugin that a step names, which has to be of this world, with the step's secrets and
+/// what the step leaves of its grants; or why not, by the line of the step.
 pub fn step_plugin(
     registry: &PluginRegistry,
     workflow: &Workflow<'_>,
     step: &Step,
     world: World,
 ) -> Result<Arc<Plugin>, RegistryError> {
-    let name = step.plugin().map_or("", Name::as_str);
-    let plugin = registry
-        .plugin_for(name, world, &format!("step {}", step.name))
-        .map_err(|error| error.at_span(&place(workflow, step, step.work.key())))?;
-    let path = path(workflow, step, "secrets");
-    let env = &registry.node.deps.env;
-    Ok(with_secrets(
-        plugin,
-        workflow.schedule,
-        &path,
-        &step.secrets,
-        env,
-    )?)
+    let path = step_path(workflow, step);
+    registry.plugin_for(&Binding::of_step(workflow.schedule, path, step), world)
 }
 
 /// The place of a step's key.
 pub fn place(workflow: &Workflow<'_>, step: &Step, key: &str) -> SourceSpan {
-    workflow.schedule.span(&path(workflow, step, key))
+    let path = format!("{}.{key}", step_path(workflow, step));
+    workflow.schedule.span(&path)
 }
 
-fn path(workflow: &Workflow<'_>, step: &Step, key: &str) -> String {
+fn step_path(workflow: &Workflow<'_>, step: &Step) -> String {
     let steps = &workflow.schedule.value.spec.steps;
     let index = steps.iter().position(|other| other.name == step.name);
-    format!("spec.steps[{}].{key}", index.unwrap_or_default())
+    format!("spec.steps[{}]", index.unwrap_or_default())
 }
 
 /// Why a plugin may not run, by the line that names it or that ought to allow it.

@@ -16,9 +16,9 @@ use drydock_sandbox::{
 };
 
 use self::components::Components;
+use super::binding::Binding;
 use super::network::http_config;
 use super::places::refused;
-use super::secrets::with_secrets;
 use super::{Configuration, limits};
 use crate::RegistryError;
 
@@ -47,7 +47,7 @@ pub struct PluginRegistry {
     /// Why no plugin can send requests, where that is wrong and not everything has to be
     /// sound.
     no_requests: Option<FileError>,
-    admitted: Mutex<BTreeMap<(String, Power), Arc<Place>>>,
+    places: Mutex<BTreeMap<(String, Power), Arc<Place>>>,
 }
 
 /// What a plugin is used for.
@@ -61,7 +61,10 @@ enum Power {
 
 /// Where an admitted plugin is to be found. Its lock is held while it is compiled, and
 /// that of all places is not: who needs another plugin does not wait for this one.
-type Place = Mutex<Option<Arc<Plugin>>>;
+type Place = Mutex<Option<Admitted>>;
+
+/// An admitted plugin, and whether it is the built-in one of its name.
+type Admitted = (Arc<Plugin>, bool);
 
 impl PluginRegistry {
     /// Sets the sandbox up. Call it on the process's runtime.
@@ -96,7 +99,7 @@ impl PluginRegistry {
             components: Components::InForce,
             node,
             no_requests: None,
-            admitted: Mutex::default(),
+            places: Mutex::default(),
         })
     }
 
@@ -123,7 +126,7 @@ impl PluginRegistry {
             components,
             node,
             no_requests: None,
-            admitted: Mutex::default(),
+            places: Mutex::default(),
         })
     }
 
@@ -142,16 +145,16 @@ impl PluginRegistry {
         self.components.get(&self.node, name)
     }
 
-    /// The admitted plugin of that name.
+    /// The admitted plugin of that name, with all that it was granted.
     pub fn plugin(&self, name: &str) -> Result<Arc<Plugin>, RegistryError> {
-        self.plugin_with(name, Power::Whole)
+        Ok(self.admitted(name, Power::Whole)?.0)
     }
 
-    fn plugin_with(&self, name: &str, power: Power) -> Result<Arc<Plugin>, RegistryError> {
+    fn admitted(&self, name: &str, power: Power) -> Result<Admitted, RegistryError> {
         let place = self.place(name, power);
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plugin) = &*place {
-            return Ok(Arc::clone(plugin));
+        if let Some(admitted) = &*place {
+            return Ok(admitted.clone());
         }
         let (component, is_built_in) = self.component(name)?;
         let digest = drydock_core::PluginDigest::of(&component);
@@ -178,37 +181,43 @@ impl PluginRegistry {
         {
             return Err(RegistryError::NoRequests(why.clone()));
         }
-        *place = Some(Arc::clone(&plugin));
-        Ok(plugin)
+        let admitted = (plugin, is_built_in);
+        *place = Some(admitted.clone());
+        Ok(admitted)
     }
 
     fn place(&self, name: &str, power: Power) -> Arc<Place> {
-        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(admitted.entry((name.to_owned(), power)).or_default())
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(places.entry((name.to_owned(), power)).or_default())
     }
 
-    /// The plugin of that name for a step or target, the subject, of this world.
-    pub fn plugin_for(
+    /// The plugin of a step or target, which has to be of this world, as far as that leaves
+    /// it its grants.
+    pub(crate) fn plugin_for<T>(
         &self,
-        name: &str,
+        binding: &Binding<'_, T>,
         world: World,
-        subject: &str,
     ) -> Result<Arc<Plugin>, RegistryError> {
-        self.plugin_of(name, world, subject, Power::Whole)
+        self.plugin_of(binding, world, Power::Whole)
     }
 
-    fn plugin_of(
+    fn plugin_of<T>(
         &self,
-        name: &str,
+        binding: &Binding<'_, T>,
         world: World,
-        subject: &str,
         power: Power,
     ) -> Result<Arc<Plugin>, RegistryError> {
-        let plugin = self.plugin_with(name, power)?;
-        if plugin.manifest().world == world {
-            return Ok(plugin);
-        }
-        Err(other_world(&plugin, name, world.word(), subject))
+        let name = binding.plugin;
+        let admitted = self.admitted(name, power).and_then(|admitted| {
+            if admitted.0.manifest().world == world {
+                return Ok(admitted);
+            }
+            Err(other_world(&admitted.0, name, world, &binding.subject))
+        });
+        let (plugin, is_built_in) =
+            admitted.map_err(|error| error.at_span(&binding.plugin_span()))?;
+        let bound = binding.bind(&self.node, plugin, is_built_in.then_some(name));
+        Ok(bound?)
     }
 
     /// A target through its store plugin.
@@ -228,16 +237,11 @@ impl PluginRegistry {
         observer: CallObserver,
         power: Power,
     ) -> Result<StoreTarget, RegistryError> {
-        let spec = &document.value.spec;
-        let subject = format!("target {}", document.value.name);
-        let plugin = self
-            .plugin_of(spec.plugin.as_str(), World::Store, &subject, power)
-            .map_err(|error| error.at_span(&document.span("spec.plugin")))?;
-        let env = &self.node.deps.env;
-        let plugin = with_secrets(plugin, document, "spec.secrets", &spec.secrets, env)?;
+        let binding = Binding::of_target(document);
+        let plugin = self.plugin_of(&binding, World::Store, power)?;
         let context = StoreContext {
             target: document.value.name.clone(),
-            config: spec.config_json(),
+            config: document.value.spec.config_json(),
             step,
             observer,
         };
@@ -318,10 +322,10 @@ impl PluginRegistry {
     }
 }
 
-fn other_world(plugin: &Plugin, name: &str, needed: &str, subject: &str) -> RegistryError {
+fn other_world(plugin: &Plugin, name: &str, needed: World, subject: &str) -> RegistryError {
     RegistryError::OtherWorld {
         subject: subject.to_owned(),
-        needed: needed.to_owned(),
+        needed: needed.word().to_owned(),
         name: name.to_owned(),
         actual: plugin.manifest().world,
     }

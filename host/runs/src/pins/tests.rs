@@ -1,5 +1,6 @@
 //! Pins on a disk that fails, beside a sweep, and in the place of documents that changed.
 
+mod bindings;
 mod node;
 mod workflow;
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use drydock_core::{Name, Pin, PinKind, PluginDigest, TargetName};
+use drydock_core::{Grants, Name, Pin, PinKind, PluginDigest, TargetName};
 use drydock_documents::{
     self as documents, Cluster, Document, Located, PluginGrant, Schedule, SourceSpan, Target,
     Workflow,
@@ -56,6 +56,7 @@ impl PinnedWorkflow {
                 let span = place(workflow, step, step.work.key());
                 gathering.add_plugin(&PluginUse { name, span });
             }
+            gathering.add_endpoints(step.grants.as_ref());
         }
         for target in workflow.targets.values() {
             gathering.add_target(target);
@@ -141,6 +142,20 @@ impl<'a> Gathering<'a> {
             name: &target.value.spec.plugin,
             span: target.span("spec.plugin"),
         });
+        self.add_endpoints(target.value.spec.grants.as_ref());
+    }
+
+    /// The targets that grants name: their endpoints are part of what a plugin may do.
+    fn add_endpoints(&mut self, grants: Option<&Grants>) {
+        for (_, name) in grants.map_or_else(Vec::new, Grants::targets) {
+            let Some(target) = self.registry.node.documents.target(&name) else {
+                continue;
+            };
+            // What that one names is there too: documents are read back as a set that fits.
+            if self.targets.insert(&target.value.name, target).is_none() {
+                self.add_endpoints(target.value.spec.grants.as_ref());
+            }
+        }
     }
 
     fn add_plugin(&mut self, plugin: &PluginUse<'_>) {
@@ -158,12 +173,7 @@ impl<'a> Gathering<'a> {
         let digest = PluginDigest::of(&bytes);
         if let Some(grant) = documents.grant_of(is_built_in.then_some(name), &digest) {
             self.grants.insert(&grant.value.name, grant);
-            // Their endpoints are part of what the plugin may do.
-            for (_, target) in grant.value.spec.grants.targets() {
-                if let Some(target) = documents.target(&target) {
-                    self.targets.insert(&target.value.name, target);
-                }
-            }
+            self.add_endpoints(Some(&grant.value.spec.grants));
         }
         let component = PinnedComponent { bytes, is_built_in };
         self.components.insert(name.to_owned(), component);

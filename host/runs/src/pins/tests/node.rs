@@ -1,7 +1,7 @@
 //! A node whose documents and plugins change while a run is open. No plugin runs here.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drydock_core::{Clock, NoCrash, ScheduleName, UnixTime};
@@ -88,6 +88,10 @@ impl Node {
         fs::write(path, text).unwrap();
     }
 
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.folder.path().join(name)).unwrap();
     }
@@ -145,6 +149,11 @@ impl Node {
 
     /// Compiles the plugin of target `local`: this program cannot start itself to do it.
     pub fn compile_keeper(&self) {
+        self.compile(&built("store-file"));
+    }
+
+    /// The same for any.
+    pub fn compile(&self, component: &[u8]) {
         let node = self.load();
         let sandbox = Sandbox::new(SandboxConfig {
             cache: Some(node.state().join("cache")),
@@ -152,11 +161,10 @@ impl Node {
             compiler: None,
             clock: Arc::new(StoppedClock),
         });
-        let component = built("store-file");
-        let digest = drydock_core::PluginDigest::of(&component);
+        let digest = drydock_core::PluginDigest::of(component);
         let grants = node.documents.grants_of(None, &digest);
         let admitted = sandbox.unwrap().admit(Admission {
-            component: &component,
+            component,
             builtin: None,
             grants: grants.as_ref(),
             ceiling: None,
@@ -179,6 +187,10 @@ pub fn schedule() -> ScheduleName {
 /// The bytes of a plugin that was built from `plugins/`.
 pub fn built(name: &str) -> Vec<u8> {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/dist");
-    fs::read(dist.join(name).with_extension("wasm"))
-        .unwrap_or_else(|_| panic!("plugins/dist holds no {name}.wasm: run `cargo xtask plugins`"))
+    let places = [dist.join(name), dist.join("fixtures").join(name)];
+    let read = |place: &PathBuf| fs::read(place.with_extension("wasm")).ok();
+    places
+        .iter()
+        .find_map(read)
+        .unwrap_or_else(|| panic!("plugins/dist holds no {name}.wasm: run `cargo xtask plugins`"))
 }
