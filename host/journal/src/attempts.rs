@@ -23,6 +23,8 @@ pub struct Attempt {
     pub ended: Option<UnixTime>,
     /// What came of it, as JSON.
     pub result: Option<String>,
+    /// What its plugin could reach, as JSON; none where no plugin was called.
+    pub grants: Option<String>,
     pub log: String,
 }
 
@@ -35,10 +37,10 @@ impl Journal {
     pub fn put_attempt(&self, run: &RunId, attempt: &Attempt) -> Result<(), JournalError> {
         self.write("enter an attempt", |transaction| {
             transaction.execute(
-                "INSERT INTO attempts (run, step, attempt, started, ended, result, log)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                "INSERT INTO attempts (run, step, attempt, started, ended, result, grants, log)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT (run, step, attempt) DO UPDATE SET
-                 started = ?4, ended = ?5, result = ?6, log = ?7",
+                 started = ?4, ended = ?5, result = ?6, grants = ?7, log = ?8",
                 params![
                     run.as_str(),
                     attempt.step.as_str(),
@@ -46,6 +48,7 @@ impl Journal {
                     attempt.started.0,
                     attempt.ended.map(|at| at.0),
                     attempt.result,
+                    attempt.grants,
                     end_of(&attempt.log)
                 ],
             )?;
@@ -59,7 +62,7 @@ impl Journal {
     /// The database fails.
     pub fn attempts(&self, run: &RunId) -> Result<Vec<Attempt>, JournalError> {
         self.read("read attempts", |connection| {
-            let sql = "SELECT step, attempt, started, ended, result, log FROM attempts
+            let sql = "SELECT step, attempt, started, ended, result, grants, log FROM attempts
                 WHERE run = ?1 ORDER BY started, step, attempt";
             collect(connection, sql, params![run.as_str()], attempt_row)
         })
@@ -73,6 +76,7 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         started: UnixTime(row.get("started")?),
         ended: row.get::<_, Option<i64>>("ended")?.map(UnixTime),
         result: row.get("result")?,
+        grants: row.get("grants")?,
         log: row.get("log")?,
     })
 }

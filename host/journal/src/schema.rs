@@ -109,6 +109,7 @@ const SCHEMA: &str = "
         started     INTEGER NOT NULL,
         ended       INTEGER,
         result      TEXT,
+        grants      TEXT,
         log         TEXT NOT NULL,
         PRIMARY KEY (run, step, attempt)
     ) STRICT;

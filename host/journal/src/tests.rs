@@ -332,15 +332,18 @@ fn attempts_keep_the_end_of_a_long_log() {
         started: UnixTime(1),
         ended: None,
         result: None,
+        grants: None,
         log: String::new(),
     };
     journal.put_attempt(&run, &attempt).unwrap();
     attempt.ended = Some(UnixTime(2));
+    attempt.grants = Some("{}".to_owned());
     attempt.log = format!("{}panicked", "é".repeat(LOG_BYTES_MAX));
     journal.put_attempt(&run, &attempt).unwrap();
     let kept = journal.attempts(&run).unwrap();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].ended, Some(UnixTime(2)));
+    assert_eq!(kept[0].grants.as_deref(), Some("{}"));
     assert!(kept[0].log.len() <= LOG_BYTES_MAX && kept[0].log.ends_with("épanicked"));
 }
 

@@ -146,6 +146,9 @@ pub fn attempt(attempt: Attempt) -> StepAttempt {
         started: attempt.started.into(),
         ended: attempt.ended.map(Into::into),
         result: result.flatten(),
+        grants: attempt
+            .grants
+            .and_then(|text| serde_json::from_str(&text).ok()),
         log: attempt.log,
     }
 }
@@ -351,6 +354,7 @@ mod tests {
             started: UnixTime(1),
             ended: None,
             result: result.map(str::to_owned),
+            grants: None,
             log: String::new(),
         });
         tried.result

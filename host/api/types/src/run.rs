@@ -292,7 +292,8 @@ pub struct PinnedPlugin {
     pub plugin: String,
     pub version: String,
     pub digest: PluginDigest,
-    /// What it may do.
+    /// What it could reach when the run began: asked for, granted, left to it by the step or
+    /// target, and within the ceiling.
     pub grants: GrantRecord,
     /// For a verify step, the steps that it judges.
     pub verifies: Vec<StepName>,
@@ -336,6 +337,8 @@ pub struct StepAttempt {
     /// None while it is under way, and for ever where a crash cut it off.
     pub ended: Option<Timestamp>,
     pub result: Option<AttemptResult>,
+    /// What the plugin could reach; none where none was called.
+    pub grants: Option<GrantRecord>,
     /// The end of what the plugin said.
     pub log: String,
 }

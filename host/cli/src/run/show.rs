@@ -10,7 +10,6 @@ use drydock_core::{
 use drydock_node::Configuration;
 use drydock_runs::{cause, shape};
 use drydock_terminal::print::{self, Output};
-use serde_json::Value;
 
 use super::look_up::{look_up, view};
 use super::{outcome_word, questions, records};
@@ -64,7 +63,9 @@ pub fn print_details(program: &str, RunDetails { run, attempts }: &RunDetails) {
         print::line(&print::table(header, rows));
     }
     findings(run).iter().for_each(|line| print::line(line));
-    attempts.iter().for_each(print_attempt);
+    for attempt in attempts {
+        print_attempt(run, attempt);
+    }
     let answered = run.questions.iter().filter_map(questions::answered);
     let open = run.open_questions();
     let open = open.flat_map(|open| questions::open(program, &run.run, open));
@@ -76,7 +77,7 @@ pub fn print_details(program: &str, RunDetails { run, attempts }: &RunDetails) {
     end.iter().for_each(|line| print::line(line));
 }
 
-fn print_attempt(attempt: &StepAttempt) {
+fn print_attempt(run: &Run, attempt: &StepAttempt) {
     print::line(&format!(
         "\nstep {} attempt {} started {} {}",
         attempt.step,
@@ -86,6 +87,9 @@ fn print_attempt(attempt: &StepAttempt) {
             .ended
             .map_or_else(|| "and was cut off".to_owned(), |at| format!("ended {at}"))
     ));
+    for line in other_reach(run, attempt) {
+        print::line(&format!("  could reach {line}"));
+    }
     attempt
         .log
         .lines()
@@ -217,48 +221,42 @@ const PLUGIN_HEADER: [&str; 5] = ["STEP", "PLUGIN", "VERSION", "DIGEST", "MAY"];
 /// Hex digits of a digest by which people tell plugins apart.
 const DIGEST_CHARS_SHOWN: usize = "sha256:".len() + 12;
 
-/// One row a step: what its plugin could do in this run.
+/// A step's plugin, and a row for each capability that it could use in this run.
 fn plugin_rows(run: &Run) -> Vec<Vec<String>> {
-    let rows = run.pins.iter().map(|pin| {
+    let rows = run.pins.iter().flat_map(|pin| {
         let digest = pin.digest.as_str();
-        vec![
-            pin.step.to_string(),
-            pin.plugin.clone(),
-            pin.version.clone(),
-            digest
-                .get(..DIGEST_CHARS_SHOWN)
-                .unwrap_or(digest)
-                .to_owned(),
-            powers(&pin.grants),
-        ]
+        let shown = digest.get(..DIGEST_CHARS_SHOWN).unwrap_or(digest);
+        let own = [pin.step.as_str(), &pin.plugin, &pin.version, shown];
+        let lines = reach(&pin.grants).into_iter().enumerate();
+        lines.map(move |(number, line)| {
+            let own = own.map(|cell| if number == 0 { cell } else { "" });
+            own.into_iter()
+                .chain([line.as_str()])
+                .map(str::to_owned)
+                .collect()
+        })
     });
     rows.collect()
 }
 
-/// Grants in one line, e.g. `etcd: status, snapshot; files: read /etc/kubernetes`.
-fn powers(grants: &GrantRecord) -> String {
-    let Ok(Value::Object(kinds)) = serde_json::to_value(grants) else {
-        return "-".to_owned();
-    };
-    let kinds = kinds
-        .iter()
-        .map(|(kind, granted)| format!("{kind}: {}", words(granted)));
-    match kinds.collect::<Vec<_>>() {
-        none if none.is_empty() => "nothing".to_owned(),
-        some => some.join("; "),
+/// A line for each capability, e.g. `files: read /etc/kubernetes`.
+fn reach(grants: &GrantRecord) -> Vec<String> {
+    match grants.lines(drydock_sandbox::capabilities()) {
+        none if none.is_empty() => vec!["nothing".to_owned()],
+        lines => lines,
     }
 }
 
-/// The words of a grant without its punctuation.
-fn words(value: &Value) -> String {
-    let joined = |values: &mut dyn Iterator<Item = &Value>, by: &str| {
-        values.map(words).collect::<Vec<_>>().join(by)
-    };
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => joined(&mut items.iter(), ", "),
-        Value::Object(fields) => joined(&mut fields.values(), " "),
-        other => other.to_string(),
+/// What an attempt could reach, where that was something else than at the beginning of the
+/// run: since then the node's ceiling has changed, or it only looked.
+fn other_reach(run: &Run, attempt: &StepAttempt) -> Vec<String> {
+    let name = attempt.step.as_str();
+    let step = name.split_once('/').map_or(name, |(step, _)| step);
+    let pin = run.pins.iter().find(|pin| pin.step.as_str() == step);
+    let grants = attempt.grants.as_ref();
+    match grants.filter(|grants| pin.is_none_or(|pin| pin.grants != **grants)) {
+        Some(grants) => reach(grants),
+        None => Vec::new(),
     }
 }
 
@@ -359,3 +357,6 @@ fn status(output: &RunOutput) -> Option<SnapshotStatus> {
         version: figures.version.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests;

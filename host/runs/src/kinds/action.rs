@@ -17,6 +17,9 @@ use crate::node::{NodeCall, NodeRunner};
 use crate::steps::Attempts;
 use crate::tools::asked;
 
+/// Under which a probe's words are kept beside its step's.
+const PROBE: &str = "probe";
+
 pub struct ActionKind;
 
 /// Carries out what the engine asks of one action.
@@ -150,7 +153,7 @@ impl NodeRunner for ActionNode {
     }
 
     async fn probe(&self, call: NodeCall) -> Answer {
-        match self.action.probe(self.call(call, Some("probe"))).await {
+        match self.action.probe(self.call(call, Some(PROBE))).await {
             Ok(ProbeEnd::Done(done)) => Answer::Done {
                 done: Box::new(done),
             },
@@ -180,6 +183,11 @@ impl ActionNode {
         let step = beside.map_or(step.clone(), |beside| {
             StepName::new(format!("{step}/{beside}"))
         });
+        // A probe looks, and changes nothing.
+        let grants = self.action.plugin().map(|plugin| match beside {
+            Some(PROBE) => plugin.grants().reading(),
+            _ => plugin.grants().clone(),
+        });
         ActionCall {
             deadline: hold.map(|hold| hold.deadline),
             hold_max: spec.map(|spec| self.longest(spec)),
@@ -191,7 +199,11 @@ impl ActionNode {
             inputs: call.inputs,
             progress: ActionProgress::new(call.emissions, call.let_go),
             stop: call.stop,
-            log: Box::new(move |result, log| attempts.start(&step, number).end(result, log)),
+            log: Box::new(move |result, log| {
+                attempts
+                    .start(&step, number, grants.as_ref())
+                    .end(result, log);
+            }),
         }
     }
 

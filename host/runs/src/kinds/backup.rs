@@ -96,7 +96,9 @@ impl BackupNode {
     /// once it is this one's turn.
     async fn back_up(&self, call: &NodeCall) -> Result<BackupReport, Fault> {
         let backups = &*self.backups;
-        let running = backups.attempts.start(&call.step, call.attempt);
+        let grants = self.plugin.grants();
+        let attempts = &backups.attempts;
+        let running = attempts.start(&call.step, call.attempt, Some(grants));
         let claims = backups
             .outputs
             .begin(&call.step, call.attempt, call.state.point.as_ref());

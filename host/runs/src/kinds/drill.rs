@@ -91,9 +91,11 @@ impl StepKind for Drill {
         let identities = identities(&at.registry.node)?.ok_or(PrepareError::NoIdentity)?;
         let cluster = at.workflow.cluster.value.name.clone();
         let tools = context.tools;
+        let target = at.registry.idle_target(at.target()?, &cluster)?;
+        let pin = at.pin(target.plugin());
         let runner = DrillNode {
             means: Means::of(at.registry, Some(Arc::clone(&tools.key)))?,
-            target: at.registry.idle_target(at.target()?, &cluster)?,
+            target,
             target_name: drill.target.clone(),
             cluster,
             signers: Arc::clone(&tools.signers),
@@ -103,6 +105,7 @@ impl StepKind for Drill {
         let spec = NodeSpec {
             repeat: Repeat::Idempotent,
             proves: true,
+            pin: Some(pin),
             ..at.node(context)
         };
         Ok(Part::Node(Box::new(NodePart {

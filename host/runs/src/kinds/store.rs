@@ -1,11 +1,11 @@
 //! `target: NAME`: a part of the recovery point. What all verify steps passed is kept at a
 //! target.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use drydock_core::{RunSubject, StepName};
+use drydock_core::{Grants, RunSubject, StepName};
 use drydock_documents::{FileError, Located, Lookup, Step, Target as TargetDocument, Workflow};
 use drydock_point::model::StorePin;
 use drydock_repository::Recipient;
@@ -44,10 +44,13 @@ impl StepKind for StoreStep {
             etcd: None,
             ..tools.call_of(at.step)
         };
-        let observer = observer(at.step.name.clone(), tools.attempts.clone());
+        let grants = Arc::new(OnceLock::new());
+        let attempts = tools.attempts.clone();
+        let observer = observer(at.step.name.clone(), attempts, Arc::clone(&grants));
         let target = at.registry.target(document, call, observer)?;
         let name = document.value.name.clone();
         let plugin = target.plugin();
+        grants.get_or_init(|| plugin.grants().clone());
         let pin = StorePin {
             pin: at.pin(plugin),
             target: name.clone(),
@@ -93,8 +96,9 @@ fn recipients(
         .collect()
 }
 
-/// Keeps what a store plugin said, if it said anything.
-fn observer(step: StepName, attempts: Attempts) -> CallObserver {
+/// Keeps what a store plugin said, if it said anything. What it can reach is known once it is
+/// bound, before its first call.
+fn observer(step: StepName, attempts: Attempts, grants: Arc<OnceLock<Grants>>) -> CallObserver {
     let (calls, said) = (AtomicU32::new(0), AtomicU64::new(0));
     Arc::new(move |call, log| {
         if log.is_empty() {
@@ -107,9 +111,10 @@ fn observer(step: StepName, attempts: Attempts) -> CallObserver {
             return;
         }
         let name = StepName::new(format!("{step}/{call}"));
-        let attempts = attempts.clone();
+        let (attempts, grants) = (attempts.clone(), Arc::clone(&grants));
         tokio::task::spawn_blocking(move || {
-            attempts.start(&name, number).end::<()>(Ok(&()), &log);
+            let running = attempts.start(&name, number, grants.get());
+            running.end::<()>(Ok(&()), &log);
         });
     })
 }

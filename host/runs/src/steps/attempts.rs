@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drydock_core::{Clock, Fault, RunId, StepName, UnixTime};
+use drydock_core::{Clock, Fault, GrantRecord, Grants, RunId, StepName, UnixTime};
 use drydock_journal::{Attempt, Journal};
 use drydock_sandbox::AttemptLog;
 use serde::Serialize;
@@ -21,12 +21,15 @@ pub struct Running<'a> {
     step: StepName,
     attempt: u32,
     started: UnixTime,
+    grants: Option<GrantRecord>,
 }
 
 impl Attempts {
-    /// Notes that a step's attempt starts.
-    pub fn start(&self, step: &StepName, attempt: u32) -> Running<'_> {
+    /// Notes that a step's attempt starts, and what its plugin can reach, where one is called.
+    /// That is told of each attempt: the node's ceiling may sink between two of them.
+    pub fn start(&self, step: &StepName, attempt: u32, grants: Option<&Grants>) -> Running<'_> {
         Running {
+            grants: grants.map(GrantRecord::from),
             attempts: self,
             step: step.clone(),
             attempt,
@@ -48,6 +51,9 @@ impl Running<'_> {
             started: self.started,
             ended: Some(self.attempts.clock.now()),
             result: result.ok(),
+            grants: self
+                .grants
+                .and_then(|grants| serde_json::to_string(&grants).ok()),
             log: log.record(),
         };
         if let Err(error) = self

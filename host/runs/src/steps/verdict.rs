@@ -40,7 +40,7 @@ impl Verdicts {
                 format!("output {output} has no facts yet"),
             )
         })?;
-        let running = self.attempts.start(step, attempt);
+        let running = self.attempts.start(step, attempt, Some(plugin.grants()));
         let call = JudgeCall {
             context: context.clone(),
             facts: facts::of(sealed)?,
