@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, HoldEnd, Probed, UnixTime};
+use drydock_core::{ErrorCode, Fault, HoldEnd, Probed, UnixTime};
 use drydock_engine::decide::decide_and_start;
 use drydock_engine::model::{
     Answer, Done, Effect, EffectId, Emission, Event, NodeSpec, Outcome, RunSpec,

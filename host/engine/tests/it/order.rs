@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{Repeat, UnixTime, Value, ValueType};
-use drydock_engine::model::Probed;
+use drydock_core::{Probed, Repeat, UnixTime, Value, ValueType};
 use drydock_engine::model::{Done, Event, NodeSpec, Outcome, OutputRef, When};
 
 use crate::actions::{done, stopped};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, HoldEnd, OutputId, Probed, QuestionId, UnixTime};
+use drydock_core::{ErrorCode, Fault, HoldEnd, OutputId, Probed, QuestionId, UnixTime};
 use drydock_engine::check::check;
 use drydock_engine::decide::{decide, decide_and_start};
 use drydock_engine::model::{Answer, Done, Effect, EffectId, Emission, Event};

@@ -1,7 +1,7 @@
 //! Properties of the machine, for any input.
 
 use drydock_core::store::{Receipt, Session};
-use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, StepName, Verdict};
+use drydock_core::{ErrorCode, Fault, OutputId, StepName, Verdict};
 use drydock_point::state::OpenUpload;
 use drydock_point::{AttemptEnd, Gathered, OutputEvent, Point, PointAnswer, PointEffect, Request};
 use proptest::prelude::*;
