@@ -37,11 +37,11 @@ pub fn cluster_access(cluster: &Located<Cluster>, deps: &Deps) -> Result<EtcdAcc
             connect: connect_timeout,
             request: request_timeout,
             stream_idle,
+            ..Timeouts::default()
         },
     };
     judge_certificates(&config, deps.clock.now()).map_err(|unsound| placed(cluster, unsound))?;
-    let calls = OWN_CALLS.into_iter().chain([EtcdCall::Snapshot]).collect();
-    Ok(EtcdAccess::new(config, calls))
+    Ok(EtcdAccess::new(config, EtcdCall::ALL.to_vec()))
 }
 
 /// Whether what is shown and trusted at the members can be used at `now`.

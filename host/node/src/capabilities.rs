@@ -74,7 +74,7 @@ mod tests {
             ),
             (
                 "etcd: [status, everything]",
-                "7:20: spec.grants.etcd[1] of a PluginGrant must be one of member-list, status, snapshot, hash-kv, not everything",
+                "7:20: spec.grants.etcd[1] of a PluginGrant must be one of member-list, status, snapshot, hash-kv, health, defragment, compact, alarm-disarm, move-leader, member-add-learner, member-promote, member-remove, probe-put, not everything",
             ),
             (
                 "etcd: all",

@@ -121,6 +121,11 @@ impl Limiter {
         }
     }
 
+    /// How long the guest may go on once it was asked to stop.
+    pub fn stop_grace_max(&self) -> Duration {
+        self.limits.stop_grace_max
+    }
+
     /// The guest calls the host once more.
     pub fn host_call(&mut self) {
         self.host_calls += 1;

@@ -179,6 +179,7 @@ impl Plugin {
         let mut guest = self.guest(context);
         guest.narrowed = self.narrowed.clone();
         let terms = Terms {
+            world: self.manifest.world,
             grants,
             parts: &self.parts,
         };

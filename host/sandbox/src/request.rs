@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use drydock_core::Power;
+use drydock_core::{Power, nearest, plain};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::link;
+
+/// Longest part of an unknown word that is told.
+const WORD_BYTES_MAX: usize = 64;
 
 /// A power that a plugin asks for, by its word in a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +78,21 @@ impl Visitor<'_> for Word {
     }
 
     fn visit_str<E: Error>(self, word: &str) -> Result<Request, E> {
-        Request::named(word).ok_or_else(|| {
-            let words = Request::all().map(|request| format!("`{request}`"));
-            let words = words.collect::<Vec<_>>().join(", ");
-            E::custom(format_args!(
-                "unknown variant `{word}`, expected one of {words}"
-            ))
-        })
+        Request::named(word).ok_or_else(|| E::custom(unknown(word)))
     }
+}
+
+/// There are more of them than anybody reads in a sentence.
+fn unknown(word: &str) -> String {
+    let near = nearest(word, Request::all().map(Request::word));
+    let mut powers: Vec<&str> = Request::all()
+        .filter_map(|request| request.word().split('.').next())
+        .collect();
+    powers.dedup();
+    let hint = near.map_or_else(
+        || format!("there are powers over {}", powers.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    let word = plain(word, WORD_BYTES_MAX);
+    format!("`{word}` is nothing that a plugin can ask for; {hint}")
 }

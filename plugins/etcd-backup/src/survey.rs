@@ -41,7 +41,7 @@ impl Survey {
         let reporting = self
             .views
             .iter()
-            .filter(|view| view.status.alarms.contains(&alarm));
+            .filter(|view| view.status.alarms.iter().any(|it| it.alarm == alarm));
         reporting.map(|view| view.endpoint.as_str()).collect()
     }
 

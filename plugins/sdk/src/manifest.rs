@@ -3,11 +3,20 @@
 //! `drydock:plugin` as JSON.
 
 /// The words that a plugin can ask for.
-const REQUESTS: [&str; 9] = [
+const REQUESTS: [&str; 18] = [
     "etcd.member-list",
     "etcd.status",
     "etcd.snapshot",
     "etcd.hash-kv",
+    "etcd.health",
+    "etcd.defragment",
+    "etcd.compact",
+    "etcd.alarm-disarm",
+    "etcd.move-leader",
+    "etcd.member-add-learner",
+    "etcd.member-promote",
+    "etcd.member-remove",
+    "etcd.probe-put",
     "files.read",
     "files.write",
     "http",
@@ -16,9 +25,12 @@ const REQUESTS: [&str; 9] = [
 ];
 
 /// Exports `step` as the plugin of a world and embeds its manifest. `requests` lists
-/// what the plugin asks for, out of `etcd.member-list`, `etcd.status`,
-/// `etcd.snapshot`, `etcd.hash-kv`, `files.read`, `files.write`, `http`, `secret.use` and
-/// `secret.reveal`; another word does not compile. Name and version are those of the Cargo package.
+/// what the plugin asks for: `etcd.member-list`, `etcd.status`, `etcd.snapshot`,
+/// `etcd.hash-kv` and `etcd.health` look; `etcd.defragment`, `etcd.compact`,
+/// `etcd.alarm-disarm`, `etcd.move-leader`, `etcd.member-add-learner`, `etcd.member-promote`,
+/// `etcd.member-remove` and `etcd.probe-put` change the cluster; beside them there are
+/// `files.read`, `files.write`, `http`, `secret.use` and `secret.reveal`. Another word does
+/// not compile. Name and version are those of the Cargo package.
 ///
 /// A plugin of the world `action` also says what it is, its keys in this order, all but the
 /// first left out as a rule: `action: {repeat: "keyed", undo: true, hold: "session", access:
@@ -269,6 +281,14 @@ mod tests {
     #[test]
     fn only_known_words_can_be_asked_for() {
         assert!(REQUESTS.iter().all(|word| is_request(word)));
+        let contract = include_str!("../../../wit/etcd.wit");
+        let calls = REQUESTS
+            .iter()
+            .filter_map(|word| word.strip_prefix("etcd."));
+        for call in calls {
+            assert!(contract.contains(&format!("    {call}: func(")), "{call}");
+            assert!(contract.contains(&format!("`etcd: [{call}]`")), "{call}");
+        }
         assert!(!is_request("etcd.everything"));
         assert!(!is_request("files.rea"));
     }

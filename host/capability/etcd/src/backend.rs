@@ -5,24 +5,29 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use drydock_core::{ErrorCode, Fault};
-use etcd_client::Client;
+use etcd_client::{Client, GetOptions};
 
-use crate::alarm::{self, Alarm};
-use crate::config::EtcdConfig;
+use crate::alarm::{self, RaisedAlarm};
+use crate::config::{EtcdConfig, Timeouts};
 use crate::connect::Connections;
 use crate::fault;
 use crate::grant::EtcdCall;
 use crate::snapshot::SnapshotStream;
 
-/// Times that a call is made when its connection is cut: the first may be one that the
-/// member closed while it was idle, and a refusal may overtake its reason once or twice.
+/// Times that a call which only reads is made when its connection is cut: the first may be
+/// one that the member closed while it was idle, and a refusal may overtake its reason once
+/// or twice.
 const CUT_TRIES_MAX: u32 = 4;
 
 /// Log-ins for one call: a token may run out, or be revoked, between a log-in and the call
 /// that it is for. Whoever is refused more often is refused.
 const LOG_INS_MAX: u32 = 2;
+
+/// The key that `etcdctl endpoint health` asks for.
+const HEALTH_KEY: &str = "health";
 
 /// A cluster and what may be asked of it. Clones and narrowed ones share connections.
 #[derive(Clone)]
@@ -37,6 +42,7 @@ pub struct Member {
     pub id: u64,
     /// Empty until the member has started for the first time.
     pub name: String,
+    pub peer_urls: Vec<String>,
     pub client_urls: Vec<String>,
     pub learner: bool,
 }
@@ -53,9 +59,12 @@ pub struct MemberStatus {
     pub revision: i64,
     pub db_size: u64,
     pub db_size_in_use: u64,
+    /// 0 from servers before 3.6, which do not say.
+    pub db_size_quota: u64,
     pub version: String,
     pub learner: bool,
-    pub alarms: Vec<Alarm>,
+    /// All that stand in the cluster, as the member knows it.
+    pub alarms: Vec<RaisedAlarm>,
     pub errors: Vec<String>,
 }
 
@@ -68,6 +77,16 @@ pub struct HashKv {
     pub hash_revision: i64,
     /// The member's current revision when it answered.
     pub revision: i64,
+}
+
+/// What is asked of a member, and within which limits.
+pub(crate) struct Question<'a> {
+    pub endpoint: &'a str,
+    /// For the sentence `cannot ... ENDPOINT`.
+    pub act: &'a str,
+    pub limit: Duration,
+    /// Whether it changes something: then it is asked once.
+    pub changes: bool,
 }
 
 impl EtcdAccess {
@@ -137,6 +156,26 @@ impl EtcdAccess {
         })
     }
 
+    /// Reads through the cluster, and from this member's own database. The key need not be
+    /// there, and its value is not asked for.
+    ///
+    /// # Errors
+    /// `not-granted`, `unknown-endpoint`, or what the way there came to: without quorum, and
+    /// while the member defragments, that is `timeout`.
+    pub async fn health(&self, endpoint: &str) -> Result<(), Fault> {
+        self.require(EtcdCall::Health)?;
+        let call = |mut client: Client| async move {
+            let options = GetOptions::new().with_count_only();
+            client.get(HEALTH_KEY, Some(options)).await
+        };
+        let asked = self.answer(endpoint, "read through", call).await;
+        // Whoever refuses the key has judged the question after all members agreed on it.
+        match asked {
+            Err(fault) if fault.code == ErrorCode::PermissionDenied => Ok(()),
+            asked => asked.map(drop),
+        }
+    }
+
     /// Opens the member's snapshot stream. Works without quorum.
     ///
     /// # Errors
@@ -175,22 +214,30 @@ impl EtcdAccess {
         Ok(status(&answer))
     }
 
-    fn require(&self, call: EtcdCall) -> Result<(), Fault> {
+    pub(crate) fn require(&self, call: EtcdCall) -> Result<(), Fault> {
         if self.calls.contains(&call) {
             return Ok(());
         }
         let power = call.power();
+        let and = if call.writes() {
+            "; only a step of kind `action` changes a cluster, and not when it is asked what it would do or has done"
+        } else {
+            ""
+        };
         Err(Fault::denied(
             ErrorCode::NotGranted,
             format!(
-                "the plugin is not granted {}: add `{}` under `grants:` of its PluginGrant",
+                "the plugin is not granted {}: add `{}` under `grants:` of its PluginGrant{and}",
                 power.word, power.line
             ),
         ))
     }
 
-    /// Waits for an answer within the time limit, and logs in anew where the cluster no
-    /// longer knows who is asking.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.connections.config.timeouts
+    }
+
+    /// Asks something that changes nothing.
     pub(crate) async fn answer<T, F>(
         &self,
         endpoint: &str,
@@ -200,12 +247,38 @@ impl EtcdAccess {
     where
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
+        let question = Question {
+            endpoint,
+            act,
+            limit: self.timeouts().request,
+            changes: false,
+        };
+        self.put_question(&question, call).await
+    }
+
+    /// Waits for an answer within the time limit, and logs in anew where the cluster no
+    /// longer knows who is asking: whoever is refused for that was not listened to.
+    pub(crate) async fn put_question<T, F>(
+        &self,
+        question: &Question<'_>,
+        call: impl Fn(Client) -> F,
+    ) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let Question {
+            endpoint,
+            act,
+            limit,
+            changes,
+        } = *question;
         let connections = &self.connections;
-        let limit = connections.config.timeouts.request;
+        let tries = if changes { 1 } else { CUT_TRIES_MAX };
         let mut log_ins_left = LOG_INS_MAX;
         loop {
-            let lent = Box::pin(connections.client(endpoint)).await?;
-            let asked = Box::pin(asked(lent.client.clone(), &call));
+            let lent = Box::pin(connections.client(endpoint)).await;
+            let lent = lent.map_err(Fault::not_done)?;
+            let asked = Box::pin(asked(lent.client.clone(), &call, tries));
             let error = match tokio::time::timeout(limit, asked).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => error,
@@ -213,7 +286,8 @@ impl EtcdAccess {
             };
             let again = log_ins_left > 0 && connections.logs_in() && fault::wants_log_in(&error);
             if !again {
-                return Err(connections.fault(&error, endpoint, act).await);
+                let fault = connections.fault(&error, endpoint, act).await;
+                return Err(fault.with_certainty(fault::certainty(&error)));
             }
             log_ins_left -= 1;
             connections.forget(endpoint, &lent);
@@ -221,12 +295,16 @@ impl EtcdAccess {
     }
 }
 
-/// Asks again while connections are cut. All calls only read.
-async fn asked<T, F>(client: Client, call: &impl Fn(Client) -> F) -> Result<T, etcd_client::Error>
+/// Asks up to so many times, as long as connections are cut.
+async fn asked<T, F>(
+    client: Client,
+    call: &impl Fn(Client) -> F,
+    tries: u32,
+) -> Result<T, etcd_client::Error>
 where
     F: Future<Output = Result<T, etcd_client::Error>>,
 {
-    for _ in 1..CUT_TRIES_MAX {
+    for _ in 1..tries {
         match call(client.clone()).await {
             Err(error) if fault::was_cut(&error) => {}
             answer => return answer,
@@ -244,10 +322,11 @@ impl fmt::Debug for EtcdAccess {
     }
 }
 
-fn member(member: &etcd_client::Member) -> Member {
+pub(crate) fn member(member: &etcd_client::Member) -> Member {
     Member {
         id: member.id(),
         name: member.name().to_owned(),
+        peer_urls: member.peer_urls().to_vec(),
         client_urls: member.client_urls().to_vec(),
         learner: member.is_learner(),
     }
@@ -265,6 +344,7 @@ fn status(answer: &etcd_client::StatusResponse) -> MemberStatus {
         revision: header.map_or(0, etcd_client::ResponseHeader::revision),
         db_size: u64::try_from(answer.db_size()).unwrap_or(0),
         db_size_in_use: u64::try_from(answer.raft_used_db_size()).unwrap_or(0),
+        db_size_quota: u64::try_from(answer.db_size_quota()).unwrap_or(0),
         version: answer.version().to_owned(),
         learner: answer.is_learner(),
         alarms: alarm::among(answer.errors()),

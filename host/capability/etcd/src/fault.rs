@@ -1,11 +1,13 @@
 //! What a failed call came to. The client's own errors say little ("transport error"):
 //! the cause stands in the chain behind them and is read here.
 
+mod refusal;
+
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use drydock_core::{ErrorClass, ErrorCode, Fault, without_os_number};
+use drydock_core::{Certainty, ErrorClass, ErrorCode, Fault, without_os_number};
 use rustls::pki_types::UnixTime as RustlsTime;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use tonic::Code;
@@ -73,6 +75,20 @@ fn told((class, code, why): Reading, endpoint: &str, act: &str) -> Fault {
 /// one that was closed before the server's reason arrived. Asking again tells.
 pub(crate) fn was_cut(error: &etcd_client::Error) -> bool {
     read(error).2 == CUT
+}
+
+/// Whether a call surely was not done: where no connection came about, nothing was sent, and
+/// a refusal is etcd's own word that comes before the deed. Anything else that it says, such
+/// as that it gave up waiting, leaves open what became of the call.
+pub(crate) fn certainty(error: &etcd_client::Error) -> Certainty {
+    let chain = chain(error);
+    let status = find::<tonic::Status>(&chain);
+    let refused = || status.is_some_and(refusal::is_refusal);
+    if find::<tonic::ConnectError>(&chain).is_some() || refused() {
+        Certainty::NotDone
+    } else {
+        Certainty::Unknown
+    }
 }
 
 /// Whether the server does not know, or no longer knows, who is asking: a token ran out or
@@ -449,8 +465,9 @@ fn read_status(status: &tonic::Status) -> Option<Reading> {
     let said = plain(status.message());
     read_log_in(status.code(), &said)
         .or_else(|| read_code(status.code(), &said))
+        .or_else(|| refusal::read(&said))
         .or_else(|| read_words(&said))
-        .or_else(|| read_refusal(&said))
+        .or_else(|| read_answer(&said))
 }
 
 fn read_log_in(code: Code, said: &str) -> Option<Reading> {
@@ -487,7 +504,7 @@ fn read_code(code: Code, said: &str) -> Option<Reading> {
         Code::PermissionDenied => (
             Denied,
             ErrorCode::PermissionDenied,
-            "the cluster does not allow it to the user in `username:`: a snapshot needs the role root (`etcdctl user grant-role USER root`)".to_owned(),
+            "the cluster does not allow it to the user in `username:`: a snapshot, and whatever changes the cluster, needs the role root (`etcdctl user grant-role USER root`)".to_owned(),
         ),
         Code::Unimplemented => (
             Permanent,
@@ -552,7 +569,7 @@ fn read_words(said: &str) -> Option<Reading> {
 }
 
 /// Whatever else etcd itself says is an answer, so that somebody is there.
-fn read_refusal(said: &str) -> Option<Reading> {
+fn read_answer(said: &str) -> Option<Reading> {
     let why = || format!("the member answers `{said}`: see its log");
     let is_answer = said.starts_with("etcdserver: ");
     is_answer.then(|| (ErrorClass::Transient, ErrorCode::Refused, why()))

@@ -137,6 +137,7 @@ impl From<etcd::Member> for contract::etcd::Member {
         Self {
             id: member.id,
             name: member.name,
+            peer_urls: member.peer_urls,
             client_urls: member.client_urls,
             learner: member.learner,
         }
@@ -155,10 +156,30 @@ impl From<etcd::MemberStatus> for contract::etcd::MemberStatus {
             revision: status.revision,
             db_size: status.db_size,
             db_size_in_use: status.db_size_in_use,
+            db_size_quota: status.db_size_quota,
             version: status.version,
             learner: status.learner,
             alarms: status.alarms.into_iter().map(Into::into).collect(),
             errors: status.errors,
+        }
+    }
+}
+
+impl From<etcd::RaisedAlarm> for contract::etcd::RaisedAlarm {
+    fn from(raised: etcd::RaisedAlarm) -> Self {
+        Self {
+            member_id: raised.member_id,
+            alarm: raised.alarm.into(),
+        }
+    }
+}
+
+impl From<contract::etcd::Alarm> for etcd::Alarm {
+    fn from(alarm: contract::etcd::Alarm) -> Self {
+        match alarm {
+            contract::etcd::Alarm::Nospace => Self::NoSpace,
+            contract::etcd::Alarm::Corrupt => Self::Corrupt,
+            contract::etcd::Alarm::Other => Self::Other,
         }
     }
 }

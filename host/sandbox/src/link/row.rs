@@ -30,6 +30,7 @@ pub(crate) struct Link {
 
 /// What a guest's part is made of.
 pub(crate) struct Terms<'a> {
+    pub world: World,
     /// What its plugin may do.
     pub grants: &'a Grants,
     pub parts: &'a HostParts,

@@ -9,6 +9,7 @@ mod archive;
 mod cache;
 mod compile;
 mod etcd;
+mod etcd_writes;
 mod files;
 mod hostile;
 mod limits;
@@ -74,12 +75,7 @@ fn sandbox_with(limits: Limits) -> Sandbox {
 /// Every etcd call, and this folder.
 fn all_grants(folder: &Path, access: Access) -> Grants {
     Grants::default()
-        .with([
-            EtcdCall::MemberList,
-            EtcdCall::Status,
-            EtcdCall::Snapshot,
-            EtcdCall::HashKv,
-        ])
+        .with(EtcdCall::ALL)
         .with([FolderGrant::new(folder, access)])
 }
 

@@ -23,8 +23,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// The end of a log that an error repeats: the reason stands there.
 const LOG_REPEATED_LINES_MAX: usize = 15;
 
-/// What a health answer may hold; it is a line of JSON.
-const HEALTH_ANSWER_BYTES_MAX: u64 = 4096;
+/// What an answer may hold: health is a line of JSON, the metrics are some thousand lines.
+const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// How long one health answer may take. etcd itself gives up on a read after some seconds.
 const HEALTH_ANSWER_LIMIT: Duration = Duration::from_secs(8);
@@ -174,16 +174,23 @@ impl Member {
     /// Asks the member itself. It says yes when it has a leader, can read through it and
     /// no alarm is raised.
     pub async fn is_healthy(&self) -> bool {
-        let answer = tokio::time::timeout(HEALTH_ANSWER_LIMIT, self.health_answer());
+        let answer = tokio::time::timeout(HEALTH_ANSWER_LIMIT, self.answer_of("/health"));
         matches!(answer.await, Ok(Ok(text)) if text.contains(r#""health":"true""#))
     }
 
-    async fn health_answer(&self) -> std::io::Result<String> {
+    /// Whether its metrics have this line, such as `etcd_server_proposals_pending 1`.
+    pub async fn has_metric(&self, line: &str) -> bool {
+        let answer = tokio::time::timeout(HEALTH_ANSWER_LIMIT, self.answer_of("/metrics"));
+        matches!(answer.await, Ok(Ok(text)) if text.lines().any(|metric| metric == line))
+    }
+
+    async fn answer_of(&self, path: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.metrics_port)).await?;
-        let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        stream.write_all(request).await?;
+        let request =
+            format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
-        let mut bounded = stream.take(HEALTH_ANSWER_BYTES_MAX);
+        let mut bounded = stream.take(ANSWER_BYTES_MAX);
         bounded.read_to_string(&mut answer).await?;
         Ok(answer)
     }

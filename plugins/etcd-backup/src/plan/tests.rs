@@ -1,5 +1,5 @@
 use drydock_plugin_sdk::Level;
-use drydock_plugin_sdk::etcd::MemberStatus;
+use drydock_plugin_sdk::etcd::{MemberStatus, RaisedAlarm};
 
 use super::*;
 
@@ -38,6 +38,7 @@ fn member(id: u64, learner: bool) -> Member {
     Member {
         id,
         name: format!("m{id}"),
+        peer_urls: Vec::new(),
         client_urls: vec![endpoint(id)],
         learner,
     }
@@ -54,10 +55,18 @@ fn status(id: u64) -> MemberStatus {
         revision: 50,
         db_size: 4096,
         db_size_in_use: 4096,
+        db_size_quota: 0,
         version: "3.6.16".into(),
         learner: false,
         alarms: Vec::new(),
         errors: Vec::new(),
+    }
+}
+
+fn raised(alarm: Alarm) -> RaisedAlarm {
+    RaisedAlarm {
+        member_id: 2,
+        alarm,
     }
 }
 
@@ -240,7 +249,7 @@ fn unknown_members_are_degraded() {
 #[test]
 fn nospace_warns_and_goes_on() {
     let mut survey = three();
-    survey.views[1].status.alarms = vec![Alarm::Nospace];
+    survey.views[1].status.alarms = vec![raised(Alarm::Nospace)];
     let plan = planned(&survey);
     assert_eq!(codes(&plan.findings), [(Level::Warning, "nospace")]);
     assert_eq!(plan.candidates.len(), 3);
@@ -250,7 +259,7 @@ fn nospace_warns_and_goes_on() {
 #[test]
 fn unknown_alarm_warns() {
     let mut survey = three();
-    survey.views[0].status.alarms = vec![Alarm::Other];
+    survey.views[0].status.alarms = vec![raised(Alarm::Other)];
     assert_eq!(
         codes(&planned(&survey).findings),
         [(Level::Warning, "alarm-unknown")]
@@ -260,7 +269,7 @@ fn unknown_alarm_warns() {
 #[test]
 fn corrupt_is_refused_whoever_says_so() {
     let mut survey = only(&[1, 3]);
-    survey.views[1].status.alarms = vec![Alarm::Nospace, Alarm::Corrupt];
+    survey.views[1].status.alarms = vec![raised(Alarm::Nospace), raised(Alarm::Corrupt)];
     let error = refused(&Config::default(), &survey);
     assert_eq!(
         (error.class, error.code.as_str()),

@@ -8,6 +8,7 @@ mod grants;
 mod log_in;
 mod outage;
 mod ways_to_fail;
+mod writes;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,12 +17,7 @@ use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig, Timeouts};
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
 use tokio::sync::OnceCell;
 
-const ALL: [EtcdCall; 4] = [
-    EtcdCall::MemberList,
-    EtcdCall::Status,
-    EtcdCall::Snapshot,
-    EtcdCall::HashKv,
-];
+const ALL: [EtcdCall; 13] = EtcdCall::ALL;
 
 /// Three members with mutual TLS and a few keys; nobody changes it.
 async fn shared() -> &'static Cluster {
@@ -61,6 +57,7 @@ fn config(cluster: &Cluster) -> EtcdConfig {
             connect: Duration::from_secs(20),
             request: Duration::from_secs(30),
             stream_idle: Duration::from_secs(30),
+            rewrite: Duration::from_secs(60),
         },
     }
 }

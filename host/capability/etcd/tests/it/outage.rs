@@ -1,6 +1,6 @@
 //! What remains possible when members are down, and how a dying one reads.
 
-use drydock_capability_etcd::Alarm;
+use drydock_capability_etcd::{Alarm, RaisedAlarm};
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
 use drydock_testkit::random_values;
 
@@ -89,5 +89,9 @@ async fn a_full_database_is_an_alarm() {
     assert!(full, "10 MB fit into a quota of 2 MiB");
     let access = access(config(&cluster));
     let status = access.status(&access.endpoints()[0]).await.unwrap();
-    assert_eq!(status.alarms, [Alarm::NoSpace], "{:?}", status.errors);
+    let raised = RaisedAlarm {
+        alarm: Alarm::NoSpace,
+        member_id: status.member_id,
+    };
+    assert_eq!(status.alarms, [raised], "{:?}", status.errors);
 }

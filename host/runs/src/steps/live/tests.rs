@@ -14,6 +14,7 @@ fn status(id: u64) -> MemberStatus {
         revision: 5,
         db_size: 1,
         db_size_in_use: 1,
+        db_size_quota: 0,
         version: "3.6.0".to_owned(),
         learner: false,
         alarms: Vec::new(),
@@ -35,6 +36,7 @@ fn three() -> Vec<Member> {
     let member = |id: u64| Member {
         id,
         name: format!("m{id}"),
+        peer_urls: Vec::new(),
         client_urls: vec![url(id)],
         learner: false,
     };

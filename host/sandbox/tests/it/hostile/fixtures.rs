@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::torture::scene::names;
 
 /// Each fixture, and the file that uses it by its name.
-const CLAIMED: [(&str, &str); 15] = [
+const CLAIMED: [(&str, &str); 16] = [
     ("asks-too-little", "host/sandbox/tests/it/admission.rs"),
+    ("etcd-writer", "host/sandbox/tests/it/etcd_writes.rs"),
     ("hooked-store", "plugins/Cargo.toml"),
     ("hostile", "host/sandbox/tests/torture/company.rs"),
     ("hostile-store", "host/sandbox/tests/torture/company.rs"),
