@@ -66,15 +66,14 @@ fn access(
     registry: &PluginRegistry,
     workflow: &Workflow<'_>,
 ) -> Option<drydock_capability_etcd::EtcdAccess> {
-    let access = workflow
-        .has_point()
+    let access = kinds::asks_cluster(registry, workflow)
         .then(|| cluster_access(workflow.cluster, &registry.node.deps));
     access.and_then(Result::ok)
 }
 
-/// Whether a cluster that is backed up can be spoken to, as far as files show.
+/// Whether a cluster that is asked something can be spoken to, as far as files show.
 fn check_cluster(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Option<PrepareError> {
-    if !workflow.has_point() {
+    if !kinds::asks_cluster(registry, workflow) {
         return None;
     }
     let deps = &registry.node.deps;

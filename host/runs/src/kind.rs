@@ -45,6 +45,11 @@ pub trait StepKind: Send + Sync {
         Ok(())
     }
 
+    /// Whether a run with the step needs the way to its cluster.
+    fn asks_cluster(&self, _at: StepRef<'_>) -> bool {
+        false
+    }
+
     /// Lets whoever carries the step out judge its configuration. Says everything that is
     /// wrong with it.
     async fn check_config(&self, at: StepRef<'_>, check: CheckContext<'_>) -> Vec<PrepareError>;

@@ -54,6 +54,19 @@ pub fn admit(registry: &PluginRegistry, workflow: &Workflow<'_>) -> Result<(), P
     PrepareError::several(refused.collect())
 }
 
+/// Whether a run of the schedule needs the way to its cluster.
+#[must_use]
+pub fn asks_cluster(registry: &PluginRegistry, workflow: &Workflow<'_>) -> bool {
+    workflow.steps.iter().any(|step| {
+        let at = StepRef {
+            registry,
+            workflow,
+            step,
+        };
+        of(step).asks_cluster(at)
+    })
+}
+
 /// What a run of the schedule works on, each once, from the documents alone and what actions
 /// say of themselves.
 #[must_use]

@@ -90,6 +90,7 @@ impl Prepared {
         let access = access(&workflow, service)?;
         kinds::admit(registry, &workflow)?;
         let tools = tools(service, &workflow, &request, access.as_ref());
+        let access = access.filter(|_| workflow.has_point());
         let point = access.map(|access| PointParts::prepare(service, &workflow, &tools, access));
         let point = point.transpose()?;
         let nodes = NodeParts::prepare(service, &workflow, &tools, point.as_ref())?;
@@ -261,11 +262,10 @@ fn step_ref<'a>(
     }
 }
 
-/// The cluster, for every call there is. A run that makes no recovery point asks nothing of
-/// it.
+/// The cluster, for every call there is; none for a run that asks nothing of it.
 fn access(workflow: &Workflow<'_>, service: &RunService) -> Result<Option<EtcdAccess>, FileError> {
     let deps = &service.registry.node.deps;
-    let wanted = workflow.has_point();
+    let wanted = kinds::asks_cluster(&service.registry, workflow);
     wanted
         .then(|| cluster_access(workflow.cluster, deps))
         .transpose()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use drydock_capability_etcd::EtcdCall;
 use drydock_core::{ActionManifest, HoldKind, RunSubject, StepName, Subject, SubjectAccess};
 use drydock_documents::{FileError, Hold, Step, Workflow};
 use drydock_engine::model::{Answer, HoldSpec, NodeSpec};
@@ -41,6 +42,13 @@ impl StepKind for ActionKind {
         let action = action(at, StepCall::idle(cluster, now))?;
         hold(at, action.manifest())?;
         Ok(())
+    }
+
+    fn asks_cluster(&self, at: StepRef<'_>) -> bool {
+        let native = at.registry.node.deps.actions.get(name_of(at.step));
+        let plugin = native.is_none().then(|| at.plugin(World::Action));
+        let plugin = plugin.and_then(Result::ok);
+        plugin.is_some_and(|plugin| !plugin.grants().of::<EtcdCall>().is_empty())
     }
 
     async fn check_config(&self, at: StepRef<'_>, check: CheckContext<'_>) -> Vec<PrepareError> {

@@ -41,6 +41,10 @@ impl StepKind for Backup {
         at.plugin(World::Backup).map(|_| ())
     }
 
+    fn asks_cluster(&self, _at: StepRef<'_>) -> bool {
+        true
+    }
+
     async fn check_config(&self, at: StepRef<'_>, check: CheckContext<'_>) -> Vec<PrepareError> {
         let checked = match at.plugin(World::Backup) {
             Ok(plugin) => at.judge_config(&plugin, check).await,
