@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The plugins that the program carries.
-const BUILT_IN: [&str; 5] = [
+const BUILT_IN: [&str; 6] = [
     "etcd-backup",
+    "etcd-maintain",
     "etcd-verify",
     "files-backup",
     "files-verify",

@@ -85,6 +85,7 @@ fn every_shipped_schedule_reads_back() {
         "examples/nightly.yaml",
         "examples/policies.yaml",
         "examples/drill.yaml",
+        "examples/maintenance.yaml",
     ];
     for name in names {
         let text = std::fs::read_to_string(folder.join(name)).unwrap();

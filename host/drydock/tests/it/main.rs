@@ -25,6 +25,7 @@ mod inside;
 mod interrupted;
 mod large_values;
 mod levers;
+mod maintain;
 mod open;
 mod outside;
 mod plugins;

@@ -13,6 +13,7 @@ mod etcd_writes;
 mod files;
 mod hostile;
 mod limits;
+mod maintain;
 mod network;
 mod one_cpu;
 mod outputs;

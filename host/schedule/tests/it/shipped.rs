@@ -104,6 +104,7 @@ fn the_examples_fit_together() {
         "examples/nightly.yaml",
         "examples/policies.yaml",
         "examples/drill.yaml",
+        "examples/maintenance.yaml",
     ]
     .into_iter()
     .flat_map(documents)
@@ -114,7 +115,14 @@ fn the_examples_fit_together() {
         .map(|schedule| (schedule.value.name.as_str(), starts(schedule)))
         .collect();
     // Fourteen Sundays, and the firsts of April and May, which are none: four times each.
-    let expected = [("every-policy", 64), ("nightly", 92), ("weekly-drill", 14)];
+    // The repair is suspended.
+    let expected = [
+        ("every-policy", 64),
+        ("nightly", 92),
+        ("repair-space", 0),
+        ("weekly-drill", 14),
+        ("weekly-maintenance", 13),
+    ];
     assert_eq!(counted, expected);
     let workflow = set.workflow(&ScheduleName::new("weekly-drill")).unwrap();
     assert!(workflow.drills().all(|(_, drill, _)| drill.api_server));
@@ -137,6 +145,7 @@ fn every_shipped_file_is_read_by_a_test() {
         [
             "examples/drill.yaml",
             "examples/grants.yaml",
+            "examples/maintenance.yaml",
             "examples/nightly.yaml",
             "examples/node.yaml",
             "examples/policies.yaml",
