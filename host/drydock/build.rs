@@ -11,6 +11,7 @@ const BUILT_IN: [&str; 6] = [
     "etcd-verify",
     "files-backup",
     "files-verify",
+    "notify-webhook",
     "store-file",
 ];
 

@@ -60,6 +60,7 @@ pub mod outcome;
 pub mod replay;
 mod row;
 pub mod runner;
+mod so_far;
 pub mod state;
 pub mod view;
 

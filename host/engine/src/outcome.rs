@@ -46,10 +46,14 @@ pub fn outcome(state: &RunState) -> Outcome {
 }
 
 /// Why nothing of the run is to be relied on, although it may be stored.
-fn disproved(state: &RunState) -> Option<Fault> {
+pub(crate) fn disproof(state: &RunState) -> Option<&Fault> {
     let nodes = state.nodes.iter().zip(&state.spec.nodes);
     let mut proving = nodes.filter(|(_, spec)| spec.proves);
-    let fault = proving.find_map(|(node, _)| node.fault().cloned())?;
+    proving.find_map(|(node, _)| node.fault())
+}
+
+fn disproved(state: &RunState) -> Option<Fault> {
+    let fault = disproof(state)?.clone();
     let left = state.point.iter().flat_map(Point::left_behind);
     Some(with_left(fault, left.chain(left_behind(state)).collect()))
 }
@@ -70,6 +74,13 @@ fn with_left(fault: Fault, left: Vec<String>) -> Fault {
 /// What the nodes have to tell of a run that did not fail. What contributors found stands
 /// with the recovery point.
 fn reasons(state: &RunState) -> Vec<String> {
+    let mut reasons = shortcomings(state);
+    reasons.extend(left_behind(state));
+    reasons
+}
+
+/// The same without what is left behind, which is known at the end.
+pub(crate) fn shortcomings(state: &RunState) -> Vec<String> {
     let mut reasons = Vec::new();
     for unit in &state.units {
         if let Some(UnitEnd::GivenUp(fault)) = &unit.end {
@@ -84,7 +95,6 @@ fn reasons(state: &RunState) -> Vec<String> {
     for (node, spec) in state.nodes.iter().zip(&state.spec.nodes) {
         reasons.extend(of_node(node, spec));
     }
-    reasons.extend(left_behind(state));
     reasons
 }
 

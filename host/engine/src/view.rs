@@ -221,7 +221,8 @@ fn step(node: &Node, spec: &NodeSpec) -> StepView {
     }
 }
 
-fn step_state(node: &Node) -> StepState {
+/// How far a node is, to everybody but the engine.
+pub(crate) fn step_state(node: &Node) -> StepState {
     match (&node.undo.phase, &node.phase) {
         (UndoPhase::Done | UndoPhase::ByHand, _) if node.hold.is_none() => StepState::Undone,
         (UndoPhase::Asking, _) => StepState::Asking,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_core::{
-    ActionManifest, Fault, Finding, HoldOrder, Probed, RunId, StepName, UnixTime, Value,
+    ActionManifest, Fault, Finding, HoldOrder, Probed, RunId, RunSoFar, StepName, UnixTime, Value,
 };
 use drydock_engine::model::{Done, Emission};
 use drydock_engine::{Closed, Emissions, STOP_GRACE};
@@ -108,6 +108,8 @@ pub struct ActionCall {
     pub config: String,
     /// What it takes from earlier steps, by its own names.
     pub inputs: BTreeMap<String, Value>,
+    /// How the run goes.
+    pub so_far: Arc<RunSoFar>,
     /// What it tells while it goes on.
     pub progress: ActionProgress,
     pub stop: StopSignal,

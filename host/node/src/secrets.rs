@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use drydock_capability_secret::{SecretAccess, SecretGrant, SecretSource};
-use drydock_core::{ErrorCode, Fault, Name, Secret, nearest};
+use drydock_core::{ErrorCode, Fault, Grant, Name, Secret, nearest};
 use drydock_documents::{FileError, Located, Lookup, SecretFrom};
 use drydock_sandbox::Plugin;
 
@@ -19,7 +19,8 @@ struct Places {
 ///
 /// # Errors
 /// By file and line: a secret that the plugin was granted has no place, nothing is there,
-/// or it is not what it is granted for.
+/// or it is not what it is granted for. A plugin that can do without secrets is given those
+/// that have a place, and each that has one must be granted.
 pub fn with_secrets<T>(
     plugin: Arc<Plugin>,
     document: &Located<T>,
@@ -29,6 +30,11 @@ pub fn with_secrets<T>(
 ) -> Result<Arc<Plugin>, FileError> {
     let grants: &[SecretGrant] = plugin.grants().of();
     let granted: BTreeSet<&Name> = grants.iter().map(|grant| &grant.name).collect();
+    let can_do_without = can_do_without(&plugin);
+    let mut ungranted = secrets.keys().filter(|name| !granted.contains(name));
+    if let Some(name) = ungranted.next().filter(|_| can_do_without) {
+        return Err(not_granted(&plugin, document, path, name));
+    }
     if granted.is_empty() {
         return Ok(plugin);
     }
@@ -39,6 +45,9 @@ pub fn with_secrets<T>(
     let judge = SecretAccess::new(grants.to_vec(), Some(places.clone()));
     for name in &granted {
         let Some(place) = secrets.get(name) else {
+            if can_do_without {
+                continue;
+            }
             return Err(missing(&plugin, document, path, secrets, name));
         };
         // Read once to see that it can be, and is what it is granted for; the plugin's
@@ -51,6 +60,23 @@ pub fn with_secrets<T>(
             .map_err(|fault| document.sentence(&path, fault.message))?;
     }
     Ok(plugin.with_secrets(places))
+}
+
+/// Whether the plugin asks for secrets as for what it can do without: then it serves several
+/// steps, each with secrets of its own.
+fn can_do_without(plugin: &Plugin) -> bool {
+    let mut optional = plugin.manifest().optional.iter();
+    optional.any(|request| SecretGrant::POWERS.contains(request.power()))
+}
+
+fn not_granted<T>(plugin: &Plugin, document: &Located<T>, path: &str, name: &Name) -> FileError {
+    document.error(
+        &format!("{path}.{name}"),
+        format!(
+            "is a secret that plugin {} was not granted: add e.g. `secret: [{{name: {name}, reveal: true}}]` under `grants:` of a PluginGrant that names the plugin, or remove the secret here",
+            plugin.manifest().name
+        ),
+    )
 }
 
 fn missing<T>(

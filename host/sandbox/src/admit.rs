@@ -244,9 +244,10 @@ fn over_mebibytes(what: &str, limit: u64) -> String {
 /// The manifest as if the plugin asked to read where it asks to write: what it needs where
 /// nothing is to be written.
 pub(crate) fn reading(manifest: &PluginManifest) -> PluginManifest {
-    let requests = manifest.requests.iter();
+    let read = |requests: &[Request]| requests.iter().map(|request| request.reading()).collect();
     PluginManifest {
-        requests: requests.map(|request| request.reading()).collect(),
+        requests: read(&manifest.requests),
+        optional: read(&manifest.optional),
         ..manifest.clone()
     }
 }
@@ -271,10 +272,14 @@ pub(crate) fn effective(
         Some(ceiling) => granted.within(ceiling),
         None => granted.clone(),
     };
-    for request in manifest.requests.iter().copied() {
+    // What nobody wants to give is left out; what somebody does and the ceiling does not is a
+    // mistake.
+    let optional = manifest.optional.iter();
+    let wanted = optional.filter(|request| granted.allow(request.power()));
+    for request in manifest.requests.iter().chain(wanted).copied() {
         require(admission, manifest, digest, request, &granted, &allowed)?;
     }
-    let asked = manifest.requests.iter().map(|request| request.power());
+    let asked = manifest.asked().map(Request::power);
     Ok(allowed.part(&asked.collect::<Vec<_>>()))
 }
 

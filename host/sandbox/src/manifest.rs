@@ -34,6 +34,10 @@ pub struct PluginManifest {
     /// What the plugin asks for.
     #[serde(default)]
     pub requests: Vec<Request>,
+    /// What it can do without: where no grant allows it, the plugin runs, and a call of that
+    /// power is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<Request>,
     /// Of the world `action`, and of no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionManifest>,
@@ -100,6 +104,13 @@ pub enum ManifestError {
         "plugin {name} was built against {found}, and this host speaks {CONTRACT}: build the plugin with the SDK of this host, or use the Drydock version that the plugin was made for"
     )]
     OtherContract { name: String, found: String },
+}
+
+impl PluginManifest {
+    /// All that it asks for, what it can do without last.
+    pub fn asked(&self) -> impl Iterator<Item = Request> {
+        self.requests.iter().chain(&self.optional).copied()
+    }
 }
 
 pub use embed::embed;

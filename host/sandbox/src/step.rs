@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use drydock_capability_etcd::EtcdAccess;
-use drydock_core::{ClusterName, Fault, HoldOrder, UnixTime, Value};
+use drydock_core::{ClusterName, Fault, HoldOrder, RunSoFar, UnixTime, Value};
 use tokio::sync::watch;
 
 /// What a step is told, and what it works on.
@@ -41,6 +41,8 @@ pub struct Occasion {
     pub deadline: Option<UnixTime>,
     /// What it takes from earlier steps, by its own names.
     pub inputs: BTreeMap<String, Value>,
+    /// How the run goes, where the step may know.
+    pub so_far: Option<Arc<RunSoFar>>,
 }
 
 /// What a step tells its run while it goes on.

@@ -29,6 +29,9 @@ use crate::pki::Issued;
 /// Pieces of a body that the server makes up.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// What is kept of a request's body.
+const SEEN_BYTES_MAX: usize = 64 * 1024;
+
 /// What every byte of such a body is.
 const FILLING: u8 = 3;
 
@@ -43,6 +46,8 @@ const FILLING: u8 = 3;
 /// | `/stall` | 5 of 10 bytes, then none, ever |
 /// | `/short` | 5 of 10 bytes, then the connection ends |
 /// | `/heavy` | 100 KiB of headers |
+/// | `/status/N?S` | status N; `Retry-After: S` where S is there; `no_service` as the body |
+/// | `/cannot/...` | status 404, and the request's path in the body |
 /// | other | `N bytes, sum S` of the request's body |
 pub struct WebServer {
     address: SocketAddr,
@@ -58,7 +63,7 @@ pub struct Seen {
     /// With the query.
     pub path: String,
     pub headers: HeaderMap,
-    /// The first KiB of the body.
+    /// The first 64 KiB of the body.
     pub body: Vec<u8>,
     /// Bytes of the body.
     pub size: u64,
@@ -239,6 +244,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         "stall" => of_ten(stalled()),
         "short" => of_ten(Body::from_stream(Cut::default())),
         "heavy" => heavy(),
+        "status" => status(parts.uri.path(), parts.uri.query()),
+        "cannot" => cannot(&seen),
         _ => format!("{} bytes, sum {sum}", seen.size).into_response(),
     }
 }
@@ -250,7 +257,7 @@ async fn read(body: Body, seen: &mut Seen) -> u64 {
     while let Some(Ok(piece)) = pieces.next().await {
         seen.size += piece.len() as u64;
         sum += piece.iter().map(|byte| u64::from(*byte)).sum::<u64>();
-        let room = 1024_usize.saturating_sub(seen.body.len());
+        let room = SEEN_BYTES_MAX.saturating_sub(seen.body.len());
         seen.body.extend_from_slice(&piece[..piece.len().min(room)]);
     }
     sum
@@ -273,6 +280,22 @@ fn download(path: &str) -> Response {
 
 fn redirect(location: &str) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, location.to_owned())]).into_response()
+}
+
+fn status(path: &str, retry_after: Option<&str>) -> Response {
+    let number = path.rsplit('/').find_map(|word| word.parse().ok());
+    let status = number.and_then(|number| StatusCode::from_u16(number).ok());
+    let mut response = (status.unwrap_or(StatusCode::OK), "no_service").into_response();
+    if let Some(Ok(value)) = retry_after.map(HeaderValue::from_str) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// As some frameworks answer where they know no such path.
+fn cannot(seen: &Seen) -> Response {
+    let told = format!("Cannot {} {}", seen.method, seen.path);
+    (StatusCode::NOT_FOUND, told).into_response()
 }
 
 fn reflect(headers: &HeaderMap) -> Response {

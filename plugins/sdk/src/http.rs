@@ -3,11 +3,13 @@
 //! A redirect is an answer like any other: a plugin that follows one sends a new request,
 //! which the host checks anew.
 
+use std::time::Duration;
+
 use crate::bindings::host::drydock::plugin::http as ours;
 use crate::bindings::host::wasi::http::outgoing_handler;
 use crate::bindings::host::wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest,
-    Scheme,
+    RequestOptions, Scheme,
 };
 use crate::bindings::host::wasi::io::streams::{InputStream, OutputStream, StreamError};
 use crate::{Error, Slice};
@@ -21,6 +23,7 @@ pub struct Request<'a> {
     url: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Body<'a>,
+    wait: Option<Duration>,
 }
 
 /// What a request carries.
@@ -50,7 +53,16 @@ impl<'a> Request<'a> {
             url: url.to_owned(),
             headers: Vec::new(),
             body: Body::Empty,
+            wait: None,
         }
+    }
+
+    /// Waits at most so long for the head of the response, and so long for each piece of the
+    /// body. The host's own limits hold where nothing is said, and cut what is.
+    #[must_use]
+    pub fn wait_at_most(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
     }
 
     #[must_use]
@@ -90,7 +102,8 @@ impl<'a> Request<'a> {
     /// # Errors
     /// What no grant allows, with the line to add, or what the network did.
     pub fn send(self) -> Result<Response, Error> {
-        let (request, body) = (self.request()?, self.body);
+        let (request, options) = (self.request()?, self.options()?);
+        let body = self.body;
         let outgoing = match &body {
             Body::Empty => None,
             Body::Slice(slice) => {
@@ -101,7 +114,7 @@ impl<'a> Request<'a> {
                 Some(request.body().map_err(|()| refused("has a body already"))?)
             }
         };
-        let pending = outgoing_handler::handle(request, None).map_err(|code| failed(&code))?;
+        let pending = outgoing_handler::handle(request, options).map_err(|code| failed(&code))?;
         if let Some(outgoing) = outgoing {
             fill(outgoing, body)?;
         }
@@ -113,6 +126,21 @@ impl<'a> Request<'a> {
                 None => pending.subscribe().block(),
             }
         }
+    }
+
+    /// The host adds the wait to connect to the one for the first byte, so the latter has all.
+    fn options(&self) -> Result<Option<RequestOptions>, Error> {
+        let Some(wait) = self.wait else {
+            return Ok(None);
+        };
+        let nanoseconds = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        let options = RequestOptions::new();
+        let set = options
+            .set_connect_timeout(Some(0))
+            .and_then(|()| options.set_first_byte_timeout(Some(nanoseconds)))
+            .and_then(|()| options.set_between_bytes_timeout(Some(nanoseconds)));
+        set.map_err(|()| refused("cannot be bounded in time"))?;
+        Ok(Some(options))
     }
 
     fn request(&self) -> Result<OutgoingRequest, Error> {

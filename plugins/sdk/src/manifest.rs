@@ -30,30 +30,50 @@ const REQUESTS: [&str; 18] = [
 /// `etcd.alarm-disarm`, `etcd.move-leader`, `etcd.member-add-learner`, `etcd.member-promote`,
 /// `etcd.member-remove` and `etcd.probe-put` change the cluster; beside them there are
 /// `files.read`, `files.write`, `http`, `secret.use` and `secret.reveal`. Another word does
-/// not compile. Name and version are those of the Cargo package.
+/// not compile. `optional` behind it lists what the plugin can do without: where no grant allows
+/// that, a call of it is refused, and the plugin is not. Name and version are those of the Cargo package.
 ///
 /// A plugin of the world `action` also says what it is, its keys in this order, all but the
 /// first left out as a rule: `action: {repeat: "keyed", undo: true, hold: "session", access:
 /// "reads", outputs: {"bytes-freed": "integer"}}`.
 #[macro_export]
 macro_rules! plugin {
-    (world: backup, step: $step:ident, requests: [$($request:literal),* $(,)?] $(,)?) => {
-        $crate::manifest! { world: "backup", requests: [$($request),*] }
+    (
+        world: backup, step: $step:ident, requests: [$($request:literal),* $(,)?]
+        $(, optional: [$($optional:literal),* $(,)?])? $(,)?
+    ) => {
+        $crate::manifest! {
+            world: "backup", requests: [$($request),*] $(, optional: [$($optional),*])?
+        }
         $crate::export_backup!($step);
     };
-    (world: verify, step: $step:ident, requests: [$($request:literal),* $(,)?] $(,)?) => {
-        $crate::manifest! { world: "verify", requests: [$($request),*] }
+    (
+        world: verify, step: $step:ident, requests: [$($request:literal),* $(,)?]
+        $(, optional: [$($optional:literal),* $(,)?])? $(,)?
+    ) => {
+        $crate::manifest! {
+            world: "verify", requests: [$($request),*] $(, optional: [$($optional),*])?
+        }
         $crate::export_verify!($step);
     };
-    (world: store, step: $step:ident, requests: [$($request:literal),* $(,)?] $(,)?) => {
-        $crate::manifest! { world: "store", requests: [$($request),*] }
+    (
+        world: store, step: $step:ident, requests: [$($request:literal),* $(,)?]
+        $(, optional: [$($optional:literal),* $(,)?])? $(,)?
+    ) => {
+        $crate::manifest! {
+            world: "store", requests: [$($request),*] $(, optional: [$($optional),*])?
+        }
         $crate::export_store!($step);
     };
     (
         world: action, step: $step:ident, requests: [$($request:literal),* $(,)?],
+        $(optional: [$($optional:literal),* $(,)?],)?
         action: $action:tt $(,)?
     ) => {
-        $crate::manifest! { world: "action", requests: [$($request),*], action: $action }
+        $crate::manifest! {
+            world: "action", requests: [$($request),*] $(, optional: [$($optional),*])?,
+            action: $action
+        }
         $crate::export_action!($step);
     };
 }
@@ -65,25 +85,31 @@ macro_rules! plugin {
 macro_rules! manifest {
     (
         world: $world:literal, requests: [$($request:literal),* $(,)?]
-        $(, action: $action:tt)? $(,)?
+        $(, optional: [$($optional:literal),* $(,)?])? $(, action: $action:tt)? $(,)?
     ) => {
         $crate::manifest! {
-            world: $world, requests: [$($request),*] $(, action: $action)?,
-            contract: "drydock:plugin@0.1.0"
+            world: $world, requests: [$($request),*] $(, optional: [$($optional),*])?
+            $(, action: $action)?, contract: "drydock:plugin@0.1.0"
         }
     };
     (
         world: $world:literal, requests: [$($request:literal),*]
-        $(, action: $action:tt)?, contract: $contract:literal $(,)?
+        $(, optional: [$($optional:literal),*])? $(, action: $action:tt)?,
+        contract: $contract:literal $(,)?
     ) => {
         const _: () = {
             $(assert!(
                 $crate::is_request($request),
                 concat!($request, " is nothing that a plugin can ask for"),
             );)*
+            $($(assert!(
+                $crate::is_request($optional),
+                concat!($optional, " is nothing that a plugin can ask for"),
+            );)*)?
             $($crate::check_action! { $action })?
             const TEXT: &str = concat!(
                 $crate::manifest_text!($world, $contract, $($request),*),
+                $($crate::optional_text!($($optional),*),)?
                 $($crate::action_text!($action),)?
                 "}",
             );
@@ -108,6 +134,15 @@ macro_rules! manifest_text {
             "\",\"contract\":\"", $contract,
             "\",\"requests\":[", $("\"", $first, "\"", $(",\"", $more, "\"",)*)? "]",
         )
+    };
+}
+
+/// What a plugin can do without, as the manifest has it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! optional_text {
+    ($first:literal $(, $more:literal)*) => {
+        concat!(",\"optional\":[\"", $first, "\"", $(",\"", $more, "\"",)* "]")
     };
 }
 
@@ -244,6 +279,21 @@ mod tests {
         assert_eq!(
             parse(some),
             expected("backup", serde_json::json!(["etcd.status", "files.read"]))
+        );
+    }
+
+    #[test]
+    fn what_a_plugin_can_do_without_stands_beside_what_it_asks_for() {
+        let text = concat!(
+            manifest_text!("verify", "drydock:plugin@0.1.0", "http"),
+            optional_text!("secret.use", "secret.reveal"),
+            "}"
+        );
+        let parsed: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(parsed["requests"], serde_json::json!(["http"]));
+        assert_eq!(
+            parsed["optional"],
+            serde_json::json!(["secret.use", "secret.reveal"])
         );
     }
 

@@ -31,6 +31,9 @@ pub struct PluginDetails {
     pub contract: String,
     /// The powers that it asks for, in the words of its manifest.
     pub requests: Vec<String>,
+    /// Those that it can do without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<String>,
     pub digest: PluginDigest,
     /// Of the component's file.
     pub bytes: u64,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use drydock_api_types::plugin::PluginDetails;
 use drydock_node::{Deps, example_grants, read_component};
-use drydock_sandbox::{Admission, Inspection, Limits, Sandbox, SandboxConfig, capabilities};
+use drydock_sandbox::{
+    Admission, Inspection, Limits, Request, Sandbox, SandboxConfig, capabilities,
+};
 use drydock_terminal::print;
 
 use crate::args::Global;
@@ -57,7 +59,7 @@ fn admit(component: &[u8], found: &Inspection, deps: &Deps) -> Result<(), Failur
         component,
         builtin: None,
         // Only its being there matters: nothing is called.
-        grants: Some(&example_grants(&found.manifest.requests)),
+        grants: Some(&example_grants(&found.manifest.asked().collect::<Vec<_>>())),
         ceiling: None,
         limits: None,
     })?;
@@ -71,7 +73,8 @@ fn details(component: &[u8], found: &Inspection) -> PluginDetails {
         version: manifest.version.clone(),
         world: manifest.world.to_string(),
         contract: manifest.contract.clone(),
-        requests: manifest.requests.iter().map(ToString::to_string).collect(),
+        requests: strings(&manifest.requests),
+        optional: strings(&manifest.optional),
         digest: found.digest.clone(),
         bytes: component.len() as u64,
         imports: found.imports.clone(),
@@ -90,6 +93,9 @@ fn fields(plugin: &PluginDetails) -> Vec<Vec<String>> {
         field("digest", plugin.digest.to_string()),
         field("size", drydock_core::human_bytes(plugin.bytes)),
     ];
+    if !plugin.optional.is_empty() {
+        rows.push(field("optional", words(&plugin.optional)));
+    }
     let imports = plugin.imports.iter();
     rows.extend(imports.map(|name| field("import", name.clone())));
     let exports = plugin.exports.iter();
@@ -101,16 +107,24 @@ fn words(requests: &[impl ToString]) -> String {
     if requests.is_empty() {
         return "nothing".to_owned();
     }
-    let words: Vec<_> = requests.iter().map(ToString::to_string).collect();
-    words.join(", ")
+    strings(requests).join(", ")
+}
+
+fn strings(requests: &[impl ToString]) -> Vec<String> {
+    requests.iter().map(ToString::to_string).collect()
 }
 
 /// The document as YAML. What the plugin asks for stands beside each list as a comment:
 /// an operator decides, so that a grant printed and applied unread grants nothing.
 fn document(found: &Inspection) -> String {
     let manifest = &found.manifest;
+    let optional = if manifest.optional.is_empty() {
+        String::new()
+    } else {
+        format!("; it can do without {}", words(&manifest.optional))
+    };
     let mut text = format!(
-        "# {} {}, a {} plugin, asks for: {}.\n\
+        "# {} {}, a {} plugin, asks for: {}{optional}.\n\
          # Fill in what it may have; as it stands, it may do nothing.\n\
          apiVersion: drydock.dev/v1\n\
          kind: PluginGrant\n\
@@ -123,13 +137,13 @@ fn document(found: &Inspection) -> String {
         manifest.name,
         found.digest
     );
-    if manifest.requests.is_empty() {
+    if manifest.asked().next().is_none() {
         text.push_str("  grants: {}\n");
         return text;
     }
     text.push_str("  grants:\n");
     for capability in capabilities() {
-        let asked = manifest.requests.iter().map(|request| request.power());
+        let asked = manifest.asked().map(Request::power);
         let asked: Vec<_> = asked
             .filter(|power| capability.powers.contains(power))
             .collect();
@@ -147,7 +161,7 @@ mod tests {
     use drydock_core::{Grants, PluginDigest};
     use drydock_documents::{self as documents, Document};
     use drydock_node::CAPABILITIES;
-    use drydock_sandbox::{CONTRACT, PluginManifest, Request, World};
+    use drydock_sandbox::{CONTRACT, PluginManifest, World};
 
     use super::*;
 
@@ -160,6 +174,7 @@ mod tests {
                 world: World::Store,
                 contract: CONTRACT.to_owned(),
                 requests: requests.collect(),
+                optional: Vec::new(),
                 action: None,
             },
             digest: PluginDigest::of(b"p"),

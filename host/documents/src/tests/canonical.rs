@@ -86,6 +86,7 @@ fn every_shipped_schedule_reads_back() {
         "examples/policies.yaml",
         "examples/drill.yaml",
         "examples/maintenance.yaml",
+        "examples/notify.yaml",
     ];
     for name in names {
         let text = std::fs::read_to_string(folder.join(name)).unwrap();

@@ -26,6 +26,7 @@ mod interrupted;
 mod large_values;
 mod levers;
 mod maintain;
+mod notify;
 mod open;
 mod outside;
 mod plugins;

@@ -75,6 +75,7 @@ fn plugins_are_listed_with_digests_requests_and_grants() {
         "etcd-verify",
         "files-backup",
         "files-verify",
+        "notify-webhook",
         "store-file",
     ] {
         assert!(names.contains(&name), "{names:?}");

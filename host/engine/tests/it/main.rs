@@ -22,6 +22,7 @@ mod random;
 mod scripts;
 mod seeds;
 mod simulator;
+mod so_far;
 mod standing;
 mod stores;
 mod storing;

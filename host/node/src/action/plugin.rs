@@ -39,6 +39,7 @@ impl PluginAction {
             member: None,
             deadline: call.deadline,
             inputs: call.inputs,
+            so_far: Some(call.so_far),
         };
         let step = StepCall {
             config: call.config,

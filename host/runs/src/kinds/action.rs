@@ -205,6 +205,7 @@ impl ActionNode {
             step: call.step,
             attempt: call.attempt,
             inputs: call.inputs,
+            so_far: Arc::new(call.state.so_far()),
             progress: ActionProgress::new(call.emissions, call.let_go),
             stop: call.stop,
             log: Box::new(move |result, log| {

@@ -118,7 +118,7 @@ impl Subject<'_> {
             let import = format!("{interface} `{function}`");
             let covering = covering(link, interface, function);
             let recommended = covering.first().ok_or_else(|| self.unknown(&import))?;
-            let mut asked = self.manifest.requests.iter();
+            let mut asked = self.manifest.asked();
             if !asked.any(|request| covering.contains(&request.power())) {
                 return Err(self.not_requested(import, recommended));
             }

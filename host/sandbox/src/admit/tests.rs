@@ -21,6 +21,7 @@ fn manifest(requests: &[&str]) -> PluginManifest {
             .iter()
             .map(|word| Request::named(word).unwrap())
             .collect(),
+        optional: Vec::new(),
         action: None,
     }
 }
@@ -108,6 +109,36 @@ fn a_grant_gives_no_more_than_was_asked() {
         .with([folder("/a", Access::Read)]);
     assert_eq!(effective.unwrap(), expected);
     assert_eq!(decide(&[], Some(&grants), None).unwrap(), Grants::default());
+}
+
+#[test]
+fn what_a_plugin_can_do_without_is_given_where_it_is_granted() {
+    let digest = PluginDigest::new("sha256:00");
+    let asks = PluginManifest {
+        optional: vec![Request::named("etcd.status").unwrap()],
+        ..manifest(&["files.read"])
+    };
+    let decided = |grants: &Grants, ceiling| {
+        let admission = Admission {
+            component: b"",
+            builtin: None,
+            grants: Some(grants),
+            ceiling,
+            limits: None,
+        };
+        effective(&admission, &asks, &digest).map_err(|error| error.to_string())
+    };
+    let reads = Grants::default().with([folder("/a", Access::Read)]);
+    assert_eq!(decided(&reads, None).unwrap(), reads);
+    let both = reads.clone().with([EtcdCall::Status]);
+    assert_eq!(decided(&both, None).unwrap(), both);
+    let refused = decided(&both, Some(&reads)).unwrap_err();
+    assert!(
+        refused.contains("this node's ceiling does not"),
+        "{refused}"
+    );
+    let refused = decided(&Grants::default(), None).unwrap_err();
+    assert!(refused.contains("asks for files.read"), "{refused}");
 }
 
 fn granted(written: &serde_json::Value) -> Grants {

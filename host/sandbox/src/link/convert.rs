@@ -4,10 +4,12 @@
 use drydock_capability_etcd as etcd;
 use drydock_capability_files as files;
 use drydock_core::{
-    Certainty, ErrorClass, ErrorCode, FactValue, Fault, Finding, Level, Value, plain,
+    Certainty, ErrorClass, ErrorCode, FactValue, Fault, Finding, Level, RunSoFar, StepSoFar,
+    StepState, Value, plain,
 };
 
 use crate::world::contract;
+use crate::world::contract::configuration;
 use crate::world::contract::types as wit;
 
 /// Longest code of an error or a finding; such words are short.
@@ -101,6 +103,47 @@ impl From<Value> for wit::Value {
             Value::Flag(flag) => Self::Flag(flag),
             Value::Bytes(bytes) => Self::Bytes(bytes),
             Value::Json(json) => Self::Json(json.to_string()),
+        }
+    }
+}
+
+impl From<&RunSoFar> for configuration::RunState {
+    fn from(run: &RunSoFar) -> Self {
+        Self {
+            schedule: run.schedule.to_string(),
+            failure: run.failure.clone().map(Into::into),
+            reasons: run.reasons.clone(),
+            recovery_point: run.recovery_point.as_ref().map(ToString::to_string),
+            steps: run.steps.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&StepSoFar> for configuration::RunStep {
+    fn from(step: &StepSoFar) -> Self {
+        Self {
+            name: step.step.to_string(),
+            kind: step.kind.clone(),
+            state: step.state.into(),
+            code: step.code.as_ref().map(|code| code.as_str().to_owned()),
+            why: step.why.clone(),
+        }
+    }
+}
+
+impl From<StepState> for configuration::StepState {
+    fn from(state: StepState) -> Self {
+        match state {
+            StepState::Pending => Self::Pending,
+            StepState::Running => Self::Running,
+            StepState::Waiting => Self::Waiting,
+            StepState::Asking => Self::Asking,
+            StepState::Held => Self::Held,
+            StepState::Done => Self::Done,
+            StepState::Failed => Self::Failed,
+            StepState::Skipped => Self::Skipped,
+            StepState::Undoing => Self::Undoing,
+            StepState::Undone => Self::Undone,
         }
     }
 }

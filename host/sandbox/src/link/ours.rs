@@ -239,6 +239,11 @@ impl configuration::Host for Guest {
         let inputs = self.context.occasion.inputs.clone().into_iter();
         Ok(inputs.map(|(name, value)| (name, value.into())).collect())
     }
+
+    async fn run_so_far(&mut self) -> wasmtime::Result<Option<configuration::RunState>> {
+        let so_far = self.context.occasion.so_far.as_deref();
+        Ok(so_far.map(Into::into))
+    }
 }
 
 impl target::Host for Guest {

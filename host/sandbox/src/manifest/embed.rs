@@ -67,6 +67,7 @@ mod tests {
             world: World::Store,
             contract: CONTRACT.to_owned(),
             requests: vec![Request::named("files.write").unwrap()],
+            optional: Vec::new(),
             action: None,
         }
     }

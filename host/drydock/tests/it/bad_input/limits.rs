@@ -90,6 +90,7 @@ fn component(module: &[u8]) -> Vec<u8> {
         world: PluginWorld::Verify,
         contract: CONTRACT.to_owned(),
         requests: Vec::new(),
+        optional: Vec::new(),
         action: None,
     };
     drydock_sandbox::embed(&bare, &manifest).unwrap()

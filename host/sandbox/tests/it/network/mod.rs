@@ -4,6 +4,7 @@
 mod bindings;
 mod bodies;
 pub mod kit;
+mod notify;
 mod refusals;
 mod requests;
 mod secrets;

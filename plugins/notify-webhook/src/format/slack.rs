@@ -1,0 +1,31 @@
+//! An incoming webhook of Slack (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>),
+//! and of what takes the same: Mattermost, Rocket.Chat, Discord behind `/slack`.
+
+use serde_json::json;
+
+use super::{JSON, Message, body};
+use crate::notice::Notice;
+use crate::text;
+
+/// Longest details. Slack cuts messages of more than 40,000 characters, and a character can
+/// become five by being escaped.
+const DETAILS_BYTES_MAX: usize = 6000;
+
+pub fn render(notice: &Notice) -> Message {
+    let details = text::details(notice, DETAILS_BYTES_MAX);
+    let text = escaped(&format!("{}\n{details}", notice.summary));
+    Message {
+        method: "POST",
+        path: "",
+        content_type: JSON,
+        // Nothing in it is markup.
+        body: body(&json!({"text": text.trim_end(), "mrkdwn": false})),
+    }
+}
+
+/// So that nothing is a link or calls a whole channel.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
