@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The plugins that the program carries.
-const BUILT_IN: [&str; 6] = [
+const BUILT_IN: [&str; 7] = [
     "etcd-backup",
     "etcd-maintain",
     "etcd-verify",

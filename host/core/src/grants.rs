@@ -212,8 +212,9 @@ impl Grants {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let lists = self.0.iter();
-        let line = |(name, entries): (&&str, &Box<dyn Entries>)| line(name, &entries.words());
-        lists.map(line).collect()
+        lists
+            .map(|(name, entries)| line(name, &entries.words()))
+            .collect()
     }
 
     /// What single entries cannot show, by paths such as `files[0].directory`.
