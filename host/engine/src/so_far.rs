@@ -4,7 +4,7 @@
 use drydock_core::so_far::REASONS_MAX;
 use drydock_core::{ErrorCode, Fault, RunSoFar, StepName, StepSoFar, StepState, StorePhase};
 use drydock_point::Point;
-use drydock_point::model::{LEFT_BEHIND, NeedState};
+use drydock_point::model::{LEFT_BEHIND, NeedState, PointSpec};
 use drydock_point::state::Judging;
 use drydock_point::view::{self as point_view, StoreView};
 
@@ -25,12 +25,14 @@ impl RunState {
         let reasons = failure.is_none().then(|| reasons(self));
         let nodes = self.nodes.iter().zip(&self.spec.nodes);
         let nodes = nodes.map(|(node, spec)| of_node(node, spec));
+        let point = self.point.iter().zip(&self.spec.point);
+        let point = point.flat_map(|(point, spec)| of_point(point, spec));
         RunSoFar {
             schedule: self.spec.schedule.clone(),
             failure,
             reasons: reasons.unwrap_or_default(),
             recovery_point: self.recovery_point(),
-            steps: nodes.chain(self.point.iter().flat_map(of_point)).collect(),
+            steps: nodes.chain(point).collect(),
         }
     }
 }
@@ -78,8 +80,8 @@ fn of_node(node: &Node, spec: &NodeSpec) -> StepSoFar {
     }
 }
 
-fn of_point(point: &Point) -> Vec<StepSoFar> {
-    let verify = point.spec.verify.iter();
+fn of_point(point: &Point, spec: &PointSpec) -> Vec<StepSoFar> {
+    let verify = spec.verify.iter();
     let verify = verify.map(|verify| of_verify(point, &verify.pin.step));
     let stores = point_view::of(point).stores.into_iter();
     let stores = stores.map(|store| of_store(point, store));
@@ -90,7 +92,7 @@ fn of_verify(point: &Point, step: &StepName) -> StepSoFar {
     let mut judging = point
         .live_outputs()
         .filter_map(|output| output.judging.get(step));
-    let no = judging.find_map(|judging| said_no(judging));
+    let no = judging.find_map(said_no);
     let state = match point.need(step) {
         _ if no.is_some() => StepState::Failed,
         Some(NeedState::Met) => StepState::Done,

@@ -33,12 +33,21 @@ pub fn summary(notice: &Notice) -> String {
             };
             format!("{who} is degraded: {first}{more}")
         }
-        Status::Good => match &notice.recovery_point {
-            Some(point) => format!("{who} is good: recovery point {point} is committed"),
-            None => format!("{who} is good"),
-        },
+        Status::Good => {
+            let so_far = if is_open(notice) { " so far" } else { "" };
+            let point = notice.recovery_point.as_ref();
+            let point = point.map(|point| format!(": recovery point {point} is committed"));
+            format!("{who} is good{so_far}{}", point.unwrap_or_default())
+        }
     };
     cut(&told, SUMMARY_BYTES_MAX)
+}
+
+/// Whether the run's own work goes on. Actions do not count: others of them tell too, and come
+/// after this one.
+fn is_open(notice: &Notice) -> bool {
+    let mut steps = notice.steps.iter().filter(|step| step.kind != "action");
+    steps.any(|step| !matches!(step.state, "done" | "failed" | "skipped" | "undone"))
 }
 
 /// What stands below that line, at most so many bytes.

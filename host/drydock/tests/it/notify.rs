@@ -172,7 +172,7 @@ fn the_shipped_schedule_is_taken_with_its_grants() {
     let text = text
         .replace("cluster: production", "cluster: c1")
         .replace("target: backup-disk", "target: local")
-        .replace("/etc/drydock/", &format!("{}/", world.scratch.display()));
+        .replace("/etc/drydock/", &world.path(""));
     std::fs::write(world.path("schedules/schedule.yaml"), text).unwrap();
     world.drydock(&["schedule", "check"]).ok();
 }

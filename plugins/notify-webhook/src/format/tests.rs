@@ -142,6 +142,17 @@ fn json_is_the_notice_as_it_is() {
     let body = body_of(&rendered(&config, good()));
     assert_eq!(body["status"], "good");
     assert_eq!(body["recoveryPoint"], "20260102T030405Z-nightly");
+    assert_eq!(
+        body["summary"],
+        "Schedule nightly of cluster production is good: recovery point 20260102T030405Z-nightly is committed"
+    );
+    let mut open = good();
+    open.recovery_point = None;
+    open.steps[2].state = StepState::Running;
+    assert_eq!(
+        body_of(&rendered(&config, open))["summary"],
+        "Schedule nightly of cluster production is good so far"
+    );
 }
 
 #[test]
