@@ -82,7 +82,7 @@ impl Cluster {
         let mut alarms: Vec<RaisedAlarm> = Vec::new();
         for alarm in known {
             if !alarms.contains(alarm) {
-                alarms.push(alarm.clone());
+                alarms.push(*alarm);
             }
         }
         alarms

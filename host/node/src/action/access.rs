@@ -8,10 +8,13 @@ use drydock_sandbox::read_manifest;
 
 use crate::{Configuration, PluginRegistry};
 
+/// Finds the component of that name.
+type Find<'a> = Box<dyn Fn(&str) -> Option<Vec<u8>> + 'a>;
+
 /// What a node's actions say, each looked up once.
 pub struct ActionAccess<'a> {
     node: &'a Configuration,
-    component: Box<dyn Fn(&str) -> Option<Vec<u8>> + 'a>,
+    component: Find<'a>,
     known: Mutex<BTreeMap<String, Option<SubjectAccess>>>,
 }
 

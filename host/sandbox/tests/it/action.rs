@@ -178,6 +178,7 @@ impl Stage {
                 member: Some("m1".to_owned()),
                 deadline: None,
                 inputs: [("from".to_owned(), Value::Integer(7))].into(),
+                so_far: None,
             },
             events: Arc::clone(&self.run) as Arc<dyn StepEvents>,
             ..call(&config.to_string())

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig};
+use drydock_capability_etcd::{EtcdAccess, EtcdCall, EtcdConfig, MemberStatus};
 use drydock_core::{Certainty, ErrorClass, Fault, Grants};
 use drydock_sandbox::{Admission, Limits, Plugin, StepCall, read_manifest};
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
@@ -97,6 +97,25 @@ async fn every_write(
     WRITES.map(|call| (call, config(call))).to_vec()
 }
 
+/// What a change of the cluster would change.
+fn figures(status: &MemberStatus) -> (u64, u64, u64, i64) {
+    (
+        status.leader,
+        status.raft_term,
+        status.db_size,
+        status.revision,
+    )
+}
+
+/// etcd itself refused it.
+#[track_caller]
+fn assert_certain(fault: &Fault, code: &str) {
+    assert_eq!(
+        (fault.code.as_str(), fault.certainty),
+        (code, Certainty::NotDone)
+    );
+}
+
 #[tokio::test]
 async fn what_is_granted_changes_the_cluster_and_looking_changes_nothing() {
     let cluster = three_members().await;
@@ -118,15 +137,7 @@ async fn what_is_granted_changes_the_cluster_and_looking_changes_nothing() {
     let looked = plugin.plan_action(step(&access, &health)).await;
     assert_eq!(looked.result.unwrap(), ["done"]);
     let after = access.status(&endpoint).await.unwrap();
-    assert_eq!(
-        (after.leader, after.raft_term, after.db_size, after.revision),
-        (
-            before.leader,
-            before.raft_term,
-            before.db_size,
-            before.revision
-        )
-    );
+    assert_eq!(figures(&after), figures(&before));
     assert_eq!(access.member_list(&endpoint).await.unwrap(), members);
 
     let call_of = |wanted| {
@@ -150,11 +161,7 @@ async fn what_is_granted_changes_the_cluster_and_looking_changes_nothing() {
     );
 
     let other = done(&access, call_of(EtcdCall::MemberPromote)).await;
-    let fault = other.unwrap_err();
-    assert_eq!(
-        (fault.code.as_str(), fault.certainty),
-        ("not-a-learner", Certainty::NotDone)
-    );
+    assert_certain(&other.unwrap_err(), "not-a-learner");
     // A member counts as connected some seconds after the start.
     wait_until("the cluster may change", SETTLING_MAX, async || {
         done(&access, call_of(EtcdCall::MemberAddLearner))
@@ -170,11 +177,7 @@ async fn what_is_granted_changes_the_cluster_and_looking_changes_nothing() {
     let moved = access.status(&endpoint).await.unwrap().leader;
     assert_ne!(moved, before.leader);
     let again = done(&access, call_of(EtcdCall::MoveLeader)).await;
-    let fault = again.unwrap_err();
-    assert_eq!(
-        (fault.code.as_str(), fault.certainty),
-        ("not-leader", Certainty::NotDone)
-    );
+    assert_certain(&again.unwrap_err(), "not-leader");
     done(&access, call_of(EtcdCall::MemberRemove))
         .await
         .unwrap();

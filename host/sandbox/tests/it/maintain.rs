@@ -107,9 +107,9 @@ async fn a_plan_changes_nothing_and_the_run_leaves_the_leader_alone() {
     assert_eq!(lines.len(), 5, "{lines:?}");
     assert!(lines[0].starts_with("compact to revision "), "{lines:?}");
     let name = cluster.member(leader).name();
-    let skipped = format!("last, the leader: ");
+    let skipped = "last, the leader: ";
     assert!(
-        lines[3].starts_with(&skipped) && lines[3].contains(name),
+        lines[3].starts_with(skipped) && lines[3].contains(name),
         "{lines:?}"
     );
     let planned = sizes(&cluster).await;

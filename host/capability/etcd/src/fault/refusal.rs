@@ -92,145 +92,146 @@ pub(super) fn is_refusal(status: &tonic::Status) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::Certainty;
+    use drydock_core::Certainty::{self, NotDone, Unknown};
 
     use super::*;
     use crate::fault::{certainty, of};
 
+    /// What etcd says, the code that it becomes, and whether nothing was done then.
+    const TABLE: [(Code, &str, &str, Certainty); 21] = [
+        (
+            Code::FailedPrecondition,
+            "etcdserver: not leader",
+            "not-leader",
+            NotDone,
+        ),
+        (
+            Code::FailedPrecondition,
+            "etcdserver: bad leader transferee",
+            "bad-transferee",
+            NotDone,
+        ),
+        (
+            Code::FailedPrecondition,
+            "etcdserver: can only promote a learner member which is in sync with leader",
+            "learner-not-ready",
+            NotDone,
+        ),
+        (
+            Code::FailedPrecondition,
+            "etcdserver: can only promote a learner member",
+            "not-a-learner",
+            NotDone,
+        ),
+        (
+            Code::NotFound,
+            "etcdserver: member not found",
+            "member-not-found",
+            NotDone,
+        ),
+        (
+            Code::FailedPrecondition,
+            "etcdserver: too many learner members in cluster",
+            "too-many-learners",
+            NotDone,
+        ),
+        (
+            Code::FailedPrecondition,
+            "etcdserver: Peer URLs already exists",
+            "exists",
+            NotDone,
+        ),
+        (
+            Code::Unavailable,
+            "etcdserver: unhealthy cluster",
+            "unhealthy-cluster",
+            NotDone,
+        ),
+        (
+            Code::FailedPrecondition,
+            "etcdserver: re-configuration failed due to not enough started members",
+            "unhealthy-cluster",
+            NotDone,
+        ),
+        (
+            Code::ResourceExhausted,
+            "etcdserver: mvcc: database space exceeded",
+            "no-space",
+            NotDone,
+        ),
+        (
+            Code::OutOfRange,
+            "etcdserver: mvcc: required revision has been compacted",
+            "compacted",
+            NotDone,
+        ),
+        (
+            Code::PermissionDenied,
+            "etcdserver: permission denied",
+            "permission-denied",
+            NotDone,
+        ),
+        (
+            Code::Unauthenticated,
+            "etcdserver: invalid auth token",
+            "unauthenticated",
+            NotDone,
+        ),
+        (
+            Code::ResourceExhausted,
+            "etcdserver: too many requests",
+            "refused",
+            NotDone,
+        ),
+        // Whoever gave up waiting does not know what became of it.
+        (
+            Code::Unavailable,
+            "etcdserver: request timed out",
+            "timeout",
+            Unknown,
+        ),
+        (
+            Code::Unavailable,
+            "etcdserver: request timed out, leader transfer took too long",
+            "timeout",
+            Unknown,
+        ),
+        (
+            Code::Unavailable,
+            "etcdserver: no leader",
+            "no-leader",
+            Unknown,
+        ),
+        (
+            Code::Unavailable,
+            "etcdserver: leader changed",
+            "refused",
+            Unknown,
+        ),
+        (
+            Code::Unavailable,
+            "etcdserver: server stopped",
+            "refused",
+            Unknown,
+        ),
+        (
+            Code::Cancelled,
+            "operation was canceled",
+            "unreachable",
+            Unknown,
+        ),
+        // Not etcd's own words.
+        (
+            Code::OutOfRange,
+            "message too large",
+            "unreachable",
+            Unknown,
+        ),
+    ];
+
     #[test]
     fn a_refusal_has_its_code_and_surely_did_nothing() {
-        use Certainty::{NotDone, Unknown};
-        let table = [
-            (
-                Code::FailedPrecondition,
-                "etcdserver: not leader",
-                "not-leader",
-                NotDone,
-            ),
-            (
-                Code::FailedPrecondition,
-                "etcdserver: bad leader transferee",
-                "bad-transferee",
-                NotDone,
-            ),
-            (
-                Code::FailedPrecondition,
-                "etcdserver: can only promote a learner member which is in sync with leader",
-                "learner-not-ready",
-                NotDone,
-            ),
-            (
-                Code::FailedPrecondition,
-                "etcdserver: can only promote a learner member",
-                "not-a-learner",
-                NotDone,
-            ),
-            (
-                Code::NotFound,
-                "etcdserver: member not found",
-                "member-not-found",
-                NotDone,
-            ),
-            (
-                Code::FailedPrecondition,
-                "etcdserver: too many learner members in cluster",
-                "too-many-learners",
-                NotDone,
-            ),
-            (
-                Code::FailedPrecondition,
-                "etcdserver: Peer URLs already exists",
-                "exists",
-                NotDone,
-            ),
-            (
-                Code::Unavailable,
-                "etcdserver: unhealthy cluster",
-                "unhealthy-cluster",
-                NotDone,
-            ),
-            (
-                Code::FailedPrecondition,
-                "etcdserver: re-configuration failed due to not enough started members",
-                "unhealthy-cluster",
-                NotDone,
-            ),
-            (
-                Code::ResourceExhausted,
-                "etcdserver: mvcc: database space exceeded",
-                "no-space",
-                NotDone,
-            ),
-            (
-                Code::OutOfRange,
-                "etcdserver: mvcc: required revision has been compacted",
-                "compacted",
-                NotDone,
-            ),
-            (
-                Code::PermissionDenied,
-                "etcdserver: permission denied",
-                "permission-denied",
-                NotDone,
-            ),
-            (
-                Code::Unauthenticated,
-                "etcdserver: invalid auth token",
-                "unauthenticated",
-                NotDone,
-            ),
-            (
-                Code::ResourceExhausted,
-                "etcdserver: too many requests",
-                "refused",
-                NotDone,
-            ),
-            // Whoever gave up waiting does not know what became of it.
-            (
-                Code::Unavailable,
-                "etcdserver: request timed out",
-                "timeout",
-                Unknown,
-            ),
-            (
-                Code::Unavailable,
-                "etcdserver: request timed out, leader transfer took too long",
-                "timeout",
-                Unknown,
-            ),
-            (
-                Code::Unavailable,
-                "etcdserver: no leader",
-                "no-leader",
-                Unknown,
-            ),
-            (
-                Code::Unavailable,
-                "etcdserver: leader changed",
-                "refused",
-                Unknown,
-            ),
-            (
-                Code::Unavailable,
-                "etcdserver: server stopped",
-                "refused",
-                Unknown,
-            ),
-            (
-                Code::Cancelled,
-                "operation was canceled",
-                "unreachable",
-                Unknown,
-            ),
-            // Not etcd's own words.
-            (
-                Code::OutOfRange,
-                "message too large",
-                "unreachable",
-                Unknown,
-            ),
-        ];
-        for (code, words, expected, sure) in table {
+        for (code, words, expected, sure) in TABLE {
             let error = etcd_client::Error::GRpcStatus(tonic::Status::new(code, words));
             assert_eq!(
                 of(&error, "http://a", "ask").code.as_str(),
