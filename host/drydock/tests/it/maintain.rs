@@ -2,15 +2,19 @@
 //! that has grown, and of one that takes no writes any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
-use drydock_testkit::random_values;
+use drydock_testkit::{random_values, wait_until};
 use serde_json::Value;
 
 use crate::world::{World, runtime, three_with_tls};
 
 /// What is written and then deleted.
 const FREED_BYTES: usize = 24 * 1024 * 1024;
+
+/// Far longer than a cluster takes even on a busy machine.
+const SETTLING_MAX: Duration = Duration::from_secs(60);
 
 /// As schedules/examples/grants.yaml has it.
 const GRANT: &str = "---\napiVersion: drydock.dev/v1\nkind: PluginGrant\nmetadata: {name: etcd-maintain}\nspec:\n  builtin: etcd-maintain\n  grants:\n    etcd: [member-list, status, health, compact, defragment, move-leader, alarm-disarm, probe-put]\n";
@@ -48,6 +52,18 @@ fn fill(cluster: &Cluster) -> bool {
     })
 }
 
+/// A file grows with the next commit of its database.
+async fn has_grown(cluster: &Cluster) -> bool {
+    let all = i64::try_from(FREED_BYTES).unwrap();
+    for member in 0..3 {
+        let mut client = cluster.client_of(member).await.unwrap();
+        if client.status().await.unwrap().db_size() < all {
+            return false;
+        }
+    }
+    true
+}
+
 fn findings(run: &Value) -> Vec<(String, String)> {
     let step = &run["steps"][0];
     let findings = step["findings"].as_array().cloned().unwrap_or_default();
@@ -63,6 +79,10 @@ fn all_three_members_shrink_and_the_leader_is_last() {
     let cluster = start(three_with_tls());
     assert!(fill(&cluster));
     cluster.etcdctl(&["del", "--prefix", "/fill/"]).unwrap();
+    let grown = wait_until("every file has it all", SETTLING_MAX, async || {
+        has_grown(&cluster).await
+    });
+    runtime().block_on(grown).unwrap();
     let leader = runtime().block_on(cluster.leader()).unwrap();
     let before: Vec<i64> = (0..3).map(|member| status(&cluster, member).0).collect();
 

@@ -212,10 +212,8 @@ async fn nothing_is_done_while_a_member_is_down_or_the_run_is_to_stop() {
 #[tokio::test]
 async fn a_repair_without_an_alarm_does_nothing() {
     let cluster = Cluster::start(EtcdOptions::default()).await.unwrap();
-    let before = sizes(&cluster).await;
     let done = ran(&cluster, json!({"do": ["repair-space"]})).await;
     let done = done.result.unwrap();
     assert_eq!(codes(&done), ["no-alarm"]);
     assert_eq!(done.outputs["bytes-freed"], Value::Integer(0));
-    assert_eq!(sizes(&cluster).await, before);
 }
