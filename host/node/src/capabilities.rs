@@ -115,6 +115,11 @@ mod tests {
             let again = documents::parse("pinned", &text, &CAPABILITIES).unwrap();
             assert_eq!(again[0].value.canonical(Path::new("")), text);
         }
+        for target in set.targets() {
+            let text = documents::Document::Target(target.value.clone()).canonical(Path::new(""));
+            let again = documents::parse("pinned", &text, &CAPABILITIES).unwrap();
+            assert_eq!(again[0].value.canonical(Path::new("")), text);
+        }
         let offsite = set.target(&TargetName::new("offsite")).unwrap();
         let own = offsite.value.spec.grants.as_ref().unwrap();
         let store = set

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use drydock_core::tree::Node;
+use drydock_core::{DecodeError, Grants};
 use serde_json::Value as Json;
 
 use super::{VALID, parse, with_steps};
-use crate::{Document, Kind, Located};
+use crate::{Document, Kind, Located, Vocabulary};
 
 /// Every key of a step, and texts that JSON and YAML write each in its own way.
 const STEPS: &str = r#"    - {name: freeze, action: x, hold: {seconds: 60, acquireSeconds: 5}, config: {text: "a: \"b\" # \\ \u0007 \u007f \u2028 \U0001F6A2 yes ~", big: 18446744073709551615, small: -9223372036854775808, part: 1.5e300, none: null, list: [1, [], {}]}}
@@ -47,6 +49,16 @@ kind: PluginGrant
 metadata: {name: digest}
 spec: {digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000", limits: {handles: 50}, grants: {http: [{target: full}]}}
 "#;
+
+/// Reads whatever grants there are as none: those of files that ship are read by whoever knows
+/// the capabilities.
+struct AnyGrants;
+
+impl Vocabulary for AnyGrants {
+    fn grants(&self, _: &Node) -> Result<Grants, DecodeError> {
+        Ok(Grants::default())
+    }
+}
 
 fn read(text: &str) -> Vec<Located<Document>> {
     parse("/conf/a.yaml", text).unwrap()
@@ -90,8 +102,10 @@ fn every_shipped_schedule_reads_back() {
     ];
     for name in names {
         let text = std::fs::read_to_string(folder.join(name)).unwrap();
-        for Located { value, .. } in read(&text) {
-            assert_eq!(read_back(&value), value, "{name}");
+        for Located { value, .. } in crate::parse("/conf/a.yaml", &text, &AnyGrants).unwrap() {
+            let text = value.canonical(Path::new(""));
+            let again = crate::parse("pinned", &text, &AnyGrants).unwrap();
+            assert_eq!(again[0].value, value, "{name}");
         }
     }
 }

@@ -82,7 +82,7 @@ fn node() -> Node {
     let (keeper, looker) = (keeper(), built("signer"));
     node.write("keeper.wasm", &keeper);
     node.write("looker.wasm", &looker);
-    node.write("shown", "value");
+    node.write("docs/shown", "value");
     node.write("docs/t.yaml", TARGETS);
     node.write("docs/s.yaml", SCHEDULE);
     node.write("grants/k.yaml", grant("keeper", &keeper, KEEPER_GRANTS));
@@ -219,7 +219,7 @@ async fn a_target_of_which_the_grant_says_nothing_is_told() {
     at_target(&registry, "near").unwrap();
     let told = told(at_target(&registry, "far"));
     assert!(
-        told.starts_with("t.yaml:14:8: spec.plugin names plugin keeper, which asks for http, and the PluginGrant keeper (")
+        told.starts_with("t.yaml:14:16: spec.plugin names plugin keeper, which asks for http, and the PluginGrant keeper (")
             && told.ends_with("gives that for other targets only: add `{target: far}` beside them"),
         "{told}"
     );
