@@ -12,8 +12,8 @@ const PROBLEMS_SPELLED_MAX: u64 = 3;
 
 /// All findings of all rules.
 pub fn judge(config: &Config, facts: &FactMap) -> Vec<Finding> {
-    if let Some(foreign) = foreign(facts) {
-        return vec![foreign];
+    if let Some(elsewhere) = no_snapshot(facts).or_else(|| foreign(facts)) {
+        return vec![elsewhere];
     }
     let findings = [
         trailer(facts),
@@ -28,6 +28,21 @@ pub fn judge(config: &Config, facts: &FactMap) -> Vec<Finding> {
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
     findings.extend(hash_kv::compare(config.require_hash_kv, facts));
     findings
+}
+
+/// What another step made is no business of this one. Nobody can know that before it is made.
+fn no_snapshot(facts: &FactMap) -> Option<Finding> {
+    let told = ["snapshot.trailer", "snapshot.problems", "snapshot.taken"];
+    if told.iter().any(|name| facts.get(name).is_some()) {
+        return None;
+    }
+    Some(Finding::failure(
+        "no-snapshot",
+        format!(
+            "{} is no etcd snapshot: if it is not meant to be one, let this step judge the others alone: `verifies: [STEP]`",
+            facts.text("artifact.name").unwrap_or("the artifact")
+        ),
+    ))
 }
 
 /// A database that is not etcd's has nothing else that could be judged.

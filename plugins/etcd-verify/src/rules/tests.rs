@@ -64,6 +64,20 @@ fn requiring(require_hash_kv: RequireHashKv) -> Config {
 }
 
 #[test]
+fn what_another_step_made_is_named_with_the_key_that_keeps_it_away() {
+    let mut facts = FactMap::default();
+    facts.set("artifact.name", text("motd.txt"));
+    let findings = judge(&Config::default(), &facts);
+    assert_eq!(
+        findings,
+        [Finding::failure(
+            "no-snapshot",
+            "motd.txt is no etcd snapshot: if it is not meant to be one, let this step judge the others alone: `verifies: [STEP]`"
+        )]
+    );
+}
+
+#[test]
 fn sound_snapshot_passes_without_a_word() {
     assert_eq!(judged(&sound()), (true, Vec::new()));
 }
