@@ -76,6 +76,15 @@ pub fn componentize_py() -> Result<PathBuf> {
     program("componentize-py-0.25.1/componentize-py", "componentize-py")
 }
 
+/// The program `componentize-js`, which makes components of JavaScript modules. It needs
+/// `node` on the search path.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn componentize_js() -> Result<PathBuf> {
+    program("componentize-js-0.23.0/componentize-js", "componentize-js")
+}
+
 fn program(path: &str, tool: &str) -> Result<PathBuf> {
     let path = tools_folder()?.join(path);
     ensure_present(&path, tool)?;

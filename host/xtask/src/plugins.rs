@@ -55,10 +55,17 @@ struct Guest {
     dist: PathBuf,
 }
 
-/// The chore: builds all guests and prints what changed.
+/// The chore: builds all guests, prints what changed, and says how a guest elsewhere is built
+/// on this machine.
 pub fn run(workspace: &Workspace) -> Result<()> {
     for path in build(workspace)? {
         println!("{}", path.display());
+    }
+    if let Some(rustc) = toolchain::find(workspace)?.rustc {
+        eprintln!(
+            "a plugin of your own is built here by: RUSTC={} cargo build --release --target {GUEST_TARGET}",
+            rustc.display()
+        );
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ const TEST_TOOLS: &[&str] = &[
     "minisign",
     "zstd",
     "componentize-py",
+    "componentize-js",
 ];
 
 /// As many as somebody who wants to shorten the tests looks into at once.

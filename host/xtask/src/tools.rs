@@ -5,6 +5,7 @@
 
 mod debian;
 mod go;
+mod node;
 mod protoc;
 mod python;
 
@@ -43,6 +44,12 @@ enum Recipe {
     /// Installed by pip from the committed requirements of the tool's name, with the
     /// program that starts this module.
     Python(&'static str),
+    /// Installed by npm from the committed lock file of the tool's name: the program, and
+    /// the package's script that it starts.
+    Node {
+        program: &'static str,
+        script: &'static str,
+    },
     /// The system's program if there is one, else the file of this name out of the
     /// Debian package.
     Debian {
@@ -125,6 +132,14 @@ const TOOLS: &[Tool] = &[
         recipe: Recipe::Python("componentize_py"),
     },
     Tool {
+        name: "componentize-js-0.23.0",
+        short: Some("componentize-js"),
+        recipe: Recipe::Node {
+            program: "componentize-js",
+            script: "@bytecodealliance/componentize-js/src/cli.js",
+        },
+    },
+    Tool {
         name: "zstd",
         short: Some("zstd"),
         recipe: Recipe::Debian {
@@ -198,7 +213,9 @@ fn is_present(tool: &Tool, place: &Path) -> bool {
         // The folder appears whole.
         Recipe::GoFiles { .. } => place.is_dir(),
         Recipe::Python(module) => place.join(python::program(module)).is_file(),
-        Recipe::Debian { program, .. } => place.join(program).is_file(),
+        Recipe::Node { program, .. } | Recipe::Debian { program, .. } => {
+            place.join(program).is_file()
+        }
     }
 }
 
@@ -214,6 +231,9 @@ fn make(workspace: &Workspace, tool: &Tool, place: &Path) -> Result<()> {
             ends,
         } => go::copy_files(workspace, of, (module, folder, ends), place),
         Recipe::Python(module) => python::install(workspace, tool.name, module, place),
+        Recipe::Node { program, script } => {
+            node::install(workspace, tool.name, (program, script), place)
+        }
         Recipe::Debian { program, package } => debian::provide(program, package, place),
     }
 }
