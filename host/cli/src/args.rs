@@ -1,6 +1,7 @@
 //! The command line: verbs on nouns.
 
 mod init;
+mod plugin;
 mod run;
 mod snapshot;
 
@@ -15,6 +16,7 @@ use drydock_snapshot::Prefix;
 use drydock_terminal::{print::Output, telemetry::LogFormat};
 
 pub use init::{DIR, InitArgs};
+pub use plugin::{Language, NewArgs, RunPluginArgs};
 pub use run::{DecideArgs, RetryArgs, RunArgs, RunListArgs, RunVerb, SteerArgs};
 pub use snapshot::{
     BumpRevision, By, DiffArgs, GetArgs, HistoryArgs, Inside, LiveAccess, LsArgs, ObjectForm,
@@ -182,7 +184,10 @@ impl Command {
             Self::Run(args) => args.verb.as_ref().is_some_and(RunVerb::only_tells),
             Self::Snapshot(verb) => !matches!(verb, SnapshotVerb::Restore(_)),
             Self::RecoveryPoint(verb) => !matches!(verb, RecoveryPointVerb::Fetch(_)),
-            Self::Plugin(verb) => !matches!(verb, PluginVerb::Embed { .. }),
+            Self::Plugin(verb) => !matches!(
+                verb,
+                PluginVerb::Embed { .. } | PluginVerb::New(_) | PluginVerb::Run(_)
+            ),
             _ => false,
         }
     }
@@ -388,7 +393,21 @@ pub struct FetchArgs {
 pub enum PluginVerb {
     /// List built-in and configured plugins with digest, requests and grants.
     List,
-    /// Show what a component is and asks for, and check that this host would take it.
+    /// Write the folder of a new plugin: source, manifest, the contract, and a README with
+    /// the commands that build, check and try it.
+    New(NewArgs),
+    /// Judge a component without running it: whether this host would take it, or everything
+    /// that speaks against it. Ends with 1 where something does.
+    Check {
+        /// The component, e.g. `store_x.wasm`.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Make one call of a component, in the sandbox and with its limits, without a node or a
+    /// schedule: print its log, and what came of it. Ends with 1 when it fails, and with 2
+    /// after a warning.
+    Run(Box<RunPluginArgs>),
+    /// Show what a component is and asks for.
     Inspect {
         /// The component, e.g. `store_x.wasm`.
         #[arg(value_name = "FILE")]

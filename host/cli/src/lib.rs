@@ -18,6 +18,7 @@ mod daemon;
 mod drill;
 mod exit;
 mod failure;
+mod findings;
 mod key;
 mod made;
 mod open;

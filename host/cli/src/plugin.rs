@@ -1,7 +1,11 @@
 //! `drydock plugin`: what plugins ask for and what they are granted.
 
+mod check;
 mod embed;
 mod inspect;
+mod new;
+mod run;
+mod sandbox;
 
 use drydock_api_types::plugin::PluginSummary;
 use drydock_core::{PluginDigest, chain};
@@ -17,6 +21,9 @@ pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
         PluginVerb::List => list(global),
         // These need no configuration: an author has none.
         PluginVerb::Inspect { file } => inspect::inspect(global, file),
+        PluginVerb::Check { file } => check::check(global, file),
+        PluginVerb::New(args) => new::new(args),
+        PluginVerb::Run(args) => run::run(global, args),
         PluginVerb::Grant { file } => inspect::grant(file),
         PluginVerb::Embed {
             manifest,

@@ -8,9 +8,10 @@ use drydock_node::{Configuration, Need, PluginRegistry, RegistryError, judged_co
 use drydock_repository::{Identity, Target as _, identity, names::PROBE_FOLDER, probe::probe};
 use drydock_runs::steps::guard;
 use drydock_sandbox::StoreTarget;
-use drydock_terminal::print::{self, Output};
+use drydock_terminal::print::Output;
 
 use super::args::{Global, TargetVerb};
+use crate::findings::{self, exit_of};
 use crate::runtime::block_on;
 use crate::{Exit, Failure, Outcome};
 
@@ -51,15 +52,7 @@ async fn check(output: Output, node: Configuration, name: &str, probed: bool) ->
         }
         None => {}
     }
-    let rows = findings.iter().map(|finding| {
-        vec![
-            level(finding.level).to_owned(),
-            finding.code.clone(),
-            finding.message.clone(),
-        ]
-    });
-    print::rows(output, &findings, &["LEVEL", "CODE", "MESSAGE"], rows)?;
-    Ok(exit_of(&findings))
+    findings::told(output, &findings)
 }
 
 async fn looked_at(target: &StoreTarget) -> Vec<Finding> {
@@ -204,41 +197,5 @@ fn known_id(node: &Configuration, name: &TargetName) -> Result<Option<TargetId>,
         Ok(journal) => Ok(journal.target_id(name)?),
         Err(OpenError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-fn exit_of(findings: &[Finding]) -> Exit {
-    match findings.iter().map(|finding| finding.level).max() {
-        None | Some(Level::Note) => Exit::Done,
-        Some(Level::Warning) => Exit::Degraded,
-        Some(Level::Failure) => Exit::Failed,
-    }
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Note => "note",
-        Level::Warning => "warning",
-        Level::Failure => "failure",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_worst_finding_decides_the_exit_code() {
-        let of = |levels: &[Level]| {
-            let findings: Vec<_> = levels
-                .iter()
-                .map(|level| Finding::new(*level, "c", "m"))
-                .collect();
-            exit_of(&findings)
-        };
-        assert_eq!(of(&[]), Exit::Done);
-        assert_eq!(of(&[Level::Note]), Exit::Done);
-        assert_eq!(of(&[Level::Warning, Level::Note]), Exit::Degraded);
-        assert_eq!(of(&[Level::Note, Level::Failure]), Exit::Failed);
     }
 }

@@ -39,6 +39,7 @@ pub use capabilities::{CAPABILITIES, example_grants};
 pub use deps::{BuiltIn, Deps};
 pub use error::{LoadError, NoSuchDocument, RegistryError};
 pub use folder::TARGET;
+pub use limits::plugin_limits;
 pub use load::{files_of, read_documents, refuse_timetables};
 pub use need::Need;
 pub use network::http_config;

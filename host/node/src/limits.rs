@@ -14,10 +14,20 @@ const BOUNDED: &str = "the documents' bounds are below 4 GiB";
 
 /// The figures in force for a plugin with these limits of its own.
 pub fn in_force(node: &NodeConfigSpec, own: Option<&Limits>) -> Figures {
+    figures(own, &node.limits, &node.limits_max)
+}
+
+/// The figures of a plugin that is tried where there is no node.
+#[must_use]
+pub fn plugin_limits(own: Option<&Limits>) -> Figures {
+    figures(own, &Limits::default(), &Limits::default())
+}
+
+fn figures(own: Option<&Limits>, all: &Limits, most: &Limits) -> Figures {
     let usual = Figures::default();
     let figure = |of: fn(&Limits) -> Option<u64>, usual: u64| {
-        let said = own.and_then(of).or_else(|| of(&node.limits));
-        let most = of(&node.limits_max).unwrap_or(u64::MAX);
+        let said = own.and_then(of).or_else(|| of(all));
+        let most = of(most).unwrap_or(u64::MAX);
         said.unwrap_or(usual).min(most)
     };
     let size = |of, usual: usize, unit: u64| {

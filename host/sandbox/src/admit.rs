@@ -14,7 +14,7 @@ use crate::manifest::{CONTRACT, ManifestError, PluginManifest};
 use crate::request::Request;
 use crate::world::World;
 
-pub(crate) use imports::check as check_imports;
+pub(crate) use imports::{complaints, needless};
 
 /// The mend of what no document raises.
 const SMALLER: &str = "no document raises that, so build it smaller";
@@ -31,6 +31,15 @@ pub struct Admission<'a> {
     pub ceiling: Option<&'a Grants>,
     /// The plugin's own limits; none for those of the sandbox.
     pub limits: Option<&'a Limits>,
+}
+
+/// What an author is told of a component.
+#[derive(Debug)]
+pub struct Judgement {
+    /// Why it may not run, all of it.
+    pub complaints: Vec<AdmitError>,
+    /// What it asks for and imports nothing of: an operator would grant it for nothing.
+    pub needless: Vec<Request>,
 }
 
 /// Why a component may not run. Each names the plugin and the mend.
@@ -109,13 +118,23 @@ pub enum AdmitError {
         import: String,
     },
     #[error(
-        "plugin {name} ({digest}) imports {import} and its manifest does not ask for it: add \"{request}\" to the manifest's requests and build it anew"
+        "plugin {name} ({digest}) imports {import} and its manifest does not ask for it: add \"{request}\" to the manifest's requests and build it anew; or, where no code of it calls that, leave it out of the world that it is built from"
     )]
     NotRequested {
         name: String,
         digest: PluginDigest,
         import: String,
         request: Request,
+    },
+    #[error(
+        "plugin {name} ({digest}) imports all of {interface} and its manifest asks for nothing of it: where its code calls none of that, build it from a world of its own without the `include` that brings it, since bindings of its language import whatever stands in their world; else add what it calls to the manifest's requests, out of {requests}"
+    )]
+    WholeInterface {
+        name: String,
+        digest: PluginDigest,
+        interface: String,
+        /// The words for the manifest.
+        requests: String,
     },
     #[error(
         "no PluginGrant names plugin {name} ({digest}): add a document `kind: PluginGrant` with `digest: {digest}`"

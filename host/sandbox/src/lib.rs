@@ -52,7 +52,7 @@ mod sandbox;
 mod step;
 mod world;
 
-pub use admit::{Admission, AdmitError, Reason};
+pub use admit::{Admission, AdmitError, Judgement, Reason};
 pub use attempt::Attempt;
 pub use cache::CompiledFrom;
 pub use compile::{Compiler, worker as compile_worker};

@@ -10,7 +10,7 @@ use drydock_core::{Grants, PluginDigest};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
-use crate::admit::{self, Admission, AdmitError, Reason};
+use crate::admit::{self, Admission, AdmitError, Judgement, Reason};
 use crate::engine;
 use crate::guest::Guest;
 use crate::link::{self, LINKS, OwnFolders};
@@ -22,7 +22,6 @@ use crate::plugin::Plugin;
 #[cfg(test)]
 use crate::runtime::Watch;
 use crate::runtime::{Core, SandboxConfig, SandboxError};
-use crate::world::World;
 
 /// Runs plugins. Clones are the same sandbox.
 #[derive(Clone)]
@@ -123,14 +122,11 @@ impl Sandbox {
         );
         let (component, compiled) =
             compiled.map_err(|error| admit::not_compiled(error, &manifest, &digest))?;
-        admit::check_imports(&self.core.engine, &component, &manifest, &digest)?;
-        let linked = self
-            .link(&component, manifest.world, &grants)
-            .map_err(|source| AdmitError::Link {
-                name: manifest.name.clone(),
-                digest: digest.clone(),
-                source: Reason::of(&source),
-            })?;
+        let complaints = admit::complaints(&self.core.engine, &component, &manifest, &digest);
+        if let Some(first) = complaints.into_iter().next() {
+            return Err(first);
+        }
+        let linked = self.link(&component, &manifest, &digest, &grants)?;
         let speaker = Speaker {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
@@ -154,6 +150,47 @@ impl Sandbox {
         }))
     }
 
+    /// Judges a component for its author: all that speaks against it at once. Nothing of it
+    /// runs. Blocks while compiling, as [`Sandbox::admit`].
+    #[must_use]
+    pub fn judge(&self, admission: Admission<'_>) -> Judgement {
+        let digest = PluginDigest::of(admission.component);
+        self.survey(admission, &digest)
+            .unwrap_or_else(|error| Judgement {
+                complaints: vec![error],
+                needless: Vec::new(),
+            })
+    }
+
+    /// What can be said of a component that can be read and compiled.
+    fn survey(
+        &self,
+        admission: Admission<'_>,
+        digest: &PluginDigest,
+    ) -> Result<Judgement, AdmitError> {
+        let (engine, limits) = (&self.core.engine, &self.core.limits);
+        admit::check_size(admission.component, limits.component_bytes_max, digest)?;
+        let manifest = manifest::read(admission.component).map_err(|source| {
+            let digest = digest.clone();
+            AdmitError::Manifest { digest, source }
+        })?;
+        let compiled = self
+            .core
+            .compile(admission.component, false, limits.compile_max);
+        let (component, _) =
+            compiled.map_err(|error| admit::not_compiled(error, &manifest, digest))?;
+        let mut complaints = admit::complaints(engine, &component, &manifest, digest);
+        if complaints.is_empty() {
+            // How the types fit is only told of what is linked.
+            let grants = admit::effective(&admission, &manifest, digest)?;
+            complaints.extend(self.link(&component, &manifest, digest, &grants).err());
+        }
+        Ok(Judgement {
+            complaints,
+            needless: admit::needless(engine, &component, &manifest),
+        })
+    }
+
     /// How long ago the guests' last tick was; none while no guest runs. Ticks come every
     /// few milliseconds: one that is seconds old means that guests no longer give up their
     /// threads, and hold up each other.
@@ -165,12 +202,18 @@ impl Sandbox {
     fn link(
         &self,
         component: &Component,
-        world: World,
+        manifest: &PluginManifest,
+        digest: &PluginDigest,
         grants: &Grants,
-    ) -> wasmtime::Result<InstancePre<Guest>> {
-        let linker = link::linker(&self.core.engine, world, grants)?;
-        let linked = linker.instantiate_pre(component)?;
-        world.check(&linked)?;
-        Ok(linked)
+    ) -> Result<InstancePre<Guest>, AdmitError> {
+        let world = manifest.world;
+        let linked = link::linker(&self.core.engine, world, grants)
+            .and_then(|linker| linker.instantiate_pre(component))
+            .and_then(|linked| world.check(&linked).map(|()| linked));
+        linked.map_err(|source| AdmitError::Link {
+            name: manifest.name.clone(),
+            digest: digest.clone(),
+            source: Reason::of(&source),
+        })
     }
 }

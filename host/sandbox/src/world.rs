@@ -87,6 +87,9 @@ macro_rules! worlds {
         }
 
         impl World {
+            /// Every world there is.
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$world),*];
+
             /// As it stands in a manifest, and before `-step` in the name of its interface.
             #[must_use]
             pub fn word(self) -> &'static str {

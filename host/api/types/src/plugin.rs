@@ -1,6 +1,8 @@
-//! Plugins: `plugin list` and `plugin inspect`.
+//! Plugins: `plugin list`, `plugin inspect` and `plugin run`.
 
-use drydock_core::{GrantRecord, PluginDigest};
+use std::collections::BTreeMap;
+
+use drydock_core::{Fault, Finding, GrantRecord, PluginDigest, Value};
 use serde::{Deserialize, Serialize};
 
 /// An element of what `plugin list` prints. What the component itself says is none where it
@@ -40,4 +42,43 @@ pub struct PluginDetails {
     /// Interfaces that the component imports, in its order.
     pub imports: Vec<String>,
     pub exports: Vec<String>,
+}
+
+/// What `plugin run` prints: one call of a plugin, and what came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginCall {
+    pub plugin: String,
+    pub version: String,
+    /// As the contract has it, e.g. `run`.
+    pub export: String,
+    /// `done`, `passed` or `failed` of a verdict, what a probe found, or `fault`.
+    pub end: String,
+    /// Of a plan.
+    pub lines: Vec<String>,
+    pub findings: Vec<Finding>,
+    /// Why a run would be degraded by it.
+    pub degraded: Vec<String>,
+    /// What an action gives to later steps.
+    pub outputs: BTreeMap<String, Value>,
+    /// What an action left elsewhere, by its handles.
+    pub kept: Vec<String>,
+    pub artifacts: Vec<ProducedArtifact>,
+    /// What a store answered.
+    pub answer: Option<serde_json::Value>,
+    pub fault: Option<Fault>,
+    /// What the plugin said, a line each.
+    pub log: Vec<String>,
+}
+
+/// An artifact of a backup step's call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProducedArtifact {
+    pub name: String,
+    pub bytes: u64,
+    /// Whether a run would seal it.
+    pub secret: bool,
+    /// Lower-case hex.
+    pub sha256: String,
 }

@@ -18,7 +18,8 @@ pub fn embed(manifest: &Path, component: &Path, out: &Path) -> Outcome {
     let bytes = read_component(component, Limits::default().component_bytes_max)?;
     let whole = drydock_sandbox::embed(&bytes, &manifest)
         .with_context(|| format!("{} cannot take a manifest", component.display()))?;
-    write(out, &whole).with_context(|| format!("{} cannot be written", out.display()))?;
+    write(out, &whole, component)
+        .with_context(|| format!("{} cannot be written", out.display()))?;
     print::line(drydock_core::PluginDigest::of(&whole).as_str());
     Ok(Exit::Done)
 }
@@ -43,13 +44,16 @@ fn read_manifest(path: &Path) -> Result<PluginManifest, Failure> {
     })
 }
 
-fn write(out: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Whoever could read the component can read what is made of it.
+fn write(out: &Path, bytes: &[u8], component: &Path) -> std::io::Result<()> {
     let folder = match out.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
+    file.as_file()
+        .set_permissions(fs::metadata(component)?.permissions())?;
     file.as_file().sync_all()?;
     file.persist(out).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()

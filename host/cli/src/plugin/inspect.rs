@@ -1,23 +1,19 @@
 //! `drydock plugin inspect` and `grant`: what a component's file says, for its author and
-//! for whoever is to grant it something. No configuration is read.
+//! for whoever is to grant it something. No configuration is read, and nothing is judged:
+//! that is [`check`](super::check)'s.
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use drydock_api_types::plugin::PluginDetails;
-use drydock_node::{Deps, example_grants, read_component};
-use drydock_sandbox::{
-    Admission, Inspection, Limits, Request, Sandbox, SandboxConfig, capabilities,
-};
+use drydock_node::read_component;
+use drydock_sandbox::{Inspection, Limits, capabilities};
 use drydock_terminal::print;
 
 use crate::args::Global;
-use crate::runtime::block_on;
 use crate::{Context as _, Exit, Failure, Outcome};
 
-/// Prints what the file says, then tells whether this host would take the component, had
-/// it all that it asks for.
+/// Prints what the file says.
 pub fn inspect(global: &Global, file: &Path) -> Outcome {
     let (component, found) = look(file)?;
     let details = details(&component, &found);
@@ -27,10 +23,7 @@ pub fn inspect(global: &Global, file: &Path) -> Outcome {
         &["FIELD", "VALUE"],
         fields(&details),
     )?;
-    block_on(async move {
-        admit(&component, &found, &global.deps)?;
-        Ok(Exit::Done)
-    })
+    Ok(Exit::Done)
 }
 
 /// Prints a document that grants the plugin nothing yet, with every list that it asks for.
@@ -45,25 +38,6 @@ fn look(file: &Path) -> Result<(Vec<u8>, Inspection), Failure> {
     let found = drydock_sandbox::inspect(&component)
         .with_context(|| format!("{} is no plugin", file.display()))?;
     Ok((component, found))
-}
-
-/// Compiles and links it as a run would; nothing of it runs.
-fn admit(component: &[u8], found: &Inspection, deps: &Deps) -> Result<(), Failure> {
-    let sandbox = Sandbox::new(SandboxConfig {
-        cache: None,
-        limits: Limits::default(),
-        compiler: Some(drydock_node::compiler()),
-        clock: Arc::clone(&deps.clock),
-    })?;
-    sandbox.admit(Admission {
-        component,
-        builtin: None,
-        // Only its being there matters: nothing is called.
-        grants: Some(&example_grants(&found.manifest.asked().collect::<Vec<_>>())),
-        ceiling: None,
-        limits: None,
-    })?;
-    Ok(())
 }
 
 fn details(component: &[u8], found: &Inspection) -> PluginDetails {

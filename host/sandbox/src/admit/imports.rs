@@ -44,19 +44,21 @@ struct Subject<'a> {
     digest: &'a PluginDigest,
 }
 
-/// Checks exports against the manifest's world and imports against world and requests.
-pub(crate) fn check(
+/// All that speaks against the component: its exports held against its manifest's world, its
+/// imports against world and requests. The first is what matters most.
+pub(crate) fn complaints(
     engine: &Engine,
     component: &Component,
     manifest: &PluginManifest,
     digest: &PluginDigest,
-) -> Result<(), AdmitError> {
+) -> Vec<AdmitError> {
     let subject = Subject { manifest, digest };
     let ty = component.component_type();
     let expected = exported_interface(manifest.world);
+    let mut complaints = Vec::new();
     if ty.get_export(engine, &expected).is_none() {
         let mut exports = ty.exports(engine);
-        return Err(
+        complaints.push(
             match exports.find(|(name, _)| is_of_another_contract(name)) {
                 Some((name, _)) => subject.other_contract(format!("exports {name}")),
                 None => subject.wrong_world(expected),
@@ -64,66 +66,93 @@ pub(crate) fn check(
         );
     }
     for (name, import) in ty.imports(engine) {
-        subject.check_import(engine, name, &import.ty)?;
+        complaints.extend(subject.judge_import(engine, name, &import.ty));
     }
-    Ok(())
+    complaints
+}
+
+/// The requests that no import of the component needs.
+pub(crate) fn needless(
+    engine: &Engine,
+    component: &Component,
+    manifest: &PluginManifest,
+) -> Vec<Request> {
+    let ty = component.component_type();
+    let mut needed: Vec<&Power> = Vec::new();
+    for (name, import) in ty.imports(engine) {
+        let link = LINKS.iter().find(|link| belongs_to(name, link));
+        if let (Some(link), ComponentItem::ComponentInstance(instance)) = (link, &import.ty) {
+            let functions = functions(engine, instance);
+            needed.extend(functions.iter().flat_map(|one| covering(link, name, one)));
+        }
+    }
+    let requests = manifest.requests.iter().copied();
+    requests
+        .filter(|request| !needed.contains(&request.power()))
+        .collect()
 }
 
 impl Subject<'_> {
-    fn check_import(
-        &self,
-        engine: &Engine,
-        name: &str,
-        item: &ComponentItem,
-    ) -> Result<(), AdmitError> {
+    fn judge_import(&self, engine: &Engine, name: &str, item: &ComponentItem) -> Vec<AdmitError> {
         let ComponentItem::ComponentInstance(instance) = item else {
-            return Err(self.unknown(name));
+            return vec![self.unknown(name)];
         };
         if is_of_another_contract(name) {
-            return Err(self.other_contract(format!("imports {name}")));
+            return vec![self.other_contract(format!("imports {name}"))];
         }
         if let Some((interface, version)) = name.split_once('@')
             && WASI.contains(&interface)
             && version.starts_with("0.2.")
         {
-            return Ok(());
+            return Vec::new();
         }
         let link = LINKS.iter().find(|link| belongs_to(name, link));
         let world = self.manifest.world;
         if let Some(link) = link.filter(|link| !link.not_for.contains(&world)) {
-            return self.check_functions(engine, name, instance, link);
+            return self.judge_functions(name, &functions(engine, instance), link);
         }
         let interface = contract_interface(name);
         let is_free = FREE_INTERFACES
             .iter()
             .any(|free| interface == Some(free.name) && free.is_of(world));
         if is_free {
-            return Ok(());
+            return Vec::new();
         }
-        Err(self.unknown(name))
+        vec![self.unknown(name)]
     }
 
-    /// Each imported function must be covered by a request.
-    fn check_functions(
-        &self,
-        engine: &Engine,
-        interface: &str,
-        instance: &ComponentInstance,
-        link: &Link,
-    ) -> Result<(), AdmitError> {
-        for (function, export) in instance.exports(engine) {
-            if !matches!(export.ty, ComponentItem::ComponentFunc(_)) {
+    /// Each imported function must be covered by a request. A sentence for each request that
+    /// is missing; one for the interface where all of it is imported and nothing asked for.
+    fn judge_functions(&self, interface: &str, functions: &[&str], link: &Link) -> Vec<AdmitError> {
+        let mut complaints = Vec::new();
+        let mut missing: Vec<(&Power, Vec<&str>)> = Vec::new();
+        let mut is_asked_for = false;
+        for function in functions {
+            let covering = covering(link, interface, function);
+            let Some(recommended) = covering.first() else {
+                complaints.push(self.unknown(&format!("{interface} `{function}`")));
+                continue;
+            };
+            let mut asked = self.manifest.asked();
+            if asked.any(|request| covering.contains(&request.power())) {
+                is_asked_for = true;
                 continue;
             }
-            let import = format!("{interface} `{function}`");
-            let covering = covering(link, interface, function);
-            let recommended = covering.first().ok_or_else(|| self.unknown(&import))?;
-            let mut asked = self.manifest.asked();
-            if !asked.any(|request| covering.contains(&request.power())) {
-                return Err(self.not_requested(import, recommended));
+            match missing.iter_mut().find(|(power, _)| power == recommended) {
+                Some((_, functions)) => functions.push(function),
+                None => missing.push((recommended, vec![function])),
             }
         }
-        Ok(())
+        let powers = missing.iter().map(|(power, _)| *power);
+        if !is_asked_for && imports_all(link, interface, functions) {
+            complaints.push(self.takes_all(interface, powers.collect()));
+        } else {
+            let missing = missing.iter();
+            complaints.extend(missing.map(|(power, functions)| {
+                self.not_requested(format!("{interface} {}", named(functions)), power)
+            }));
+        }
+        complaints
     }
 
     fn wrong_world(&self, expected: String) -> AdmitError {
@@ -157,9 +186,65 @@ impl Subject<'_> {
             name: self.manifest.name.clone(),
             digest: self.digest.clone(),
             import,
-            request: Request::named(power.word).expect("powers are those of the table"),
+            request: request_for(power),
         }
     }
+
+    fn takes_all(&self, interface: &str, powers: Vec<&Power>) -> AdmitError {
+        let requests = powers.into_iter().map(request_for);
+        let requests: Vec<String> = requests.map(|one| format!("\"{one}\"")).collect();
+        AdmitError::WholeInterface {
+            name: self.manifest.name.clone(),
+            digest: self.digest.clone(),
+            interface: interface.to_owned(),
+            requests: requests.join(", "),
+        }
+    }
+}
+
+/// Functions that a sentence names; more would hide the mend.
+const NAMED_MAX: usize = 3;
+
+/// Functions of one interface in a sentence.
+fn named(functions: &[&str]) -> String {
+    let first: Vec<String> = functions
+        .iter()
+        .take(NAMED_MAX)
+        .map(|function| format!("`{}`", drydock_core::plain(function, 200)))
+        .collect();
+    let mut text = first.join(", ");
+    if let Some(more @ 1..) = functions.len().checked_sub(NAMED_MAX) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+fn request_for(power: &Power) -> Request {
+    Request::named(power.word).expect("powers are those of the table")
+}
+
+/// The names of an instance's functions.
+fn functions<'a>(engine: &'a Engine, instance: &'a ComponentInstance) -> Vec<&'a str> {
+    let exports = instance.exports(engine);
+    let functions = exports.filter(|(_, one)| matches!(one.ty, ComponentItem::ComponentFunc(_)));
+    functions.map(|(name, _)| name).collect()
+}
+
+/// Whether a component imports every function of one of the contract's interfaces, as those
+/// of languages do whose bindings take in whatever stands in their world. Of an interface of
+/// others, nobody here knows the functions.
+fn imports_all(link: &Link, interface: &str, functions: &[&str]) -> bool {
+    let methods: Vec<&str> = functions.iter().map(|one| method(one)).collect();
+    let all = link.capability.powers.iter().flat_map(|one| one.functions);
+    contract_interface(interface).is_none()
+        || all.clone().count() > 1 && all.into_iter().all(|one| methods.contains(one))
+}
+
+/// A method without the name of its resource.
+fn method(function: &str) -> &str {
+    function
+        .rsplit_once('.')
+        .map_or(function, |(_, method)| method)
 }
 
 /// `etcd` for `drydock:plugin/etcd@0.1.0`, none for another package or version.
@@ -210,8 +295,7 @@ fn covering(link: &Link, interface: &str, function: &str) -> Vec<&'static Power>
     if contract_interface(interface).is_none() {
         return powers.iter().collect();
     }
-    let method = function.rsplit_once('.');
-    let method = method.map_or(function, |(_, method)| method);
+    let method = method(function);
     let (own, also): (Vec<_>, Vec<_>) = powers
         .iter()
         .filter(|power| power.opens(method))

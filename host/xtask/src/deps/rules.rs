@@ -150,6 +150,7 @@ const RULES: &[Rule] = &[
             "drydock-archive",
             "drydock-capability-artifact",
             "drydock-capability-etcd",
+            "drydock-capability-secret",
             "drydock-sandbox",
             "drydock-node",
             "drydock-scratch",

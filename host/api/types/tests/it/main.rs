@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use drydock_api_types::Timestamp;
 use drydock_api_types::drill::DrillReport;
 use drydock_api_types::init::{NodeMade, PlannedFiles, RescueMade};
-use drydock_api_types::plugin::{PluginDetails, PluginSummary};
+use drydock_api_types::plugin::{PluginCall, PluginDetails, PluginSummary};
 use drydock_api_types::recovery_point::{
     ExtractedArtifact, FetchedArtifact, ListedMark, RecoveryPointSummary, VerifiedRecoveryPoint,
 };
@@ -27,7 +27,7 @@ const GOLDEN: &str = include_str!("../golden/shapes.txt");
 type Again = fn(&str) -> serde_json::Result<String>;
 
 /// What stands under each heading.
-const SHAPES: [(&str, Again); 28] = [
+const SHAPES: [(&str, Again); 31] = [
     ("run", again::<Vec<RunReport>>),
     ("run list", again::<Vec<RunListEntry>>),
     ("run show", again::<RunDetails>),
@@ -50,6 +50,9 @@ const SHAPES: [(&str, Again); 28] = [
     ("snapshot restore", again::<RestoredCluster>),
     ("plugin list", again::<Vec<PluginSummary>>),
     ("plugin inspect", again::<PluginDetails>),
+    ("plugin check", again::<Vec<Finding>>),
+    ("plugin run", again::<PluginCall>),
+    ("plugin run of one that fails", again::<PluginCall>),
     ("target check", again::<Vec<Finding>>),
     ("target accept", again::<AcceptedTarget>),
     ("drill", again::<DrillReport>),

@@ -1,0 +1,37 @@
+//! `drydock plugin run`: one call of a plugin, for its author. The sandbox, the grants and the
+//! limits are those of a node; the node, the schedule and the journal are left out.
+
+mod calls;
+mod outputs;
+mod report;
+mod store;
+mod surroundings;
+mod values;
+
+use drydock_terminal::print;
+
+use crate::args::{Global, RunPluginArgs};
+use crate::runtime::block_on;
+use crate::{Failure, Outcome};
+
+use surroundings::Surroundings;
+
+/// Makes the call and prints what came of it: the log on stderr, the rest on stdout.
+pub fn run(global: &Global, args: &RunPluginArgs) -> Outcome {
+    let (global, args) = (global.clone(), args.clone());
+    block_on(async move {
+        let surroundings = Surroundings::new(&global, &args)?;
+        let call = calls::make(&surroundings, &args).await?;
+        for line in &call.log {
+            print::note(line);
+        }
+        report::print(global.output, &call)
+    })
+}
+
+/// The halves of `NAME=VALUE`.
+fn pair<'a>(flag: &str, text: &'a str) -> Result<(&'a str, &'a str), Failure> {
+    text.split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| Failure::usage(format!("{flag} {text} must be NAME=VALUE")))
+}

@@ -1,0 +1,197 @@
+//! The calls of a store, against a target that is made up of `--plugin-config`.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use drydock_api_types::plugin::PluginCall;
+use drydock_core::store::Session;
+use drydock_core::{Fault, TargetName, Value};
+use drydock_repository::{Target as _, names::PROBE_FOLDER, probe::probe};
+use drydock_sandbox::{AttemptLog, CallObserver, StoreContext, StoreTarget, World};
+use serde_json::json;
+
+use super::calls::{answered, no_such};
+use super::surroundings::Surroundings;
+use crate::args::RunPluginArgs;
+use crate::{Context as _, Failure};
+
+/// The target's name in what the plugin is told.
+const TARGET: &str = "try";
+
+/// Pieces of a range that may wait to be written.
+const PIECES_MAX: usize = 4;
+
+/// Many calls: what `target check --probe` makes.
+pub const ROUND_TRIP: &str = "round-trip";
+
+/// The calls that can be made by hand.
+const CALLS: [&str; 10] = [
+    "check-config",
+    "check",
+    "layout",
+    "list",
+    "list-sessions",
+    "stat",
+    "get-range",
+    "delete",
+    "abort",
+    ROUND_TRIP,
+];
+
+pub async fn make(
+    around: &Surroundings,
+    args: &RunPluginArgs,
+    export: &str,
+) -> Result<PluginCall, Failure> {
+    let log = Arc::new(Mutex::new(AttemptLog::default()));
+    let target = target(around, &log);
+    let words = Words(around);
+    let result = match export {
+        "check-config" => target.check_config().await.map(Answer::Findings),
+        "check" => target.check().await.map(Answer::Findings),
+        ROUND_TRIP => Ok(Answer::Findings(
+            probe(&target, &format!("{PROBE_FOLDER}/try/")).await,
+        )),
+        "layout" => target
+            .layout()
+            .await
+            .map(|layout| Answer::Json(json!(layout))),
+        "list" => list(&target, &words).await,
+        "list-sessions" => list_sessions(&target, &words).await,
+        "stat" => target
+            .stat(&words.required("object")?)
+            .await
+            .map(|stat| Answer::Json(json!(stat))),
+        "get-range" => get_range(&target, &words, args.out.as_deref()).await?,
+        "delete" => target
+            .delete(&words.required("object")?)
+            .await
+            .map(|()| Answer::Nothing),
+        "abort" => target
+            .abort(&words.session()?)
+            .await
+            .map(|()| Answer::Nothing),
+        other => return Err(no_such(World::Store, other, &CALLS)),
+    };
+    let log = log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(answered(result, &log, |answer, call| match answer {
+        Answer::Findings(findings) => call.findings = findings,
+        Answer::Json(json) => call.answer = Some(json),
+        Answer::Nothing => {}
+    }))
+}
+
+enum Answer {
+    Findings(Vec<drydock_core::Finding>),
+    Json(serde_json::Value),
+    Nothing,
+}
+
+/// The target; what the plugin says in whichever call goes into the one log.
+fn target(around: &Surroundings, log: &Arc<Mutex<AttemptLog>>) -> StoreTarget {
+    let log = Arc::clone(log);
+    let observer: CallObserver = Arc::new(move |_, said| {
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.lines.extend(said.lines);
+    });
+    let context = StoreContext {
+        target: TargetName::new(TARGET),
+        config: around.step.config.clone(),
+        step: around.step.clone(),
+        observer,
+    };
+    StoreTarget::new(Arc::clone(&around.plugin), context)
+}
+
+/// The arguments of a call, by their names in the contract.
+struct Words<'a>(&'a Surroundings);
+
+impl Words<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        match self.0.step.occasion.inputs.get(name)? {
+            Value::Text(text) => Some(text.clone()),
+            Value::Integer(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    fn required(&self, name: &str) -> Result<String, Failure> {
+        self.text(name).ok_or_else(|| missing(name))
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.text(name)?.parse().ok()
+    }
+
+    fn session(&self) -> Result<Session, Failure> {
+        let hex = self.required("session")?;
+        let bytes = hex::decode(hex).map_err(|_| missing("session"))?;
+        Ok(Session(bytes))
+    }
+}
+
+fn missing(name: &str) -> Failure {
+    let form = if name == "session" {
+        ", in hex as list-sessions prints it"
+    } else {
+        ""
+    };
+    Failure::usage(format!("this call needs --input {name}=VALUE{form}"))
+}
+
+async fn list(target: &StoreTarget, words: &Words<'_>) -> Result<Answer, Fault> {
+    let prefix = words.text("prefix").unwrap_or_default();
+    let page = target
+        .list(&prefix, words.text("cursor").as_deref())
+        .await?;
+    Ok(Answer::Json(json!({
+        "objects": page.objects, "passedOver": page.passed_over, "next": page.next,
+    })))
+}
+
+async fn list_sessions(target: &StoreTarget, words: &Words<'_>) -> Result<Answer, Fault> {
+    let prefix = words.text("prefix").unwrap_or_default();
+    let cursor = words.text("cursor");
+    let page = target.list_sessions(&prefix, cursor.as_deref()).await?;
+    let sessions = page.sessions.iter();
+    let sessions = sessions.map(|one| json!({"object": one.object, "session": one.session}));
+    Ok(Answer::Json(json!({
+        "sessions": sessions.collect::<Vec<_>>(), "next": page.next,
+    })))
+}
+
+/// The whole object where no range is said. The bytes go into a file of `out`.
+async fn get_range(
+    target: &StoreTarget,
+    words: &Words<'_>,
+    out: Option<&Path>,
+) -> Result<Result<Answer, Fault>, Failure> {
+    let object = words.required("object")?;
+    let offset = words.number("offset").unwrap_or_default();
+    let length = match words.number("length") {
+        Some(length) => length,
+        None => match target.stat(&object).await {
+            Ok(stat) => stat.size.saturating_sub(offset),
+            Err(fault) => return Ok(Err(fault)),
+        },
+    };
+    let (into, mut pieces) = tokio::sync::mpsc::channel(PIECES_MAX);
+    let gathered = async {
+        let mut bytes = Vec::new();
+        while let Some(piece) = pieces.recv().await {
+            bytes.extend(piece);
+        }
+        bytes
+    };
+    let read = target.get_range(&object, offset, length, into);
+    let (read, bytes) = tokio::join!(read, gathered);
+    if let (Ok(()), Some(folder)) = (&read, out) {
+        let name = object.rsplit('/').next().unwrap_or_default();
+        let file = folder.join(name);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&file, &bytes))
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(read.map(|()| Answer::Json(json!({"bytes": bytes.len()}))))
+}
