@@ -25,7 +25,7 @@ pub fn check(global: &Global, file: &Path) -> Outcome {
 /// Compiles and links it as a run would.
 fn judge(global: &Global, component: &[u8]) -> Result<Judgement, Failure> {
     let sandbox = sandbox(global)?;
-    let requests = read_manifest(component).map(|manifest| manifest.requests);
+    let requests = read_manifest(component).map(|manifest| manifest.asked().collect::<Vec<_>>());
     // Only its being there matters: nothing is called.
     let grants = example_grants(&requests.unwrap_or_default());
     Ok(sandbox.judge(Admission {

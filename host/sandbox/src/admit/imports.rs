@@ -86,7 +86,7 @@ pub(crate) fn needless(
             needed.extend(functions.iter().flat_map(|one| covering(link, name, one)));
         }
     }
-    let requests = manifest.requests.iter().copied();
+    let requests = manifest.asked();
     requests
         .filter(|request| !needed.contains(&request.power()))
         .collect()

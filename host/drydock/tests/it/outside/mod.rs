@@ -5,6 +5,9 @@
 mod page;
 mod python;
 mod refusals;
+mod rust;
 mod store_pieces;
+mod templates;
 mod verbs;
 mod walk;
+mod walks;

@@ -24,6 +24,27 @@ pub fn steps(page: &Path) -> Vec<Step> {
     parse(&text).unwrap_or_else(|why| panic!("{}: {why}", page.display()))
 }
 
+/// The steps of some of the page's sections, by their headings, in the page's order.
+pub fn steps_under(page: &Path, headings: &[&str]) -> Vec<Step> {
+    let sections = sections(page).into_iter();
+    let wanted = sections.filter(|(heading, _)| headings.contains(&heading.as_str()));
+    let steps: Vec<_> = wanted.flat_map(|(_, steps)| steps).collect();
+    assert!(!steps.is_empty(), "{headings:?}");
+    steps
+}
+
+/// The page's sections with their steps.
+pub fn sections(page: &Path) -> Vec<(String, Vec<Step>)> {
+    let text = std::fs::read_to_string(page).unwrap();
+    let sections = text.split("\n## ").skip(1);
+    let parsed = sections.map(|section| {
+        let (heading, rest) = section.split_once('\n').unwrap();
+        let steps = parse(rest).unwrap_or_else(|why| panic!("{heading}: {why}"));
+        (heading.to_owned(), steps)
+    });
+    parsed.collect()
+}
+
 fn parse(page: &str) -> Result<Vec<Step>, String> {
     let mut steps = Vec::new();
     let mut lines = page.lines().enumerate();

@@ -82,7 +82,7 @@ fn sources_below(folder: &Path) -> String {
     texts.collect()
 }
 
-/// What `plugin inspect` says of one file of each wrong kind.
+/// What `plugin check` says of one file of each wrong kind.
 fn refusals() -> Vec<String> {
     let scratch = Scratch::new().unwrap();
     let text = scratch.join("notes.txt");
@@ -108,6 +108,13 @@ fn refusals() -> Vec<String> {
         &store,
         "wasi:random/insecure-seed",
         "wasi:sockets/insecureseed",
+    ));
+    let asked = r#""etcd.member-list","etcd.status","etcd.snapshot","etcd.hash-kv","#;
+    files.push(altered(
+        &scratch,
+        &fixture("probe"),
+        asked,
+        &" ".repeat(asked.len()),
     ));
     files.iter().map(|file| refusal(file)).collect()
 }
@@ -138,19 +145,12 @@ fn replaced(bytes: &[u8], one: &[u8], other: &[u8]) -> Vec<u8> {
 
 fn refusal(file: &Path) -> String {
     let mut command = Command::new(DRYDOCK);
-    let answer = Answer::of(
-        command
-            .args(["plugin", "inspect"])
-            .arg(file)
-            .output()
-            .unwrap(),
-    );
-    let stderr = answer.code(1).stderr;
-    let sentence = stderr
-        .trim_end()
-        .strip_prefix("error: ")
-        .unwrap()
-        .to_owned();
+    command.args(["plugin", "check"]).arg(file);
+    command.args(["--output", "json"]);
+    let answer = Answer::of(command.output().unwrap()).code(1);
+    let found: Vec<serde_json::Value> = serde_json::from_str(&answer.stdout).unwrap();
+    let failure = found.iter().find(|one| one["level"] == "failure").unwrap();
+    let sentence = failure["message"].as_str().unwrap().to_owned();
     assert!(!sentence.contains('\n'), "{sentence}");
     sentence
 }

@@ -1,9 +1,7 @@
 //! `docs/plugins.md`: a store plugin in Rust, from an empty folder to a recovery point
 //! that etcd's own tool accepts, without a rebuild of the host.
 
-use std::fs::File;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
@@ -16,8 +14,12 @@ use drydock_testkit::guests::GuestToolchain;
 use serde_json::{Value, json};
 
 use super::page::{self, Step};
+use super::rust::SharedTarget;
 use super::walk::Walk;
 use crate::world::{Answer, DRYDOCK, checkout, etcdutl, runtime};
+
+/// The sections that lead to it.
+pub const STORE_PIECES: &[&str] = &["The plugin", "Build", "Grant", "Try", "A new version"];
 
 /// The page, walked once for all tests.
 fn walked() -> &'static Walk {
@@ -29,17 +31,9 @@ fn walked() -> &'static Walk {
 fn walk() -> Result<Walk, String> {
     let toolchain = GuestToolchain::find().unwrap();
     let walk = Walk::new("store-pieces");
-    // Crates are compiled once a machine, and the versions are those that the plugins of
-    // the repository were built with, so that nothing is fetched.
+    let shared = SharedTarget::lock();
     std::fs::create_dir_all(&walk.home).unwrap();
-    let target = toolchain.target_folder("outside").unwrap();
-    // The component lies there for a moment: another checkout must not build meanwhile.
-    let alone = File::create(target.join(".walk")).unwrap();
-    alone.lock().unwrap();
-    forget_earlier_walks(&target);
-    symlink(&target, walk.home.join("target")).unwrap();
-    let lock = checkout().join("plugins/Cargo.lock");
-    std::fs::copy(lock, walk.home.join("Cargo.lock")).unwrap();
+    shared.lend(&walk.home, "store_pieces");
     walk.run(&page_steps(), |command| {
         toolchain.apply(command);
         command.env("CARGO_NET_OFFLINE", "true");
@@ -47,25 +41,8 @@ fn walk() -> Result<Walk, String> {
     Ok(walk)
 }
 
-/// Each walk is in a folder of its own, so to cargo its crate is another one each time;
-/// what it made of the earlier ones is of no use any more.
-fn forget_earlier_walks(target: &Path) {
-    let release = target.join("wasm32-wasip2/release");
-    for folder in ["deps", ".fingerprint", "build"].map(|name| release.join(name)) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().replace('-', "_");
-            let path = entry.path();
-            match (name.contains("store_pieces"), path.is_dir()) {
-                (false, _) => {}
-                (true, true) => std::fs::remove_dir_all(path).unwrap(),
-                (true, false) => std::fs::remove_file(path).unwrap(),
-            }
-        }
-    }
-}
-
 fn page_steps() -> Vec<Step> {
-    page::steps(&checkout().join("docs/plugins.md"))
+    page::steps_under(&checkout().join("docs/plugins.md"), STORE_PIECES)
 }
 
 #[test]

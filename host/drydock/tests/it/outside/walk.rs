@@ -17,27 +17,35 @@ pub struct Walk {
     pub scratch: Scratch,
     /// Where the walker is once the page's first step is done.
     pub home: PathBuf,
-    /// The node that made the keys and certificates of the cluster.
-    _world: World,
+    /// The node that made the keys and certificates of the cluster, for a page that speaks of
+    /// one.
+    _world: Option<World>,
 }
 
 impl Walk {
     /// `home` is the folder that the page makes or works in, below the scratch folder.
     pub fn new(home: &str) -> Self {
-        let scratch = Scratch::new().unwrap();
         let world = World::new();
         let cluster = world.scratch.join("schedules/cluster.yaml");
         let cluster = std::fs::read_to_string(cluster).unwrap();
         assert!(cluster.contains("{name: c1}"), "{cluster}");
         let cluster = cluster.replace("{name: c1}", "{name: lab}");
-        std::fs::write(scratch.join("lab.yaml"), cluster).unwrap();
+        let mut walk = Self::alone(home);
+        std::fs::write(walk.scratch.join("lab.yaml"), cluster).unwrap();
+        walk._world = Some(world);
+        walk
+    }
+
+    /// The same for a page that needs no cluster.
+    pub fn alone(home: &str) -> Self {
+        let scratch = Scratch::new().unwrap();
         let programs = scratch.folder("bin").unwrap();
         symlink(DRYDOCK, programs.join("drydock")).unwrap();
         let home = scratch.join(home);
         Self {
             scratch,
             home,
-            _world: world,
+            _world: None,
         }
     }
 
@@ -64,6 +72,8 @@ impl Walk {
             .arg(&script)
             .current_dir(self.scratch.path())
             .env("PATH", path)
+            // Compiled components are this walk's own.
+            .env("XDG_CACHE_HOME", self.scratch.join("cache"))
             .env("WIT", checkout().join("wit"))
             .env("CLUSTER", self.scratch.join("lab.yaml"));
         let printed = program::run(&mut command).map_err(|error| error.to_string())?;
@@ -79,8 +89,8 @@ impl Walk {
             let section = sections.next().expect("every step leaves its mark");
             let (_, actual) = section.split_once('\n').unwrap();
             if let Some(expected) = printed {
-                let here = self.home.display().to_string();
-                let actual = actual.replace(&here, "/home/you/store-pieces");
+                let here = self.scratch.path().display().to_string();
+                let actual = actual.replace(&here, "/home/you");
                 if !matches(expected, &actual) {
                     return Err(format!(
                         "after\n{script}the page shows\n{expected}\nand it printed\n{actual}"
