@@ -7,7 +7,7 @@ use std::path::Path;
 
 use drydock_api_types::plugin::PluginDetails;
 use drydock_node::read_component;
-use drydock_sandbox::{Inspection, Limits, capabilities};
+use drydock_sandbox::{Inspection, Limits, Request, capabilities};
 use drydock_terminal::print;
 
 use crate::args::Global;
