@@ -184,7 +184,10 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
 mod tests {
     use super::*;
 
-    fn all() -> Vec<(World, Language, Vec<(&'static str, String)>)> {
+    /// What is written for a world in a language: names and contents.
+    type Written = (World, Language, Vec<(&'static str, String)>);
+
+    fn all() -> Vec<Written> {
         let name = Name::parse("a-plugin").unwrap();
         let languages = [Language::Rust, Language::Python, Language::Js];
         let pairs = World::ALL

@@ -1,7 +1,7 @@
 //! `docs/plugins.md`: a store plugin in Rust, from an empty folder to a recovery point
 //! that etcd's own tool accepts, without a rebuild of the host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
