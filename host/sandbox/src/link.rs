@@ -19,7 +19,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::guest::Guest;
-use crate::world::World;
+use crate::manifest::PluginManifest;
 
 pub(crate) use action::OutcomeBook;
 pub(crate) use files::{OwnFolders, limit_folders};
@@ -46,18 +46,29 @@ pub(crate) fn powers() -> impl Iterator<Item = &'static Power> + Clone {
     capabilities().flat_map(|capability| capability.powers)
 }
 
-/// A linker with the baseline and with exactly what is granted.
+/// A linker with the baseline, with what is granted, and with what the plugin can do without:
+/// where none of that is granted, each call of it is refused.
 pub(crate) fn linker(
     engine: &Engine,
-    world: World,
+    manifest: &PluginManifest,
     grants: &Grants,
 ) -> wasmtime::Result<Linker<Guest>> {
+    let PluginManifest {
+        world, optional, ..
+    } = manifest;
     let mut linker = Linker::new(engine);
     baseline::add(&mut linker)?;
-    for interface in FREE_INTERFACES.iter().filter(|free| free.is_of(world)) {
+    for interface in FREE_INTERFACES.iter().filter(|free| free.is_of(*world)) {
         (interface.add)(&mut linker)?;
     }
-    for link in LINKS.iter().filter(|link| grants.has(&link.capability)) {
+    let is_optional = |link: &Link| {
+        let mut asked = optional.iter();
+        asked.any(|request| link.capability.powers.contains(request.power()))
+    };
+    let linked = LINKS
+        .iter()
+        .filter(|link| grants.has(&link.capability) || is_optional(link));
+    for link in linked {
         (link.add)(&mut linker)?;
     }
     Ok(linker)

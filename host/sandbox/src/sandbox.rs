@@ -206,10 +206,9 @@ impl Sandbox {
         digest: &PluginDigest,
         grants: &Grants,
     ) -> Result<InstancePre<Guest>, AdmitError> {
-        let world = manifest.world;
-        let linked = link::linker(&self.core.engine, world, grants)
+        let linked = link::linker(&self.core.engine, manifest, grants)
             .and_then(|linker| linker.instantiate_pre(component))
-            .and_then(|linked| world.check(&linked).map(|()| linked));
+            .and_then(|linked| manifest.world.check(&linked).map(|()| linked));
         linked.map_err(|source| AdmitError::Link {
             name: manifest.name.clone(),
             digest: digest.clone(),

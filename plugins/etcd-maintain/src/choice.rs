@@ -127,16 +127,25 @@ pub fn compact_to(cluster: &Cluster, keep: u64) -> Option<i64> {
     (to > 1).then_some(to)
 }
 
-/// Whether a compaction has been carried out everywhere: what is in use falls no more.
-pub fn has_settled(before: &Cluster, after: &Cluster) -> bool {
-    let fell = |member: &MemberView| {
-        let same = |other: &&MemberView| other.status.member_id == member.status.member_id;
-        let earlier = before.members.iter().find(same);
-        let earlier = earlier.map_or(0, |earlier| earlier.status.db_size_in_use);
-        earlier.saturating_sub(member.status.db_size_in_use)
-    };
+/// Whether what is in use fell at no member since an earlier look.
+pub fn is_quiet(before: &Cluster, after: &Cluster) -> bool {
     let mut members = after.members.iter();
-    members.all(|member| fell(member) <= member.status.db_size / SETTLED_PART)
+    members.all(|member| !fell(before, member))
+}
+
+/// Whether what is in use fell at every member since an earlier look.
+pub fn has_shrunk(before: &Cluster, after: &Cluster) -> bool {
+    let mut members = after.members.iter();
+    members.all(|member| fell(before, member))
+}
+
+/// By more than counts.
+fn fell(before: &Cluster, member: &MemberView) -> bool {
+    let same = |other: &&MemberView| other.status.member_id == member.status.member_id;
+    let earlier = before.members.iter().find(same);
+    let earlier = earlier.map_or(0, |earlier| earlier.status.db_size_in_use);
+    let fell = earlier.saturating_sub(member.status.db_size_in_use);
+    fell > member.status.db_size / SETTLED_PART
 }
 
 /// Members whose file is at its quota or beyond it, where they say what it is.

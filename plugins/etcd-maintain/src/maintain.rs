@@ -17,6 +17,10 @@ const LOOK_MILLISECONDS: u32 = 1_000;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
+/// Looks, a second apart, in which no member frees anything, after which a compaction counts as
+/// carried out where it never freed anything at one of them.
+const QUIET_LOOKS: u32 = 5;
+
 /// One run.
 pub struct Maintenance {
     work: Work,
@@ -96,15 +100,22 @@ impl Maintenance {
         self.settle(cluster)
     }
 
-    fn settle(&self, mut before: Cluster) -> Result<(), Error> {
+    /// Each member carries a compaction out in its own time, and does not say when it is done.
+    /// One that has freed something and frees no more is taken to be; of one that never freed
+    /// anything nobody knows before some time has passed.
+    fn settle(&self, begin: Cluster) -> Result<(), Error> {
         let until = self.settled_by();
+        let (mut before, mut quiet) = (None, 0);
         loop {
             pause(1)?;
             let after = self.healthy(self.work.no_space())?;
-            if choice::has_settled(&before, &after) || clock::monotonic() >= until {
+            let is_quiet = choice::is_quiet(before.as_ref().unwrap_or(&begin), &after);
+            quiet = if is_quiet { quiet + 1 } else { 0 };
+            let is_done = quiet > 0 && choice::has_shrunk(&begin, &after);
+            if is_done || quiet >= QUIET_LOOKS || clock::monotonic() >= until {
                 return Ok(());
             }
-            before = after;
+            before = Some(after);
         }
     }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::torture::scene::names;
 
 /// Each fixture, and the file that uses it by its name.
-const CLAIMED: [(&str, &str); 16] = [
+const CLAIMED: [(&str, &str); 17] = [
+    ("actor", "host/sandbox/tests/it/action.rs"),
     ("asks-too-little", "host/sandbox/tests/it/admission.rs"),
     ("etcd-writer", "host/sandbox/tests/it/etcd_writes.rs"),
     ("hooked-store", "plugins/Cargo.toml"),
