@@ -263,10 +263,20 @@ fn cluster(survey: &Survey) -> Cluster {
         let member = members.iter().find(|member| member.id == id);
         member.map_or_else(String::new, |member| member.name.clone())
     };
-    let views = survey.views.iter().map(|view| MemberView {
-        name: name(view.status.member_id),
-        endpoint: view.endpoint.clone(),
-        status: view.status.clone(),
+    // Voters hold the same, and what one says of its own use is as old as its last write: one
+    // that only compacted does not know yet what that freed.
+    let voters = survey.views.iter().filter(|view| !view.status.learner);
+    let least = voters.map(|view| view.status.db_size_in_use).min();
+    let views = survey.views.iter().map(|view| {
+        let mut status = view.status.clone();
+        if let (false, Some(least)) = (status.learner, least) {
+            status.db_size_in_use = status.db_size_in_use.min(least);
+        }
+        MemberView {
+            name: name(status.member_id),
+            endpoint: view.endpoint.clone(),
+            status,
+        }
     });
     Cluster {
         members: views.collect(),

@@ -119,7 +119,9 @@ async fn a_plan_changes_nothing_and_the_run_leaves_the_leader_alone() {
     let done = ran(&cluster, config.clone()).await.result.unwrap();
     assert_eq!(
         codes(&done),
-        ["leader-left-out", "defragmented", "defragmented"]
+        ["leader-left-out", "defragmented", "defragmented"],
+        "{:?}",
+        done.findings
     );
     let after = sizes(&cluster).await;
     for (member, (before, after)) in before.iter().zip(&after).enumerate() {
