@@ -61,7 +61,7 @@ pub enum Succession {
 }
 
 /// What a target tells of the recovery points before.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ancestry {
     /// The one that was taken last, of those that can be believed.
     pub last: Option<Box<RecoveryPoint>>,

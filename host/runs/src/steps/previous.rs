@@ -60,8 +60,17 @@ impl Previous {
     async fn at(&self, store: &Store) -> Result<(Ancestry, bool), Fault> {
         let is_known = store.guard.is_known(&*store.target).await?;
         let repository = Repository::new(&*store.target, &self.signers);
-        let ancestry = repository.last_point(&self.cluster).await?;
-        Ok((ancestry, is_known))
+        match repository
+            .last_point(&self.cluster)
+            .await
+            .map_err(Fault::from)
+        {
+            // Where nobody ever stored, the place itself is made with the first upload.
+            Err(fault) if fault.code == ErrorCode::PlaceMissing && !is_known => {
+                Ok((Ancestry::default(), is_known))
+            }
+            ancestry => Ok((ancestry?, is_known)),
+        }
     }
 
     /// Where the snapshot stands among the recovery points before it, and what an operator has
