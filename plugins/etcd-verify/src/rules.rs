@@ -12,7 +12,7 @@ const PROBLEMS_SPELLED_MAX: u64 = 3;
 
 /// All findings of all rules.
 pub fn judge(config: &Config, facts: &FactMap) -> Vec<Finding> {
-    if let Some(elsewhere) = no_snapshot(facts).or_else(|| foreign(facts)) {
+    if let Some(elsewhere) = foreign(facts).or_else(|| no_snapshot(facts)) {
         return vec![elsewhere];
     }
     let findings = [

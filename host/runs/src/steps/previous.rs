@@ -162,3 +162,6 @@ impl Told {
         self.findings.push(Finding::new(level, code, message));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ impl Plugin {
                 Box::pin(step.call_run(store))
             })
             .await;
-        ran.and_then(|()| self.done(&book))
+        told_all_the_same(ran, &book).and_then(|()| self.done(&book))
     }
 
     /// Asks an action what became of its attempts; it can only look.
@@ -91,7 +91,8 @@ impl Plugin {
         let undone = self.act(context, Half::Whole, None, |step, store| {
             Box::pin(step.call_undo(store))
         });
-        undone.await.0
+        let (undone, book) = undone.await;
+        into_log(undone, &book)
     }
 
     /// Removes what an earlier run kept elsewhere.
@@ -99,7 +100,8 @@ impl Plugin {
         let forgotten = self.act(context, Half::Whole, None, move |step, store| {
             Box::pin(async move { step.call_forget(store, &kept).await })
         });
-        forgotten.await.0
+        let (forgotten, book) = forgotten.await;
+        into_log(forgotten, &book)
     }
 
     /// What the plugin says of itself as an action; none of another world.
@@ -171,6 +173,28 @@ impl Plugin {
                 .or_else(|| said.is_held.then(|| unsaid(&self.manifest.name))),
         })
     }
+}
+
+/// What a failed call had found goes into its log: nobody hears of it otherwise.
+fn told_all_the_same<T>(attempt: Attempt<T>, book: &OutcomeBook) -> Attempt<T> {
+    if attempt.result.is_ok() {
+        return attempt;
+    }
+    into_log(attempt, book)
+}
+
+/// Of a call that has no outcome of its own.
+fn into_log<T>(mut attempt: Attempt<T>, book: &OutcomeBook) -> Attempt<T> {
+    let said = book.take();
+    for found in said.findings {
+        attempt
+            .log
+            .remark(format!("found {}: {}", found.code, found.message));
+    }
+    for why in said.reasons {
+        attempt.log.remark(format!("degraded: {why}"));
+    }
+    attempt
 }
 
 enum Found {

@@ -2,6 +2,7 @@
 //! attempt is the hold. The fixture `actor` does what its configuration names.
 
 use std::fs;
+use std::io::Read as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -269,6 +270,18 @@ async fn more_than_anybody_reads_is_refused() {
     let planned = stage.plugin.plan_action(stage.call(Behaviour::PlanFlood));
     assert_eq!(code(&planned.await), "too-large");
     assert_eq!(code(&stage.runs(Behaviour::Failure).await), "too-old");
+    // What was found before a failure, or while taking back, stands in the log.
+    let failed = stage.runs(Behaviour::EscapeCodes).await;
+    assert!(
+        failed.log.to_string().contains("found said: "),
+        "{}",
+        failed.log
+    );
+    let undone = stage.plugin.undo_action(stage.call(Behaviour::Say)).await;
+    undone.result.unwrap();
+    let log = undone.log.to_string();
+    assert!(log.contains("found seen: it is there"), "{log}");
+    assert!(log.contains("degraded: one of two answered"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -340,12 +353,12 @@ async fn a_word_of_certainty_counts_where_the_host_saw_the_answers() {
     let url = format!("http://127.0.0.1:{port}/");
     let asked = stage.call_at(Behaviour::PostAndDeny, &url);
     let cut = tokio::spawn(async move {
-        let (stream, _) = tokio::task::spawn_blocking(move || nobody.accept())
-            .await
-            .unwrap()
-            .unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        drop(stream);
+        // It took the request, and nobody knows what it made of it.
+        let took = move || {
+            let (mut stream, _) = nobody.accept()?;
+            stream.read_exact(&mut [0; 4])
+        };
+        tokio::task::spawn_blocking(took).await.unwrap().unwrap();
     });
     let asked = stage.plugin.run_action(asked, None).await;
     cut.await.unwrap();
