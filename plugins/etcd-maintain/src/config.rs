@@ -19,8 +19,7 @@ const PAUSE_SECONDS_DEFAULT: u32 = 10;
 /// How long it is waited for all members to be healthy.
 const SETTLE_SECONDS_DEFAULT: u32 = 120;
 
-/// The longest of either. Both together, and a look at silent members, have to stay below the
-/// idle time that the host grants where nothing is said (600 s).
+/// The longest of either: what waits longer is no maintenance that anybody looks after.
 const PAUSE_SECONDS_MAX: u32 = 300;
 const SETTLE_SECONDS_MAX: u32 = 240;
 

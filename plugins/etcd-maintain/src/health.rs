@@ -26,7 +26,10 @@ pub struct Cluster {
 pub struct MemberView {
     pub name: String,
     pub endpoint: String,
+    /// As it says itself.
     pub status: MemberStatus,
+    /// Bytes that are in use in its file at most, by what the others say of theirs.
+    pub in_use_max: u64,
 }
 
 /// Why nothing may be done to the cluster now.
@@ -97,9 +100,8 @@ impl MemberView {
 
     /// Bytes of its file that hold nothing.
     pub fn free(&self) -> u64 {
-        self.status
-            .db_size
-            .saturating_sub(self.status.db_size_in_use)
+        let in_use = self.status.db_size_in_use.min(self.in_use_max);
+        self.status.db_size.saturating_sub(in_use)
     }
 }
 
@@ -267,16 +269,11 @@ fn cluster(survey: &Survey) -> Cluster {
     // that only compacted does not know yet what that freed.
     let voters = survey.views.iter().filter(|view| !view.status.learner);
     let least = voters.map(|view| view.status.db_size_in_use).min();
-    let views = survey.views.iter().map(|view| {
-        let mut status = view.status.clone();
-        if let (false, Some(least)) = (status.learner, least) {
-            status.db_size_in_use = status.db_size_in_use.min(least);
-        }
-        MemberView {
-            name: name(status.member_id),
-            endpoint: view.endpoint.clone(),
-            status,
-        }
+    let views = survey.views.iter().map(|view| MemberView {
+        name: name(view.status.member_id),
+        endpoint: view.endpoint.clone(),
+        status: view.status.clone(),
+        in_use_max: least.filter(|_| !view.status.learner).unwrap_or(u64::MAX),
     });
     Cluster {
         members: views.collect(),

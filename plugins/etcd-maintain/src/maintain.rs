@@ -13,7 +13,7 @@ use crate::survey;
 use crate::tell;
 
 /// Between two looks at members that are not healthy yet.
-const LOOK_MILLISECONDS: u32 = 1_000;
+const LOOK_SECONDS: u32 = 1;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
@@ -63,7 +63,10 @@ impl Maintenance {
 
     /// Waits until all members are healthy, for so long as the configuration says.
     fn healthy(&self, no_space: NoSpace) -> Result<Cluster, Error> {
-        let until = self.settled_by();
+        self.healthy_by(self.settled_by(), no_space)
+    }
+
+    fn healthy_by(&self, until: u64, no_space: NoSpace) -> Result<Cluster, Error> {
         loop {
             check_wanted()?;
             let unfit = match judge(&survey::take(), no_space) {
@@ -73,7 +76,7 @@ impl Maintenance {
             if !unfit.may_pass || clock::monotonic() >= until {
                 return Err(unfit.error());
             }
-            clock::wait(LOOK_MILLISECONDS);
+            self.pause(LOOK_SECONDS)?;
         }
     }
 
@@ -89,14 +92,16 @@ impl Maintenance {
             return Ok(());
         };
         match etcd::compact(&leader.endpoint, to, true) {
-            Ok(()) => info!("the history before revision {to} was dropped"),
+            Ok(()) => {
+                info!("the history before revision {to} was dropped");
+                self.record.compact_revision = to;
+            }
+            // An attempt before this one may have done it just now.
             Err(error) if error.is("compacted") => {
                 outcome::found(&tell::nothing_to_compact(&cluster, keep));
-                return Ok(());
             }
             Err(error) => return Err(error),
         }
-        self.record.compact_revision = to;
         self.settle(cluster)
     }
 
@@ -107,8 +112,8 @@ impl Maintenance {
         let until = self.settled_by();
         let (mut before, mut quiet) = (None, 0);
         loop {
-            pause(1)?;
-            let after = self.healthy(self.work.no_space())?;
+            self.pause(LOOK_SECONDS)?;
+            let after = self.healthy_by(until, self.work.no_space())?;
             let is_quiet = choice::is_quiet(before.as_ref().unwrap_or(&begin), &after);
             quiet = if is_quiet { quiet + 1 } else { 0 };
             let is_done = quiet > 0 && choice::has_shrunk(&begin, &after);
@@ -126,7 +131,7 @@ impl Maintenance {
             let cluster = self.healthy(self.work.no_space())?;
             match choice::next(&cluster, wanted, &self.progress) {
                 Next::Defragment(_) if !has_rested => {
-                    pause(self.work.pause_seconds)?;
+                    self.pause(self.work.pause_seconds)?;
                     has_rested = true;
                 }
                 Next::Defragment(member) => {
@@ -146,25 +151,25 @@ impl Maintenance {
         let begun = clock::monotonic();
         etcd::defragment(&member.endpoint)?;
         let seconds = (clock::monotonic() - begun) / NANOSECONDS;
-        let after = etcd::status(&member.endpoint)?.db_size;
-        info!(
-            "{}: {} bytes before, {after} bytes after",
-            member.spelled(),
-            member.status.db_size
-        );
+        let after = etcd::status(&member.endpoint).map(|status| status.db_size);
+        // Told also where nobody could see what came of it.
         self.record.members.push(Defragmented {
             id: format!("{:x}", member.status.member_id),
             name: member.name.clone(),
             endpoint: member.endpoint.clone(),
             led: cluster.leads(member),
             bytes_before: member.status.db_size,
-            bytes_after: after,
+            bytes_after: after.as_ref().map_or(member.status.db_size, |after| *after),
             seconds,
         });
         self.progress.done.insert(member.status.member_id);
-        let (done, all) = (self.progress.done.len(), cluster.members.len());
-        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        progress::report(count(done), count(all), "members");
+        self.tell_progress();
+        info!(
+            "{}: {} bytes before, {} bytes after",
+            member.spelled(),
+            member.status.db_size,
+            after?
+        );
         Ok(())
     }
 
@@ -223,15 +228,30 @@ impl Maintenance {
     fn disarmed(&self) -> Result<Cluster, Error> {
         let until = self.settled_by();
         loop {
-            let cluster = self.healthy(NoSpace::Allowed)?;
+            let cluster = self.healthy_by(until, NoSpace::Allowed)?;
             if cluster.alarms().is_empty() {
                 return Ok(cluster);
             }
             if clock::monotonic() >= until {
                 return Err(tell::raised_again(&cluster));
             }
-            clock::wait(LOOK_MILLISECONDS);
+            self.pause(LOOK_SECONDS)?;
         }
+    }
+
+    /// A second at a time, so that a stop is heard, and the host that waiting is meant.
+    fn pause(&self, seconds: u32) -> Result<(), Error> {
+        for _ in 0..seconds {
+            check_wanted()?;
+            self.tell_progress();
+            clock::wait(1_000);
+        }
+        check_wanted()
+    }
+
+    fn tell_progress(&self) {
+        let done = u64::try_from(self.progress.done.len()).unwrap_or(u64::MAX);
+        progress::report(done, 0, "members");
     }
 }
 
@@ -239,15 +259,6 @@ impl Maintenance {
 fn is_refusal(error: &Error) -> bool {
     let is_stop = matches!(error.class, ErrorClass::Cancelled | ErrorClass::Denied);
     error.certainty == Certainty::NotDone && !is_stop
-}
-
-/// A second at a time, so that a stop is heard.
-fn pause(seconds: u32) -> Result<(), Error> {
-    for _ in 0..seconds {
-        check_wanted()?;
-        clock::wait(1_000);
-    }
-    check_wanted()
 }
 
 fn check_wanted() -> Result<(), Error> {

@@ -1,5 +1,6 @@
 use super::*;
-use crate::health::tests::cluster;
+use crate::health::tests::{cluster, three};
+use crate::health::{NoSpace, judge};
 
 const WANTED: Defragment = Defragment {
     min_free_bytes: 100 << 20,
@@ -109,6 +110,7 @@ fn both_measures_have_to_be_met() {
     let mut member = cluster().members.remove(0);
     let mut is_worth = |size: u64, in_use: u64| {
         (member.status.db_size, member.status.db_size_in_use) = (size, in_use);
+        member.in_use_max = in_use;
         super::is_worth(&member, &WANTED)
     };
     assert!(is_worth(400 << 20, 100 << 20));
@@ -152,6 +154,19 @@ fn a_compaction_has_settled_once_nothing_falls_any_more() {
         member.status.db_size_in_use = 0;
     }
     assert!(has_shrunk(&before, &later));
+}
+
+/// What the leader freed first says how much a follower has free, and not that it is done.
+#[test]
+fn a_slower_follower_is_waited_for() {
+    let before = cluster();
+    let mut survey = three();
+    survey.views[0].status.db_size_in_use = 10 << 20;
+    let after = judge(&survey, NoSpace::Forbidden).unwrap();
+    assert!(!has_shrunk(&before, &after));
+    let free: Vec<u64> = after.members.iter().map(MemberView::free).collect();
+    let size = survey.views[0].status.db_size;
+    assert_eq!(free, [size - (10 << 20); 3]);
 }
 
 #[test]

@@ -9,10 +9,15 @@ fn planned(config: &str, judged: Result<Cluster, Unfit>) -> Vec<String> {
     plan(&Work::of(&config).unwrap(), &judged)
 }
 
+fn in_use(member: &mut MemberView, bytes: u64) {
+    member.status.db_size_in_use = bytes;
+    member.in_use_max = bytes;
+}
+
 #[test]
 fn a_plan_says_what_is_done_to_whom_and_why() {
     let mut mixed = cluster();
-    mixed.members[2].status.db_size_in_use = 399 << 20;
+    in_use(&mut mixed.members[2], 399 << 20);
     let lines = planned(r#"{"do": ["defragment"]}"#, Ok(mixed));
     assert_eq!(
         lines,
@@ -29,7 +34,7 @@ fn a_plan_says_what_is_done_to_whom_and_why() {
 fn what_a_compaction_frees_is_not_known_before() {
     let mut full = cluster();
     for member in &mut full.members {
-        member.status.db_size_in_use = 400 << 20;
+        in_use(member, 400 << 20);
     }
     let config = r#"{"do": ["compact", "defragment"], "keepRevisions": 1000, "leader": "move-first", "pauseSeconds": 0}"#;
     assert_eq!(
