@@ -105,6 +105,12 @@ impl Config {
         self.headers
             .iter()
             .try_for_each(|(name, value)| check_header(name, value))?;
+        // Labels are what tells its alerts from each other.
+        if self.format == Format::Alertmanager && self.labels.contains_key("alertname") {
+            return Err(wrong(
+                "has the label \"alertname\": it names the two alerts of a run, so take another name",
+            ));
+        }
         let mut labels = self.labels.keys().chain(self.annotations.keys());
         match labels.find(|name| !is_label(name)) {
             Some(name) => Err(wrong(format!(
@@ -319,6 +325,10 @@ mod tests {
             (
                 r#"{"format":"slack","url":"https://a","method":"GET"}"#,
                 "`method`, which belongs to the format ping",
+            ),
+            (
+                r#"{"format":"alertmanager","url":"https://a","labels":{"alertname":"b"}}"#,
+                "has the label \"alertname\"",
             ),
             (
                 r#"{"format":"json","url":"https://a","labels":{"1a":"b"}}"#,

@@ -11,6 +11,12 @@ use crate::text;
 /// become five by being escaped.
 const DETAILS_BYTES_MAX: usize = 6000;
 
+/// Words that call everybody after an `@`.
+const CALLS: [&str; 4] = ["all", "channel", "everyone", "here"];
+
+/// A character without width, which keeps an `@` from the word after it.
+const NOTHING: char = '\u{200b}';
+
 pub fn render(notice: &Notice) -> Message {
     let details = text::details(notice, DETAILS_BYTES_MAX);
     let text = escaped(&format!("{}\n{details}", notice.summary));
@@ -23,9 +29,14 @@ pub fn render(notice: &Notice) -> Message {
     }
 }
 
-/// So that nothing is a link or calls a whole channel.
+/// So that nothing is a link or calls a whole channel, which Slack does at `<!channel>` and the
+/// others at a plain word.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
+    let text = text
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
-        .replace('>', "&gt;")
+        .replace('>', "&gt;");
+    CALLS.iter().fold(text, |text, call| {
+        text.replace(&format!("@{call}"), &format!("@{NOTHING}{call}"))
+    })
 }

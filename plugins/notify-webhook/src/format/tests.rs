@@ -157,13 +157,13 @@ fn json_is_the_notice_as_it_is() {
 
 #[test]
 fn slack_has_a_text_in_which_nothing_is_markup() {
-    let config = json!({"format": "slack", "urlSecret": "slack-url", "text": "<!channel> look"});
+    let config = json!({"format": "slack", "urlSecret": "slack-url", "text": "<!channel> look, @here"});
     let message = rendered(&config, failed());
     assert_eq!((message.method, message.path), ("POST", ""));
     let why = "no member answers: look at &lt;etcd&gt; &amp; its network";
     let text = [
         &format!("Schedule nightly of cluster production failed: {why} (unreachable)"),
-        "&lt;!channel&gt; look",
+        "&lt;!channel&gt; look, @\u{200b}here",
         "run nightly.20260102T030405Z, due 2026-01-02T03:04:05Z",
         "no recovery point of this run",
         &format!("failed: step snapshot (backup): {why} (unreachable)"),
