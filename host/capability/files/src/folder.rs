@@ -309,7 +309,8 @@ impl Folder {
                 format!(
                     "the plugin wanted to {act} {path:?} in {folder} in a call that only looks: such a call writes nothing, so ask its author"
                 ),
-            ));
+            )
+            .not_done());
         }
         if self.inner.access == Access::Write {
             return Ok(());
@@ -319,7 +320,8 @@ impl Folder {
             format!(
                 "the plugin may only read in {folder} and wanted to {act} {path:?}: write `access: write` for `directory: {folder}` in its PluginGrant, if it shall"
             ),
-        ))
+        )
+        .not_done())
     }
 
     fn open_to_write(&self, path: Inside<'_>) -> Result<File, Fault> {

@@ -123,9 +123,13 @@ impl HttpAccess {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
-        let planned = self.inner.plan(parts, &self.rules, &call.secrets)?;
-        let permit = self.inner.permit()?;
-        let client = self.inner.client(&planned.route)?;
+        let planned = self.inner.plan(parts, &self.rules, &call.secrets);
+        let ready = planned.and_then(|planned| {
+            let permit = self.inner.permit()?;
+            let client = self.inner.client(&planned.route)?;
+            Ok((planned, permit, client))
+        });
+        let (planned, permit, client) = ready.map_err(HttpError::unsent)?;
         let what = planned.what();
         let exchange = Exchange {
             is_head: planned.method == Method::HEAD,

@@ -60,6 +60,7 @@ impl HttpError {
             ErrorCode::NotGranted,
             "no request can be sent during this call",
         )
+        .unsent()
     }
 
     pub(super) fn denied(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -71,6 +72,14 @@ impl HttpError {
         Self::new(HttpErrorKind::AddressProhibited, fault)
     }
 
+    /// Before the request was sent.
+    pub(super) fn unsent(self) -> Self {
+        Self {
+            fault: self.fault.not_done(),
+            ..self
+        }
+    }
+
     pub(super) fn timeout(kind: HttpErrorKind, message: impl Into<String>) -> Self {
         Self::new(kind, Fault::transient(ErrorCode::Timeout, message))
     }
@@ -78,6 +87,15 @@ impl HttpError {
     /// What the client says of a request, e.g. `PUT https://a.example:443`, in words that
     /// hold neither path nor query, which may be secret.
     pub(super) fn of(error: &reqwest::Error, what: &str) -> Self {
+        let told = Self::told(error, what);
+        // Without a connection nothing is sent over it.
+        if error.is_connect() {
+            return told.unsent();
+        }
+        told
+    }
+
+    fn told(error: &reqwest::Error, what: &str) -> Self {
         let cause = |error| format!("{what} failed: {}", causes(error));
         if let Some(prohibited) = find::<Prohibited>(error) {
             return Self::prohibited(prohibited.to_string());
