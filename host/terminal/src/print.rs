@@ -124,6 +124,8 @@ impl<'a> Listing<'a> {
 /// When nobody takes them.
 pub fn bytes(bytes: &[u8]) -> Result<(), Unwritten> {
     if UNWRITTEN.get().is_none() {
+        // What was said before stands before, where both go to one place.
+        stderr::flush(stderr::STALL_MAX);
         let mut stdout = io::stdout().lock();
         if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             // The first error counts.

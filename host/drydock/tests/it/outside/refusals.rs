@@ -109,10 +109,10 @@ fn refusals() -> Vec<String> {
         "wasi:random/insecure-seed",
         "wasi:sockets/insecureseed",
     ));
-    let asked = r#""etcd.member-list","etcd.status","etcd.snapshot","etcd.hash-kv","#;
+    let asked = r#","secret.use","secret.reveal""#;
     files.push(altered(
         &scratch,
-        &fixture("probe"),
+        &fixture("signer"),
         asked,
         &" ".repeat(asked.len()),
     ));
