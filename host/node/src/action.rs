@@ -8,18 +8,15 @@
 mod access;
 mod plugin;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::{
-    ActionManifest, Fault, Finding, HoldOrder, Probed, RunId, RunSoFar, StepName, UnixTime, Value,
-};
+use drydock_core::{ActionManifest, Fault, Finding, HoldOrder, Probed};
 use drydock_engine::model::{Done, Emission};
 use drydock_engine::{Closed, Emissions, STOP_GRACE};
-use drydock_sandbox::{AttemptLog, Plugin, StopSignal};
+use drydock_sandbox::{AttemptLog, Occasion, Plugin, StopSignal};
 use tokio::sync::watch;
 
 pub use access::ActionAccess;
@@ -94,22 +91,12 @@ impl Actions for NoActions {
 
 /// One call of an action.
 pub struct ActionCall {
-    /// Names the work: 32 hex digits, the same for all attempts of the step in its run.
-    pub key: String,
-    pub run: RunId,
-    pub step: StepName,
-    /// Counted from 1.
-    pub attempt: u32,
-    /// Of a hold, when it is let go whatever happens.
-    pub deadline: Option<UnixTime>,
+    /// Which work of which run it is.
+    pub occasion: Occasion,
     /// Of a hold, how long it may go on, the time until it stands included.
     pub hold_max: Option<Duration>,
     /// The step's `config:` as JSON.
     pub config: String,
-    /// What it takes from earlier steps, by its own names.
-    pub inputs: BTreeMap<String, Value>,
-    /// How the run goes.
-    pub so_far: Arc<RunSoFar>,
     /// What it tells while it goes on.
     pub progress: ActionProgress,
     pub stop: StopSignal,

@@ -91,7 +91,7 @@ pub enum AdmitError {
         source: Reason,
     },
     #[error(
-        "plugin {name} ({digest}) says it is a {world} plugin and does not export {expected}: mend `world` in its manifest, or what it exports"
+        "plugin {name} ({digest}) says it is of the world {world} and does not export {expected}: mend `world` in its manifest, or what it exports"
     )]
     WrongWorld {
         name: String,

@@ -14,14 +14,14 @@ mod output;
 mod row;
 mod secret;
 
-use drydock_core::{Capability, Grants, Power};
+use drydock_core::{Capability, Grants, Power, Reach};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::guest::Guest;
 use crate::manifest::PluginManifest;
 
-pub(crate) use action::OutcomeBook;
+pub(crate) use action::{OutcomeBook, Said};
 pub(crate) use files::{OwnFolders, limit_folders};
 pub(crate) use ours::{FREE_INTERFACES, Outlet, TargetWords};
 pub(crate) use row::{Link, Terms};
@@ -44,6 +44,12 @@ pub fn capabilities() -> impl Iterator<Item = &'static Capability> + Clone {
 /// All powers that a plugin can ask for.
 pub(crate) fn powers() -> impl Iterator<Item = &'static Power> + Clone {
     capabilities().flat_map(|capability| capability.powers)
+}
+
+/// Whether the power changes the run's cluster.
+pub(crate) fn changes_cluster(power: &Power) -> bool {
+    let mut links = LINKS.iter().filter(|link| link.of_cluster);
+    power.reach == Reach::Writes && links.any(|link| link.capability.powers.contains(&power))
 }
 
 /// A linker with the baseline, with what is granted, and with what the plugin can do without:

@@ -4,10 +4,11 @@ mod embed;
 mod inspect;
 
 use drydock_core::action::{ActionManifest, OUTPUTS_MAX};
-use drydock_core::{HoldKind, Repeat};
+use drydock_core::{HoldKind, Repeat, SubjectAccess};
 use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload};
 
+use crate::link;
 use crate::request::Request;
 use crate::world::World;
 
@@ -160,6 +161,12 @@ fn check_action(manifest: &PluginManifest) -> Result<(), ManifestError> {
     };
     if action.outputs.len() > OUTPUTS_MAX || !action.outputs.keys().all(is_name) {
         return refused("an action has at most 64 outputs, named by letters, digits and `-`");
+    }
+    let changes = |request: Request| link::changes_cluster(request.power());
+    if action.access == SubjectAccess::Reads && manifest.asked().any(changes) {
+        return refused(
+            "an action that asks to change the cluster's etcd says `access: \"writes\"`, so that nothing else goes on there meanwhile",
+        );
     }
     match action.hold {
         Some(HoldKind::State) if !action.undo => {
@@ -349,11 +356,19 @@ mod tests {
                 r#","action":{"repeat":"keyed","outputs":{"a b":"text"}}"#,
                 "at most 64",
             ),
+            (
+                "action",
+                r#","action":{"repeat":"keyed","access":"reads"},"optional":["etcd.compact"]"#,
+                "`access: \"writes\"`",
+            ),
         ] {
             let error = told(world, action).unwrap_err();
             assert!(matches!(error, ManifestError::BadAction { .. }), "{error}");
             assert!(error.to_string().contains(rule), "{error}");
         }
+        let looks =
+            r#","action":{"repeat":"keyed","access":"reads"},"requests":["etcd.status","http"]"#;
+        told("action", looks).unwrap();
         let unknown = told("action", r#","action":{"repeat":"often"}"#).unwrap_err();
         assert!(matches!(unknown, ManifestError::NotAManifest { .. }));
     }

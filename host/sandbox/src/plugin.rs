@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use drydock_capability_artifact::Slice;
+use drydock_capability_files::FolderPower;
 use drydock_capability_secret::SecretSource;
 use drydock_core::{ErrorCode, Fault, Finding, Grants, PluginDigest, TargetName};
 use wasmtime::Store;
@@ -15,7 +16,7 @@ use crate::attempt::{self, Attempt, InStore, Stage};
 use crate::cache::CompiledFrom;
 use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::link::{LINKS, SecretPlace, TargetWords, Terms};
+use crate::link::{LINKS, SecretPlace, TargetWords, Terms, limit_folders};
 use crate::log::Speaker;
 use crate::manifest::PluginManifest;
 use crate::narrowed::Narrowed;
@@ -24,6 +25,10 @@ use crate::redact::GuestText;
 use crate::runtime::Core;
 use crate::step::StepCall;
 use crate::world::World;
+
+/// Said beside the refusal of what a wider grant would allow elsewhere.
+const ONLY_LOOKS: &str =
+    "and nothing that changes something is allowed in a call that only looks, whatever is granted";
 
 /// A plugin that was admitted. Every call runs in a fresh store.
 #[derive(Clone)]
@@ -172,7 +177,15 @@ impl Plugin {
 
     /// A guest that can look, and change nothing.
     pub(crate) fn looking(&self, context: StepCall) -> Guest {
-        self.given(context, &self.grants.reading())
+        let mut guest = self.given(context, &self.grants.reading());
+        guest.narrowed = self.narrowed.and(ONLY_LOOKS);
+        limit_folders(&mut guest, FolderPower::Read);
+        guest
+    }
+
+    /// The same plugin for calls that all only look.
+    pub(crate) fn reading(&self) -> Arc<Self> {
+        self.narrowed(&self.grants.reading(), ONLY_LOOKS)
     }
 
     fn given(&self, context: StepCall, grants: &Grants) -> Guest {
@@ -197,7 +210,9 @@ impl Plugin {
         }
         Err(Fault::permanent(
             ErrorCode::WrongWorld,
-            format!("plugin {name} is a {world} plugin and cannot be used as a {wanted} step"),
+            format!(
+                "plugin {name} is of the world {world}, and one of the world {wanted} is wanted"
+            ),
         ))
     }
 }

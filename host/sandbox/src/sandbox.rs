@@ -92,13 +92,14 @@ impl Sandbox {
         self.admit_with(admission, Clone::clone)
     }
 
-    /// The same for a plugin that is to write nothing: it gets its folders for reading
-    /// only, and a grant to read them is enough.
+    /// The same for a plugin that is to write nothing: it gets what reads of its grants, and
+    /// where it asks to write, a grant to read is enough.
     ///
     /// # Errors
     /// As [`Sandbox::admit`].
     pub fn admit_for_reading(&self, admission: Admission<'_>) -> Result<Arc<Plugin>, AdmitError> {
-        self.admit_with(admission, admit::reading)
+        let admitted = self.admit_with(admission, admit::reading)?;
+        Ok(admitted.reading())
     }
 
     fn admit_with(

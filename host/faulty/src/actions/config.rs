@@ -121,14 +121,14 @@ impl Config {
         }
         self.maybe_die(place, call);
         let fail = self.fail.as_ref();
-        match fail.filter(|fail| fail.at == place && call.attempt <= fail.times) {
+        match fail.filter(|fail| fail.at == place && call.occasion.attempt <= fail.times) {
             Some(fail) => Err(fail.fault(call)),
             None => Ok(()),
         }
     }
 
     pub fn maybe_die(&self, place: Place, call: &ActionCall) {
-        if self.die == Some(place) && call.attempt == 1 {
+        if self.die == Some(place) && call.occasion.attempt == 1 {
             die();
         }
     }
@@ -139,8 +139,11 @@ impl Config {
             return Ok(());
         };
         let waits = fails.until.as_ref().is_some_and(|file| !file.exists());
-        if waits || call.attempt <= fails.times {
-            let message = format!("step {} cannot be taken back: as wanted", call.step);
+        if waits || call.occasion.attempt <= fails.times {
+            let message = format!(
+                "step {} cannot be taken back: as wanted",
+                call.occasion.step
+            );
             return Err(Fault::transient(ErrorCode::of("test"), message));
         }
         Ok(())
@@ -149,7 +152,7 @@ impl Config {
 
 impl Fail {
     fn fault(&self, call: &ActionCall) -> Fault {
-        let message = format!("step {} fails: as wanted", call.step);
+        let message = format!("step {} fails: as wanted", call.occasion.step);
         Fault::new(self.class, ErrorCode::of("test"), message).with_certainty(self.certainty)
     }
 }

@@ -40,7 +40,7 @@ impl Action for TestCut {
         config.come_to(Place::Before, &call).await?;
         let handle = path(&config, &call)?;
         let standing = standing(&config).await?;
-        make(&handle, &format!("{} {standing}\n", call.step))?;
+        make(&handle, &format!("{} {standing}\n", call.occasion.step))?;
         // Whoever is gone by now asks for it again.
         let _ = call.progress.keep(&handle.display().to_string()).await;
         let _ = call.progress.cut().await;
@@ -78,5 +78,5 @@ fn count(folder: &Path) -> Result<usize, Fault> {
 }
 
 fn path(config: &Config, call: &ActionCall) -> Result<PathBuf, Fault> {
-    Ok(config.path()?.join(&call.key))
+    Ok(config.path()?.join(&call.occasion.key))
 }

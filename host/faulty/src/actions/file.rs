@@ -43,7 +43,10 @@ impl Action for TestFile {
         let config = Config::of(&call.config)?;
         config.come_to(Place::Before, &call).await?;
         let path = path(&config, &call)?;
-        make(&path, &format!("{} {}\n", call.run, call.step))?;
+        make(
+            &path,
+            &format!("{} {}\n", call.occasion.run, call.occasion.step),
+        )?;
         config.come_to(Place::After, &call).await?;
         Ok(done(&path))
     }
@@ -72,7 +75,7 @@ impl Action for TestFile {
 }
 
 fn path(config: &Config, call: &ActionCall) -> Result<PathBuf, Fault> {
-    Ok(config.path()?.join(&call.key))
+    Ok(config.path()?.join(&call.occasion.key))
 }
 
 fn done(path: &std::path::Path) -> Done {

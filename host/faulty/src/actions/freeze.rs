@@ -36,11 +36,11 @@ impl Action for TestFreeze {
     async fn run(&self, call: ActionCall) -> Result<Done, Fault> {
         let config = Config::of(&call.config)?;
         config.come_to(Place::Before, &call).await?;
-        let deadline = call.deadline.map(|deadline| deadline.to_string());
+        let deadline = call.occasion.deadline.map(|deadline| deadline.to_string());
         let deadline = deadline.unwrap_or_default();
         make(
             &path(&config, &call)?,
-            &format!("{} {deadline}\n", call.step),
+            &format!("{} {deadline}\n", call.occasion.step),
         )?;
         config.come_to(Place::After, &call).await?;
         Ok(Done::default())
@@ -69,5 +69,5 @@ impl Action for TestFreeze {
 }
 
 fn path(config: &Config, call: &ActionCall) -> Result<PathBuf, Fault> {
-    Ok(config.path()?.join(&call.key))
+    Ok(config.path()?.join(&call.occasion.key))
 }

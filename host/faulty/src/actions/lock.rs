@@ -92,7 +92,10 @@ impl Client {
 
     async fn hold(server: &str, lock: &str, call: &ActionCall) -> Result<Self, Fault> {
         let mut client = Self::connect(server).await?;
-        match client.ask(&format!("lock {lock} {}", call.step)).await {
+        match client
+            .ask(&format!("lock {lock} {}", call.occasion.step))
+            .await
+        {
             Some(answer) if answer == "held" => Ok(client),
             answer => {
                 let message = format!("{server} does not give {lock}: {answer:?}");

@@ -34,7 +34,10 @@ impl Action for TestOnce {
     async fn run(&self, call: ActionCall) -> Result<Done, Fault> {
         let config = Config::of(&call.config)?;
         config.come_to(Place::Before, &call).await?;
-        let line = format!("{} {} attempt {}", call.run, call.step, call.attempt);
+        let line = format!(
+            "{} {} attempt {}",
+            call.occasion.run, call.occasion.step, call.occasion.attempt
+        );
         append(config.path()?, &line)?;
         config.come_to(Place::After, &call).await?;
         Ok(Done::default())
@@ -51,6 +54,9 @@ impl Action for TestOnce {
 
 /// What a run may not ask of this action, so that a test finds out that it did.
 pub fn unasked(call: &ActionCall) -> Fault {
-    let message = format!("step {} is asked what it never says it can do", call.step);
+    let message = format!(
+        "step {} is asked what it never says it can do",
+        call.occasion.step
+    );
     Fault::permanent(ErrorCode::of("test"), message)
 }

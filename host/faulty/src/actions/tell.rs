@@ -35,11 +35,11 @@ impl Action for TestTell {
     async fn run(&self, call: ActionCall) -> Result<Done, Fault> {
         let config = Config::of(&call.config)?;
         config.come_to(Place::Before, &call).await?;
-        let inputs = serde_json::to_string(&call.inputs);
+        let inputs = serde_json::to_string(&call.occasion.inputs);
         let inputs = inputs.map_err(|error| {
             Fault::permanent(ErrorCode::of("test"), format!("no JSON of inputs: {error}"))
         })?;
-        append(config.path()?, &format!("{} {inputs}", call.step))?;
+        append(config.path()?, &format!("{} {inputs}", call.occasion.step))?;
         config.come_to(Place::After, &call).await?;
         Ok(Done::default())
     }

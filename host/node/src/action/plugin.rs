@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use drydock_core::{ActionManifest, ErrorClass, ErrorCode, Fault, Finding, HoldOrder};
 use drydock_engine::Closed;
 use drydock_engine::model::Done;
-use drydock_sandbox::{ActionDone, ActionProbed, Attempt, Occasion, Plugin, StepCall, StepEvents};
+use drydock_sandbox::{ActionDone, ActionProbed, Attempt, Plugin, StepCall, StepEvents};
 
 use super::{Action, ActionCall, ActionProgress, LogSink, ProbeEnd};
 
@@ -31,19 +31,9 @@ impl PluginAction {
     }
 
     fn call(&self, call: ActionCall) -> (StepCall, LogSink) {
-        let occasion = Occasion {
-            run: call.run.to_string(),
-            step: call.step.to_string(),
-            attempt: call.attempt,
-            key: call.key,
-            member: None,
-            deadline: call.deadline,
-            inputs: call.inputs,
-            so_far: Some(call.so_far),
-        };
         let step = StepCall {
             config: call.config,
-            occasion,
+            occasion: call.occasion,
             stop: call.stop,
             events: Arc::new(call.progress),
             ..self.step.clone()

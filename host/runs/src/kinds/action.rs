@@ -10,18 +10,23 @@ use drydock_documents::{FileError, Hold, Step, Workflow};
 use drydock_engine::model::{Answer, HoldSpec, NodeSpec};
 use drydock_node::action::{Action, ActionCall, ActionProgress, PluginAction, ProbeEnd};
 use drydock_node::{RegistryError, judged_config};
-use drydock_sandbox::{StepCall, World};
+use drydock_sandbox::{Occasion, StepCall, World};
 
 use crate::PrepareError;
 use crate::kind::{AccessOf, CheckContext, NodePart, Part, PrepareContext, StepKind, StepRef};
-use crate::node::{NodeCall, NodeRunner};
+use crate::node::{NodeCall, NodeRunner, occasion};
 use crate::steps::Attempts;
 use crate::tools::asked;
 
-/// Under which a probe's words are kept beside its step's.
-const PROBE: &str = "probe";
-
 pub struct ActionKind;
+
+/// What is asked of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Attempt,
+    Probe,
+    Undo,
+}
 
 /// Carries out what the engine asks of one action.
 struct ActionNode {
@@ -149,10 +154,21 @@ pub(crate) fn hold_spec(hold: &Hold, kind: HoldKind) -> HoldSpec {
     }
 }
 
+impl Asked {
+    /// Under which its words are kept with the run.
+    fn entry(self, step: &StepName) -> StepName {
+        match self {
+            Self::Attempt => step.clone(),
+            Self::Probe => StepName::new(format!("{step}/probe")),
+            Self::Undo => StepName::new(format!("{step}/undo")),
+        }
+    }
+}
+
 #[async_trait]
 impl NodeRunner for ActionNode {
     async fn attempt(&self, call: NodeCall) -> Answer {
-        match self.action.run(self.call(call, None)).await {
+        match self.action.run(self.call(call, Asked::Attempt)).await {
             Ok(done) => Answer::Done {
                 done: Box::new(done),
             },
@@ -161,7 +177,7 @@ impl NodeRunner for ActionNode {
     }
 
     async fn probe(&self, call: NodeCall) -> Answer {
-        match self.action.probe(self.call(call, Some(PROBE))).await {
+        match self.action.probe(self.call(call, Asked::Probe)).await {
             Ok(ProbeEnd::Done(done)) => Answer::Done {
                 done: Box::new(done),
             },
@@ -171,7 +187,7 @@ impl NodeRunner for ActionNode {
     }
 
     async fn undo(&self, call: NodeCall) -> Answer {
-        match self.action.undo(self.call(call, Some("undo"))).await {
+        match self.action.undo(self.call(call, Asked::Undo)).await {
             Ok(()) => Answer::Undone,
             Err(fault) => Answer::failed(fault),
         }
@@ -179,40 +195,31 @@ impl NodeRunner for ActionNode {
 }
 
 impl ActionNode {
-    /// `beside` is what is asked of the step beside its attempts: what it says then is kept
-    /// under a name of its own.
-    fn call(&self, call: NodeCall, beside: Option<&str>) -> ActionCall {
+    fn call(&self, call: NodeCall, asked: Asked) -> ActionCall {
         let hold = call.state.node(&call.step);
         let hold = hold.and_then(|node| node.hold.as_ref());
         let spec = call.state.spec.node(&call.step);
         let spec = spec.and_then(|node| node.hold);
-        let attempts = self.attempts.clone();
-        let (step, number) = (call.step.clone(), call.attempt);
-        let step = beside.map_or(step.clone(), |beside| {
-            StepName::new(format!("{step}/{beside}"))
+        // One that holds a state returns once it does, within its plugin's own limits.
+        let session = spec.filter(|hold| hold.kind == HoldKind::Session);
+        let grants = self.action.plugin().map(|plugin| match asked {
+            Asked::Probe => plugin.grants().reading(),
+            Asked::Attempt | Asked::Undo => plugin.grants().clone(),
         });
-        // A probe looks, and changes nothing.
-        let grants = self.action.plugin().map(|plugin| match beside {
-            Some(PROBE) => plugin.grants().reading(),
-            _ => plugin.grants().clone(),
-        });
-        ActionCall {
+        let entry = asked.entry(&call.step);
+        let running = self.attempts.start(&entry, call.attempt, grants.as_ref());
+        let occasion = Occasion {
             deadline: hold.map(|hold| hold.deadline),
-            hold_max: spec.map(|spec| self.longest(spec)),
+            so_far: Some(Arc::new(call.state.so_far())),
+            ..occasion(&call)
+        };
+        ActionCall {
+            occasion,
+            hold_max: session.map(|hold| self.longest(hold)),
             config: self.config.clone(),
-            key: call.key,
-            run: call.state.spec.run.clone(),
-            step: call.step,
-            attempt: call.attempt,
-            inputs: call.inputs,
-            so_far: Arc::new(call.state.so_far()),
             progress: ActionProgress::new(call.emissions, call.let_go),
             stop: call.stop,
-            log: Box::new(move |result, log| {
-                attempts
-                    .start(&step, number, grants.as_ref())
-                    .end(result, log);
-            }),
+            log: Box::new(move |result, log| running.end(result, log)),
         }
     }
 

@@ -69,7 +69,7 @@ impl Action for Marker {
 
     async fn run(&self, call: ActionCall) -> Result<Done, Fault> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.push((call.key, call.config));
+        calls.push((call.occasion.key, call.config));
         Ok(Done::default())
     }
 

@@ -16,8 +16,8 @@ pub struct Attempts {
 }
 
 /// An attempt that is under way.
-pub struct Running<'a> {
-    attempts: &'a Attempts,
+pub struct Running {
+    attempts: Attempts,
     step: StepName,
     attempt: u32,
     started: UnixTime,
@@ -27,10 +27,10 @@ pub struct Running<'a> {
 impl Attempts {
     /// Notes that a step's attempt starts, and what its plugin can reach, where one is called.
     /// That is told of each attempt: the node's ceiling may sink between two of them.
-    pub fn start(&self, step: &StepName, attempt: u32, grants: Option<&Grants>) -> Running<'_> {
+    pub fn start(&self, step: &StepName, attempt: u32, grants: Option<&Grants>) -> Running {
         Running {
             grants: grants.map(GrantRecord::from),
-            attempts: self,
+            attempts: self.clone(),
             step: step.clone(),
             attempt,
             started: self.clock.now(),
@@ -38,7 +38,7 @@ impl Attempts {
     }
 }
 
-impl Running<'_> {
+impl Running {
     /// Enters how it ended. Losing the entry is no reason to lose the run.
     pub fn end<T: Serialize>(self, result: Result<&T, &Fault>, log: &AttemptLog) {
         let result = match result {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use drydock_capability_secret::Redactor;
 use drydock_core::action::{HANDLE_BYTES_MAX, OUTPUTS_MAX};
 use drydock_core::{
-    ActionManifest, ErrorCode, Fault, Finding, HoldEnd, HoldKind, HoldOrder, VALUE_BYTES_MAX,
-    Value, plain,
+    ActionManifest, ErrorCode, Fault, Finding, HoldEnd, HoldKind, HoldOrder, Level,
+    VALUE_BYTES_MAX, Value, plain,
 };
 
 use crate::guest::Guest;
+use crate::redact::GuestText as _;
 use crate::world::Answer;
 use crate::world::contract::types::{Finding as WitFinding, Value as WitValue};
 use crate::world::contract::{hold, outcome, plan};
@@ -102,6 +103,33 @@ impl OutcomeBook {
     }
 }
 
+impl Said {
+    /// Refuses what nobody can read.
+    pub fn bounded(&self) -> Result<(), Fault> {
+        self.too_much.clone().map_or(Ok(()), Err)
+    }
+
+    /// The last failure that was found is how the call ended.
+    pub fn verdict(&self) -> Result<(), Fault> {
+        self.bounded()?;
+        let mut findings = self.findings.iter().rev();
+        findings
+            .find(|found| found.level == Level::Failure)
+            .map_or(Ok(()), |failed| {
+                let code = ErrorCode::of(&failed.code);
+                Err(Fault::permanent(code, failed.message.clone()))
+            })
+    }
+
+    /// What is left of the findings and reasons, a sentence each.
+    pub fn unheard(&self) -> impl Iterator<Item = String> {
+        let findings = self.findings.iter();
+        let findings = findings.map(|found| format!("found {}: {}", found.code, found.message));
+        let reasons = self.reasons.iter().map(|why| format!("degraded: {why}"));
+        findings.chain(reasons)
+    }
+}
+
 impl Guest {
     fn book(&self) -> OutcomeBook {
         let book = self.parts.get::<OutcomeBook>().cloned();
@@ -126,9 +154,9 @@ impl outcome::Host for Guest {
         self.on_main(async move { events.keep(kept).await }).await
     }
 
-    async fn found(&mut self, finding: WitFinding) -> wasmtime::Result<()> {
-        let mut finding = Finding::from(finding);
-        finding.message = self.redactor.text(&finding.message);
+    async fn found(&mut self, mut finding: WitFinding) -> wasmtime::Result<()> {
+        finding.redact(&self.redactor);
+        let finding = Finding::from(finding);
         self.book()
             .add("findings", finding, |said| &mut said.findings);
         Ok(())
@@ -196,7 +224,7 @@ fn value_of(value: WitValue, redactor: &Redactor) -> Result<Value, Fault> {
         WitValue::Text(text) => Value::Text(redactor.text(&text)),
         WitValue::Integer(number) => Value::Integer(number),
         WitValue::Flag(flag) => Value::Flag(flag),
-        WitValue::Bytes(bytes) => Value::Bytes(bytes),
+        WitValue::Bytes(bytes) => Value::Bytes(redactor.bytes(&bytes).unwrap_or(bytes)),
         WitValue::Json(json) => Value::Json(serde_json::from_str(&redactor.text(&json)).map_err(
             |error| {
                 Fault::permanent(

@@ -30,6 +30,7 @@ pub(super) const LINK: Link = Link {
     interface: Some("etcd"),
     foreign: &[],
     not_for: &[World::Store],
+    of_cluster: true,
     add: |l| add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest),
     prepare: nothing_to_prepare,
     give,

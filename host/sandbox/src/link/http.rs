@@ -35,6 +35,7 @@ pub(super) const LINK: Link = Link {
     interface: Some("http"),
     foreign: &["wasi:http/types", "wasi:http/outgoing-handler"],
     not_for: &[],
+    of_cluster: false,
     add,
     prepare,
     give,

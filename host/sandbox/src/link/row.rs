@@ -20,6 +20,8 @@ pub(crate) struct Link {
     pub foreign: &'static [&'static str],
     /// The worlds whose plugins never have it.
     pub not_for: &'static [World],
+    /// Whether what it changes is the run's cluster.
+    pub of_cluster: bool,
     /// Links the interfaces, where anything is granted.
     pub add: Add,
     /// Makes what outlives an attempt, once a plugin was admitted.

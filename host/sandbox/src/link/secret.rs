@@ -16,6 +16,7 @@ pub(super) const LINK: Link = Link {
     interface: Some("secret"),
     foreign: &[],
     not_for: &[],
+    of_cluster: false,
     add: |l| add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest),
     prepare: nothing_to_prepare,
     give,

@@ -1,19 +1,23 @@
 //! The calls of plugins that change the world.
 
+use std::mem;
 use std::time::Duration;
 
-use drydock_core::{ActionManifest, ErrorCode, Fault, Finding, HoldEnd, Level, Probed};
+use drydock_core::{ActionManifest, ErrorCode, Fault, Finding, HoldEnd, Probed};
 use wasmtime::Store;
 
 use crate::attempt::{Attempt, InStore};
 use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::link::OutcomeBook;
+use crate::link::{OutcomeBook, Said};
 use crate::plugin::Plugin;
 use crate::redact::GuestText;
 use crate::step::StepCall;
 use crate::world::steps::action_step as step;
 use crate::world::{Step as _, World};
+
+/// Findings and reasons of a call that are told in its log where it has no other outcome.
+const UNHEARD_MAX: usize = 20;
 
 /// What came of an action beside success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,9 +55,9 @@ impl Plugin {
                 Box::pin(step.call_plan(store))
             })
             .await;
-        told.and_then(|()| {
-            let said = book.take();
-            said.too_much.map_or(Ok(said.lines), Err)
+        concluded(told, &book, |(), said| {
+            said.bounded()?;
+            Ok(mem::take(&mut said.lines))
         })
     }
 
@@ -69,7 +73,7 @@ impl Plugin {
                 Box::pin(step.call_run(store))
             })
             .await;
-        told_all_the_same(ran, &book).and_then(|()| self.done(&book))
+        concluded(ran, &book, |(), said| self.done(said))
     }
 
     /// Asks an action what became of its attempts; it can only look.
@@ -79,8 +83,8 @@ impl Plugin {
                 Box::pin(step.call_probe(store))
             })
             .await;
-        probed.and_then(|probed| match found(probed) {
-            Some(Found::Done) => Ok(ActionProbed::Done(self.done(&book)?)),
+        concluded(probed, &book, |probed, said| match found(probed) {
+            Some(Found::Done) => Ok(ActionProbed::Done(self.done(said)?)),
             Some(Found::Not(found)) => Ok(ActionProbed::Found(found)),
             None => Err(nobody_knows(&self.manifest.name)),
         })
@@ -92,7 +96,7 @@ impl Plugin {
             Box::pin(step.call_undo(store))
         });
         let (undone, book) = undone.await;
-        into_log(undone, &book)
+        concluded(undone, &book, |(), said| said.verdict())
     }
 
     /// Removes what an earlier run kept elsewhere.
@@ -101,7 +105,7 @@ impl Plugin {
             Box::pin(async move { step.call_forget(store, &kept).await })
         });
         let (forgotten, book) = forgotten.await;
-        into_log(forgotten, &book)
+        concluded(forgotten, &book, |(), said| said.verdict())
     }
 
     /// What the plugin says of itself as an action; none of another world.
@@ -153,48 +157,36 @@ impl Plugin {
         limits
     }
 
-    fn done(&self, book: &OutcomeBook) -> Result<ActionDone, Fault> {
-        let said = book.take();
-        if let Some(fault) = said.too_much {
-            return Err(fault);
-        }
-        let failed = said.findings.iter();
-        let failed: Option<&Finding> = failed.rev().find(|found| found.level == Level::Failure);
-        if let Some(failed) = failed {
-            let fault = Fault::permanent(ErrorCode::of(&failed.code), failed.message.clone());
-            return Err(fault);
-        }
+    fn done(&self, said: &mut Said) -> Result<ActionDone, Fault> {
+        said.verdict()?;
+        let unsaid = said.is_held.then(|| unsaid(&self.manifest.name));
         Ok(ActionDone {
-            findings: said.findings,
-            reasons: said.reasons,
-            outputs: said.outputs,
-            hold: said
-                .hold
-                .or_else(|| said.is_held.then(|| unsaid(&self.manifest.name))),
+            findings: mem::take(&mut said.findings),
+            reasons: mem::take(&mut said.reasons),
+            outputs: mem::take(&mut said.outputs),
+            hold: said.hold.take().or(unsaid),
         })
     }
 }
 
-/// What a failed call had found goes into its log: nobody hears of it otherwise.
-fn told_all_the_same<T>(attempt: Attempt<T>, book: &OutcomeBook) -> Attempt<T> {
-    if attempt.result.is_ok() {
-        return attempt;
+/// What a call came to. What it found and nobody took goes into its log: nobody hears of it
+/// otherwise.
+fn concluded<T, U>(
+    attempt: Attempt<T>,
+    book: &OutcomeBook,
+    conclude: impl FnOnce(T, &mut Said) -> Result<U, Fault>,
+) -> Attempt<U> {
+    let Attempt { result, mut log } = attempt;
+    let mut said = book.take();
+    let result = result.and_then(|value| conclude(value, &mut said));
+    let mut unheard = said.unheard();
+    let told: Vec<String> = unheard.by_ref().take(UNHEARD_MAX).collect();
+    let more = unheard.count();
+    let more = (more > 0).then(|| format!("and {more} findings and reasons more"));
+    for text in told.into_iter().chain(more) {
+        log.remark(text);
     }
-    into_log(attempt, book)
-}
-
-/// Of a call that has no outcome of its own.
-fn into_log<T>(mut attempt: Attempt<T>, book: &OutcomeBook) -> Attempt<T> {
-    let said = book.take();
-    for found in said.findings {
-        attempt
-            .log
-            .remark(format!("found {}: {}", found.code, found.message));
-    }
-    for why in said.reasons {
-        attempt.log.remark(format!("degraded: {why}"));
-    }
-    attempt
+    Attempt { result, log }
 }
 
 enum Found {

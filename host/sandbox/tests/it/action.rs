@@ -269,7 +269,12 @@ async fn more_than_anybody_reads_is_refused() {
     );
     let planned = stage.plugin.plan_action(stage.call(Behaviour::PlanFlood));
     assert_eq!(code(&planned.await), "too-large");
-    assert_eq!(code(&stage.runs(Behaviour::Failure).await), "too-old");
+    let failed = stage.runs(Behaviour::Failure).await;
+    assert_eq!(code(&failed), "too-old");
+    let log = failed.log.to_string();
+    assert!(log.contains("degraded: one of two answered"), "{log}");
+    let undone = stage.plugin.undo_action(stage.call(Behaviour::Failure));
+    assert_eq!(code(&undone.await), "too-old");
     // What was found before a failure, or while taking back, stands in the log.
     let failed = stage.runs(Behaviour::EscapeCodes).await;
     assert!(
@@ -346,7 +351,6 @@ async fn a_word_of_certainty_counts_where_the_host_saw_the_answers() {
     assert_eq!(certainty(failed), Certainty::NotDone);
     let wrote = stage.runs(Behaviour::WriteAndDeny).await;
     assert_eq!(certainty(wrote), Certainty::NotDone);
-    // Nobody listens there: nothing was sent.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = nobody.local_addr().unwrap().port();
     let stage = Stage::with(Limits::default(), Some(port)).await;
@@ -363,6 +367,12 @@ async fn a_word_of_certainty_counts_where_the_host_saw_the_answers() {
     let asked = stage.plugin.run_action(asked, None).await;
     cut.await.unwrap();
     assert_eq!(certainty(asked), Certainty::Unknown);
+    // Nobody listens there any more, and another server is not granted: nothing was sent.
+    for url in [&*url, "http://127.0.0.2:1/"] {
+        let asked = stage.call_at(Behaviour::PostAndDeny, url);
+        let asked = stage.plugin.run_action(asked, None).await;
+        assert_eq!(certainty(asked), Certainty::NotDone, "{url}");
+    }
 }
 
 /// A lock of a server that is held as long as its answer goes on.

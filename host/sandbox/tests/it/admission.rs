@@ -179,7 +179,7 @@ async fn the_world_of_the_manifest_must_be_what_is_exported() {
     let text = refusal(&component, Some(&everything()), None);
     assert!(
         text.contains(
-            "says it is a verify plugin and does not export drydock:plugin/verify-step@0.1.0"
+            "says it is of the world verify and does not export drydock:plugin/verify-step@0.1.0"
         ),
         "{text}"
     );

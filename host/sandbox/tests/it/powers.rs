@@ -98,6 +98,6 @@ async fn a_plugin_is_called_in_its_own_world_only() {
     assert_eq!(fault.code.as_str(), "wrong-world");
     assert_eq!(
         fault.message,
-        "plugin etcd-verify is a verify plugin and cannot be used as a backup step"
+        "plugin etcd-verify is of the world verify, and one of the world backup is wanted"
     );
 }

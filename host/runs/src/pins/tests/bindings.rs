@@ -156,7 +156,10 @@ async fn a_target_that_is_read_is_narrowed_too() {
     let near = registry.target_to_read(near.unwrap(), &ClusterName::new("c1"));
     assert_eq!(
         near.unwrap().plugin().grants().lines(),
-        ["files: read /backups/near", "http: https://near.example"]
+        [
+            "files: read /backups/near",
+            "http: GET, HEAD https://near.example"
+        ]
     );
 }
 
