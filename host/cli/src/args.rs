@@ -416,8 +416,13 @@ pub enum PluginVerb {
     /// Print a PluginGrant for a component, with its lists left empty to be filled in.
     Grant {
         /// The component.
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        #[arg(value_name = "FILE", required_unless_present = "dev")]
+        file: Option<PathBuf>,
+        /// Grant whatever the node's plugins in this folder are at any time, instead of one
+        /// component: for a node on which plugins are developed, and whose configuration says
+        /// so with `development: {pluginFolders: true}`.
+        #[arg(long, value_name = "DIR", conflicts_with = "file")]
+        dev: Option<PathBuf>,
     },
     /// Add the manifest to a component whose language cannot, and print its new digest.
     Embed {

@@ -2,19 +2,20 @@
 
 mod check;
 mod embed;
+mod grant;
 mod inspect;
 mod new;
 mod run;
 mod sandbox;
 
-use drydock_api_types::plugin::PluginSummary;
+use drydock_api_types::plugin::{PluginState, PluginSummary};
 use drydock_core::{PluginDigest, chain};
 use drydock_node::{Need, PluginRegistry};
 use drydock_terminal::print;
 
 use super::args::{Global, PluginVerb};
 use crate::runtime::block_on;
-use crate::{Exit, Outcome};
+use crate::{Exit, Failure, Outcome};
 
 pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
     match verb {
@@ -24,7 +25,13 @@ pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
         PluginVerb::Check { file } => check::check(global, file),
         PluginVerb::New(args) => new::new(args),
         PluginVerb::Run(args) => run::run(global, args),
-        PluginVerb::Grant { file } => inspect::grant(file),
+        PluginVerb::Grant { file, dev } => match (file, dev) {
+            (_, Some(folder)) => grant::of_folder(folder),
+            (Some(file), None) => grant::of_component(file),
+            (None, None) => Err(Failure::usage(
+                "say which FILE, or which folder with --dev DIR",
+            )),
+        },
         PluginVerb::Embed {
             manifest,
             component,
@@ -73,6 +80,12 @@ fn summary(registry: &PluginRegistry, name: &str) -> PluginSummary {
         None => "built in".to_owned(),
     };
     let admitted = registry.plugin(name);
+    // A node lacks nothing that has no grant for what it does not use.
+    let state = match &admitted {
+        Ok(_) => PluginState::Admitted,
+        Err(_) if registry.is_unused(name) => PluginState::Unused,
+        Err(_) => PluginState::Refused,
+    };
     PluginSummary {
         name: name.to_owned(),
         source,
@@ -84,8 +97,12 @@ fn summary(registry: &PluginRegistry, name: &str) -> PluginSummary {
             .flat_map(|manifest| &manifest.requests)
             .map(ToString::to_string)
             .collect(),
+        state,
         grants: admitted.as_ref().ok().map(|plugin| plugin.grants().into()),
-        refused: admitted.err().map(|error| chain(&error)),
+        refused: admitted
+            .err()
+            .filter(|_| state == PluginState::Refused)
+            .map(|error| chain(&error)),
     }
 }
 
@@ -101,12 +118,7 @@ fn cells(plugin: &PluginSummary) -> Vec<String> {
         } else {
             plugin.requests.join(",")
         },
-        if plugin.refused.is_some() {
-            "Refused"
-        } else {
-            "Admitted"
-        }
-        .to_owned(),
+        plugin.state.word().to_owned(),
         plugin
             .digest
             .as_ref()

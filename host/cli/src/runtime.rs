@@ -89,5 +89,8 @@ fn begin(global: &Global, node: &Configuration) -> Result<(), Failure> {
             "warning: {more} more documents are wrong; `drydock schedule check` tells of all"
         ));
     }
+    for granted in &node.development {
+        print::note(&format!("warning: {granted}"));
+    }
     Ok(())
 }

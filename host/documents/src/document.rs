@@ -184,7 +184,7 @@ impl Document {
             Self::Cluster(cluster) => cluster.resolve_paths(folder),
             Self::Target(target) => target.resolve_paths(folder),
             Self::Schedule(schedule) => schedule.resolve_paths(folder),
-            Self::PluginGrant(_) => {}
+            Self::PluginGrant(grant) => grant.resolve_paths(folder),
         }
     }
 

@@ -77,6 +77,17 @@ pub struct NodeConfigSpec {
     pub http: Http,
     #[serde(default)]
     pub drill: Box<DrillConfig>,
+    #[serde(default, skip_serializing_if = "Development::is_off")]
+    pub development: Development,
+}
+
+/// What a node allows on which plugins are developed, and no other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Development {
+    /// Whether a PluginGrant may name a folder: whoever can write there has what it gives.
+    #[serde(default)]
+    pub plugin_folders: bool,
 }
 
 /// How requests of plugins leave this node. What is not said is taken from the daemon's
@@ -197,7 +208,7 @@ impl LogLevel {
 
 impl NodeConfigSpec {
     /// Every key that there is.
-    pub const KEYS: [&str; 14] = [
+    pub const KEYS: [&str; 15] = [
         "state",
         "schedules",
         "grants",
@@ -212,6 +223,7 @@ impl NodeConfigSpec {
         "daemon",
         "http",
         "drill",
+        "development",
     ];
 }
 
@@ -272,6 +284,12 @@ impl NodeConfig {
         problems.extend(spec.http.problems());
         problems.extend(spec.drill.problems());
         problems
+    }
+}
+
+impl Development {
+    fn is_off(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -50,6 +50,7 @@ impl Configuration {
             config,
             documents: documents.map_err(FileErrors)?,
             warnings: Vec::new(),
+            development: Vec::new(),
             deps,
             lent: Some(state),
         })

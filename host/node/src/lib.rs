@@ -14,6 +14,7 @@ pub mod action;
 mod binding;
 mod capabilities;
 mod deps;
+mod development;
 mod error;
 mod folder;
 pub mod interrupt;
@@ -60,6 +61,9 @@ pub struct Configuration {
     pub documents: DocumentSet,
     /// What is wrong that was not needed: there may be more documents than these.
     pub warnings: Vec<FileError>,
+    /// What is granted by folder, a sentence for each plugin: none where nobody develops
+    /// plugins.
+    pub development: Vec<FileError>,
     pub deps: Deps,
     /// The state folder of a node that is made up for a target's folder; it goes with it.
     lent: Option<TempDir>,
@@ -73,12 +77,13 @@ impl Configuration {
     /// What is needed is not there, or wrong.
     pub fn load(config: &Path, need: &Need<'_>, deps: Deps) -> Result<Self, LoadError> {
         let (config, mut warnings) = load::node_config(config, need)?;
-        let usable = load::documents(&config, need)?;
+        let (usable, development) = load::documents(&config, need)?;
         warnings.extend(usable.warnings);
         Ok(Self {
             config,
             documents: usable.set,
             warnings,
+            development,
             deps,
             lent: None,
         })
@@ -93,6 +98,7 @@ impl Configuration {
             config: self.config.clone(),
             documents: DocumentSet::build(documents).map_err(FileErrors)?,
             warnings: Vec::new(),
+            development: Vec::new(),
             deps: self.deps.clone(),
             lent: None,
         })

@@ -13,6 +13,7 @@ use drydock_documents::{
 use drydock_schedule::Timetable;
 
 use super::capabilities::CAPABILITIES;
+use super::development;
 use super::need::Need;
 use crate::LoadError;
 
@@ -41,18 +42,30 @@ pub fn node_config(
     )?)
 }
 
-/// The documents in the configured folders that this need asks for.
-pub fn documents(config: &Located<NodeConfig>, need: &Need<'_>) -> Result<Usable, FileErrors> {
+/// The documents in the configured folders that this need asks for, and what of them is granted
+/// by folder.
+///
+/// # Errors
+/// Everything that is wrong with what is needed.
+pub fn documents(
+    config: &Located<NodeConfig>,
+    need: &Need<'_>,
+) -> Result<(Usable, Vec<FileError>), FileErrors> {
     let spec = &config.value.spec;
     let Some(need) = need.documents() else {
-        return Ok(Usable {
+        let nothing = Usable {
             set: DocumentSet::default(),
             warnings: Vec::new(),
-        });
+        };
+        return Ok((nothing, Vec::new()));
     };
     let (schedules, unread) = named_documents(config, "spec.schedules", &spec.schedules);
     let (grants, unread_grants) = named_documents(config, "spec.grants", &spec.grants);
-    let mut loaded = Loaded::from_folders(schedules, grants);
+    let by_folder = development::expand(config, grants);
+    let mut loaded = Loaded::from_folders(schedules, by_folder.grants);
+    for (name, error) in by_folder.refused {
+        loaded.refuse(Kind::PluginGrant, name.as_str(), error);
+    }
     loaded.note_unread(Among::Schedules, unread);
     loaded.note_unread(Among::Grants, unread_grants);
     let mut above = Vec::new();
@@ -68,7 +81,8 @@ pub fn documents(config: &Located<NodeConfig>, need: &Need<'_>) -> Result<Usable
         loaded.refuse(Kind::PluginGrant, &name, error);
     }
     refuse_timetables(&mut loaded);
-    loaded.take(need).map_err(FileErrors)
+    let usable = loaded.take(need).map_err(FileErrors)?;
+    Ok((usable, by_folder.in_force))
 }
 
 /// Everything under the paths of a key; a path that is not there is told by the line that

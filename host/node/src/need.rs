@@ -20,7 +20,7 @@ const OF_DAEMON: [&str; 2] = ["daemon", "log"];
 const NOT_OF_READING: [&str; 4] = ["daemon", "log", "drill", "signingKey"];
 
 /// All keys but the one that says where the journal is.
-const NOT_OF_JOURNAL: [&str; 11] = [
+const NOT_OF_JOURNAL: [&str; 12] = [
     "grants",
     "plugins",
     "signingKey",
@@ -32,6 +32,7 @@ const NOT_OF_JOURNAL: [&str; 11] = [
     "daemon",
     "http",
     "drill",
+    "development",
 ];
 
 impl<'a> Need<'a> {

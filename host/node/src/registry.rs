@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use drydock_capability_http::{HttpConfig, HttpGrant};
 use drydock_core::{ClusterName, Finding, Level};
-use drydock_documents::{FileError, Located, Target as TargetDocument};
+use drydock_documents::{FileError, GrantSubject, Located, Target as TargetDocument};
 use drydock_repository::{SigningKey, TrustedSigners};
 use drydock_sandbox::{
     Admission, Attempt, CallObserver, Compiler, Plugin, Sandbox, SandboxConfig, StepCall,
@@ -138,6 +138,22 @@ impl PluginRegistry {
     /// The names of all plugins that can be used here, in order.
     pub fn names(&self) -> Vec<String> {
         self.components.names(&self.node)
+    }
+
+    /// Whether a plugin is built in, and no document uses it or grants it anything. Where
+    /// documents are wrong, nobody knows.
+    pub fn is_unused(&self, name: &str) -> bool {
+        let documents = &self.node.documents;
+        let mut targets = documents.targets();
+        let mut steps = documents
+            .schedules()
+            .flat_map(|schedule| &schedule.value.spec.steps);
+        let mut grants = documents.grants();
+        !self.node.is_partial()
+            && !self.node.config.value.spec.plugins.contains_key(name)
+            && !targets.any(|target| target.value.spec.plugin.as_str() == name)
+            && !steps.any(|step| step.plugin().is_some_and(|plugin| plugin.as_str() == name))
+            && !grants.any(|grant| grant.value.spec.subject() == GrantSubject::Builtin(name))
     }
 
     /// The component of that name, and whether it is the built-in one.

@@ -6,10 +6,11 @@
 
 mod imports;
 
-use drydock_core::{Grants, PluginDigest};
+use drydock_core::{Grants, PluginDigest, Reach};
 
 use crate::compile::{self, CompileError};
 use crate::limits::{Limits, mend};
+use crate::link::LINKS;
 use crate::manifest::{CONTRACT, ManifestError, PluginManifest};
 use crate::request::Request;
 use crate::world::World;
@@ -137,6 +138,17 @@ pub enum AdmitError {
         requests: String,
     },
     #[error(
+        "plugin {name} ({digest}) is a {world} plugin and asks for {request}, which changes what it reaches: only a plugin of the world {only} may, whatever is granted; take \"{request}\" out of the manifest's requests and build it anew, or make it a step of the world {only}"
+    )]
+    NoWrites {
+        name: String,
+        digest: PluginDigest,
+        world: World,
+        request: Request,
+        /// The world that may.
+        only: World,
+    },
+    #[error(
         "no PluginGrant names plugin {name} ({digest}): add a document `kind: PluginGrant` with `digest: {digest}`"
     )]
     NotNamed { name: String, digest: PluginDigest },
@@ -258,6 +270,28 @@ pub(crate) fn not_compiled(
 fn over_mebibytes(what: &str, limit: u64) -> String {
     let limit = limit / (1024 * 1024);
     format!("takes more than {limit} MiB {what}, the limit is {limit} MiB")
+}
+
+/// What the plugin asks for that changes something where its world only reads. No grant gives
+/// that.
+pub(crate) fn beyond_world<'a>(
+    manifest: &'a PluginManifest,
+    digest: &'a PluginDigest,
+) -> impl Iterator<Item = AdmitError> + 'a {
+    let beyond = |request: Request| {
+        let power = request.power();
+        let mut links = LINKS.iter();
+        let link = links.find(|link| link.capability.powers.contains(power))?;
+        let is_beyond = power.reach == Reach::Writes && !link.may_write(manifest.world);
+        Some(AdmitError::NoWrites {
+            name: manifest.name.clone(),
+            digest: digest.clone(),
+            world: manifest.world,
+            request,
+            only: link.writes_for.filter(|_| is_beyond)?,
+        })
+    };
+    manifest.asked().filter_map(beyond)
 }
 
 /// The manifest as if the plugin asked to read where it asks to write: what it needs where

@@ -89,6 +89,9 @@ where
     let log = guest.log.clone();
     let work = guest.work.clone();
     let redactor = guest.redactor.clone();
+    if let Some(crossing) = &guest.crossing {
+        crossing.redact_by(&redactor);
+    }
     let stop = guest.context.stop.clone();
     // Whatever ends this call, also its being dropped, ends what it had the host do.
     let end_of_work = work.until_dropped();

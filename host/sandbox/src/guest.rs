@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
+use crate::border::Crossing;
 use crate::limits::{Limiter, Limits, RANDOM_BYTES_MAX};
 use crate::log::{LogBook, LogSource, Speaker};
 use crate::narrowed::Narrowed;
@@ -41,13 +42,18 @@ pub(crate) struct Guest {
     pub narrowed: Narrowed,
     /// Takes the secrets that were read for it out of what it says.
     pub redactor: Redactor,
+    /// What becomes of its calls beside that they are made, e.g. a record of them.
+    pub crossing: Option<Crossing>,
     /// Where capabilities work.
     pub main: Handle,
     wasi: WasiCtx,
 }
 
 /// The host's clock as WASI wants it.
-struct WallClock(Arc<dyn Clock>);
+struct WallClock {
+    clock: Arc<dyn Clock>,
+    crossing: Option<Crossing>,
+}
 
 /// A task that ends with whoever waits for it.
 pub(crate) struct Tied<T>(pub JoinHandle<T>);
@@ -60,14 +66,23 @@ impl Guest {
         context: StepCall,
         clock: Arc<dyn Clock>,
         main: Handle,
+        crossing: Option<Crossing>,
     ) -> Self {
         let log = LogBook::new(limits, Some(speaker));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
-        let wasi = WasiCtx::builder()
+        let mut wasi = WasiCtx::builder();
+        if let Some(crossing) = &crossing {
+            crossing.seed(&mut wasi);
+        }
+        let wall_clock = WallClock {
+            clock: Arc::clone(&clock),
+            crossing: crossing.clone(),
+        };
+        let wasi = wasi
             .stdout(log.capture(LogSource::Stdout))
             .stderr(log.capture(LogSource::Stderr))
-            .wall_clock(WallClock(Arc::clone(&clock)))
+            .wall_clock(wall_clock)
             .max_random_size(RANDOM_BYTES_MAX)
             .allow_tcp(false)
             .allow_udp(false)
@@ -86,6 +101,7 @@ impl Guest {
             parts: GuestParts::default(),
             narrowed: Narrowed::default(),
             redactor: Redactor::default(),
+            crossing,
             log,
             main,
             wasi,
@@ -140,6 +156,10 @@ impl HostWallClock for WallClock {
     }
 
     fn now(&self) -> Duration {
-        Duration::from_secs(u64::try_from(self.0.now().0).unwrap_or(0))
+        let read = || u64::try_from(self.clock.now().0).unwrap_or(0);
+        Duration::from_secs(match &self.crossing {
+            Some(crossing) => crossing.now(read),
+            None => read(),
+        })
     }
 }

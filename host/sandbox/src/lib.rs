@@ -26,12 +26,15 @@
 //! **Invariant:** every value that a plugin returns is checked before it leaves here, and
 //! its text holds no control characters.
 //!
+//! **Invariant:** whatever a plugin can call of the contract can be recorded and replayed.
+//!
 //! A crash leaves: at most a temporary file in the compile cache, which the next start
 //! of the cache removes.
 
 mod admit;
 mod answer;
 mod attempt;
+mod border;
 mod cache;
 mod compile;
 mod engine;
@@ -54,6 +57,7 @@ mod world;
 
 pub use admit::{Admission, AdmitError, Judgement, Reason};
 pub use attempt::Attempt;
+pub use border::{RecordError, RecordHead, Recorder, Replay};
 pub use cache::CompiledFrom;
 pub use compile::{Compiler, worker as compile_worker};
 pub use limits::Limits;

@@ -16,8 +16,8 @@ mod secret;
 
 use drydock_core::{Capability, Grants, Power, Reach};
 use wasmtime::Engine;
-use wasmtime::component::Linker;
 
+use crate::border::linked::Linker;
 use crate::guest::Guest;
 use crate::manifest::PluginManifest;
 
@@ -46,10 +46,18 @@ pub(crate) fn powers() -> impl Iterator<Item = &'static Power> + Clone {
     capabilities().flat_map(|capability| capability.powers)
 }
 
-/// Whether the power changes the run's cluster.
+/// Whether the power changes what only an action changes: the run's cluster.
 pub(crate) fn changes_cluster(power: &Power) -> bool {
-    let mut links = LINKS.iter().filter(|link| link.of_cluster);
+    let mut links = LINKS.iter().filter(|link| link.writes_for.is_some());
     power.reach == Reach::Writes && links.any(|link| link.capability.powers.contains(&power))
+}
+
+/// Whether an interface, by its full name, is one by which a plugin only says something to the
+/// host: what is answered there does not come from outside.
+fn is_heard(interface: &str) -> bool {
+    FREE_INTERFACES
+        .iter()
+        .any(|free| free.heard && free.is_called(interface))
 }
 
 /// A linker with the baseline, with what is granted, and with what the plugin can do without:
@@ -62,7 +70,7 @@ pub(crate) fn linker(
     let PluginManifest {
         world, optional, ..
     } = manifest;
-    let mut linker = Linker::new(engine);
+    let mut linker = Linker::new(engine, |guest: &Guest| guest.crossing.as_ref(), is_heard);
     baseline::add(&mut linker)?;
     for interface in FREE_INTERFACES.iter().filter(|free| free.is_of(*world)) {
         (interface.add)(&mut linker)?;

@@ -258,6 +258,15 @@ fn shown(word: &str) -> String {
     drydock_core::plain(word, NAME_CHARACTERS_MAX)
 }
 
+/// `etcd` for `drydock:plugin/etcd@0.1.0`, none for another package or version.
+pub(crate) fn contract_interface(name: &str) -> Option<&str> {
+    let (package, version) = CONTRACT.split_once('@')?;
+    name.strip_suffix(version)?
+        .strip_suffix('@')?
+        .strip_prefix(package)?
+        .strip_prefix('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use drydock_capability_artifact::Slice;
 use drydock_capability_files::FolderPower;
-use drydock_capability_secret::SecretSource;
-use drydock_core::{ErrorCode, Fault, Finding, Grants, PluginDigest, TargetName};
+use drydock_capability_secret::{REDACTED_BYTES_MIN, SecretSource};
+use drydock_core::{ErrorCode, Fault, Finding, Grants, PluginDigest, Secret, TargetName};
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
 
 use crate::answer::{self, Bounds};
 use crate::attempt::{self, Attempt, InStore, Stage};
+use crate::border::{Crossing, Recorder, Replay, Way};
 use crate::cache::CompiledFrom;
 use crate::guest::Guest;
 use crate::limits::Limits;
@@ -84,6 +85,30 @@ impl Plugin {
     pub fn with_secrets(&self, secrets: Arc<dyn SecretSource>) -> Arc<Self> {
         Arc::new(Self {
             parts: self.parts.with(SecretPlace(secrets)),
+            ..self.clone()
+        })
+    }
+
+    /// The same plugin, of whose attempts is written down what crosses its border.
+    #[must_use]
+    pub fn recorded(&self, recorder: &Recorder) -> Arc<Self> {
+        let mut parts = self.parts.with(Way::Recorded(recorder.clone()));
+        if let Some(SecretPlace(source)) = parts.get::<SecretPlace>() {
+            let source = Arc::new(Redactable(Arc::clone(source)));
+            parts.put(SecretPlace(source));
+        }
+        Arc::new(Self {
+            parts,
+            ..self.clone()
+        })
+    }
+
+    /// The same plugin, whose calls are answered out of a record. Nothing that it was granted
+    /// is reached.
+    #[must_use]
+    pub fn replayed(&self, replay: &Replay) -> Arc<Self> {
+        Arc::new(Self {
+            parts: self.parts.with(Way::Replayed(replay.clone())),
             ..self.clone()
         })
     }
@@ -167,6 +192,7 @@ impl Plugin {
             context,
             Arc::clone(&self.core.clock),
             self.core.main.clone(),
+            self.parts.get::<Way>().cloned().map(Crossing::new),
         )
     }
 
@@ -212,6 +238,25 @@ impl Plugin {
             ErrorCode::WrongWorld,
             format!(
                 "plugin {name} is of the world {world}, and one of the world {wanted} is wanted"
+            ),
+        ))
+    }
+}
+
+/// Secrets that can be told from other text: those that cannot would stay in a record.
+struct Redactable(Arc<dyn SecretSource>);
+
+impl SecretSource for Redactable {
+    fn read(&self, name: &str) -> Result<Secret, Fault> {
+        let secret = self.0.read(name)?;
+        let size = secret.expose().trim_ascii().len();
+        if size >= REDACTED_BYTES_MIN {
+            return Ok(secret);
+        }
+        Err(Fault::denied(
+            ErrorCode::BadSecret,
+            format!(
+                "secret {name} has {size} bytes, and one of fewer than {REDACTED_BYTES_MIN} cannot be taken out of a record: record the plugin with a longer one"
             ),
         ))
     }

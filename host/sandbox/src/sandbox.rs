@@ -115,6 +115,10 @@ impl Sandbox {
                 digest: digest.clone(),
                 source,
             })?;
+        // Nobody is told to grant what no grant gives.
+        if let Some(beyond) = admit::beyond_world(&manifest, &digest).next() {
+            return Err(beyond);
+        }
         let grants = admit::effective(&admission, &asked(&manifest), &digest)?;
         let compiled = self.core.compile(
             admission.component,

@@ -2,6 +2,8 @@
 //! and export; and the worlds, a row each. What a plugin exports is looked up by its
 //! world's interface.
 //!
+//! What plugins import is linked so that its calls can be written down: [`crate::border`].
+//!
 //! A new world is a row in `worlds!`, its interface among the exports of `everything`, and
 //! a file below with its typed calls.
 
@@ -36,6 +38,8 @@ mod bindings {
         world: "everything",
         imports: { default: async | trappable },
         exports: { default: async },
+        additional_derives: [serde::Serialize, serde::Deserialize],
+        wasmtime_crate: crate::border::linked,
         with: {
             "drydock:plugin/artifact.slice": drydock_capability_artifact::Slice,
             "drydock:plugin/artifact.sink": drydock_capability_artifact::Sink,

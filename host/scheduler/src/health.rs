@@ -32,6 +32,8 @@ pub struct Health {
     pub journal: Option<String>,
     /// Why the files as they are now are not in force.
     pub documents: Option<String>,
+    /// What is granted by folder, a line each, on a node for development.
+    pub development: Option<String>,
     /// How long ago the plugins' last tick was; none while no plugin runs.
     pub tick_age: Option<Duration>,
     /// How many schedules this node runs.
@@ -100,6 +102,7 @@ impl Health {
             clock: None,
             journal: None,
             documents: None,
+            development: None,
             tick_age: None,
             schedules: 0,
             unchecked: BTreeMap::new(),
@@ -131,6 +134,10 @@ impl Health {
         line(&mut text, "fail", "clock", self.clock.as_deref());
         line(&mut text, "fail", "journal", self.journal.as_deref());
         line(&mut text, "warn", "documents", self.documents.as_deref());
+        // Of a node that is not for development there is nothing to say.
+        if let Some(development) = &self.development {
+            line(&mut text, "warn", "grants", Some(development));
+        }
         let starting = "unfinished runs have not been taken up yet";
         line(
             &mut text,

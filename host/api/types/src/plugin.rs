@@ -17,10 +17,32 @@ pub struct PluginSummary {
     pub version: Option<String>,
     /// The powers that it asks for, in the words of its manifest.
     pub requests: Vec<String>,
-    /// What it may do; none where it is refused.
+    pub state: PluginState,
+    /// What it may do; none where it is refused or unused.
     pub grants: Option<GrantRecord>,
     /// Why it would be refused.
     pub refused: Option<String>,
+}
+
+/// Whether a plugin could be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PluginState {
+    Admitted,
+    Refused,
+    /// It is built in, and no document uses it or grants it anything.
+    Unused,
+}
+
+impl PluginState {
+    /// As it stands in a table.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Admitted => "Admitted",
+            Self::Refused => "Refused",
+            Self::Unused => "Unused",
+        }
+    }
 }
 
 /// What `plugin inspect` prints.

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use drydock_core::{ErrorClass, ErrorCode, Fault, without_os_number};
+use serde::{Deserialize, Serialize};
 
 use super::grant::AddressClass;
 
@@ -10,7 +11,8 @@ use super::grant::AddressClass;
 const CAUSES_MAX: usize = 6;
 
 /// What went wrong, as far as a plugin may act on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HttpErrorKind {
     Denied,
     BadRequest,

@@ -11,7 +11,10 @@ use zeroize::Zeroizing;
 
 /// Shorter pieces are left alone: they would blot out words that have nothing to do with
 /// the secret. A secret of so few bytes protects nothing.
-const PIECE_BYTES_MIN: usize = 4;
+pub const REDACTED_BYTES_MIN: usize = 4;
+
+/// What stands in the place of a secret begins so; its name and `]` follow.
+pub const MARK_BEGIN: &str = "[redacted secret ";
 
 /// What is left of a secret at the end of a text that was cut off, if it has so many bytes.
 const TAIL_BYTES_MIN: usize = 8;
@@ -57,10 +60,10 @@ impl Redactor {
     /// requests and messages put a text into, by itself or inside a longer text (as
     /// `user:secret` in base64).
     pub(super) fn add(&self, name: &str, value: &[u8]) {
-        let mark: Arc<str> = Arc::from(format!("[redacted secret {name}]"));
+        let mark: Arc<str> = Arc::from(mark(name));
         let mut pieces = self.pieces.write().unwrap_or_else(PoisonError::into_inner);
         let spellings = spellings(value).into_iter();
-        for spelling in spellings.filter(|s| s.bytes.len() >= PIECE_BYTES_MIN) {
+        for spelling in spellings.filter(|s| s.bytes.len() >= REDACTED_BYTES_MIN) {
             if !pieces.iter().any(|piece| piece.bytes == spelling.bytes) {
                 pieces.push(Piece {
                     bytes: spelling.bytes,
@@ -70,6 +73,12 @@ impl Redactor {
             }
         }
         pieces.sort_by_key(|piece| std::cmp::Reverse(piece.bytes.len()));
+    }
+
+    /// From now on looks for the mark of a secret as for the secret itself, for where nobody
+    /// has more than that: in a record that is replayed.
+    pub fn stand_in(&self, name: &str) {
+        self.add(name, mark(name).as_bytes());
     }
 
     /// `text` with a mark in the place of each secret.
@@ -110,6 +119,11 @@ impl Redactor {
         }
         found.then_some(kept)
     }
+}
+
+/// What stands in the place of a secret.
+fn mark(name: &str) -> String {
+    format!("{MARK_BEGIN}{name}]")
 }
 
 /// All ways in which a secret is looked for.

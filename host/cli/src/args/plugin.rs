@@ -60,6 +60,17 @@ pub struct RunPluginArgs {
     /// more than once.
     #[arg(long = "fact", value_name = "NAME=VALUE")]
     pub facts: Vec<String>,
+    /// Write down everything that crosses the plugin's border, as lines of JSON, into a new
+    /// file that only you can read: each call of the host with its arguments and its answer,
+    /// without the values of secrets.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Answer the plugin's calls out of such a file, in its order, instead of making them: no
+    /// cluster, server or folder is reached.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "record", "plugin_config", "grant", "inputs", "cluster", "secrets", "out", "artifact", "facts",
+    ])]
+    pub replay: Option<PathBuf>,
 }
 
 /// A language that there are templates for.

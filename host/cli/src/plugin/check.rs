@@ -76,7 +76,7 @@ fn code(error: &AdmitError) -> &'static str {
         AdmitError::CompileLimit { .. } => "compile-limit",
         AdmitError::CompilerCrashed { .. } | AdmitError::Invalid { .. } => "plugin-invalid",
         AdmitError::NoCompiler { .. } => "no-compiler",
-        AdmitError::WrongWorld { .. } => "wrong-world",
+        AdmitError::WrongWorld { .. } | AdmitError::NoWrites { .. } => "wrong-world",
         AdmitError::OtherContract { .. } => "other-contract",
         AdmitError::UnknownImport { .. } => "unknown-import",
         AdmitError::NotRequested { .. } | AdmitError::WholeInterface { .. } => "not-requested",

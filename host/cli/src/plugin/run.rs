@@ -3,11 +3,14 @@
 
 mod calls;
 mod outputs;
+mod recording;
+mod replaying;
 mod report;
 mod store;
 mod surroundings;
 mod values;
 
+use drydock_api_types::plugin::PluginCall;
 use drydock_terminal::print;
 
 use crate::args::{Global, RunPluginArgs};
@@ -20,13 +23,23 @@ use surroundings::Surroundings;
 pub fn run(global: &Global, args: &RunPluginArgs) -> Outcome {
     let (global, args) = (global.clone(), args.clone());
     block_on(async move {
-        let surroundings = Surroundings::new(&global, &args)?;
-        let call = calls::make(&surroundings, &args).await?;
-        for line in &call.log {
-            print::note(line);
+        if let Some(file) = &args.replay {
+            return replaying::replay(&global, &args, file).await;
         }
-        report::print(global.output, &call)
+        let around = Surroundings::new(&global, &args)?;
+        let call = match &args.record {
+            Some(file) => recording::record(around, &args, file).await?,
+            None => calls::make(&around, &args).await?,
+        };
+        told(&global, &call)
     })
+}
+
+fn told(global: &Global, call: &PluginCall) -> Outcome {
+    for line in &call.log {
+        print::note(line);
+    }
+    report::print(global.output, call)
 }
 
 /// The halves of `NAME=VALUE`.

@@ -46,11 +46,19 @@ fn flags_alone_make_a_node_that_backs_up() {
             .count(),
         1
     );
-    // What no schedule of a new node uses was granted nothing.
-    let listed = node.drydock(&["plugin", "list"]).ok().stdout;
-    let mut refused = listed.lines().filter(|line| line.contains("Refused"));
-    let unused = ["etcd-maintain", "notify-webhook"];
-    assert!(refused.all(|line| unused.iter().any(|name| line.starts_with(name))));
+    // What no schedule of a new node uses was granted nothing, and lacks nothing.
+    let listed = node.drydock(&["plugin", "list"]).ok();
+    assert_eq!(listed.stderr, "", "{}", listed.stderr);
+    let unused = listed
+        .stdout
+        .lines()
+        .filter(|line| line.contains(" Unused "));
+    let names = unused.filter_map(|line| line.split(' ').next());
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        ["etcd-maintain", "notify-webhook"]
+    );
+    assert!(!listed.stdout.contains("Refused"), "{}", listed.stdout);
     backs_up(&node, &key);
 }
 

@@ -8,7 +8,7 @@ use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
 use super::AdmitError;
 use crate::link::{FREE_INTERFACES, LINKS, Link};
-use crate::manifest::{CONTRACT, PluginManifest};
+use crate::manifest::{CONTRACT, PluginManifest, contract_interface};
 use crate::request::Request;
 use crate::world::World;
 
@@ -55,7 +55,7 @@ pub(crate) fn complaints(
     let subject = Subject { manifest, digest };
     let ty = component.component_type();
     let expected = exported_interface(manifest.world);
-    let mut complaints = Vec::new();
+    let mut complaints: Vec<AdmitError> = super::beyond_world(manifest, digest).collect();
     if ty.get_export(engine, &expected).is_none() {
         let mut exports = ty.exports(engine);
         complaints.push(
@@ -245,15 +245,6 @@ fn method(function: &str) -> &str {
     function
         .rsplit_once('.')
         .map_or(function, |(_, method)| method)
-}
-
-/// `etcd` for `drydock:plugin/etcd@0.1.0`, none for another package or version.
-fn contract_interface(name: &str) -> Option<&str> {
-    let (package, version) = CONTRACT.split_once('@')?;
-    name.strip_suffix(version)?
-        .strip_suffix('@')?
-        .strip_prefix(package)?
-        .strip_prefix('/')
 }
 
 /// Whether this is an interface of the contract in another version than this host's, be it

@@ -241,3 +241,39 @@ fn the_ceiling_cuts_what_was_granted() {
         "{message}"
     );
 }
+
+/// Whatever it was granted: a run that backs up reads its cluster, and nothing else.
+#[test]
+fn only_an_action_may_ask_to_change_a_cluster() {
+    let digest = PluginDigest::new("sha256:00");
+    let writing = || {
+        let powers = Request::all().filter(|request| request.word().starts_with("etcd."));
+        powers.filter(|request| request.power().reach == Reach::Writes)
+    };
+    assert!(writing().count() > 1);
+    for world in World::ALL {
+        for request in writing() {
+            let asks = PluginManifest {
+                world,
+                ..manifest(&["etcd.status", "files.write", request.word()])
+            };
+            let told: Vec<String> = beyond_world(&asks, &digest)
+                .map(|error| error.to_string())
+                .collect();
+            if world == World::Action {
+                assert_eq!(told, Vec::<String>::new());
+                continue;
+            }
+            let [told] = told.as_slice() else {
+                panic!("{world} {request}: {told:?}");
+            };
+            let begin =
+                format!("plugin store-x (sha256:00) is a {world} plugin and asks for {request}, ");
+            assert!(told.starts_with(&begin), "{told}");
+            assert!(
+                told.contains("only a plugin of the world action may"),
+                "{told}"
+            );
+        }
+    }
+}

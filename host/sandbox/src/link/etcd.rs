@@ -30,7 +30,7 @@ pub(super) const LINK: Link = Link {
     interface: Some("etcd"),
     foreign: &[],
     not_for: &[World::Store],
-    of_cluster: true,
+    writes_for: Some(World::Action),
     add: |l| add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest),
     prepare: nothing_to_prepare,
     give,
@@ -42,7 +42,8 @@ fn give(guest: &mut Guest, terms: &Terms<'_>) {
     if let Some(access) = guest.context.etcd.take() {
         let calls: &[EtcdCall] = terms.grants.of();
         let mut calls = calls.to_vec();
-        calls.retain(|call| terms.world == World::Action || !call.writes());
+        let may_write = LINK.may_write(terms.world);
+        calls.retain(|call| may_write || !call.writes());
         guest.parts.put(access.narrowed(&calls));
     }
 }

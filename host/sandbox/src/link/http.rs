@@ -14,7 +14,7 @@ use drydock_capability_secret::SecretAccess;
 use drydock_core::{Capability, ErrorClass, ErrorCode, Fault, Grants};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{HasSelf, Resource};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use wasmtime_wasi_http::{
     Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
@@ -23,6 +23,8 @@ use wasmtime_wasi_http::{
 
 use super::row::{Link, Terms};
 use super::secret;
+use crate::border::linked::Linker;
+use crate::border::{Crossing, Exchange, Replay, ReplayedExchange, http_error};
 use crate::guest::{Guest, Tied};
 use crate::log::{LogBook, Severity};
 use crate::narrowed::Narrowed;
@@ -35,7 +37,7 @@ pub(super) const LINK: Link = Link {
     interface: Some("http"),
     foreign: &["wasi:http/types", "wasi:http/outgoing-handler"],
     not_for: &[],
-    of_cluster: false,
+    writes_for: None,
     add,
     prepare,
     give,
@@ -58,6 +60,7 @@ struct Hooks {
     work: Work,
     main: Handle,
     errors: Errors,
+    crossing: Option<Crossing>,
 }
 
 /// Where what failed is told beside the code that the guest gets.
@@ -118,6 +121,7 @@ impl Network {
             work: guest.work.clone(),
             main: guest.main.clone(),
             errors,
+            crossing: guest.crossing.clone(),
         };
         Self { context, hooks }
     }
@@ -163,8 +167,22 @@ impl WasiHttpHooks for Hooks {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let errors = self.errors.clone();
+        let exchange = self.crossing.as_ref().map(Crossing::exchange);
+        let mut recorded = match exchange {
+            Some(Exchange::Replayed(replay)) => return replayed(replay, request, errors),
+            Some(Exchange::Recorded(recorded)) => Some(recorded),
+            None => None,
+        };
+        let request = match &mut recorded {
+            Some(recorded) => recorded.begin(request),
+            None => request,
+        };
         let Some(access) = self.access.clone() else {
-            return Box::new(async move { Err(errors.told(HttpError::no_power())) });
+            let refused = HttpError::no_power();
+            if let Some(recorded) = recorded {
+                recorded.refused(&refused);
+            }
+            return Box::new(async move { Err(errors.told(refused)) });
         };
         let call = HttpCall {
             secrets: self.secrets.clone(),
@@ -180,7 +198,18 @@ impl WasiHttpHooks for Hooks {
             }
             sent
         });
-        Box::new(async move { answer(Tied(sending), errors).await })
+        let sent = async move {
+            let mut sending = Tied(sending);
+            let sent = (&mut sending.0).await;
+            sent.map_err(|_| Error::InternalError(Some("the host failed".to_owned())))
+        };
+        Box::new(async move {
+            let sent = sent.await?;
+            match recorded {
+                Some(recorded) => answer(recorded.end(sent), errors),
+                None => answer(sent, errors),
+            }
+        })
     }
 }
 
@@ -191,12 +220,25 @@ fn is_known<B>(sent: &Result<Response<B>, HttpError>) -> bool {
         .is_none_or(|error| !error.fault.may_be_done())
 }
 
-async fn answer<B>(mut sending: Tied<Result<Response<B>, HttpError>>, errors: Errors) -> Sent
+/// The response out of a record.
+fn replayed(
+    replay: Replay,
+    request: Request<WasiBody>,
+    errors: Errors,
+) -> Box<dyn Future<Output = Sent> + Send> {
+    let taken = ReplayedExchange::take(replay, &request);
+    Box::new(async move {
+        match taken {
+            Ok(taken) => answer(taken.answer(request.into_body()).await, errors),
+            Err(differs) => Err(errors.told(http_error(&differs))),
+        }
+    })
+}
+
+fn answer<B>(sent: Result<Response<B>, HttpError>, errors: Errors) -> Sent
 where
     B: http_body::Body<Data = bytes::Bytes, Error = HttpError> + Send + 'static,
 {
-    let sent = (&mut sending.0).await;
-    let sent = sent.map_err(|_| Error::InternalError(Some("the host failed".to_owned())))?;
     let response = sent.map_err(|error| errors.told(error))?;
     let body = |body: B| body.map_err(move |error| errors.told(error)).boxed_unsync();
     Ok((response.map(body), Box::new(async { Ok(()) })))

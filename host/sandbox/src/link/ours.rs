@@ -9,6 +9,7 @@ use wasmtime::component::{HasSelf, Resource};
 use super::row::Add;
 use crate::guest::Guest;
 use crate::log::Severity;
+use crate::manifest::contract_interface;
 use crate::step::{Progress, asked_to_stop};
 use crate::world::contract::artifact::{DigestAlgorithm, FactValue, Sensitivity};
 use crate::world::contract::{
@@ -20,6 +21,8 @@ use crate::world::{Answer, SharedFacts, World};
 pub(crate) struct FreeInterface {
     pub name: &'static str,
     world: Option<World>,
+    /// Whether a plugin only says something there: a replay hears it again.
+    pub heard: bool,
     pub add: Add,
 }
 
@@ -34,10 +37,10 @@ pub(crate) static FREE_INTERFACES: [FreeInterface; 10] = [
     free("configuration", None, |l| {
         configuration::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    free("log", None, |l| {
+    heard("log", None, |l| {
         log::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    free("progress", None, |l| {
+    heard("progress", None, |l| {
         progress::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
     free("clock", None, |l| {
@@ -46,22 +49,39 @@ pub(crate) static FREE_INTERFACES: [FreeInterface; 10] = [
     free("target", Some(World::Store), |l| {
         target::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    free("outcome", Some(World::Action), |l| {
+    heard("outcome", Some(World::Action), |l| {
         outcome::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    free("plan", Some(World::Action), |l| {
+    heard("plan", Some(World::Action), |l| {
         plan::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
-    free("hold", Some(World::Action), |l| {
+    heard("hold", Some(World::Action), |l| {
         hold::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)
     }),
 ];
 
 const fn free(name: &'static str, world: Option<World>, add: Add) -> FreeInterface {
-    FreeInterface { name, world, add }
+    FreeInterface {
+        name,
+        world,
+        heard: false,
+        add,
+    }
+}
+
+const fn heard(name: &'static str, world: Option<World>, add: Add) -> FreeInterface {
+    FreeInterface {
+        heard: true,
+        ..free(name, world, add)
+    }
 }
 
 impl FreeInterface {
+    /// Whether it is the interface of that full name, e.g. `drydock:plugin/log@0.1.0`.
+    pub fn is_called(&self, full: &str) -> bool {
+        contract_interface(full) == Some(self.name)
+    }
+
     /// Whether plugins of this world have it.
     pub fn is_of(&self, world: World) -> bool {
         self.world.is_none_or(|only| only == world)

@@ -12,7 +12,7 @@ pub(super) const LINK: Link = Link {
     interface: None,
     foreign: &[],
     not_for: &[],
-    of_cluster: false,
+    writes_for: None,
     add: |_| Ok(()),
     prepare: nothing_to_prepare,
     give,

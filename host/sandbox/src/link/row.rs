@@ -1,8 +1,8 @@
 //! What the sandbox knows of a capability: a row of the table of links.
 
 use drydock_core::{Capability, Grants};
-use wasmtime::component::Linker;
 
+use crate::border::linked::Linker;
 use crate::guest::Guest;
 use crate::parts::HostParts;
 use crate::world::World;
@@ -16,18 +16,26 @@ pub(crate) struct Link {
     /// The interface of the contract whose functions its powers open; none for one that
     /// gives no calls.
     pub interface: Option<&'static str>,
-    /// Interfaces of others, e.g. `wasi:http/types`, which each of its powers opens whole.
+    /// Interfaces of others, e.g. `wasi:http/types`, which each of its powers opens whole. What
+    /// they reach is recorded and replayed where they reach it, by [`crate::border`].
     pub foreign: &'static [&'static str],
     /// The worlds whose plugins never have it.
     pub not_for: &'static [World],
-    /// Whether what it changes is the run's cluster.
-    pub of_cluster: bool,
+    /// The one world whose plugins may change something with it; none where any may.
+    pub writes_for: Option<World>,
     /// Links the interfaces, where anything is granted.
     pub add: Add,
     /// Makes what outlives an attempt, once a plugin was admitted.
     pub prepare: fn(&mut HostParts, &Grants),
     /// Gives a guest its part, for one attempt that has its powers.
     pub give: fn(&mut Guest, &Terms<'_>),
+}
+
+impl Link {
+    /// Whether plugins of this world may change something with it.
+    pub fn may_write(&self, world: World) -> bool {
+        self.writes_for.is_none_or(|only| only == world)
+    }
 }
 
 /// What a guest's part is made of.

@@ -16,7 +16,7 @@ pub(super) const LINK: Link = Link {
     interface: Some("secret"),
     foreign: &[],
     not_for: &[],
-    of_cluster: false,
+    writes_for: None,
     add: |l| add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest),
     prepare: nothing_to_prepare,
     give,

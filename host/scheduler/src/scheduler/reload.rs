@@ -71,6 +71,9 @@ impl Scheduler {
             removed = removed.join(","),
             "the documents are in force"
         );
+        for granted in &node.development {
+            tracing::warn!("{granted}");
+        }
         self.metrics.in_force(&before, &names);
         self.metrics.documents_loaded.set(now.0);
         self.health.documents = None;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Instant;
 
 use drydock_core::{ScheduleName, UnixTime};
@@ -90,7 +91,11 @@ impl Scheduler {
         self.health.tick = now;
         self.health.draining = self.is_draining();
         self.health.starting = matches!(self.phase, Phase::Waiting | Phase::TakingUp(_));
-        self.health.tick_age = self.service.borrow().registry.tick_age();
+        let service = Arc::clone(&self.service.borrow());
+        self.health.tick_age = service.registry.tick_age();
+        let granted = service.registry.node.development.iter();
+        let granted: Vec<String> = granted.map(ToString::to_string).collect();
+        self.health.development = (!granted.is_empty()).then(|| granted.join("\n"));
         self.show_open();
         self.shown.send_replace(self.health.clone());
         let metrics = &self.metrics;

@@ -26,7 +26,7 @@ use crate::{Context as _, Failure};
 /// does is in the answer.
 pub async fn make(around: &Surroundings, args: &RunPluginArgs) -> Result<PluginCall, Failure> {
     let world = around.plugin.manifest().world;
-    let export = args.export.as_deref().unwrap_or(usual(world));
+    let export = export_of(args, world);
     let mut call = match (world, export) {
         (World::Store, export) => store::make(around, args, export).await?,
         (_, "check-config") => check_config(around).await,
@@ -41,6 +41,11 @@ pub async fn make(around: &Surroundings, args: &RunPluginArgs) -> Result<PluginC
     call.export = export.to_owned();
     call.kept = around.said.kept();
     Ok(call)
+}
+
+/// The call that is meant.
+pub fn export_of(args: &RunPluginArgs, world: World) -> &str {
+    args.export.as_deref().unwrap_or(usual(world))
 }
 
 /// The call that is made where none is said.
@@ -108,14 +113,12 @@ async fn backup(around: &Surroundings, args: &RunPluginArgs) -> Result<PluginCal
 }
 
 async fn judge(around: &Surroundings, args: &RunPluginArgs) -> Result<PluginCall, Failure> {
-    let Some(artifact) = &args.artifact else {
-        return Err(Failure::usage(
-            "a verify step judges an artifact: say which with --artifact FILE",
-        ));
+    let (facts, plain) = if around.is_replayed {
+        // Whatever is asked of them is answered out of the record.
+        (Facts::default(), nothing())
+    } else {
+        judged(around, args)?
     };
-    let plain = open(artifact)?;
-    let mut facts = facts_of(artifact, &plain, around.step.due)?;
-    values::add_facts(&args.facts, &mut facts)?;
     let attempt = around.plugin.judge(JudgeCall {
         context: around.step.clone(),
         facts,
@@ -125,6 +128,18 @@ async fn judge(around: &Surroundings, args: &RunPluginArgs) -> Result<PluginCall
         call.end = if verdict.pass { "passed" } else { "failed" }.to_owned();
         call.findings = verdict.findings;
     }))
+}
+
+fn judged(around: &Surroundings, args: &RunPluginArgs) -> Result<(Facts, Slice), Failure> {
+    let Some(artifact) = &args.artifact else {
+        return Err(Failure::usage(
+            "a verify step judges an artifact: say which with --artifact FILE",
+        ));
+    };
+    let plain = open(artifact)?;
+    let mut facts = facts_of(artifact, &plain, around.step.due)?;
+    values::add_facts(&args.facts, &mut facts)?;
+    Ok((facts, plain))
 }
 
 /// What the host knows of every artifact. What it finds in a snapshot or an archive is said
@@ -198,6 +213,11 @@ pub fn open(file: &Path) -> Result<Slice, Failure> {
     });
     let bytes = bytes.with_context(|| format!("{} cannot be read", file.display()))?;
     Ok(Slice::whole(Arc::new(bytes)))
+}
+
+/// A slice without bytes.
+fn nothing() -> Slice {
+    Slice::whole(Arc::new(Vec::new()))
 }
 
 struct FileBytes {

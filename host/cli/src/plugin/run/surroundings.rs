@@ -11,8 +11,10 @@ use drydock_core::{
     ClusterName, ErrorCode, Fault, Grants, HoldOrder, PluginDigest, Secret, reason,
 };
 use drydock_documents::{DocumentSet, FileErrors, Located, PluginGrant};
-use drydock_node::{cluster_access, plugin_limits, read_component, read_documents};
-use drydock_sandbox::{Admission, Occasion, Plugin, StepCall, StepEvents, read_manifest};
+use drydock_node::{cluster_access, example_grants, plugin_limits, read_component, read_documents};
+use drydock_sandbox::{
+    Admission, Limits, Occasion, Plugin, Replay, StepCall, StepEvents, read_manifest,
+};
 use drydock_terminal::print;
 
 use super::super::sandbox::sandbox;
@@ -34,6 +36,8 @@ pub struct Surroundings {
     pub step: StepCall,
     /// What the plugin says while it runs.
     pub said: Arc<Said>,
+    /// Whether the calls are answered out of a record.
+    pub is_replayed: bool,
 }
 
 /// Takes what a step tells its run.
@@ -48,7 +52,51 @@ impl Surroundings {
         let said = Arc::new(Said::default());
         let step = step(global, args, &documents, &said)?;
         let plugin = plugin(global, args, &documents)?;
-        Ok(Self { plugin, step, said })
+        Ok(Self {
+            plugin,
+            step,
+            said,
+            is_replayed: false,
+        })
+    }
+
+    /// For a call that is answered out of a record: linked as if all were granted that it asks
+    /// for, and with nothing of that.
+    pub fn replayed(
+        global: &Global,
+        args: &RunPluginArgs,
+        replay: &Replay,
+    ) -> Result<Self, Failure> {
+        let said = Arc::new(Said::default());
+        let idle = StepCall::idle(ClusterName::new(NO_CLUSTER), global.deps.clock.now());
+        // What names a file is not read again: the host's answers have what was in it.
+        let inputs = replay.head().inputs.into_iter();
+        let inputs: Vec<String> = inputs.filter(|input| !input.contains("=@")).collect();
+        let step = StepCall {
+            occasion: Occasion {
+                inputs: values::inputs(&inputs)?,
+                ..Occasion::default()
+            },
+            events: Arc::clone(&said) as Arc<dyn StepEvents>,
+            ..idle
+        };
+        let component = read_component(&args.file, Limits::default().component_bytes_max)?;
+        let manifest = read_manifest(&component)
+            .with_context(|| format!("{} is no plugin", args.file.display()))?;
+        let grants = example_grants(&manifest.asked().collect::<Vec<_>>());
+        let plugin = sandbox(global)?.admit(Admission {
+            component: &component,
+            builtin: None,
+            grants: Some(&grants),
+            ceiling: None,
+            limits: None,
+        })?;
+        Ok(Self {
+            plugin: plugin.replayed(replay),
+            step,
+            said,
+            is_replayed: true,
+        })
     }
 }
 
