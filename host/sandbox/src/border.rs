@@ -134,3 +134,6 @@ impl Crossing {
         self.handles(|handles| handles.forget(rep))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,10 @@ impl Plugin {
     pub fn recorded(&self, recorder: &Recorder) -> Arc<Self> {
         let mut parts = self.parts.with(Way::Recorded(recorder.clone()));
         if let Some(SecretPlace(source)) = parts.get::<SecretPlace>() {
-            let source = Arc::new(Redactable(Arc::clone(source)));
+            let source = Arc::new(Redactable {
+                source: Arc::clone(source),
+                recorder: recorder.clone(),
+            });
             parts.put(SecretPlace(source));
         }
         Arc::new(Self {
@@ -244,13 +247,17 @@ impl Plugin {
 }
 
 /// Secrets that can be told from other text: those that cannot would stay in a record.
-struct Redactable(Arc<dyn SecretSource>);
+struct Redactable {
+    source: Arc<dyn SecretSource>,
+    recorder: Recorder,
+}
 
 impl SecretSource for Redactable {
     fn read(&self, name: &str) -> Result<Secret, Fault> {
-        let secret = self.0.read(name)?;
+        let secret = self.source.read(name)?;
         let size = secret.expose().trim_ascii().len();
         if size >= REDACTED_BYTES_MIN {
+            self.recorder.read_secret(name, secret.expose());
             return Ok(secret);
         }
         Err(Fault::denied(

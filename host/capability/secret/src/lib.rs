@@ -24,4 +24,4 @@ mod redact;
 pub use backend::{SecretAccess, SecretSource, refused};
 pub use grant::{SecretGrant, SecretPower};
 pub use key::Key;
-pub use redact::{MARK_BEGIN, REDACTED_BYTES_MIN, Redactor};
+pub use redact::{MARK_BEGIN, REDACTED_BYTES_MIN, Redactor, mark_of};

@@ -59,8 +59,8 @@ impl Redactor {
     /// From now on looks for `value`: as it is, line by line, and in the spellings that
     /// requests and messages put a text into, by itself or inside a longer text (as
     /// `user:secret` in base64).
-    pub(super) fn add(&self, name: &str, value: &[u8]) {
-        let mark: Arc<str> = Arc::from(mark(name));
+    pub fn add(&self, name: &str, value: &[u8]) {
+        let mark: Arc<str> = Arc::from(mark_of(name));
         let mut pieces = self.pieces.write().unwrap_or_else(PoisonError::into_inner);
         let spellings = spellings(value).into_iter();
         for spelling in spellings.filter(|s| s.bytes.len() >= REDACTED_BYTES_MIN) {
@@ -73,12 +73,6 @@ impl Redactor {
             }
         }
         pieces.sort_by_key(|piece| std::cmp::Reverse(piece.bytes.len()));
-    }
-
-    /// From now on looks for the mark of a secret as for the secret itself, for where nobody
-    /// has more than that: in a record that is replayed.
-    pub fn stand_in(&self, name: &str) {
-        self.add(name, mark(name).as_bytes());
     }
 
     /// `text` with a mark in the place of each secret.
@@ -122,8 +116,19 @@ impl Redactor {
 }
 
 /// What stands in the place of a secret.
-fn mark(name: &str) -> String {
+#[must_use]
+pub fn mark_of(name: &str) -> String {
     format!("{MARK_BEGIN}{name}]")
+}
+
+/// What servers know a caller by in the URL that they gave him: what stands behind their own
+/// names, which others write in another way, e.g. in small letters.
+fn url_path(value: &[u8]) -> Option<&[u8]> {
+    let text = std::str::from_utf8(value).ok()?;
+    let (_, rest) = text.split_once("://")?;
+    let path = &rest[rest.find('/')?..];
+    let path = path.split('#').next().unwrap_or_default();
+    (path.len() >= TAIL_BYTES_MIN).then_some(path.as_bytes())
 }
 
 /// All ways in which a secret is looked for.
@@ -135,6 +140,7 @@ fn spellings(value: &[u8]) -> Vec<Spelling> {
     let trimmed = value.trim_ascii();
     let plain = [value, trimmed]
         .into_iter()
+        .chain(url_path(trimmed))
         .chain(lines)
         .map(<[u8]>::to_vec);
     let hex = [hex::encode(trimmed), hex::encode_upper(trimmed)];

@@ -26,10 +26,19 @@ pub(super) enum Line {
     Record(RecordHead),
     /// What the random numbers of WASI follow from, in hex.
     Random(String),
+    Secret(SecretLine),
     Call(CallLine),
     /// A look at the wall clock of WASI, in seconds since 1970.
     Now(u64),
     End(EndLine),
+}
+
+/// A secret that was read. A replay gives its stand-in to a plugin that is shown it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SecretLine {
+    pub name: String,
+    pub stand_in: String,
 }
 
 /// A call of the host.

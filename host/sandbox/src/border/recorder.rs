@@ -1,6 +1,7 @@
 //! Writes down what crosses the border. It is kept in memory until the attempt is over: only
 //! then are all of its secrets known.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +9,7 @@ use drydock_capability_secret::Redactor;
 use drydock_core::{ErrorCode, Fault};
 use serde_json::Value;
 
-use super::line::{CallLine, EndLine, Line, RecordHead};
+use super::line::{CallLine, EndLine, Line, RecordHead, SecretLine};
 use super::told::{Told, WHOLE_BYTES_MAX, redacted};
 
 /// Calls of one record. More of them nobody reads, and no author waits for.
@@ -34,6 +35,8 @@ struct Book {
     left_out: u64,
     bytes: usize,
     redactors: Vec<Redactor>,
+    /// By name, what stands in for each.
+    secrets: BTreeMap<String, String>,
 }
 
 enum Entry {
@@ -69,6 +72,7 @@ impl Recorder {
             left_out: 0,
             bytes: 0,
             redactors: Vec::new(),
+            secrets: BTreeMap::new(),
         }))))
     }
 
@@ -81,6 +85,9 @@ impl Recorder {
         let redact = |bytes: &[u8]| redacted(&book.redactors, bytes);
         line(out, &Line::Record(without_secrets(head, &redact)))?;
         line(out, &Line::Random(hex::encode(book.seed)))?;
+        for (name, stand_in) in book.secrets.clone() {
+            line(out, &Line::Secret(SecretLine { name, stand_in }))?;
+        }
         for entry in &book.entries {
             line(out, &entry.line(&redact))?;
         }
@@ -98,6 +105,12 @@ impl Recorder {
 
     pub(super) fn redact_by(&self, redactor: &Redactor) {
         self.book().redactors.push(redactor.clone());
+    }
+
+    /// Notes that a secret was read, by something of its shape.
+    pub(crate) fn read_secret(&self, name: &str, value: &[u8]) {
+        let stand_in = stand_in(name, value);
+        self.book().secrets.insert(name.to_owned(), stand_in);
     }
 
     pub(super) fn read_clock(&self, now: u64) {
@@ -167,6 +180,19 @@ impl Entry {
             answer: call.answer.as_ref().map(json),
         })
     }
+}
+
+/// What a plugin can work with that is shown it in the place of a secret: of a URL, the server
+/// stays, which grants name as well.
+fn stand_in(name: &str, value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    let own = format!("redacted-secret-{name}");
+    let Some((scheme @ ("http" | "https"), rest)) = text.trim().split_once("://") else {
+        return own;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let server = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{server}/{own}")
 }
 
 /// An argument may be one that somebody took for a secret.

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use drydock_capability_secret::{MARK_BEGIN, Redactor};
+use drydock_capability_secret::{MARK_BEGIN, Redactor, mark_of};
 use drydock_core::plain;
 use serde_json::Value;
 
-use super::line::{CallLine, EndLine, Line, RecordHead};
+use super::line::{CallLine, EndLine, Line, RecordHead, SecretLine};
 use super::recorder::SEED_BYTES;
 use super::told::{Told, restored};
 use crate::manifest::CONTRACT;
@@ -29,7 +29,9 @@ struct Tape {
     now: u64,
     end: EndLine,
     last_line: usize,
-    /// Knows what stands in a record for a secret, in each of its spellings.
+    /// What stands in for the secrets that the recorded plugin had.
+    secrets: Vec<SecretLine>,
+    /// Finds these as it once found the secrets.
     redactor: Redactor,
     /// The first of what was asked for otherwise.
     difference: Option<String>,
@@ -84,7 +86,7 @@ impl Replay {
             why,
         };
         let (mut head, mut seed, mut end, mut last_line) = (None, None, None, 0);
-        let (mut calls, mut clock) = (VecDeque::new(), VecDeque::new());
+        let (mut calls, mut clock, mut secrets) = (VecDeque::new(), VecDeque::new(), Vec::new());
         for (number, text) in (1..).zip(text.lines()) {
             last_line = number;
             if end.is_some() {
@@ -93,6 +95,7 @@ impl Replay {
             match parse(file, number, text)? {
                 Line::Record(found) if number == 1 => head = Some(found),
                 Line::Random(found) if number == 2 => seed = seed_of(&found),
+                Line::Secret(secret) => secrets.push(secret),
                 Line::Call(call) => calls.push_back(Recorded { line: number, call }),
                 Line::Now(now) => clock.push_back(now),
                 Line::End(found) => end = Some(found),
@@ -117,7 +120,8 @@ impl Replay {
             return Err(unfit(1, why));
         }
         Ok(Self(Arc::new(Mutex::new(Tape {
-            redactor: stand_ins(text),
+            redactor: looks_for(&secrets),
+            secrets,
             file: file.to_owned(),
             head,
             seed,
@@ -181,6 +185,7 @@ impl Replay {
                 format!("{function} was never answered: the recorded attempt ended there"),
             ));
         };
+        let value = self.tape().shown(value);
         let value = restored(value).map_err(|why| {
             let told = format!("the answer of {function} cannot be given again: {why}");
             self.differs(line, told)
@@ -256,6 +261,24 @@ impl Tape {
         }
     }
 
+    /// An answer, with what stands in for secrets in the place of their marks.
+    fn shown(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => {
+                let shown = self.secrets.iter().fold(text, |text, secret| {
+                    text.replace(&mark_of(&secret.name), &secret.stand_in)
+                });
+                Value::String(shown)
+            }
+            Value::Array(list) => list.into_iter().map(|one| self.shown(one)).collect(),
+            Value::Object(map) => {
+                let entry = |(key, one)| (key, self.shown(one));
+                Value::Object(map.into_iter().map(entry).collect())
+            }
+            other => other,
+        }
+    }
+
     /// As it would be recorded.
     fn json(&self, told: &Told) -> Value {
         let redact = |bytes: &[u8]| self.redactor.bytes(bytes);
@@ -312,13 +335,11 @@ fn unpadded(value: &Value) -> Value {
     }
 }
 
-/// What a plugin is shown in the place of secrets is looked for as these were.
-fn stand_ins(text: &str) -> Redactor {
+/// What stands in for secrets is looked for as these were.
+fn looks_for(secrets: &[SecretLine]) -> Redactor {
     let redactor = Redactor::default();
-    for behind in text.split(MARK_BEGIN).skip(1) {
-        if let Some((name, _)) = behind.split_once(']') {
-            redactor.stand_in(name);
-        }
+    for SecretLine { name, stand_in } in secrets {
+        redactor.add(name, stand_in.as_bytes());
     }
     redactor
 }

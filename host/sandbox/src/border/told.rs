@@ -148,9 +148,10 @@ pub(super) fn redacted(redactors: &[Redactor], bytes: &[u8]) -> Option<Vec<u8>> 
 
 /// Bytes that are text are easier to read as that.
 pub(super) fn bytes_json(bytes: &[u8]) -> Value {
+    let is_shown = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     match std::str::from_utf8(bytes) {
-        Ok(text) => json!({UTF8: text}),
-        Err(_) => json!({BASE64: STANDARD.encode(bytes)}),
+        Ok(text) if text.chars().all(is_shown) => json!({UTF8: text}),
+        _ => json!({BASE64: STANDARD.encode(bytes)}),
     }
 }
 

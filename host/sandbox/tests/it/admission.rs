@@ -184,3 +184,51 @@ async fn the_world_of_the_manifest_must_be_what_is_exported() {
         "{text}"
     );
 }
+
+/// The same component, whose manifest asks for another word of the same length.
+fn asking(name: &str, word: &str, other: &str) -> Vec<u8> {
+    let component = built(name);
+    let text = |word: &str, size: usize| format!("{:<size$}", format!("\"{word}\"")).into_bytes();
+    let size = word.len().max(other.len()) + 2;
+    let (old, new) = (text(word, word.len() + 2), text(other, size));
+    assert_eq!(old.len(), new.len(), "{word} {other}");
+    let at = component.windows(old.len()).rposition(|part| part == old);
+    let at = at.unwrap_or_else(|| panic!("{name} asks for {word}"));
+    let mut component = component;
+    component[at..at + new.len()].copy_from_slice(&new);
+    component
+}
+
+/// A run that only backs up and verifies goes on beside every other: what it may do to its
+/// cluster is not for a grant to say.
+#[tokio::test]
+async fn a_backup_or_verify_plugin_that_asks_to_change_etcd_is_refused_whatever_it_was_granted() {
+    let writes = Grants::default().with(EtcdCall::ALL);
+    let grants = everything()
+        .without::<EtcdCall>()
+        .with(writes.of::<EtcdCall>().to_vec());
+    for (name, world, word, other) in [
+        ("etcd-backup", "backup", "etcd.snapshot", "etcd.compact"),
+        ("probe", "backup", "etcd.member-list", "etcd.move-leader"),
+        ("signer", "verify", "secret.reveal", "etcd.compact"),
+    ] {
+        let component = asking(name, word, other);
+        let told = refusal(&component, Some(&grants), None);
+        let begin =
+            format!("is a {world} plugin and asks for {other}, which changes what it reaches");
+        assert!(told.contains(&begin), "{told}");
+        assert!(
+            told.contains("only a plugin of the world action may, whatever is granted"),
+            "{told}"
+        );
+        let judged = sandbox().judge(Admission {
+            component: &component,
+            builtin: None,
+            grants: Some(&grants),
+            ceiling: None,
+            limits: None,
+        });
+        let judged: Vec<String> = judged.complaints.iter().map(ToString::to_string).collect();
+        assert!(judged.iter().any(|one| one.contains(&begin)), "{judged:?}");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod page;
 mod python;
+mod records;
 mod refusals;
 mod rust;
 mod store_pieces;
