@@ -7,7 +7,9 @@ use drydock_api_types::{
     schedule::{LastEnd, ScheduleSummary},
 };
 use drydock_core::{OccurrenceEnd, UnixTime};
-use drydock_documents::{self as documents, Among, FileErrors, Loaded, Located, Schedule};
+use drydock_documents::{
+    self as documents, Among, FileErrors, GrantSubject, Loaded, Located, Schedule,
+};
 use drydock_journal::{Journal, Occurrence, OpenError};
 use drydock_node::{Configuration, Need, read_documents, refuse_timetables};
 use drydock_runs::check;
@@ -146,6 +148,15 @@ fn check_files(paths: &[PathBuf]) -> Outcome {
     refuse_timetables(&mut loaded);
     let usable = loaded.take(documents::Need::All);
     let set = usable.map_err(FileErrors)?.set;
+    for grant in set.grants() {
+        if let GrantSubject::Folder(folder) = grant.value.spec.subject() {
+            let told = format!(
+                "grants whatever is put into {}: no node takes it but one whose configuration says `development: {{pluginFolders: true}}`",
+                folder.display()
+            );
+            print::note(&format!("warning: {}", grant.error("spec.folder", told)));
+        }
+    }
     let count = set.schedules().count();
     print::note(&format!(
         "{count} schedules and the documents they name are sound."

@@ -3,6 +3,7 @@
 
 mod checks;
 mod clock;
+mod development;
 pub mod kit;
 mod occurrences;
 mod one_cpu;
