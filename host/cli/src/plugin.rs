@@ -11,6 +11,7 @@ mod sandbox;
 use drydock_api_types::plugin::{PluginState, PluginSummary};
 use drydock_core::{PluginDigest, chain};
 use drydock_node::{Need, PluginRegistry};
+use drydock_sandbox::PluginManifest;
 use drydock_terminal::print;
 
 use super::args::{Global, PluginVerb};
@@ -94,7 +95,7 @@ fn summary(registry: &PluginRegistry, name: &str) -> PluginSummary {
         version: manifest.as_ref().map(|manifest| manifest.version.clone()),
         requests: manifest
             .iter()
-            .flat_map(|manifest| &manifest.requests)
+            .flat_map(PluginManifest::asked)
             .map(ToString::to_string)
             .collect(),
         state,

@@ -53,7 +53,7 @@ pub struct RunPluginArgs {
     /// made if it is not there. They are counted and dropped otherwise.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// The artifact that a verify step judges, or the bytes that a store is given.
+    /// The artifact that a verify step judges.
     #[arg(long, value_name = "FILE")]
     pub artifact: Option<PathBuf>,
     /// A fact of the artifact beside its name, size and digest: JSON, or text. May be given

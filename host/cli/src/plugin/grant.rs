@@ -67,7 +67,7 @@ fn for_component(found: &Inspection) -> String {
         format!("; it can do without {}", words(&manifest.optional))
     };
     let head = format!(
-        "# {} {}, a {} plugin, asks for: {}{optional}.\n\
+        "# {} {} of the world {} asks for: {}{optional}.\n\
          # Fill in what it may have; as it stands, it may do nothing.\n",
         manifest.name,
         manifest.version,

@@ -23,18 +23,26 @@ pub fn new(args: &NewArgs) -> Outcome {
         lang,
         out,
     } = args;
-    if name.as_str().starts_with(|c: char| c.is_ascii_digit()) {
+    let is_numbered = name.as_str().starts_with(|c: char| c.is_ascii_digit());
+    if is_numbered && *lang == Language::Rust {
         return Err(Failure::usage(format!(
             "{name} begins with a digit, and Cargo takes no such name: begin it with a letter"
         )));
     }
     let folder = out.clone().unwrap_or_else(|| PathBuf::from(name.as_str()));
     let folder = std::path::absolute(&folder)?;
+    // Its configuration names folders in it, and is JSON.
+    let Some(place) = folder.to_str() else {
+        return Err(Failure::usage(format!(
+            "{} is no UTF-8, and a plugin's configuration could not name it: choose another folder",
+            folder.display()
+        )));
+    };
     let plugin = NewPlugin {
         name,
         world: *world,
         language: *lang,
-        folder: &folder,
+        folder: place,
     };
     fs::create_dir(&folder).map_err(|error| unwritten(&folder, &error))?;
     for (path, text) in plugin.files() {
@@ -51,7 +59,7 @@ struct NewPlugin<'a> {
     world: World,
     language: Language,
     /// Absolute.
-    folder: &'a Path,
+    folder: &'a str,
 }
 
 /// What a template differs by from world to world.
@@ -133,7 +141,7 @@ impl NewPlugin<'_> {
     }
 
     fn needs(&self) -> Needs {
-        let folder = self.folder.join("try/folder");
+        let folder = format!("{}/try/folder", self.folder);
         let writes = || json!({"files": [{"directory": folder, "access": "write"}]});
         let nothing = |config| Needs {
             requests: &[],
@@ -198,7 +206,7 @@ mod tests {
                 name: &name,
                 world,
                 language,
-                folder: Path::new("/new/a-plugin"),
+                folder: "/new/a-plugin",
             }
             .files()
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use drydock_api_types::plugin::PluginCall;
 use drydock_capability_artifact::Slice;
-use drydock_core::{FactValue, Facts, Fault, Level, Probed, ReadAt, UnixTime, Value};
+use drydock_core::{FactValue, Facts, Fault, Level, Probed, ReadAt, UnixTime};
 use drydock_sandbox::{
     ActionDone, ActionProbed, Attempt, AttemptLog, BackupCall, JudgeCall, World,
 };
@@ -59,7 +59,7 @@ fn usual(world: World) -> &'static str {
 
 pub fn no_such(world: World, export: &str, valid: &[&str]) -> Failure {
     Failure::usage(format!(
-        "there is no call {export} of a {world} plugin: choose from {}",
+        "there is no call {export} in the world {world}: choose from {}",
         valid.join(", ")
     ))
 }
@@ -170,7 +170,8 @@ async fn act(around: &Surroundings, export: &str) -> Result<PluginCall, Failure>
         }),
         "undo" => told(plugin.undo_action(step).await, |(), _| {}),
         "forget" => {
-            let Some(Value::Text(kept)) = step.occasion.inputs.get("kept").cloned() else {
+            let kept = step.occasion.inputs.get("kept");
+            let Some(kept) = kept.and_then(values::word_of) else {
                 return Err(Failure::usage(
                     "forget removes what was kept: say what with --input kept=HANDLE",
                 ));

@@ -1,7 +1,7 @@
 //! What came of a call, for people and for programs.
 
 use drydock_api_types::plugin::PluginCall;
-use drydock_core::{ErrorClass, Fault, Finding, Level, Value, human_bytes};
+use drydock_core::{ErrorClass, Fault, Finding, Level, Value, human_bytes, plain};
 use drydock_terminal::print::{self, Output};
 
 use super::calls::is_failed;
@@ -79,7 +79,7 @@ fn fault_text(fault: &Fault) -> String {
 fn value_text(value: &Value) -> String {
     let word = value.value_type().word();
     match value {
-        Value::Text(text) => format!("{word} {text}"),
+        Value::Text(text) => format!("{word} {}", plain(text, text.len())),
         Value::Integer(number) => format!("{word} {number}"),
         Value::Flag(flag) => format!("{word} {flag}"),
         Value::Bytes(bytes) => format!("{word} {}", hex::encode(bytes)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use drydock_capability_secret::SecretSource;
 use drydock_core::{
-    ClusterName, ErrorCode, Fault, Grants, HoldOrder, PluginDigest, Secret, reason,
+    ClusterName, ErrorCode, Fault, Grants, HoldOrder, PluginDigest, Secret, TargetName, reason,
 };
 use drydock_documents::{DocumentSet, FileErrors, Located, PluginGrant};
 use drydock_node::{cluster_access, example_grants, plugin_limits, read_component, read_documents};
@@ -161,7 +161,10 @@ fn plugin(
         .with_context(|| format!("{} is no plugin", args.file.display()))?;
     let digest = PluginDigest::of(&component);
     let grant = grant_for(documents, &manifest.name, &digest)?;
-    let grants = grant.map_or_else(Grants::default, |grant| granted(documents, grant));
+    let grants = grant.map_or_else(Grants::default, |grant| {
+        let endpoints = |name: &TargetName| documents.endpoints(name);
+        grant.value.spec.grants.at_endpoints(&endpoints)
+    });
     let limits = plugin_limits(grant.map(|grant| &grant.value.spec.limits));
     let plugin = sandbox(global)?.admit(Admission {
         component: &component,
@@ -192,15 +195,6 @@ fn grant_for<'a>(
             "none of the PluginGrants is for {name} ({digest}) or called {name}: say with --grant which file is meant"
         ))),
     }
-}
-
-/// What a grant gives, those of a target at that target's endpoints.
-fn granted(documents: &DocumentSet, grant: &Located<PluginGrant>) -> Grants {
-    let endpoints = |name: &drydock_core::TargetName| {
-        let target = documents.target(name);
-        target.map_or_else(Vec::new, |target| target.value.spec.endpoints.clone())
-    };
-    grant.value.spec.grants.at_endpoints(&endpoints)
 }
 
 /// Secrets by their names, read when the plugin uses them.

@@ -57,6 +57,17 @@ fn value(text: &str) -> Result<Value, Failure> {
     })
 }
 
+/// The value as it was written, for what takes words alone: a handle may look like a number.
+pub fn word_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Flag(flag) => Some(flag.to_string()),
+        Value::Json(json) => Some(json.to_string()),
+        Value::Bytes(bytes) => String::from_utf8(bytes.clone()).ok(),
+    }
+}
+
 /// The text of a flag, which may be in a file.
 pub fn text_or_file(text: &str) -> Result<String, Failure> {
     let Some(file) = text.strip_prefix('@') else {
