@@ -9,9 +9,10 @@ mod imports;
 use drydock_core::{Grants, PluginDigest, Reach};
 
 use crate::compile::{self, CompileError};
+use crate::contract_name::CONTRACT;
 use crate::limits::{Limits, mend};
 use crate::link::LINKS;
-use crate::manifest::{CONTRACT, ManifestError, PluginManifest};
+use crate::manifest::{ManifestError, PluginManifest};
 use crate::request::Request;
 use crate::world::World;
 

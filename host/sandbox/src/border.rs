@@ -16,6 +16,7 @@ mod passing;
 mod recorder;
 mod replay;
 mod told;
+mod way;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,8 @@ pub use line::RecordHead;
 pub use recorder::Recorder;
 pub use replay::{RecordError, Replay};
 
+pub(crate) use way::Way;
+
 use passing::{Answered, Arguments, Handles};
 
 /// How one attempt crosses the border. Clones are the same.
@@ -36,13 +39,6 @@ pub(crate) struct Crossing {
     way: Way,
     /// Of this attempt: another one's table gives out the same numbers.
     handles: Arc<Mutex<Handles>>,
-}
-
-/// What becomes of a call.
-#[derive(Clone)]
-pub(crate) enum Way {
-    Recorded(Recorder),
-    Replayed(Replay),
 }
 
 impl Crossing {

@@ -37,6 +37,7 @@ mod attempt;
 mod border;
 mod cache;
 mod compile;
+mod contract_name;
 mod engine;
 mod guest;
 mod limits;
@@ -60,12 +61,13 @@ pub use attempt::Attempt;
 pub use border::{RecordError, RecordHead, Recorder, Replay};
 pub use cache::CompiledFrom;
 pub use compile::{Compiler, worker as compile_worker};
+pub use contract_name::CONTRACT;
 pub use limits::Limits;
 pub use link::capabilities;
 pub use log::{AttemptLog, LogLine, LogSource, Severity, Speaker};
 pub use manifest::{
-    CONTRACT, Inspection, MANIFEST_BYTES_MAX, MANIFEST_SECTION, ManifestError, PluginManifest,
-    embed, inspect, read as read_manifest,
+    Inspection, MANIFEST_BYTES_MAX, MANIFEST_SECTION, ManifestError, PluginManifest, embed,
+    inspect, read as read_manifest,
 };
 pub use plugin::Plugin;
 pub use request::Request;

@@ -8,6 +8,7 @@ use drydock_core::{HoldKind, Repeat, SubjectAccess};
 use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload};
 
+use crate::contract_name::CONTRACT;
 use crate::link;
 use crate::request::Request;
 use crate::world::World;
@@ -17,9 +18,6 @@ pub const MANIFEST_SECTION: &str = "drydock:plugin";
 
 /// Largest manifest section that is read: it is a handful of words.
 pub const MANIFEST_BYTES_MAX: usize = 16 * 1024;
-
-/// The contract version that this host links.
-pub const CONTRACT: &str = "drydock:plugin@0.1.0";
 
 /// What stands in the custom section of a component or of its nested core module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -256,15 +254,6 @@ fn check_words(manifest: &PluginManifest) -> Result<(), ManifestError> {
 /// A word of an unknown file, fit for a message.
 fn shown(word: &str) -> String {
     drydock_core::plain(word, NAME_CHARACTERS_MAX)
-}
-
-/// `etcd` for `drydock:plugin/etcd@0.1.0`, none for another package or version.
-pub(crate) fn contract_interface(name: &str) -> Option<&str> {
-    let (package, version) = CONTRACT.split_once('@')?;
-    name.strip_suffix(version)?
-        .strip_suffix('@')?
-        .strip_prefix(package)?
-        .strip_prefix('/')
 }
 
 #[cfg(test)]

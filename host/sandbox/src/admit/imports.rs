@@ -7,8 +7,9 @@ use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
 use super::AdmitError;
+use crate::contract_name::{CONTRACT, contract_interface};
 use crate::link::{FREE_INTERFACES, LINKS, Link};
-use crate::manifest::{CONTRACT, PluginManifest, contract_interface};
+use crate::manifest::PluginManifest;
 use crate::request::Request;
 use crate::world::World;
 

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use wasmtime_wasi_http::WasiBody;
 
-use super::Way;
 use super::recorder::{Recorder, Slot};
 use super::replay::{Differs, Replay};
 use super::told::{CUT, Told, WHOLE_BYTES_MAX, bytes_of, cut_off};
+use super::way::Way;
 
 /// The function that sends a request.
 const FUNCTION: &str = "wasi:http/outgoing-handler#handle";

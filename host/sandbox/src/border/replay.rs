@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::line::{CallLine, EndLine, Line, RecordHead, SecretLine};
 use super::recorder::SEED_BYTES;
 use super::told::{Told, restored};
-use crate::manifest::CONTRACT;
+use crate::contract_name::CONTRACT;
 
 /// Longest part of a call in a sentence.
 const CALL_BYTES_MAX: usize = 400;

@@ -8,7 +8,7 @@ use super::*;
 
 fn head() -> RecordHead {
     RecordHead {
-        contract: crate::manifest::CONTRACT.to_owned(),
+        contract: crate::contract_name::CONTRACT.to_owned(),
         plugin: "p".to_owned(),
         version: "1".to_owned(),
         digest: PluginDigest::new("sha256:00"),

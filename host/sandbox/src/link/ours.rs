@@ -7,9 +7,9 @@ use drydock_core::{ErrorCode, Fault, TargetName, UnixTime};
 use wasmtime::component::{HasSelf, Resource};
 
 use super::row::Add;
+use crate::contract_name::contract_interface;
 use crate::guest::Guest;
 use crate::log::Severity;
-use crate::manifest::contract_interface;
 use crate::step::{Progress, asked_to_stop};
 use crate::world::contract::artifact::{DigestAlgorithm, FactValue, Sensitivity};
 use crate::world::contract::{

@@ -54,7 +54,7 @@ fn leb128(bytes: &mut Vec<u8>, mut number: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::CONTRACT;
+    use crate::contract_name::CONTRACT;
     use crate::request::Request;
     use crate::world::World;
 
