@@ -29,10 +29,12 @@ pub async fn record(
         ..around
     };
     let called = calls::make(&around, args).await;
+    let head = head(&around, args);
     recorder
-        .write(&head(&around, args), &mut BufWriter::new(out.as_file()))
-        .and_then(|()| out.persist_noclobber(file).map_err(|error| error.error))
+        .write(&head, &mut BufWriter::new(out.as_file()))
         .map_err(|error| unwritten(file, &error))?;
+    out.persist_noclobber(file)
+        .map_err(|error| unwritten(file, &error.error))?;
     called
 }
 
