@@ -2,9 +2,11 @@
 
 mod accept;
 
-use drydock_core::{ClusterName, Finding, Level, TargetId, TargetName, chain};
+use drydock_core::{ClusterName, Fault, Finding, Level, TargetId, TargetName, chain};
 use drydock_journal::{Journal, OpenError};
-use drydock_node::{Configuration, Need, PluginRegistry, RegistryError, judged_config};
+use drydock_node::{
+    Configuration, Need, PluginRegistry, RegistryError, judged_config, judged_retention,
+};
 use drydock_repository::{Identity, Target as _, identity, names::PROBE_FOLDER, probe::probe};
 use drydock_runs::steps::guard;
 use drydock_sandbox::StoreTarget;
@@ -36,7 +38,10 @@ async fn check(output: Output, node: Configuration, name: &str, probed: bool) ->
     judged(&registry, name, &target).await?;
     // A plugin's own look may well write.
     let mut findings = match &unwritable {
-        None => looked_at(&target).await,
+        None => match placed(&registry.node, &target, name).await {
+            Ok(()) => looked_at(&target).await,
+            Err(fault) => vec![failure(fault)],
+        },
         Some(_) => Vec::new(),
     };
     // What cannot even be looked at need not be asked, let alone written to.
@@ -55,15 +60,29 @@ async fn check(output: Output, node: Configuration, name: &str, probed: bool) ->
     findings::told(output, &findings)
 }
 
+/// Makes the place of a target that was never stored at, where its document grants that.
+async fn placed(node: &Configuration, target: &StoreTarget, name: &str) -> Result<(), Fault> {
+    let create = node.target(name).is_ok_and(|found| found.value.spec.create);
+    let name = TargetName::new(name);
+    match known_id(node, &name) {
+        Ok(None) => guard::find_or_place(target, &name, create)
+            .await
+            .and_then(|found| guard::accept(&name, None, found))
+            .map(drop),
+        // Which one it is, is told next.
+        Ok(Some(_)) | Err(_) => Ok(()),
+    }
+}
+
 async fn looked_at(target: &StoreTarget) -> Vec<Finding> {
     match target.check().await {
         Ok(findings) => findings,
-        Err(fault) => vec![Finding::new(
-            Level::Failure,
-            fault.code.as_str(),
-            fault.message,
-        )],
+        Err(fault) => vec![failure(fault)],
     }
+}
+
+fn failure(fault: Fault) -> Finding {
+    Finding::new(Level::Failure, fault.code.as_str(), fault.message)
 }
 
 /// The target of that name, its configuration accepted.
@@ -99,7 +118,9 @@ async fn judged(
 ) -> Result<(), Failure> {
     let plugin = registry.node.target(name)?.value.spec.plugin.as_str();
     let subject = format!("target {name}");
-    Ok(judged_config(&subject, plugin, target.check_config()).await?)
+    judged_config(&subject, plugin, target.check_config()).await?;
+    let retained = judged_retention(registry.node.target(name)?, target).await;
+    Ok(retained.map_err(RegistryError::from)?)
 }
 
 /// Nothing may be written there: no more than a note, unless that was asked for.
@@ -130,10 +151,7 @@ async fn which(
     };
     let found = match identity::find(target).await {
         Ok(found) => found,
-        Err(error) => {
-            let fault = drydock_core::Fault::from(error);
-            return Finding::new(Level::Failure, fault.code.as_str(), fault.message);
-        }
+        Err(error) => return failure(error.into()),
     };
     if let (true, Identity::NoPlace(why)) = (reads_only, &found) {
         let message = format!(
@@ -142,7 +160,7 @@ async fn which(
         return Finding::new(Level::Failure, "target-missing", message);
     }
     match guard::accept(name, known.as_ref(), found) {
-        Err(fault) => Finding::new(Level::Failure, fault.code.as_str(), fault.message),
+        Err(fault) => failure(fault),
         Ok(None) if reads_only => Finding::new(
             Level::Warning,
             "target-unmade",
@@ -187,7 +205,7 @@ pub(super) async fn warning(
         Ok(found) => guard::accept(name, Some(&known), found)
             .err()
             .map(|fault| fault.message),
-        Err(error) => Some(drydock_core::Fault::from(error).message),
+        Err(error) => Some(Fault::from(error).message),
     }
 }
 

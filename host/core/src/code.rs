@@ -74,6 +74,8 @@ error_codes! {
     BodyTooLarge = "body-too-large",
     Cancelled = "cancelled",
     ChangedMeanwhile = "changed-meanwhile",
+    /// A store took a part under another checksum than that of its bytes.
+    ChecksumDiffers = "checksum-differs",
     CleanupGivenUp = "cleanup-given-up",
     Compacted = "compacted",
     ConnectionForbidden = "connection-forbidden",
@@ -127,6 +129,8 @@ error_codes! {
     NoRandomness = "no-randomness",
     NoRecipient = "no-recipient",
     NoRecoveryPoint = "no-recovery-point",
+    /// A store that cannot lock objects.
+    NoRetention = "no-retention",
     NoSecret = "no-secret",
     NoSnapshot = "no-snapshot",
     NoSpace = "no-space",
@@ -143,6 +147,8 @@ error_codes! {
     NotGranted = "not-granted",
     NotLeader = "not-leader",
     NotOpened = "not-opened",
+    /// A store did not lock what it was to lock.
+    NotRetained = "not-retained",
     NotSealed = "not-sealed",
     ObjectMissing = "object-missing",
     OlderEtcd = "older-etcd",

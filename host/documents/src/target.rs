@@ -15,6 +15,11 @@ use super::{FileError, Located, Lookup};
 /// Most recipients of a target: each adds a stanza to the head of every artifact.
 pub const RECIPIENTS_MAX: usize = 32;
 
+/// A hundred years: locks cannot be taken back, and nobody means a longer one.
+pub const RETAIN_DAYS_MAX: u32 = 36_525;
+
+const RETAIN_RULE: &str = "must be 1 to 36525 days; remove the key where nothing is to be locked";
+
 const RECIPIENT_RULE: &str =
     "must be a public age recipient (age1...) or an SSH public key (ssh-ed25519 ...)";
 
@@ -37,6 +42,13 @@ pub struct TargetSpec {
     /// The plugin's own configuration, which the plugin checks.
     #[serde(default)]
     pub config: Map<String, Json>,
+    /// Whether the folder, container or bucket itself is made where it is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub create: bool,
+    /// For how many days each recovery point is locked here, from when it is stored: nobody
+    /// can remove it before. None for no lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain_days: Option<u32>,
     /// Who can open what is stored here: age and SSH public keys.
     #[serde(default)]
     pub recipients: Vec<Setting>,
@@ -114,9 +126,14 @@ impl Target {
                 .map(|rule| Problem::new(format!("spec.recipients[{index}]"), rule)),
             Setting::From(_) => None,
         });
+        let days = self
+            .spec
+            .retain_days
+            .filter(|days| !(1..=RETAIN_DAYS_MAX).contains(days));
+        let days = days.map(|_| Problem::new("spec.retainDays", RETAIN_RULE));
         let grants = self.spec.grants.iter();
         let grants = grants.flat_map(|grants| grant_problems(grants, "spec.grants"));
-        wrong.chain(grants).collect()
+        wrong.chain(days).chain(grants).collect()
     }
 }
 

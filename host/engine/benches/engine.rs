@@ -19,7 +19,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
+use drydock_core::store::{
+    Acknowledgement, Completion, Layout, ObjectStat, Receipt, Session, Sessions,
+};
 use drydock_core::{
     Clock, ClusterName, CrashPoint, GrantRecord, Nature, OutputId, PluginDigest, RunId, RunKind,
     ScheduleName, StepName, TargetName, UnixTime, Verdict,
@@ -159,11 +161,18 @@ fn answer(effect: &PointEffect) -> PointAnswer {
                 parts_max: u32::MAX,
                 parallel_max: 2,
                 equal_parts: true,
+                object_bytes_max: 1 << 20,
+                part_checksum: None,
+                sessions: Sessions::Listed,
+                retain: true,
             },
             part_size: PART_BYTES,
         },
         PointEffect::PutPart { .. } => PointAnswer::PartStored {
-            receipt: Receipt(vec![7]),
+            part: Acknowledgement {
+                receipt: Receipt(vec![7]),
+                verified: false,
+            },
         },
         PointEffect::Judge { .. } => PointAnswer::Judged {
             verdict: Verdict {
@@ -176,20 +185,27 @@ fn answer(effect: &PointEffect) -> PointAnswer {
                 stat: ObjectStat {
                     object: object.clone(),
                     size: *size,
-                    sha256: None,
+                    checksum: None,
+                    retained_until: None,
                 },
                 verified: false,
             },
         },
         PointEffect::ReadBack { .. } => PointAnswer::ReadBack,
+        PointEffect::RetainObject { .. } => PointAnswer::Retained {
+            until: UnixTime(1_800_000_000),
+        },
         PointEffect::SignManifest => PointAnswer::Signed {
             manifest: "manifest".to_owned(),
             signature: "signature".to_owned(),
         },
         PointEffect::CommitManifest { .. } => PointAnswer::Committed { despite: None },
-        PointEffect::AbortUpload { .. } => PointAnswer::Aborted,
+        PointEffect::AbortUpload { .. } => PointAnswer::Aborted { room_until: None },
         PointEffect::DeleteObject { .. } => PointAnswer::Deleted,
-        PointEffect::SweepUploads { .. } => PointAnswer::Swept { aborted: 0 },
+        PointEffect::SweepUploads { .. } => PointAnswer::Swept {
+            aborted: 0,
+            room_until: None,
+        },
         PointEffect::DropSpool => PointAnswer::SpoolDropped,
         PointEffect::Wait { .. } => PointAnswer::WaitOver,
     }
@@ -246,6 +262,7 @@ fn backup(run: &str) -> RunSpec {
         stores: vec![StorePin {
             pin: pin("s1"),
             target: TargetName::new("t-s1"),
+            retain_days: None,
         }],
         retry: RetryPolicy {
             backoff_limit: 1,

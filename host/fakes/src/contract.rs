@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use drydock_core::store::{Completion, ObjectStat, PartReceipt, Session};
-use drydock_core::{ErrorCode, Fault, Level};
+use drydock_core::store::{Checksum, Completion, Layout, ObjectStat, PartReceipt, Session};
+use drydock_core::{ErrorCode, Fault, Level, UnixTime};
 use tokio::sync::mpsc;
 
 use drydock_repository::pages::{ObjectPages, SessionPages};
 use drydock_repository::probe::probe;
-use drydock_repository::target::Part;
+use drydock_repository::target::{Part, Whole};
 use drydock_repository::{Sha256, Target};
 
 const PREFIX: &str = "contract/";
@@ -34,6 +34,9 @@ pub async fn run(target: &dyn Target) -> Result<(), String> {
     suite.empty().await?;
     suite.check_finds_no_failure().await?;
     suite.the_probe_finds_no_failure().await?;
+    suite.the_place_that_is_there_is_left_as_it_is().await?;
+    suite.one_request_makes_an_object().await?;
+    suite.one_request_overwrites_nothing().await?;
     suite.an_object_appears_whole_when_completed().await?;
     suite.parts_come_out_of_order_and_again().await?;
     suite.a_wrong_digest_is_never_called_verified().await?;
@@ -41,19 +44,24 @@ pub async fn run(target: &dyn Target) -> Result<(), String> {
     suite
         .completing_again_succeeds_with_the_same_bytes()
         .await?;
-    suite.if_absent_keeps_the_first_object().await?;
-    suite.abort_frees_and_can_be_repeated().await?;
-    suite.sessions_are_listed_page_by_page().await?;
+    suite.of_two_uploads_the_first_is_kept().await?;
+    if suite.layout.lists_sessions() {
+        suite.abort_frees_and_can_be_repeated().await?;
+        suite.sessions_are_listed_page_by_page().await?;
+    }
     suite.objects_are_listed_in_order().await?;
     suite.ranges_are_exact().await?;
     suite.a_receiver_that_left_ends_the_transfer().await?;
     suite.deleting_can_be_repeated().await?;
     suite.names_that_climb_are_refused().await?;
-    suite.empty().await
+    suite.empty().await?;
+    // What is locked can be removed by nobody, so it comes last.
+    suite.locks_are_shown_and_never_shortened().await
 }
 
 struct Suite<'a> {
     target: &'a dyn Target,
+    layout: Layout,
     part_size: u64,
     parallel: bool,
 }
@@ -69,6 +77,7 @@ impl<'a> Suite<'a> {
         expect(layout.parallel_max >= 1, "parallel-max is 0")?;
         Ok(Self {
             target,
+            layout,
             part_size: layout
                 .part_bytes_min
                 .max(64 * 1024)
@@ -98,6 +107,82 @@ impl<'a> Suite<'a> {
         )
     }
 
+    async fn the_place_that_is_there_is_left_as_it_is(&self) -> Outcome {
+        let object = "contract/place/one";
+        self.put_object(object, b"kept").await?;
+        for _ in 0..2 {
+            let made = self.target.make_place().await;
+            made.map_err(told("make-place of a place that is there"))?;
+        }
+        self.expect_bytes(object, b"kept").await
+    }
+
+    async fn one_request_makes_an_object(&self) -> Outcome {
+        let (object, bytes) = ("contract/request/one", self.sample(12));
+        for _ in 0..2 {
+            self.put_object(object, &bytes).await?;
+        }
+        self.expect_bytes(object, &bytes).await?;
+        self.put_object("contract/request/none", b"").await?;
+        self.expect_size("contract/request/none", 0).await
+    }
+
+    async fn one_request_overwrites_nothing(&self) -> Outcome {
+        let (object, bytes) = ("contract/kept/one", self.sample(13));
+        self.put_object(object, b"first").await?;
+        for other in [b"other".as_slice(), &bytes] {
+            let answer = self.target.put_object(object, whole_of(other), None).await;
+            expect_code(
+                answer,
+                &ErrorCode::Exists,
+                "put-object of an object that is there with other bytes",
+            )?;
+        }
+        let session = self.begin(object, &bytes).await?;
+        let receipts = self.put_all(&session, &bytes).await?;
+        let answer = self.complete(&session, &receipts, &bytes).await;
+        expect_code(
+            answer,
+            &ErrorCode::Exists,
+            "complete of an object that is there",
+        )?;
+        self.forget(&session).await?;
+        self.expect_bytes(object, b"first").await
+    }
+
+    async fn locks_are_shown_and_never_shortened(&self) -> Outcome {
+        if !self.layout.retain {
+            return Ok(());
+        }
+        let (object, until) = ("contract/locked/one", UnixTime(4_102_444_800));
+        self.put_object(object, b"locked").await?;
+        let earlier = UnixTime(until.0 - 86_400);
+        for wanted in [until, earlier] {
+            let locked = self.target.retain(object, wanted).await;
+            locked.map_err(told("retain"))?;
+            self.expect_locked(object, until).await?;
+        }
+        let object = "contract/locked/two";
+        let put = self
+            .target
+            .put_object(object, whole_of(b"locked"), Some(until));
+        put.await.map_err(told("put-object with a lock"))?;
+        self.expect_locked(object, until).await
+    }
+
+    async fn expect_locked(&self, object: &str, until: UnixTime) -> Outcome {
+        let stat = self.target.stat(object).await.map_err(told("stat"))?;
+        let shown = stat.retained_until;
+        expect(
+            shown.is_some(),
+            format!("{object} was locked and shows no lock"),
+        )?;
+        expect(
+            shown.is_some_and(|shown| shown >= until),
+            format!("{object} was locked until {until} and shows {shown:?}"),
+        )
+    }
+
     async fn an_object_appears_whole_when_completed(&self) -> Outcome {
         let (object, bytes) = ("contract/whole/one", self.sample(1));
         let session = self.begin(object, &bytes).await?;
@@ -119,10 +204,7 @@ impl<'a> Suite<'a> {
             "complete tells of another size",
         )?;
         self.expect_bytes(object, &bytes).await?;
-        self.target
-            .abort(&session)
-            .await
-            .map_err(told("abort after complete"))?;
+        self.forget(&session).await?;
         self.expect_bytes(object, &bytes).await
     }
 
@@ -150,18 +232,16 @@ impl<'a> Suite<'a> {
         let (object, bytes) = ("contract/digest/one", self.sample(3));
         let session = self.begin(object, &bytes).await?;
         let receipts = self.put_all(&session, &bytes).await?;
-        let wrong = Sha256::of(b"something else").0;
-        let answer = self
-            .target
-            .complete(&session, &receipts, size(&bytes), wrong, true)
-            .await;
+        let wrong = Whole {
+            size: size(&bytes),
+            sha256: Sha256::of(b"something else").0,
+            bytes: None,
+        };
+        let answer = self.target.complete(&session, &receipts, wrong).await;
         match answer {
             Err(_) => {
                 self.expect_absent(object).await?;
-                self.target
-                    .abort(&session)
-                    .await
-                    .map_err(told("abort after a refusal"))
+                self.forget(&session).await
             }
             Ok(completion) => expect(
                 !completion.verified,
@@ -183,10 +263,7 @@ impl<'a> Suite<'a> {
             "complete accepted an object without its last part",
         )?;
         self.expect_absent(object).await?;
-        self.target
-            .abort(&session)
-            .await
-            .map_err(told("abort after a refusal"))
+        self.forget(&session).await
     }
 
     async fn completing_again_succeeds_with_the_same_bytes(&self) -> Outcome {
@@ -204,7 +281,7 @@ impl<'a> Suite<'a> {
         self.expect_bytes(object, &bytes).await
     }
 
-    async fn if_absent_keeps_the_first_object(&self) -> Outcome {
+    async fn of_two_uploads_the_first_is_kept(&self) -> Outcome {
         let (object, first, second) = ("contract/race/one", self.sample(6), self.sample(7));
         let winner = self.begin(object, &first).await?;
         let loser = self.begin(object, &second).await?;
@@ -217,14 +294,11 @@ impl<'a> Suite<'a> {
             expect_code(
                 answer,
                 &ErrorCode::Exists,
-                "complete, if absent, of an object that is there",
+                "complete of an object that is there",
             )?;
         }
         self.expect_bytes(object, &first).await?;
-        self.target
-            .abort(&loser)
-            .await
-            .map_err(told("abort of the loser"))?;
+        self.forget(&loser).await?;
         self.expect_bytes(object, &first).await
     }
 
@@ -371,6 +445,11 @@ impl<'a> Suite<'a> {
                 answer.is_err(),
                 format!("begin accepted the name {object:?}"),
             )?;
+            let answer = self.target.put_object(object, whole_of(b"x"), None).await;
+            expect(
+                answer.is_err(),
+                format!("put-object accepted the name {object:?}"),
+            )?;
         }
         Ok(())
     }
@@ -406,8 +485,11 @@ impl Suite<'_> {
             offset,
             length: self.part_size.min(size(all) - offset),
         };
-        let receipt = self.target.put_part(session, number, offset, part).await;
-        let receipt = receipt.map_err(told("put-part"))?;
+        let checksum = self.layout.part_checksum;
+        let taken = self
+            .target
+            .put_part(session, number, offset, part, checksum);
+        let receipt = taken.await.map_err(told("put-part"))?.receipt;
         Ok(PartReceipt { number, receipt })
     }
 
@@ -426,10 +508,27 @@ impl Suite<'_> {
         receipts: &[PartReceipt],
         all: &[u8],
     ) -> Result<Completion, Fault> {
-        let sha256 = Sha256::of(all).0;
-        self.target
-            .complete(session, receipts, size(all), sha256, true)
-            .await
+        let whole = Whole {
+            size: size(all),
+            sha256: Sha256::of(all).0,
+            bytes: Some(Arc::new(all.to_vec())),
+        };
+        self.target.complete(session, receipts, whole).await
+    }
+
+    /// Aborts an upload, where that can be done.
+    async fn forget(&self, session: &Session) -> Outcome {
+        if !self.layout.lists_sessions() {
+            return Ok(());
+        }
+        self.target.abort(session).await.map_err(told("abort"))
+    }
+
+    async fn put_object(&self, object: &str, bytes: &[u8]) -> Outcome {
+        let put = self.target.put_object(object, whole_of(bytes), None).await;
+        let stat = put.map_err(told("put-object"))?;
+        expect(stat.object == object, "put-object tells of another object")?;
+        expect(stat.size == size(bytes), "put-object tells of another size")
     }
 
     async fn store_in_parts(&self, object: &str, bytes: &[u8]) -> Outcome {
@@ -467,16 +566,24 @@ impl Suite<'_> {
         Ok(pieces.concat())
     }
 
-    async fn expect_bytes(&self, object: &str, bytes: &[u8]) -> Outcome {
+    async fn expect_size(&self, object: &str, size: u64) -> Outcome {
         let stat = self.target.stat(object).await.map_err(told("stat"))?;
         expect(stat.object == object, "stat tells of another object")?;
         expect(
-            stat.size == size(bytes),
+            stat.size == size,
             format!("stat of {object} tells another size"),
+        )
+    }
+
+    async fn expect_bytes(&self, object: &str, bytes: &[u8]) -> Outcome {
+        self.expect_size(object, size(bytes)).await?;
+        let stat = self.target.stat(object).await.map_err(told("stat"))?;
+        let sha256 = Checksum::sha256(Sha256::of(bytes).0);
+        let mut told_of = stat.checksum.iter();
+        expect(
+            told_of.all(|told| told.algorithm != sha256.algorithm || *told == sha256),
+            "stat tells another sha256",
         )?;
-        if let Some(sha256) = stat.sha256 {
-            expect(sha256 == Sha256::of(bytes).0, "stat tells another sha256")?;
-        }
         let got = self.range(object, 0, size(bytes)).await;
         let got = got.map_err(told("get-range"))?;
         expect(
@@ -517,8 +624,10 @@ impl Suite<'_> {
     }
 
     async fn empty(&self) -> Outcome {
-        for (_, session) in self.sessions(PREFIX).await? {
-            self.target.abort(&session).await.map_err(told("abort"))?;
+        if self.layout.lists_sessions() {
+            for (_, session) in self.sessions(PREFIX).await? {
+                self.forget(&session).await?;
+            }
         }
         for stat in self.objects(PREFIX).await? {
             self.target
@@ -527,6 +636,14 @@ impl Suite<'_> {
                 .map_err(told("delete"))?;
         }
         Ok(())
+    }
+}
+
+fn whole_of(bytes: &[u8]) -> Part {
+    Part {
+        bytes: Arc::new(bytes.to_vec()),
+        offset: 0,
+        length: size(bytes),
     }
 }
 

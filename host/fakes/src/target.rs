@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use drydock_core::store::{
-    Completion, Layout, ObjectPage, ObjectStat, PartReceipt, PassedOver, Receipt, Session,
-    SessionInfo, SessionPage,
+    Acknowledgement, Checksum, ChecksumAlgorithm, Completion, Layout, ObjectPage, ObjectStat,
+    PartReceipt, PassedOver, Receipt, Session, SessionInfo, SessionPage, Sessions,
 };
-use drydock_core::{ErrorCode, Fault, Finding};
+use drydock_core::{ErrorCode, Fault, Finding, UnixTime};
 
-use drydock_repository::target::{Part, RangeSink};
+use drydock_repository::target::{Part, RangeSink, Whole};
 use drydock_repository::{Sha256, Target};
 
 /// Entries of one page: small, so that every listing of a test takes several.
@@ -20,15 +20,26 @@ const PAGE_ENTRIES: usize = 2;
 /// Bytes of one piece of a range: small, so that ranges take several.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// Largest object of one request: what a real store takes at least.
+const OBJECT_BYTES_MAX: u64 = drydock_core::store::OBJECT_BYTES_MIN;
+
+/// What parts are taken under.
+const PART_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Sha256);
+
 /// Calls that can be told to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
     List,
+    MakePlace,
+    PutObject,
+    /// Once the object is visible.
+    PutObjectAfterwards,
     Begin,
     PutPart,
     Complete,
-    /// Once the object is visible.
-    CompleteAfterwards,
+    Retain,
+    Abort,
+    ListSessions,
     Stat,
     /// Before the first byte.
     GetRange,
@@ -50,7 +61,7 @@ struct State {
     failures: VecDeque<Failure>,
     /// Ranges of objects with this ending that are read wrongly, so many times.
     misread: Option<(String, u32)>,
-    /// Objects that appear right before the next `complete`.
+    /// Objects that appear right before the next one is created.
     intruder: Option<(String, Vec<u8>)>,
     unverified: bool,
     spoiling: bool,
@@ -58,6 +69,31 @@ struct State {
     closed: BTreeMap<String, Fault>,
     /// What every page of a listing tells of.
     passed_over: Vec<PassedOver>,
+    sessions: Option<Sessions>,
+    locks: Locks,
+    locked: BTreeMap<String, UnixTime>,
+    place: Place,
+    calls: Vec<Call>,
+}
+
+/// What it does about locks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Locks {
+    #[default]
+    None,
+    Real,
+    /// It says that it has locked, and has not.
+    Claimed,
+}
+
+/// The folder or bucket itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    There,
+    Missing,
+    /// It says that it has made it, and has not.
+    NeverMade,
 }
 
 struct Upload {
@@ -107,7 +143,44 @@ impl FakeTarget {
         self.state().misread = Some((ending.to_owned(), times));
     }
 
-    /// Somebody else creates this object right before the next `complete`.
+    /// Uploads that are left expire after so long, and can be neither listed nor aborted.
+    pub fn expire(&self, seconds: u64) {
+        self.state().sessions = Some(Sessions::Expire { seconds });
+    }
+
+    /// From now on objects can be locked.
+    pub fn lock_objects(&self) {
+        self.state().locks = Locks::Real;
+    }
+
+    /// From now on it says that it locks objects, and does not.
+    pub fn claim_locks(&self) {
+        self.state().locks = Locks::Claimed;
+    }
+
+    /// Until when an object is locked.
+    #[must_use]
+    pub fn locked_until(&self, object: &str) -> Option<UnixTime> {
+        self.state().locked.get(object).copied()
+    }
+
+    /// The place itself is not there until it is made.
+    pub fn lose_place(&self) {
+        self.state().place = Place::Missing;
+    }
+
+    /// It is not there, and making it is said to succeed and does nothing.
+    pub fn lose_place_for_good(&self) {
+        self.state().place = Place::NeverMade;
+    }
+
+    /// How often one of these calls was made.
+    #[must_use]
+    pub fn called(&self, call: Call) -> usize {
+        self.state().calls.iter().filter(|c| **c == call).count()
+    }
+
+    /// Somebody else creates this object right before the next one is created.
     pub fn intrude(&self, object: &str, bytes: &[u8]) {
         self.state().intruder = Some((object.to_owned(), bytes.to_vec()));
     }
@@ -165,8 +238,15 @@ impl FakeTarget {
             .expect("no test panics while it holds the lock")
     }
 
+    /// Notes the call, and answers how it fails: as it was told to, or because there is no
+    /// place.
     fn failure(&self, call: Call, object: &str) -> Option<Fault> {
-        let failures = &mut self.state().failures;
+        let mut state = self.state();
+        state.calls.push(call);
+        if state.place != Place::There && call != Call::MakePlace {
+            return Some(no_place());
+        }
+        let failures = &mut state.failures;
         let fits = |failure: &Failure| failure.call == call && object.ends_with(&failure.ending);
         let index = failures.iter().position(fits)?;
         let failure = &mut failures[index];
@@ -191,17 +271,66 @@ impl FakeTarget {
 #[async_trait]
 impl Target for FakeTarget {
     async fn check(&self) -> Result<Vec<Finding>, Fault> {
+        if self.state().place != Place::There {
+            return Err(no_place());
+        }
         Ok(Vec::new())
     }
 
     async fn layout(&self) -> Result<Layout, Fault> {
+        let state = self.state();
         Ok(Layout {
             part_bytes_min: 1,
             part_bytes_max: 64 * 1024,
             parts_max: 10_000,
             parallel_max: 4,
             equal_parts: false,
+            object_bytes_max: OBJECT_BYTES_MAX,
+            part_checksum: PART_CHECKSUM,
+            sessions: state.sessions.unwrap_or(Sessions::Listed),
+            retain: state.locks != Locks::None,
         })
+    }
+
+    async fn make_place(&self) -> Result<(), Fault> {
+        if let Some(fault) = self.failure(Call::MakePlace, "") {
+            return Err(fault);
+        }
+        let mut state = self.state();
+        if state.place == Place::Missing {
+            state.place = Place::There;
+        }
+        Ok(())
+    }
+
+    async fn put_object(
+        &self,
+        object: &str,
+        bytes: Part,
+        retain_until: Option<UnixTime>,
+    ) -> Result<ObjectStat, Fault> {
+        check_name(object)?;
+        if let Some(fault) = self.failure(Call::PutObject, object) {
+            return Err(fault);
+        }
+        let bytes = read(&bytes)?;
+        if bytes.len() as u64 > OBJECT_BYTES_MAX {
+            let message = format!("{object} is too large for one request");
+            return Err(Fault::permanent(ErrorCode::TooLarge, message));
+        }
+        let afterwards = self.failure(Call::PutObjectAfterwards, object);
+        let mut state = self.state();
+        state.intrude();
+        match state.objects.get(object) {
+            Some(there) if *there == bytes => {}
+            Some(_) => return Err(exists(object)),
+            None => state.keep(object, bytes),
+        }
+        if let Some(until) = retain_until {
+            state.lock(object, until)?;
+        }
+        let stat = state.stat(object);
+        afterwards.map_or(Ok(stat), Err)
     }
 
     async fn begin(
@@ -210,14 +339,7 @@ impl Target for FakeTarget {
         _size_max: Option<u64>,
         _part_size: u64,
     ) -> Result<Session, Fault> {
-        if object.is_empty()
-            || object
-                .split('/')
-                .any(|part| matches!(part, "" | "." | ".."))
-        {
-            let message = format!("{object:?} is not an object name");
-            return Err(Fault::permanent(ErrorCode::BadName, message));
-        }
+        check_name(object)?;
         if let Some(fault) = self.failure(Call::Begin, object) {
             return Err(fault);
         }
@@ -238,45 +360,53 @@ impl Target for FakeTarget {
         number: u32,
         offset: u64,
         part: Part,
-    ) -> Result<Receipt, Fault> {
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Result<Acknowledgement, Fault> {
         if let Some(fault) = self.failure(Call::PutPart, &object_of(session)?) {
             return Err(fault);
         }
-        let length = usize::try_from(part.length).expect("parts of tests are small");
-        let mut bytes = vec![0; length];
-        part.bytes
-            .read_exact_at(&mut bytes, part.offset)
-            .map_err(|error| Fault::permanent(ErrorCode::of("unreadable"), error.to_string()))?;
+        assert_eq!(
+            checksum, PART_CHECKSUM,
+            "the layout's checksum is asked for"
+        );
+        let bytes = read(&part)?;
         let receipt = Receipt(Sha256::of(&bytes).0.to_vec());
         let mut state = self.state();
+        let verified = !state.unverified;
         let upload = state.uploads.get_mut(&session.0).ok_or_else(no_upload)?;
         upload.parts.insert(number, (offset, bytes));
-        Ok(receipt)
+        Ok(Acknowledgement { receipt, verified })
     }
 
     async fn complete(
         &self,
         session: &Session,
         receipts: &[PartReceipt],
-        size: u64,
-        sha256: [u8; 32],
-        if_absent: bool,
+        whole: Whole,
     ) -> Result<Completion, Fault> {
         let object = object_of(session)?;
         if let Some(fault) = self.failure(Call::Complete, &object) {
             return Err(fault);
         }
-        let afterwards = self.failure(Call::CompleteAfterwards, &object);
         let mut state = self.state();
-        if let Some((object, bytes)) = state.intruder.take() {
-            state.objects.insert(object, bytes);
+        state.intrude();
+        state.complete(session, receipts, (whole.size, whole.sha256))
+    }
+
+    async fn retain(&self, object: &str, until: UnixTime) -> Result<(), Fault> {
+        if let Some(fault) = self.failure(Call::Retain, object) {
+            return Err(fault);
         }
-        let completion = state.complete(session, receipts, (size, sha256), if_absent)?;
-        afterwards.map_or(Ok(completion), Err)
+        self.state().lock(object, until)
     }
 
     async fn abort(&self, session: &Session) -> Result<(), Fault> {
-        self.state().uploads.remove(&session.0);
+        if let Some(fault) = self.failure(Call::Abort, &object_of(session)?) {
+            return Err(fault);
+        }
+        let mut state = self.state();
+        assert_eq!(state.sessions, None, "nobody aborts what only expires");
+        state.uploads.remove(&session.0);
         Ok(())
     }
 
@@ -285,7 +415,11 @@ impl Target for FakeTarget {
         prefix: &str,
         cursor: Option<&str>,
     ) -> Result<SessionPage, Fault> {
+        if let Some(fault) = self.failure(Call::ListSessions, prefix) {
+            return Err(fault);
+        }
         let state = self.state();
+        assert_eq!(state.sessions, None, "nobody lists what only expires");
         let found = state
             .uploads
             .iter()
@@ -310,7 +444,7 @@ impl Target for FakeTarget {
             .objects
             .iter()
             .filter(|(name, _)| name.starts_with(prefix));
-        let objects = found.map(|(name, bytes)| (name.clone(), stat(name, bytes)));
+        let objects = found.map(|(name, _)| (name.clone(), state.stat(name)));
         let (objects, next) = page(objects, cursor);
         Ok(ObjectPage {
             objects,
@@ -330,8 +464,10 @@ impl Target for FakeTarget {
         if let Some(fault) = state.closed.get(object) {
             return Err(fault.clone());
         }
-        let bytes = state.objects.get(object).ok_or_else(|| no_object(object))?;
-        Ok(stat(object, bytes))
+        if !state.objects.contains_key(object) {
+            return Err(no_object(object));
+        }
+        Ok(state.stat(object))
     }
 
     async fn get_range(
@@ -376,7 +512,15 @@ impl Target for FakeTarget {
     }
 
     async fn delete(&self, object: &str) -> Result<(), Fault> {
-        self.state().objects.remove(object);
+        let mut state = self.state();
+        if state.place != Place::There {
+            return Err(no_place());
+        }
+        if let Some(until) = state.locked.get(object) {
+            let message = format!("{object} is locked until {until}");
+            return Err(Fault::denied(ErrorCode::PermissionDenied, message).not_done());
+        }
+        state.objects.remove(object);
         Ok(())
     }
 }
@@ -387,7 +531,6 @@ impl State {
         session: &Session,
         receipts: &[PartReceipt],
         (size, sha256): (u64, [u8; 32]),
-        if_absent: bool,
     ) -> Result<Completion, Fault> {
         let object = object_of(session)?;
         if let Some(there) = self.objects.get(&object) {
@@ -395,33 +538,66 @@ impl State {
                 self.uploads.remove(&session.0);
                 return Ok(self.completion(&object));
             }
-            if if_absent {
-                return Err(Fault::permanent(
-                    ErrorCode::Exists,
-                    format!("{object} is already there"),
-                ));
-            }
+            return Err(exists(&object));
         }
         let upload = self.uploads.get(&session.0).ok_or_else(no_upload)?;
-        let mut bytes = upload.assemble(receipts)?;
+        let bytes = upload.assemble(receipts)?;
         if bytes.len() as u64 != size || (!self.unverified && Sha256::of(&bytes).0 != sha256) {
             return Err(Fault::permanent(
                 ErrorCode::Corrupt,
                 "the parts are not the whole object",
             ));
         }
+        self.uploads.remove(&session.0);
+        self.keep(&object, bytes);
+        Ok(self.completion(&object))
+    }
+
+    fn keep(&mut self, object: &str, mut bytes: Vec<u8>) {
         if let (true, Some(first)) = (self.spoiling, bytes.first_mut()) {
             *first ^= 1;
         }
-        self.uploads.remove(&session.0);
-        self.objects.insert(object.clone(), bytes);
-        Ok(self.completion(&object))
+        self.objects.insert(object.to_owned(), bytes);
+    }
+
+    fn intrude(&mut self) {
+        if let Some((object, bytes)) = self.intruder.take() {
+            self.objects.insert(object, bytes);
+        }
+    }
+
+    fn lock(&mut self, object: &str, until: UnixTime) -> Result<(), Fault> {
+        if !self.objects.contains_key(object) {
+            return Err(no_object(object));
+        }
+        match self.locks {
+            Locks::None => {
+                let message = "this target locks nothing";
+                return Err(Fault::permanent(ErrorCode::NoRetention, message).not_done());
+            }
+            Locks::Real => {
+                let locked = self.locked.entry(object.to_owned()).or_insert(until);
+                *locked = until.max(*locked);
+            }
+            Locks::Claimed => {}
+        }
+        Ok(())
     }
 
     fn completion(&self, object: &str) -> Completion {
         Completion {
-            stat: stat(object, &self.objects[object]),
+            stat: self.stat(object),
             verified: !self.unverified,
+        }
+    }
+
+    fn stat(&self, object: &str) -> ObjectStat {
+        let bytes = &self.objects[object];
+        ObjectStat {
+            object: object.to_owned(),
+            size: bytes.len() as u64,
+            checksum: Some(Checksum::sha256(Sha256::of(bytes).0)),
+            retained_until: self.locked.get(object).copied(),
         }
     }
 }
@@ -444,12 +620,21 @@ impl Upload {
     }
 }
 
-fn stat(object: &str, bytes: &[u8]) -> ObjectStat {
-    ObjectStat {
-        object: object.to_owned(),
-        size: bytes.len() as u64,
-        sha256: Some(Sha256::of(bytes).0.to_vec()),
+fn check_name(object: &str) -> Result<(), Fault> {
+    let is_bad = |part: &str| matches!(part, "" | "." | "..");
+    if !object.split('/').any(is_bad) {
+        return Ok(());
     }
+    let message = format!("{object:?} is not an object name");
+    Err(Fault::permanent(ErrorCode::BadName, message))
+}
+
+fn read(part: &Part) -> Result<Vec<u8>, Fault> {
+    let length = usize::try_from(part.length).expect("parts of tests are small");
+    let mut bytes = vec![0; length];
+    let read = part.bytes.read_exact_at(&mut bytes, part.offset);
+    read.map_err(|error| Fault::permanent(ErrorCode::of("unreadable"), error.to_string()))?;
+    Ok(bytes)
 }
 
 /// Entries come with their sort key; the cursor is the last key given out.
@@ -481,6 +666,14 @@ fn object_of(session: &Session) -> Result<String, Fault> {
         .ok_or_else(no_upload)
 }
 
+fn exists(object: &str) -> Fault {
+    Fault::permanent(ErrorCode::Exists, format!("{object} is already there"))
+}
+
+fn no_place() -> Fault {
+    Fault::permanent(ErrorCode::PlaceMissing, "there is no place").not_done()
+}
+
 fn no_upload() -> Fault {
     Fault::permanent(ErrorCode::NotFound, "there is no such upload or part")
 }
@@ -496,5 +689,23 @@ mod tests {
     #[tokio::test]
     async fn the_fake_keeps_the_contract() {
         crate::contract::run(&FakeTarget::new()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_whose_uploads_only_expire_keeps_it_too() {
+        let target = FakeTarget::new();
+        target.expire(604_800);
+        crate::contract::run(&target).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_that_locks_keeps_it_too() {
+        let target = FakeTarget::new();
+        target.lock_objects();
+        crate::contract::run(&target).await.unwrap();
+        let claiming = FakeTarget::new();
+        claiming.claim_locks();
+        let broken = crate::contract::run(&claiming).await.unwrap_err();
+        assert_eq!(broken, "contract/locked/one was locked and shows no lock");
     }
 }

@@ -6,7 +6,7 @@ use drydock_cli::Failure;
 use drydock_core::{Clock, Fault, Level, TargetName, chain};
 use drydock_documents::{Cluster, Located, Target};
 use drydock_node::{Deps, PluginRegistry, cluster_access};
-use drydock_repository::{Target as _, identity};
+use drydock_repository::{Identity, Target as _};
 use drydock_runs::steps::guard;
 use drydock_sandbox::StoreTarget;
 
@@ -108,11 +108,14 @@ async fn try_target(
         .idle_target(target, &cluster.value.name)
         .map_err(|error| chain(&error))?;
     let mut findings = store.check_config().await.map_err(|fault| fault.message)?;
+    let (name, create) = (&target.value.name, target.value.spec.create);
+    let found = guard::find_or_place(&store, name, create).await;
+    let found = found.map_err(|fault| fault.message)?;
     findings.extend(store.check().await.map_err(|fault| fault.message)?);
     let is_sound = findings.iter().all(|found| found.level < Level::Failure);
     if is_sound {
         let clock = &*registry.node.deps.clock;
-        name_target(&store, &target.value.name, clock, tried).await?;
+        name_target(&store, name, found, clock, tried).await?;
     }
     for finding in findings {
         let text = format!("target {}: {}", target.value.name, finding.message);
@@ -128,13 +131,11 @@ async fn try_target(
 async fn name_target(
     store: &StoreTarget,
     name: &TargetName,
+    found: Identity,
     clock: &dyn Clock,
     tried: &mut Tried,
 ) -> Result<(), String> {
     let told = |fault: Fault| fault.message;
-    let found = identity::find(store)
-        .await
-        .map_err(|error| told(error.into()))?;
     match guard::accept(name, None, found).map_err(told)? {
         None => {
             guard::make(store, name, clock).await.map_err(told)?;

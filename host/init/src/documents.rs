@@ -219,12 +219,17 @@ spec:
     # A backup on the disk of the node that it is for dies with that disk: mount another
     # machine's disk here.
     folder: {folder}
-{mount}  # Who can open the recovery points: public keys, age1... or ssh-ed25519 .... An etcd
+{mount}{create}  # Who can open the recovery points: public keys, age1... or ssh-ed25519 .... An etcd
   # snapshot holds every Secret of the cluster, so without a recipient it is not stored.
   # The private keys are never needed on this node and must not be here.
   recipients:
 ",
         folder = scalar(path(&answers.target_folder)),
+        create = if answers.target_is_mounted {
+            ""
+        } else {
+            CREATE
+        },
         mount = if answers.target_is_mounted {
             REQUIRE_MOUNT
         } else {
@@ -236,6 +241,13 @@ spec:
     }
     text
 }
+
+/// For a folder of the node's own disk.
+const CREATE: &str = "\
+  # Drydock makes the folder where it is missing and nothing was ever stored there. When it is
+  # gone later, the store step fails.
+  create: true
+";
 
 /// For a folder on a mount of its own.
 const REQUIRE_MOUNT: &str = "\

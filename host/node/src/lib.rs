@@ -48,7 +48,7 @@ pub use places::{place, step_plugin};
 pub use random::random_hex;
 pub use registry::{
     COMPILE_VERB, PinnedComponent, PluginRegistry, UnreadComponent, compiler, findings_of,
-    judged_config, read_component,
+    judged_config, judged_retention, read_component,
 };
 pub use sanity::{ClockBehind, check_clock};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use drydock_capability_http::{HttpConfig, HttpGrant};
 use drydock_core::{ClusterName, Finding, Level};
 use drydock_documents::{FileError, GrantSubject, Located, Target as TargetDocument};
-use drydock_repository::{SigningKey, TrustedSigners};
+use drydock_repository::{SigningKey, Target as _, TrustedSigners};
 use drydock_sandbox::{
     Admission, Attempt, CallObserver, Compiler, Plugin, Sandbox, SandboxConfig, StepCall,
     StoreContext, StoreTarget, World,
@@ -361,6 +361,32 @@ pub async fn judged_config(
             subject: subject.to_owned(),
         }),
     }
+}
+
+/// Whether a target that asks for locks leads to a store that has some. What the store is like
+/// follows from its configuration, so that nothing outside is asked.
+pub async fn judged_retention(
+    document: &Located<TargetDocument>,
+    target: &StoreTarget,
+) -> Result<(), FileError> {
+    if document.value.spec.retain_days.is_none() {
+        return Ok(());
+    }
+    let path = "spec.retainDays";
+    let layout = target.layout().await;
+    let layout = layout.map_err(|fault| {
+        let rule =
+            format!("cannot be judged, since the store does not say what it is like: {fault}");
+        document.sentence(path, rule)
+    })?;
+    if layout.retain {
+        return Ok(());
+    }
+    let plugin = &document.value.spec.plugin;
+    let rule = format!(
+        "asks plugin {plugin} to lock what it keeps, and that store cannot: remove the key, or use a store that locks objects"
+    );
+    Err(document.error(path, rule))
 }
 
 /// Turns what a plugin says of its configuration into an error, if it is one.

@@ -17,7 +17,8 @@
 //! bytes go part by part to every store while they still come in; each output that is whole is
 //! judged by the verify steps that judge its step. When everything is gathered, all outputs are
 //! sealed and all verdicts are yes, each store completes its uploads, reads back what it could
-//! not check itself, and takes the manifest, which commits the recovery point there. A store
+//! not check itself, locks them where it is to, and takes the manifest, which commits the
+//! recovery point there. A store
 //! that has another manifest of this occurrence keeps that one. The manifest names what
 //! contributors keep elsewhere too; taking that back is the graph's work. Whatever goes wrong,
 //! it then takes back what it began: uploads are aborted, completed objects that no manifest
@@ -25,6 +26,9 @@
 //!
 //! **Invariant:** nothing is completed at any target, and nothing is signed, before everything
 //! is gathered and every verify step has passed every output that counts.
+//!
+//! **Invariant:** nothing is locked before the manifest that names it is signed, and before all
+//! that it names is at that store, completed and checked.
 //!
 //! **Invariant:** an output shares the fate of the attempt that opened it: when that fails or
 //! is lost, its outputs are discarded, and no others.

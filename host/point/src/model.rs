@@ -65,6 +65,10 @@ pub struct VerifyPin {
 pub struct StorePin {
     pub pin: StepPin,
     pub target: TargetName,
+    /// For how many days, from when the manifest is signed, everything of the recovery point is
+    /// locked there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain_days: Option<u32>,
 }
 
 /// A finished, sealed output.

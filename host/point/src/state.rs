@@ -263,7 +263,7 @@ impl Point {
         self.store_mut(store)?.uploads.get_mut(&output)
     }
 
-    fn uploads_mut(&mut self) -> impl Iterator<Item = &mut Upload> {
+    pub(crate) fn uploads_mut(&mut self) -> impl Iterator<Item = &mut Upload> {
         self.stores
             .iter_mut()
             .flat_map(|store| store.uploads.values_mut())

@@ -42,11 +42,17 @@ impl Point {
 
     /// Whether a store holds everything of what counts, completed and read back.
     #[must_use]
-    pub fn is_ready_to_commit(&self, store: &Store) -> bool {
+    pub fn has_everything(&self, store: &Store) -> bool {
         self.is_verified()
             && self
                 .live_outputs()
                 .all(|output| store.has_read_back(output))
+    }
+
+    /// The same, and locked where it is to be.
+    #[must_use]
+    pub fn is_ready_to_commit(&self, store: &Store) -> bool {
+        self.has_everything(store) && self.live_outputs().all(|output| store.has_retained(output))
     }
 
     /// Whether nothing more is to be expected of any store.

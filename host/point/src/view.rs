@@ -1,7 +1,8 @@
 //! A recovery point as it stands, for whoever watches or asks.
 
 use drydock_core::{
-    Fault, Finding, Nature, OutputId, RecoveryPointName, StepName, StorePhase, TargetName, Verdict,
+    Fault, Finding, Nature, OutputId, RecoveryPointName, StepName, StorePhase, TargetName,
+    UnixTime, Verdict,
 };
 
 use crate::state::{Output, OutputPhase, Point, Store, StoreStatus};
@@ -56,6 +57,8 @@ pub struct StoreView {
     pub bytes: u64,
     pub bytes_total: Option<u64>,
     pub fault: Option<Fault>,
+    /// Until when uploads that were left take room there, which only the store can free.
+    pub room_until: Option<UnixTime>,
 }
 
 /// What can be seen of it.
@@ -117,6 +120,7 @@ fn store(point: &Point, store: &Store) -> StoreView {
             .map(|output| output.sealed().map(|sealed| sealed.sealed_size))
             .sum(),
         fault: store.fault().cloned(),
+        room_until: store.room_until(),
     }
 }
 
@@ -133,7 +137,7 @@ fn store_phase(point: &Point, store: &Store) -> StorePhase {
         StoreStatus::Superseded => StorePhase::Superseded,
         StoreStatus::GivenUp(_) => StorePhase::GivenUp,
         StoreStatus::Active if point.live_outputs().next().is_none() => StorePhase::Uploading,
-        StoreStatus::Active if point.is_ready_to_commit(store) => StorePhase::Completed,
+        StoreStatus::Active if point.has_everything(store) => StorePhase::Completed,
         StoreStatus::Active if point.is_past_spool(store) => StorePhase::Staged,
         StoreStatus::Active => StorePhase::Uploading,
     }

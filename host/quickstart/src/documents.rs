@@ -99,6 +99,7 @@ impl Documents<'_> {
              spec:\n  \
                plugin: store-file\n  \
                config: {{folder: {folder}}}\n  \
+               create: true\n  \
                recipients: [{recipient}]\n",
             folder = quoted(&self.scratch.join(BACKUPS)),
             recipient = self.recipient,

@@ -6,14 +6,13 @@
 //! recovery points at from whatever answers in its place. `docs/format.md` promises the
 //! object.
 
-use drydock_core::{ErrorCode, Fault, TargetId, UnixTime};
+use drydock_core::{ErrorCode, TargetId, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RepositoryError;
 use crate::manifest::instant;
 use crate::names::TARGET;
 use crate::object;
-use crate::pages::SessionPages;
 use crate::target::Target;
 
 /// The version that this code writes, and the only one that it knows.
@@ -79,33 +78,13 @@ pub async fn make(
     };
     let mut text = serde_json::to_string_pretty(&document).expect("it is plain text and a number");
     text.push('\n');
-    let created = object::create(target, TARGET, text.as_bytes()).await;
-    sweep(target).await;
+    let created = object::create(target, TARGET, text.as_bytes(), None).await;
     let found = find(target).await;
     match (created, found) {
         (Err(_), Ok(Identity::Is(id))) => Ok(Identity::Is(id)),
         (Err(error), _) => Err(error),
         (Ok(_), found) => found,
     }
-}
-
-/// Aborts every upload of the object, once it is there: one that is under way finds it. A
-/// process that died on the way left nothing else, and nobody else would look for it.
-pub async fn sweep(target: &dyn Target) {
-    if let Err(fault) = abort_uploads(target).await {
-        let code = fault.code.as_str();
-        tracing::warn!(object = TARGET, code, "uploads of it may have stayed");
-    }
-}
-
-async fn abort_uploads(target: &dyn Target) -> Result<(), Fault> {
-    let mut pages = SessionPages::new(target, TARGET);
-    while let Some(sessions) = pages.next().await? {
-        for open in sessions.iter().filter(|open| open.object == TARGET) {
-            target.abort(&open.session).await?;
-        }
-    }
-    Ok(())
 }
 
 fn parse(bytes: &[u8]) -> Identity {

@@ -1,4 +1,4 @@
-//! Small objects written whole and if absent, and objects read in bounded ranges.
+//! Small objects written in one request and if absent, and objects read in bounded ranges.
 //!
 //! A range that breaks off is asked for again from the byte where it broke off, a few
 //! times; a target that makes no progress is given up. Nothing here grows with the
@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drydock_core::store::{Completion, Layout, PartReceipt, Session};
-use drydock_core::{ErrorCode, Fault};
+use drydock_core::{ErrorCode, Fault, UnixTime};
 use tokio::sync::mpsc;
 
 use crate::digest::{Measure, Sha256};
 use crate::error::RepositoryError;
-use crate::target::{Part, RangeSink, Target};
+use crate::target::{Part, RangeSink, Target, Whole};
 
 /// Bytes of one call to the target: large enough that a call's cost does not show,
 /// small enough that little is read again after a broken connection.
@@ -42,8 +42,8 @@ pub enum Streamed {
     ReceiverGone,
 }
 
-/// Creates `object` with these bytes if there is none; leaves no session behind
-/// unless the target cannot even abort.
+/// Creates `object` with these bytes if there is none, in one request. For an object on which
+/// nothing but itself depends: a failure counts only where the object is not there afterwards.
 ///
 /// # Errors
 /// When the target fails and the object is not there afterwards, or when other bytes are
@@ -52,121 +52,99 @@ pub async fn create(
     target: &dyn Target,
     object: &str,
     bytes: &[u8],
+    retain_until: Option<UnixTime>,
 ) -> Result<Creation, RepositoryError> {
-    let draft = Draft::begin(target, object, bytes).await?;
-    draft.publish_or_abort().await
+    let created = publish(target, object, bytes, retain_until).await;
+    if created.is_err()
+        && let Ok(found) = compare(target, object, bytes).await
+    {
+        return Ok(found);
+    }
+    created
 }
 
-/// The same in parts of a size that the caller chose within the target's layout.
+/// Hands the bytes over and reads the object back: whatever the target says of its own
+/// work, small objects are worth a look. After an error the object may be there.
+pub(crate) async fn publish(
+    target: &dyn Target,
+    object: &str,
+    bytes: &[u8],
+    retain_until: Option<UnixTime>,
+) -> Result<Creation, RepositoryError> {
+    let part = Part {
+        bytes: Arc::new(bytes.to_vec()),
+        offset: 0,
+        length: bytes.len() as u64,
+    };
+    match target.put_object(object, part, retain_until).await {
+        Ok(_) => compare(target, object, bytes).await,
+        // Only a word of the target's: every caller reads what is there.
+        Err(fault) if fault.code == ErrorCode::Exists => Ok(Creation::AlreadyThere),
+        Err(fault) => Err(RepositoryError::target(object, fault)),
+    }
+}
+
+/// Creates an object if there is none by an upload in parts, as artifacts are, and reads it
+/// back; aborts what did not become the object, where the target can.
 pub(crate) async fn create_in_parts(
     target: &dyn Target,
+    layout: &Layout,
     object: &str,
     bytes: &[u8],
     part_size: u64,
 ) -> Result<Creation, RepositoryError> {
-    let draft = Draft::begin_in_parts(target, object, bytes, part_size).await?;
-    draft.publish_or_abort().await
+    let failed = |fault| RepositoryError::target(object, fault);
+    let size = bytes.len() as u64;
+    let session = target.begin(object, Some(size), part_size).await;
+    let session = session.map_err(failed)?;
+    let created = match upload(target, layout, &session, bytes, part_size).await {
+        Ok(_) => compare(target, object, bytes).await,
+        Err(fault) if fault.code == ErrorCode::Exists => Ok(Creation::AlreadyThere),
+        Err(fault) => Err(failed(fault)),
+    };
+    if !matches!(created, Ok(Creation::Created)) && layout.lists_sessions() {
+        abort(target, object, &session).await;
+    }
+    created
 }
 
-/// An upload of a small object that was begun and whose bytes are still here: what the
-/// target does not know, it cannot have created.
-pub(crate) struct Draft<'a> {
-    target: &'a dyn Target,
-    object: &'a str,
-    bytes: &'a [u8],
-    session: Session,
+async fn upload(
+    target: &dyn Target,
+    layout: &Layout,
+    session: &Session,
+    bytes: &[u8],
     part_size: u64,
+) -> Result<Completion, Fault> {
+    let all: Arc<Vec<u8>> = Arc::new(bytes.to_vec());
+    let size = bytes.len() as u64;
+    let mut receipts = Vec::new();
+    let (mut offset, mut number) = (0, 1);
+    while offset < size {
+        let part = Part {
+            bytes: all.clone(),
+            offset,
+            length: part_size.min(size - offset),
+        };
+        offset += part.length;
+        let start = offset - part.length;
+        let taken = target.put_part(session, number, start, part, layout.part_checksum);
+        let receipt = taken.await?.receipt;
+        receipts.push(PartReceipt { number, receipt });
+        number += 1;
+    }
+    let whole = Whole {
+        size,
+        sha256: Sha256::of(bytes).0,
+        bytes: Some(all),
+    };
+    target.complete(session, &receipts, whole).await
 }
 
-impl<'a> Draft<'a> {
-    pub async fn begin(
-        target: &'a dyn Target,
-        object: &'a str,
-        bytes: &'a [u8],
-    ) -> Result<Self, RepositoryError> {
-        let layout = target.layout().await;
-        let layout = layout.map_err(|fault| RepositoryError::target(object, fault))?;
-        let part_size = part_size(&layout, bytes.len() as u64);
-        Self::begin_in_parts(target, object, bytes, part_size).await
-    }
-
-    async fn begin_in_parts(
-        target: &'a dyn Target,
-        object: &'a str,
-        bytes: &'a [u8],
-        part_size: u64,
-    ) -> Result<Self, RepositoryError> {
-        let size = bytes.len() as u64;
-        let session = target.begin(object, Some(size), part_size).await;
-        Ok(Self {
-            target,
-            object,
-            bytes,
-            session: session.map_err(|fault| RepositoryError::target(object, fault))?,
-            part_size,
-        })
-    }
-
-    /// Hands the bytes over and reads the object back: whatever the target says of its own
-    /// work, small objects are worth a look. After an error the object may be there.
-    pub async fn publish(&self) -> Result<Creation, RepositoryError> {
-        match self.put_and_complete().await {
-            Ok(_) => compare(self.target, self.object, self.bytes).await,
-            // Only a word of the target's: every caller reads what is there.
-            Err(fault) if fault.code == ErrorCode::Exists => Ok(Creation::AlreadyThere),
-            Err(fault) => Err(RepositoryError::target(self.object, fault)),
-        }
-    }
-
-    /// For an object on which nothing but itself depends: a failure counts only where the
-    /// object is not there afterwards.
-    async fn publish_or_abort(&self) -> Result<Creation, RepositoryError> {
-        let created = self.publish().await;
-        if created.is_err()
-            && let Ok(found) = compare(self.target, self.object, self.bytes).await
-        {
-            return Ok(found);
-        }
-        if !matches!(created, Ok(Creation::Created)) {
-            self.abort().await;
-        }
-        created
-    }
-
-    /// Forgets the upload, for one that is not to be tried again.
-    pub async fn abort(&self) {
-        if let Err(fault) = self.target.abort(&self.session).await {
-            let object = self.object;
-            tracing::warn!(
-                object,
-                code = fault.code.as_str(),
-                "an upload could not be aborted"
-            );
-        }
-    }
-
-    async fn put_and_complete(&self) -> Result<Completion, Fault> {
-        let all: Arc<Vec<u8>> = Arc::new(self.bytes.to_vec());
-        let size = self.bytes.len() as u64;
-        let mut receipts = Vec::new();
-        let (mut offset, mut number) = (0, 1);
-        while offset < size {
-            let part = Part {
-                bytes: all.clone(),
-                offset,
-                length: self.part_size.min(size - offset),
-            };
-            let length = part.length;
-            let receipt = self.target.put_part(&self.session, number, offset, part);
-            let receipt = receipt.await?;
-            receipts.push(PartReceipt { number, receipt });
-            offset += length;
-            number += 1;
-        }
-        let sha256 = Sha256::of(self.bytes).0;
-        self.target
-            .complete(&self.session, &receipts, size, sha256, true)
-            .await
+/// Forgets an upload that is not to be tried again.
+async fn abort(target: &dyn Target, object: &str, session: &Session) {
+    if let Err(fault) = target.abort(session).await {
+        let code = fault.code.as_str();
+        tracing::warn!(object, code, "an upload could not be aborted");
     }
 }
 
@@ -212,6 +190,31 @@ pub async fn size_of(target: &dyn Target, object: &str) -> Result<Option<u64>, R
         Err(fault) if fault.code == ErrorCode::NotFound => Ok(None),
         Err(fault) => Err(RepositoryError::target(object, fault)),
     }
+}
+
+/// Looks whether an object is locked for as long as it was to be.
+///
+/// # Errors
+/// `not-retained`, or the target's.
+pub async fn check_retained(
+    target: &dyn Target,
+    object: &str,
+    until: UnixTime,
+) -> Result<(), Fault> {
+    let found = target.stat(object).await?.retained_until;
+    if found.is_some_and(|found| found >= until) {
+        return Ok(());
+    }
+    let found = found.map_or_else(
+        || "shows no lock of it".to_owned(),
+        |found| format!("shows a lock until {found} only"),
+    );
+    Err(Fault::permanent(
+        ErrorCode::NotRetained,
+        format!(
+            "the target was to lock {object} until {until}, said that it did, and {found}: see that its bucket locks objects and that locks may be read there, or leave `retainDays` out of the Target"
+        ),
+    ))
 }
 
 /// Hands the first `size` bytes of an object to `out`, range by range, and closes it.
@@ -318,10 +321,4 @@ async fn compare(
             object: object.to_owned(),
         }),
     }
-}
-
-fn part_size(layout: &Layout, size: u64) -> u64 {
-    size.max(layout.part_bytes_min)
-        .min(layout.part_bytes_max)
-        .max(1)
 }

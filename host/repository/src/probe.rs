@@ -1,6 +1,7 @@
-//! A round trip that an operator can ask of a target: an object is created, cannot be
-//! created again, is read back, is listed, and is deleted. It goes the same ways as a
-//! backup's own objects, so that what holds here holds for them.
+//! A round trip that an operator can ask of a target: one object is created in one request and
+//! another in parts, neither can be created again, both are read back, listed, and deleted.
+//! They go the same ways as a backup's own objects, so that what holds here holds for them;
+//! there are stores that keep the first object in one of the two ways only.
 //!
 //! The contract that tests hold targets to asks much more, with uploads that break off and
 //! names that climb; it is for the authors of store plugins and leaves more behind when it
@@ -9,7 +10,7 @@
 //! What the probe creates it takes away, also after a failure; where even that fails, the
 //! findings name the object.
 
-use drydock_core::store::Layout;
+use drydock_core::store::{Layout, Sessions};
 use drydock_core::{Finding, Level};
 
 use crate::error::RepositoryError;
@@ -23,13 +24,16 @@ const PART_BYTES_PREFERRED: u64 = 64 * 1024;
 /// Where a target wants larger parts than this, one small part has to do.
 const PART_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// Pages of a listing that are followed; the probe's own prefix holds one object.
+/// Bytes of the object that goes in one request.
+const SMALL_BYTES: u64 = 1024;
+
+/// Pages of a listing that are followed; the probe's own prefix holds two objects.
 const PAGES_MAX: usize = 16;
 
 /// What a law's author says when it holds, or how it does not.
 type Law = Result<String, String>;
 
-/// Works on one object below `prefix`, which ends with `/` and should be nobody else's.
+/// Works on two objects below `prefix`, which ends with `/` and should be nobody else's.
 /// Answers what was found: notes for what holds, a failure for the first that does not.
 pub async fn probe(target: &dyn Target, prefix: &str) -> Vec<Finding> {
     let layout = match target.layout().await {
@@ -38,9 +42,11 @@ pub async fn probe(target: &dyn Target, prefix: &str) -> Vec<Finding> {
     };
     let probe = Probe {
         target,
-        object: format!("{prefix}object"),
+        small: format!("{prefix}object"),
+        parts: format!("{prefix}parts"),
         prefix,
         sizes: Sizes::of(&layout),
+        layout,
     };
     let mut findings = probe.laws().await;
     if let Err(left) = probe.tidy().await {
@@ -52,8 +58,11 @@ pub async fn probe(target: &dyn Target, prefix: &str) -> Vec<Finding> {
 struct Probe<'a> {
     target: &'a dyn Target,
     prefix: &'a str,
-    object: String,
+    /// The object that goes in one request, and the one that goes in parts.
+    small: String,
+    parts: String,
     sizes: Sizes,
+    layout: Layout,
 }
 
 /// In bytes.
@@ -77,6 +86,8 @@ impl Probe<'_> {
         };
         let _ = holds("probe-create", self.create().await)
             && holds("probe-create-again", self.create_again().await)
+            && holds("probe-upload", self.upload().await)
+            && holds("probe-upload-again", self.upload_again().await)
             && holds("probe-read", self.read().await)
             && holds("probe-list", self.list().await)
             && holds("probe-uploads", self.uploads().await)
@@ -85,56 +96,87 @@ impl Probe<'_> {
     }
 
     async fn create(&self) -> Law {
-        let (object, Sizes { object: size, part }) = (&self.object, &self.sizes);
-        let created = object::create_in_parts(self.target, object, &self.bytes(), *part).await;
+        let object = &self.small;
+        let created = object::create(self.target, object, &small_bytes(), None).await;
         match created.map_err(told)? {
             Creation::Created => Ok(format!(
-                "{object} was created: {size} bytes in {} parts",
-                size.div_ceil(*part)
+                "{object} was created: {SMALL_BYTES} bytes in one request"
             )),
-            Creation::AlreadyThere => Err(format!(
-                "{object} cannot be created because it is there already, although nobody else uses that name"
-            )),
+            Creation::AlreadyThere => Err(taken(object)),
         }
     }
 
     async fn create_again(&self) -> Law {
-        let object = &self.object;
-        let again = object::create(self.target, object, b"another").await;
+        let object = &self.small;
+        let again = object::create(self.target, object, b"another", None).await;
         match again.map_err(told)? {
             Creation::AlreadyThere => Ok(format!("{object} could not be created again")),
-            Creation::Created => Err(format!(
-                "{object} was there and was created again with other bytes: this target cannot keep two runs from overwriting each other's recovery point; do not use it"
-            )),
+            Creation::Created => Err(overwritten(object, "in one request")),
         }
+    }
+
+    async fn upload(&self) -> Law {
+        let (object, Sizes { object: size, part }) = (&self.parts, &self.sizes);
+        match self.in_parts(&self.bytes()).await? {
+            Creation::Created => Ok(format!(
+                "{object} was uploaded: {size} bytes in {} parts",
+                size.div_ceil(*part)
+            )),
+            Creation::AlreadyThere => Err(taken(object)),
+        }
+    }
+
+    async fn upload_again(&self) -> Law {
+        let object = &self.parts;
+        match self.in_parts(b"another").await? {
+            Creation::AlreadyThere => Ok(format!("{object} could not be uploaded again")),
+            Creation::Created => Err(overwritten(object, "by an upload")),
+        }
+    }
+
+    async fn in_parts(&self, bytes: &[u8]) -> Result<Creation, String> {
+        let part = self.sizes.part;
+        let created =
+            object::create_in_parts(self.target, &self.layout, &self.parts, bytes, part).await;
+        created.map_err(told)
     }
 
     async fn read(&self) -> Law {
-        let (object, size) = (&self.object, self.sizes.object);
-        let stored = object::read(self.target, object, size).await;
-        match stored.map_err(told)? {
-            Some(bytes) if bytes == self.bytes() => {
-                Ok(format!("{object} was read back byte by byte"))
+        for (object, expected) in [(&self.small, small_bytes()), (&self.parts, self.bytes())] {
+            let stored = object::read(self.target, object, expected.len() as u64).await;
+            match stored.map_err(told)? {
+                Some(bytes) if bytes == expected => {}
+                Some(_) => return Err(format!("{object} gives back other bytes than were stored")),
+                None => return Err(format!("{object} was stored and is not there")),
             }
-            Some(_) => Err(format!("{object} gives back other bytes than were stored")),
-            None => Err(format!("{object} was stored and is not there")),
         }
+        Ok("both were read back byte by byte".to_owned())
     }
 
     async fn list(&self) -> Law {
+        let expected = [
+            (self.small.clone(), SMALL_BYTES),
+            (self.parts.clone(), self.sizes.object),
+        ];
         let listed = self.listed().await?;
-        match listed.as_slice() {
-            [(object, size)] if *object == self.object && *size == self.sizes.object => Ok(
-                format!("{object} is listed under {} with its size", self.prefix),
-            ),
-            other => Err(format!(
-                "under {} is listed {other:?} instead of {} alone, with {} bytes",
-                self.prefix, self.object, self.sizes.object
-            )),
+        if listed == expected {
+            return Ok(format!(
+                "both are listed under {} with their sizes",
+                self.prefix
+            ));
         }
+        Err(format!(
+            "under {} is listed {listed:?} instead of {expected:?}",
+            self.prefix
+        ))
     }
 
     async fn uploads(&self) -> Law {
+        if let Sessions::Expire { seconds } = self.layout.sessions {
+            return Ok(format!(
+                "an upload that is left takes room for {seconds} s, and can be neither listed nor aborted here"
+            ));
+        }
         match self.open_uploads().await?.len() {
             0 => Ok("no upload is left open".to_owned()),
             count => Err(format!(
@@ -145,27 +187,37 @@ impl Probe<'_> {
     }
 
     async fn delete(&self) -> Law {
-        let object = &self.object;
-        // Twice, since a repetition after a crash must be no error.
-        for _ in 0..2 {
-            let deleted = self.target.delete(object).await;
-            deleted.map_err(|fault| format!("{object} could not be deleted: {fault}"))?;
+        for object in [&self.small, &self.parts] {
+            // Twice, since a repetition after a crash must be no error.
+            for _ in 0..2 {
+                let deleted = self.target.delete(object).await;
+                deleted.map_err(|fault| format!("{object} could not be deleted: {fault}"))?;
+            }
+            if object::size_of(self.target, object)
+                .await
+                .map_err(told)?
+                .is_some()
+            {
+                return Err(format!("{object} was deleted and is still there"));
+            }
         }
-        match object::size_of(self.target, object).await.map_err(told)? {
-            None => Ok(format!("{object} was deleted")),
-            Some(_) => Err(format!("{object} was deleted and is still there")),
-        }
+        Ok("both were deleted".to_owned())
     }
 
     /// Removes whatever a law that did not hold left behind.
     async fn tidy(&self) -> Result<(), String> {
         let left = |what: String| format!("{what}: remove what is under {} by hand", self.prefix);
-        for session in self.open_uploads().await.map_err(left)? {
-            let aborted = self.target.abort(&session).await;
-            aborted.map_err(|fault| left(fault.message))?;
+        if self.layout.lists_sessions() {
+            for session in self.open_uploads().await.map_err(left)? {
+                let aborted = self.target.abort(&session).await;
+                aborted.map_err(|fault| left(fault.message))?;
+            }
         }
-        let deleted = self.target.delete(&self.object).await;
-        deleted.map_err(|fault| left(fault.message))
+        for object in [&self.small, &self.parts] {
+            let deleted = self.target.delete(object).await;
+            deleted.map_err(|fault| left(fault.message))?;
+        }
+        Ok(())
     }
 
     async fn listed(&self) -> Result<Vec<(String, u64)>, String> {
@@ -196,10 +248,30 @@ impl Probe<'_> {
 
     /// Bytes that differ from their neighbours, so that a part in the wrong place shows.
     fn bytes(&self) -> Vec<u8> {
-        (0..self.sizes.object)
-            .map(|place| u8::try_from((place + place / 251) % 251).expect("below 251"))
-            .collect()
+        sample(self.sizes.object)
     }
+}
+
+fn small_bytes() -> Vec<u8> {
+    sample(SMALL_BYTES)
+}
+
+fn sample(size: u64) -> Vec<u8> {
+    (0..size)
+        .map(|place| u8::try_from((place + place / 251) % 251).expect("below 251"))
+        .collect()
+}
+
+fn taken(object: &str) -> String {
+    format!(
+        "{object} cannot be created because it is there already, although nobody else uses that name"
+    )
+}
+
+fn overwritten(object: &str, how: &str) -> String {
+    format!(
+        "{object} was there and was created again {how} with other bytes: this target cannot keep two runs from overwriting each other's recovery point; do not use it"
+    )
 }
 
 impl Sizes {
@@ -249,6 +321,10 @@ mod tests {
             parts_max: parts,
             parallel_max: 1,
             equal_parts: false,
+            object_bytes_max: 1 << 20,
+            part_checksum: None,
+            sessions: Sessions::Listed,
+            retain: false,
         };
         let sizes = |object, part| Sizes { object, part };
         assert_eq!(Sizes::of(&layout(1, 1 << 30, 9)), sizes(98_304, 65_536));

@@ -12,7 +12,7 @@ mod state;
 mod verify;
 
 pub use crate::names::due_stamp;
-pub use commit::CommitOutcome;
+pub use commit::{CommitOutcome, Signed};
 pub use fetch::{Fetched, Form};
 pub use known::KnownRevision;
 pub use lineage::{Ancestry, LINEAGE_UNKNOWN, Observed, Succession};

@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use drydock_core::{RunId, RunSubject, StepName, Subject, SubjectAccess};
 use drydock_documents::{self as documents, SourceSpan, Step, StepNeed, StepNeeds, Workflow};
 use drydock_engine::model::{Need, NodeSpec, OutputRef, When};
-use drydock_node::{PluginRegistry, RegistryError, findings_of, judged_config, place, step_plugin};
+use drydock_node::{
+    PluginRegistry, RegistryError, findings_of, judged_config, judged_retention, place, step_plugin,
+};
 use drydock_point::model::{StepPin, StorePin, VerifyPin};
 use drydock_repository::Recipient;
 use drydock_sandbox::{Plugin, StepCall, World};
@@ -187,7 +189,8 @@ impl StepRef<'_> {
         let plugin = document.value.spec.plugin.as_str();
         (check.tell)(&asked(plugin, &subject));
         let judged = judged_config(&subject, plugin, target.check_config()).await;
-        judged.map_err(|error| error.at_span(&document.span("spec.config")).into())
+        judged.map_err(|error| error.at_span(&document.span("spec.config")))?;
+        Ok(judged_retention(document, &target).await?)
     }
 
     /// The document of the target that the step names.

@@ -1,12 +1,13 @@
 //! What a plugin answers, checked before anybody believes it.
 
 use drydock_core::store::{
-    Completion, Layout, OPAQUE_BYTES_MAX, ObjectPage, ObjectStat, PassedOver, Receipt, Session,
-    SessionInfo, SessionPage,
+    Checksum, ChecksumAlgorithm, Layout, OBJECT_BYTES_MIN, OPAQUE_BYTES_MAX, ObjectPage,
+    ObjectStat, PassedOver, Receipt, Session, SessionInfo, SessionPage, Sessions,
 };
-use drydock_core::{ErrorCode, Fault, Finding, Level, Verdict};
+use drydock_core::{ErrorCode, Fault, Finding, Level, UnixTime, Verdict};
 
 use crate::limits::LimitHit;
+use crate::world::contract::artifact::DigestAlgorithm;
 use crate::world::contract::types as wit;
 use crate::world::steps::store_step as step;
 
@@ -36,6 +37,10 @@ const REASON_BYTES_MAX: usize = 1024;
 
 /// Parts in flight that are believed; each needs a buffer at the other end.
 const PARALLEL_MAX: u32 = 64;
+
+/// Longest time that an upload may be left to expire: a year. No known store keeps one
+/// longer than a week, and room that is taken for longer is taken for good.
+const SESSION_SECONDS_MAX: u64 = 366 * 24 * 60 * 60;
 
 pub(crate) fn findings(
     findings: Vec<wit::Finding>,
@@ -75,7 +80,7 @@ pub(crate) fn verdict(
     })
 }
 
-pub(crate) fn layout(layout: step::PartLayout) -> Result<Layout, Fault> {
+pub(crate) fn layout(layout: step::StoreLayout) -> Result<Layout, Fault> {
     let sound = layout.part_min <= layout.part_max
         && layout.part_max > 0
         && layout.parts_max > 0
@@ -86,53 +91,103 @@ pub(crate) fn layout(layout: step::PartLayout) -> Result<Layout, Fault> {
             layout.parts_max, layout.part_min, layout.part_max, layout.parallel_max
         )));
     }
+    if layout.object_max < OBJECT_BYTES_MIN {
+        return Err(bad(format!(
+            "a layout whose objects have {} bytes at most, where a manifest may have {OBJECT_BYTES_MIN}",
+            layout.object_max
+        )));
+    }
     Ok(Layout {
         part_bytes_min: layout.part_min,
         part_bytes_max: layout.part_max,
         parts_max: layout.parts_max,
         parallel_max: layout.parallel_max.min(PARALLEL_MAX),
         equal_parts: layout.equal_parts,
+        object_bytes_max: layout.object_max,
+        part_checksum: layout.part_checksum.map(algorithm).transpose()?,
+        sessions: sessions(layout.sessions)?,
+        retain: layout.retain,
     })
+}
+
+fn sessions(keeping: step::SessionKeeping) -> Result<Sessions, Fault> {
+    match keeping {
+        step::SessionKeeping::Listed => Ok(Sessions::Listed),
+        step::SessionKeeping::Expire(seconds @ 1..=SESSION_SECONDS_MAX) => {
+            Ok(Sessions::Expire { seconds })
+        }
+        step::SessionKeeping::Expire(seconds) => Err(bad(format!(
+            "that uploads which are left expire after {seconds} s, which is not 1 to {SESSION_SECONDS_MAX}"
+        ))),
+    }
 }
 
 pub(crate) fn session(bytes: Vec<u8>) -> Result<Session, Fault> {
     opaque(bytes, "session").map(Session)
 }
 
-pub(crate) fn receipt(bytes: Vec<u8>) -> Result<Receipt, Fault> {
-    opaque(bytes, "receipt").map(Receipt)
+/// The receipt of a part, and the checksum under which it was taken: by the algorithm of the
+/// layout or none.
+pub(crate) fn acknowledgement(
+    acknowledged: step::Acknowledgement,
+    asked: Option<ChecksumAlgorithm>,
+) -> Result<(Receipt, Option<Checksum>), Fault> {
+    let receipt = opaque(acknowledged.receipt, "receipt").map(Receipt)?;
+    let told = acknowledged.checksum.map(checksum).transpose()?;
+    let Some(told) = told else {
+        return Ok((receipt, None));
+    };
+    match asked {
+        Some(asked) if asked == told.algorithm => Ok((receipt, Some(told))),
+        Some(asked) => Err(bad(format!(
+            "the {} of a part where its layout promises {asked}",
+            told.algorithm
+        ))),
+        None => Err(bad(format!(
+            "the {} of a part where its layout promises none",
+            told.algorithm
+        ))),
+    }
 }
 
-/// A completion must be of what was sent.
-pub(crate) fn completion(
-    completion: step::Completion,
-    size: u64,
-    sha256: &[u8],
-) -> Result<Completion, Fault> {
-    let verified = completion.verified;
-    let stat = stat(completion.stat)?;
-    if stat.size != size {
-        return Err(bad(format!(
-            "that {} of {size} bytes are there after completing",
-            stat.size
-        )));
+/// An object that was just made has to be as long as what was sent.
+pub(crate) fn stat_of_size(found: step::ObjectStat, size: u64) -> Result<ObjectStat, Fault> {
+    let found = stat(found)?;
+    if found.size == size {
+        return Ok(found);
     }
-    if stat.sha256.as_deref().is_some_and(|found| found != sha256) {
-        return Err(bad("another sha256 than that of the bytes sent".to_owned()));
+    Err(bad(format!(
+        "that {} of {size} bytes are there after completing",
+        found.size
+    )))
+}
+
+/// The checksum that was told has to be that of the bytes sent.
+pub(crate) fn same(told: &Checksum, sent: &Checksum) -> Result<(), Fault> {
+    if told == sent {
+        return Ok(());
     }
-    Ok(Completion { stat, verified })
+    Err(other_checksum(told.algorithm))
+}
+
+pub(crate) fn other_checksum(algorithm: ChecksumAlgorithm) -> Fault {
+    bad(format!("another {algorithm} than that of the bytes sent"))
 }
 
 /// The stat of `object` and no other.
 pub(crate) fn stat_of(object: &str, found: step::ObjectStat) -> Result<ObjectStat, Fault> {
-    let found = stat(found)?;
-    if found.object != object {
-        return Err(bad(format!(
-            "about {:?} when asked for {object:?}",
-            found.object
-        )));
+    about(object, stat(found)?)
+}
+
+/// The same of one that was checked by itself.
+pub(crate) fn about(object: &str, found: ObjectStat) -> Result<ObjectStat, Fault> {
+    if found.object == object {
+        return Ok(found);
     }
-    Ok(found)
+    Err(bad(format!(
+        "about {:?} when asked for {object:?}",
+        found.object
+    )))
 }
 
 pub(crate) fn object_page(
@@ -190,16 +245,48 @@ fn session_info(info: step::SessionInfo) -> Result<SessionInfo, Fault> {
 
 fn stat(stat: step::ObjectStat) -> Result<ObjectStat, Fault> {
     object(&stat.object)?;
-    if let Some(sha256) = &stat.sha256
-        && sha256.len() != 32
-    {
-        return Err(bad(format!("a sha256 of {} bytes", sha256.len())));
-    }
     Ok(ObjectStat {
         object: stat.object,
         size: stat.size,
-        sha256: stat.sha256,
+        checksum: stat.checksum.map(checksum).transpose()?,
+        retained_until: stat.retained_until.map(instant),
     })
+}
+
+/// One that lies past the end of our time is as good as that.
+fn instant(seconds: u64) -> UnixTime {
+    UnixTime(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+fn checksum(told: step::Checksum) -> Result<Checksum, Fault> {
+    let algorithm = algorithm(told.algorithm)?;
+    let bytes = match algorithm {
+        ChecksumAlgorithm::Sha256 => 32,
+        ChecksumAlgorithm::Crc32c => 4,
+        ChecksumAlgorithm::Crc64Nvme => 8,
+        ChecksumAlgorithm::Md5 => 16,
+    };
+    let value = told.value;
+    if value.len() != bytes {
+        return Err(bad(format!("a {algorithm} of {} bytes", value.len())));
+    }
+    Ok(Checksum { algorithm, value })
+}
+
+fn algorithm(named: DigestAlgorithm) -> Result<ChecksumAlgorithm, Fault> {
+    let unknown = || bad("a checksum by an algorithm without a name".to_owned());
+    checksum_algorithm(named).ok_or_else(unknown)
+}
+
+/// None for one that this host does not compute.
+pub(crate) fn checksum_algorithm(named: DigestAlgorithm) -> Option<ChecksumAlgorithm> {
+    match named {
+        DigestAlgorithm::Sha256 => Some(ChecksumAlgorithm::Sha256),
+        DigestAlgorithm::Crc32c => Some(ChecksumAlgorithm::Crc32c),
+        DigestAlgorithm::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),
+        DigestAlgorithm::Md5 => Some(ChecksumAlgorithm::Md5),
+        DigestAlgorithm::Other => None,
+    }
 }
 
 /// Something foreign may have any name, so it is only made plain.

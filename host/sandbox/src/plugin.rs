@@ -183,7 +183,8 @@ impl Plugin {
         }
     }
 
-    fn powerless(&self, mut context: StepCall) -> Guest {
+    /// A guest that can reach nothing.
+    pub(crate) fn powerless(&self, mut context: StepCall) -> Guest {
         context.etcd = None;
         self.guest(context)
     }

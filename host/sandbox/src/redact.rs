@@ -9,7 +9,7 @@ use crate::world::contract::types::Finding;
 use crate::world::steps::action_step::Probed;
 use crate::world::steps::backup_step::Report;
 use crate::world::steps::store_step::{
-    Completion, ObjectPage, ObjectStat, PartLayout, SessionPage,
+    Acknowledgement, ObjectPage, ObjectStat, SessionPage, StoreLayout,
 };
 
 /// What an export returns.
@@ -32,8 +32,8 @@ no_text!(
     (),
     bool,
     Vec<u8>,
-    PartLayout,
-    Completion,
+    StoreLayout,
+    Acknowledgement,
     ObjectStat,
     SessionPage,
     Probed
@@ -124,7 +124,8 @@ mod tests {
         let stat = ObjectStat {
             object: "c1/hunter2-secret".to_owned(),
             size: 1,
-            sha256: None,
+            checksum: None,
+            retained_until: None,
         };
         let mut page = ObjectPage {
             objects: vec![stat],

@@ -17,15 +17,18 @@ import re
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.exports.store_step import (
-    Completion,
+    Acknowledgement,
+    Checksum,
     ObjectPage,
     ObjectStat,
-    PartLayout,
     PassedOver,
     SessionInfo,
+    SessionKeeping_Listed,
     SessionPage,
+    StoreLayout,
 )
 from wit_world.imports import clock, target
+from wit_world.imports.artifact import DigestAlgorithm
 from wit_world.imports.files import Folder
 from wit_world.imports.types import Certainty, Error, ErrorClass, Finding, Level
 
@@ -46,16 +49,38 @@ class StoreStep(exports.StoreStep):
         return [Finding(Level.NOTE, "free-space", f"there is room for {free} bytes")]
 
     def layout(self):
-        return PartLayout(
+        return StoreLayout(
             part_min=1,
             part_max=1 << 30,
             parts_max=10_000,
             parallel_max=2,
             equal_parts=False,
+            object_max=1 << 26,
+            part_checksum=None,
+            sessions=SessionKeeping_Listed(),
+            retain=False,
         )
 
+    def make_place(self):
+        open_folder(create=True)
+
+    def put_object(self, object, bytes, retain_until):
+        """An upload of one part, which is listed should it be cut off."""
+        if retain_until is not None:
+            raise no_locks()
+        sha256 = bytes.digest(DigestAlgorithm.SHA256)
+        session = self.begin(object, bytes.size(), bytes.size())
+        folder, upload = open_folder(), parse(session)
+        try:
+            folder.write_at(path(upload, "data"), 0, bytes)
+            folder.sync(path(upload, "data"))
+            return finish(folder, upload, bytes.size(), sha256)
+        except Err:
+            discard(folder, upload)
+            raise
+
     def begin(self, object, size_max, part_size):
-        folder = open_folder(create=True)
+        folder = open_folder()
         # The host refuses a key that would be no path, before anything is written.
         size_of(folder, OBJECTS + object)
         upload = {"id": new_id(object), "object": object}
@@ -74,30 +99,18 @@ class StoreStep(exports.StoreStep):
             raise gone(upload)
         folder.write_at(path(upload, "data"), offset, bytes)
         folder.sync(path(upload, "data"))
-        return json.dumps([offset, bytes.size()]).encode()
+        return Acknowledgement(json.dumps([offset, bytes.size()]).encode(), None)
 
-    def complete(self, session, receipts, size, sha256, if_absent):
+    def complete(self, session, receipts, size, sha256, whole):
         folder, upload = open_folder(), parse(session)
-        name = OBJECTS + upload["object"]
         if not receipts:
             folder.write_bytes_at(path(upload, "data"), 0, b"")
         if not covers([json.loads(part.receipt) for part in receipts], size):
             raise permanent("parts-missing", f"the parts are not {size} bytes in a row")
-        done = Completion(ObjectStat(upload["object"], size, sha256), verified=True)
-        if holds(folder, name, size, sha256):
-            # An earlier call got further than its answer did.
-            discard(folder, upload)
-            return done
-        if size_of(folder, path(upload, "session")) is None:
-            raise gone(upload)
-        if not holds(folder, path(upload, "data"), size, sha256):
-            message = f"other bytes of {upload['object']} came to rest than were sent"
-            raise permanent("corrupt", message)
-        if not if_absent:
-            folder.remove(name)
-        folder.link_if_absent(path(upload, "data"), name)
-        discard(folder, upload)
-        return done
+        return finish(folder, upload, size, sha256)
+
+    def retain(self, object, until):
+        raise no_locks()
 
     def abort(self, session):
         discard(open_folder(), parse(session))
@@ -119,18 +132,40 @@ class StoreStep(exports.StoreStep):
     def list(self, prefix, cursor):
         page = open_folder().list(OBJECTS + prefix, cursor)
         name = len(OBJECTS)
-        stats = [ObjectStat(found.path[name:], found.size, None) for found in page.entries]
+        stats = [ObjectStat(found.path[name:], found.size, None, None) for found in page.entries]
         passed = [PassedOver(found.path[name:], True, found.why.message) for found in page.passed_over]
         return ObjectPage(stats, passed, page.next)
 
     def stat(self, object):
-        return ObjectStat(object, open_folder().size(OBJECTS + object), None)
+        return ObjectStat(object, open_folder().size(OBJECTS + object), None, None)
 
     def get_range(self, object, offset, length, into):
         open_folder().read_range(OBJECTS + object, offset, length, into)
 
     def delete(self, object):
         open_folder().remove(OBJECTS + object)
+
+
+def finish(folder, upload, size, sha256):
+    """Compares what came to rest with what was sent, and gives it the object's name."""
+    name = OBJECTS + upload["object"]
+    done = ObjectStat(upload["object"], size, Checksum(DigestAlgorithm.SHA256, sha256), None)
+    if holds(folder, name, size, sha256):
+        # An earlier call got further than its answer did.
+        discard(folder, upload)
+        return done
+    if size_of(folder, path(upload, "session")) is None:
+        raise gone(upload)
+    if not holds(folder, path(upload, "data"), size, sha256):
+        message = f"other bytes of {upload['object']} came to rest than were sent"
+        raise permanent("corrupt", message)
+    folder.link_if_absent(path(upload, "data"), name)
+    discard(folder, upload)
+    return done
+
+
+def no_locks():
+    return permanent("no-retention", "this store locks no objects")
 
 
 def permanent(code, message):
@@ -157,7 +192,7 @@ def configured_folder():
 
 
 def open_folder(create=False):
-    """Only `begin` and `put_part` may make a folder that is not there."""
+    """Only `make_place` may make a folder that is not there."""
     return Folder.open(configured_folder(), create)
 
 

@@ -1,6 +1,6 @@
 //! What the target can be told.
 
-use drydock_plugin_sdk::{Error, PartLayout};
+use drydock_plugin_sdk::{Error, SessionKeeping, StoreLayout};
 use serde::Deserialize;
 
 const MEBIBYTE: u64 = 1024 * 1024;
@@ -10,6 +10,9 @@ const PART_BYTES_MIN: u64 = 64 * 1024;
 
 /// A part is written in one call, which must stay interruptible.
 const PART_BYTES_MAX: u64 = 1024 * MEBIBYTE;
+
+/// An object in one piece is written, read back and compared in one call.
+const OBJECT_BYTES_MAX: u64 = 64 * MEBIBYTE;
 
 /// A file takes any number of parts; the host's record of them does not.
 const PARTS_MAX: u32 = 1_000_000;
@@ -57,14 +60,19 @@ impl Config {
         check_range("parallel", self.parallel.into(), PARALLEL_MAX.into())
     }
 
-    pub fn layout(&self) -> PartLayout {
+    /// No part is compared by itself: the whole object is, before it gets its name.
+    pub fn layout(&self) -> StoreLayout {
         let wanted = self.part_mebibytes.map(|size| size * MEBIBYTE);
-        PartLayout {
+        StoreLayout {
             part_min: wanted.unwrap_or(PART_BYTES_MIN),
             part_max: wanted.unwrap_or(PART_BYTES_MAX),
             parts_max: PARTS_MAX,
             parallel_max: self.parallel,
             equal_parts: false,
+            object_max: OBJECT_BYTES_MAX,
+            part_checksum: None,
+            sessions: SessionKeeping::Listed,
+            retain: false,
         }
     }
 }

@@ -5,7 +5,8 @@
 //! `.drydock-uploads/<id>/`, with two files: `meta` says which object is meant, `data`
 //! takes the parts at their offsets. Completing compares size and SHA-256 of the file as
 //! the file system gives it back, and then gives it its second name in one step, which
-//! fails if that name is taken. Names that begin with `.` at the top of the folder are
+//! fails if that name is taken. An object that comes in one piece is a file in
+//! `.drydock-puts/` until then. Names that begin with `.` at the top of the folder are
 //! the store's own and never objects.
 //!
 //! The crate knows nothing of what the objects hold.
@@ -23,11 +24,13 @@
 mod check;
 mod complete;
 mod config;
+mod create;
+mod put;
 mod upload;
 
 use drydock_plugin_sdk::{
-    Classed as _, Completion, Error, Finding, Folder, ObjectPage, ObjectStat, PartLayout,
-    PartReceipt, PassedOver, SessionInfo, SessionPage, Sink, Slice, Store, from_token, to_token,
+    Acknowledgement, Classed as _, Error, Finding, Folder, ObjectPage, ObjectStat, PartReceipt,
+    PassedOver, SessionInfo, SessionPage, Sink, Slice, Store, StoreLayout, from_token, to_token,
     unique_id, warn,
 };
 
@@ -48,14 +51,6 @@ impl FileStore {
     /// Opens the folder, which has to be there.
     pub fn folder(&self) -> Result<Folder, Error> {
         self.mounted(Folder::open(&self.config.folder, false)?)
-    }
-
-    /// Opens the folder to begin an upload; it is made if it is missing. Where it has to lie
-    /// on a mount of its own, its file system has it already: a folder that was made in
-    /// the place of a mount would be one of the node's own disk.
-    fn folder_to_begin(&self) -> Result<Folder, Error> {
-        let create = !self.config.require_mount;
-        self.mounted(Folder::open(&self.config.folder, create)?)
     }
 
     fn mounted(&self, folder: Folder) -> Result<Folder, Error> {
@@ -88,8 +83,29 @@ impl Store for FileStore {
         Ok(check::look_at(&self.config.folder, &self.folder()?))
     }
 
-    fn layout(&self) -> Result<PartLayout, Error> {
+    fn layout(&self) -> Result<StoreLayout, Error> {
         Ok(self.config.layout())
+    }
+
+    /// Where the folder has to lie on a mount of its own, its file system has it already: a
+    /// folder that was made in the place of a mount would be one of the node's own disk.
+    fn make_place(&self) -> Result<(), Error> {
+        let create = !self.config.require_mount;
+        self.mounted(Folder::open(&self.config.folder, create)?)
+            .map(drop)
+    }
+
+    fn put_object(
+        &self,
+        object: &str,
+        bytes: &Slice,
+        retain_until: Option<u64>,
+    ) -> Result<ObjectStat, Error> {
+        check_object(object)?;
+        if retain_until.is_some() {
+            return Err(no_locks());
+        }
+        put::put(&self.folder()?, object, bytes)
     }
 
     fn begin(
@@ -99,7 +115,7 @@ impl Store for FileStore {
         part_size: u64,
     ) -> Result<Vec<u8>, Error> {
         check_object(object)?;
-        let folder = self.folder_to_begin()?;
+        let folder = self.folder()?;
         // Asking for its size lets the host refuse a key that it would not take later.
         folder.size(object).absent_if("not-found")?;
         let upload = Upload {
@@ -116,7 +132,7 @@ impl Store for FileStore {
         _number: u32,
         offset: u64,
         bytes: &Slice,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Acknowledgement, Error> {
         let upload = Upload::parse(session)?;
         let folder = self.folder()?;
         if folder
@@ -128,9 +144,13 @@ impl Store for FileStore {
         }
         folder.write_at(&upload.data(), offset, bytes)?;
         folder.sync(&upload.data())?;
-        to_token(&Receipt {
+        let receipt = Receipt {
             offset,
             length: bytes.size(),
+        };
+        Ok(Acknowledgement {
+            receipt: to_token(&receipt)?,
+            checksum: None,
         })
     }
 
@@ -140,11 +160,15 @@ impl Store for FileStore {
         receipts: &[PartReceipt],
         size: u64,
         sha256: &[u8],
-        if_absent: bool,
-    ) -> Result<Completion, Error> {
+        _whole: Option<&Slice>,
+    ) -> Result<ObjectStat, Error> {
         let upload = Upload::parse(session)?;
         upload::check_coverage(&receipts_of(receipts)?, size)?;
-        complete::complete(&self.folder()?, &upload, size, sha256, if_absent)
+        complete::complete(&self.folder()?, &upload, size, sha256)
+    }
+
+    fn retain(&self, _object: &str, _until: u64) -> Result<(), Error> {
+        Err(no_locks())
     }
 
     fn abort(&self, session: &[u8]) -> Result<(), Error> {
@@ -177,7 +201,7 @@ impl Store for FileStore {
                 .map(|entry| stat_of(entry.path, entry.size))
                 .collect(),
             passed_over: passed
-                .filter(|passed| !passed.path.starts_with(UPLOADS))
+                .filter(|passed| !is_of_uploads(&passed.path))
                 .map(|passed| PassedOver {
                     hides: hides(&passed.path, &passed.why.code),
                     object: passed.path,
@@ -235,7 +259,8 @@ fn stat_of(object: String, size: u64) -> ObjectStat {
     ObjectStat {
         object,
         size,
-        sha256: None,
+        checksum: None,
+        retained_until: None,
     }
 }
 
@@ -243,6 +268,16 @@ fn stat_of(object: String, size: u64) -> ObjectStat {
 /// has, nor behind one that is no text, or a pipe.
 fn hides(path: &str, code: &str) -> bool {
     is_object(path) && !matches!(code, "bad-name" | "not-a-file")
+}
+
+/// Whether it is of what is not an object yet.
+fn is_of_uploads(path: &str) -> bool {
+    path.starts_with(UPLOADS) || path.starts_with(put::PUTS)
+}
+
+fn no_locks() -> Error {
+    let message = "a folder cannot lock what it keeps: leave `retainDays` out of the Target, or keep this at a store that locks objects";
+    Error::permanent("no-retention", message).not_done()
 }
 
 /// The store keeps names that begin with `.` for itself; the host checks the rest.

@@ -76,6 +76,7 @@ pub use log::say;
 #[doc(hidden)]
 pub use manifest::{is_one_of, is_request, to_array};
 pub use step::{
-    Action, Backup, Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, PassedOver,
-    Probed, Report, SessionInfo, SessionPage, Store, Verdict, Verify, from_token, to_token,
+    Acknowledgement, Action, Backup, Checksum, ObjectPage, ObjectStat, PartReceipt, PassedOver,
+    Probed, Report, SessionInfo, SessionKeeping, SessionPage, Store, StoreLayout, Verdict, Verify,
+    from_token, to_token,
 };

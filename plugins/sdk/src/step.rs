@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 pub use crate::bindings::action::exports::drydock::plugin::action_step::Probed;
 pub use crate::bindings::backup::exports::drydock::plugin::backup_step::Report;
 pub use crate::bindings::store::exports::drydock::plugin::store_step::{
-    Completion, ObjectPage, ObjectStat, PartLayout, PartReceipt, PassedOver, SessionInfo,
-    SessionPage,
+    Acknowledgement, Checksum, ObjectPage, ObjectStat, PartReceipt, PassedOver, SessionInfo,
+    SessionKeeping, SessionPage, StoreLayout,
 };
 pub use crate::bindings::verify::exports::drydock::plugin::verify_step::Verdict;
 
@@ -15,7 +15,7 @@ use crate::bindings::action::exports::drydock::plugin::action_step;
 use crate::bindings::backup::exports::drydock::plugin::backup_step;
 use crate::bindings::store::exports::drydock::plugin::store_step;
 use crate::bindings::verify::exports::drydock::plugin::verify_step;
-use crate::{Error, Facts, Finding, Level, Sink, Slice, config};
+use crate::{DigestAlgorithm, Error, Facts, Finding, Level, Sink, Slice, config};
 
 /// Produces artifacts.
 pub trait Backup {
@@ -61,36 +61,58 @@ pub trait Store: Sized {
     /// Looks at the target itself: reachable, writable, room, what it lacks.
     fn check(&self) -> Result<Vec<Finding>, Error>;
 
-    /// How the store wants its parts.
-    fn layout(&self) -> Result<PartLayout, Error>;
+    /// What the store is like. Follows from the configuration: this call can reach nothing.
+    fn layout(&self) -> Result<StoreLayout, Error>;
 
-    /// Opens an upload and answers its session, at most 4 KiB. Only this call and
-    /// `put_part` can make the target's folder.
+    /// Makes the folder, container or bucket itself; no error when it is there. No other call
+    /// may.
+    fn make_place(&self) -> Result<(), Error>;
+
+    /// Creates an object in one request, if absent. Where that fails, look: another object
+    /// there is the error `exists`, the same one is success.
+    fn put_object(
+        &self,
+        object: &str,
+        bytes: &Slice,
+        retain_until: Option<u64>,
+    ) -> Result<ObjectStat, Error>;
+
+    /// Opens an upload and answers its session, at most 4 KiB.
     fn begin(&self, object: &str, size_max: Option<u64>, part_size: u64) -> Result<Vec<u8>, Error>;
 
-    /// Stores one part and answers its receipt, at most 4 KiB.
+    /// Stores one part and answers its receipt, at most 4 KiB, and the checksum under which the
+    /// server took it.
     fn put_part(
         &self,
         session: &[u8],
         number: u32,
         offset: u64,
         bytes: &Slice,
-    ) -> Result<Vec<u8>, Error>;
+    ) -> Result<Acknowledgement, Error>;
 
-    /// Makes the object visible, whole or not at all.
+    /// Makes the object visible, whole or not at all, if absent. `whole` is all of it, where
+    /// the host still has it.
     fn complete(
         &self,
         session: &[u8],
         receipts: &[PartReceipt],
         size: u64,
         sha256: &[u8],
-        if_absent: bool,
-    ) -> Result<Completion, Error>;
+        whole: Option<&Slice>,
+    ) -> Result<ObjectStat, Error>;
 
-    /// Forgets an upload. No error when it is not there.
+    /// Locks a finished object until an instant, in seconds since 1970. Asked of a store whose
+    /// layout says `retain`.
+    fn retain(&self, _object: &str, _until: u64) -> Result<(), Error> {
+        Err(Error::permanent("no-retention", "this store locks no objects").not_done())
+    }
+
+    /// Forgets an upload. No error when it is not there. Asked of a store whose layout says
+    /// `listed`.
     fn abort(&self, session: &[u8]) -> Result<(), Error>;
 
-    /// Uploads that were neither completed nor aborted.
+    /// Uploads that were neither completed nor aborted. Asked of a store whose layout says
+    /// `listed`.
     fn list_sessions(&self, prefix: &str, cursor: Option<&str>) -> Result<SessionPage, Error>;
 
     /// Objects of this prefix, sorted by key; what cannot be read is told as passed over.
@@ -162,6 +184,17 @@ pub fn from_token<T: DeserializeOwned>(what: &str, token: &[u8]) -> Result<T, Er
     })
 }
 
+impl Checksum {
+    /// A SHA-256.
+    #[must_use]
+    pub fn sha256(digest: &[u8]) -> Self {
+        Self {
+            algorithm: DigestAlgorithm::Sha256,
+            value: digest.to_vec(),
+        }
+    }
+}
+
 impl Report {
     /// Nothing to say.
     #[must_use]
@@ -217,8 +250,20 @@ impl<T: Store> store_step::Guest for T {
         opened::<T>()?.check()
     }
 
-    fn layout() -> Result<PartLayout, Error> {
+    fn layout() -> Result<StoreLayout, Error> {
         opened::<T>()?.layout()
+    }
+
+    fn make_place() -> Result<(), Error> {
+        opened::<T>()?.make_place()
+    }
+
+    fn put_object(
+        object: String,
+        bytes: &Slice,
+        retain_until: Option<u64>,
+    ) -> Result<ObjectStat, Error> {
+        opened::<T>()?.put_object(&object, bytes, retain_until)
     }
 
     fn begin(object: String, size_max: Option<u64>, part_size: u64) -> Result<Vec<u8>, Error> {
@@ -230,7 +275,7 @@ impl<T: Store> store_step::Guest for T {
         number: u32,
         offset: u64,
         bytes: &Slice,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Acknowledgement, Error> {
         opened::<T>()?.put_part(&session, number, offset, bytes)
     }
 
@@ -239,9 +284,13 @@ impl<T: Store> store_step::Guest for T {
         receipts: Vec<PartReceipt>,
         size: u64,
         sha256: Vec<u8>,
-        if_absent: bool,
-    ) -> Result<Completion, Error> {
-        opened::<T>()?.complete(&session, &receipts, size, &sha256, if_absent)
+        whole: Option<&Slice>,
+    ) -> Result<ObjectStat, Error> {
+        opened::<T>()?.complete(&session, &receipts, size, &sha256, whole)
+    }
+
+    fn retain(object: String, until: u64) -> Result<(), Error> {
+        opened::<T>()?.retain(&object, until)
     }
 
     fn abort(session: Vec<u8>) -> Result<(), Error> {

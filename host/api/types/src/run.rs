@@ -264,6 +264,8 @@ pub struct StoreStep {
     pub bytes: u64,
     pub bytes_total: Option<u64>,
     pub fault: Option<Fault>,
+    /// Until when uploads that were left take room there, which the store frees by itself.
+    pub room_until: Option<Timestamp>,
 }
 
 /// What a drill found, in short; its report has the rest.

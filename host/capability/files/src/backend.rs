@@ -169,7 +169,7 @@ fn may_not_create(wanted: &Path) -> Fault {
     Fault::denied(
         ErrorCode::MayNotCreate,
         format!(
-            "the plugin wanted to make the folder {} in a call that may not: only `begin` and `put-part` of a store open a folder with `create`, so ask its author",
+            "the plugin wanted to make the folder {} in a call that may not: only `make-place` of a store opens a folder with `create`, so ask its author",
             wanted.display()
         ),
     )

@@ -53,14 +53,15 @@ fn clear_event(event: &mut Event) {
     };
     match point {
         PointAnswer::Began { session, .. } => session.0.clear(),
-        PointAnswer::PartStored { receipt } => receipt.0.clear(),
+        PointAnswer::PartStored { part } => part.receipt.0.clear(),
         PointAnswer::Judged { .. }
         | PointAnswer::Completed { .. }
         | PointAnswer::ReadBack
         | PointAnswer::Signed { .. }
         | PointAnswer::Committed { .. }
         | PointAnswer::Superseded { .. }
-        | PointAnswer::Aborted
+        | PointAnswer::Retained { .. }
+        | PointAnswer::Aborted { .. }
         | PointAnswer::Deleted
         | PointAnswer::Swept { .. }
         | PointAnswer::SpoolDropped
@@ -93,7 +94,7 @@ fn clear_effect(record: &mut EffectRecord) {
 
 #[cfg(test)]
 mod tests {
-    use drydock_core::store::{Layout, Receipt, Session};
+    use drydock_core::store::{Acknowledgement, Layout, Receipt, Session, Sessions};
     use drydock_core::{OutputId, StepName, UnixTime};
     use drydock_engine::model::EffectId;
     use drydock_engine::replay::{effect_record, event_record};
@@ -129,6 +130,10 @@ mod tests {
             parts_max: 1,
             parallel_max: 1,
             equal_parts: false,
+            object_bytes_max: 1 << 20,
+            part_checksum: None,
+            sessions: Sessions::Listed,
+            retain: false,
         };
         let session = Session(SECRET.to_owned());
         let put = PointEffect::PutPart {
@@ -146,7 +151,10 @@ mod tests {
             part_size: 1,
         };
         let stored = PointAnswer::PartStored {
-            receipt: Receipt(SECRET.to_owned()),
+            part: Acknowledgement {
+                receipt: Receipt(SECRET.to_owned()),
+                verified: true,
+            },
         };
         let effect = EffectRecord {
             id: EffectId(2),

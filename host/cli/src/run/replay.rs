@@ -184,6 +184,9 @@ fn of_point(answer: &PointAnswer) -> String {
         PointAnswer::Judged { verdict } if verdict.pass => "passed".to_owned(),
         PointAnswer::Judged { .. } => "refused".to_owned(),
         PointAnswer::Began { part_size, .. } => format!("begun, in parts of {part_size} bytes"),
+        PointAnswer::PartStored { part } if part.verified => {
+            "stored, under its checksum".to_owned()
+        }
         PointAnswer::PartStored { .. } => "stored".to_owned(),
         PointAnswer::Completed { completion } => {
             format!("completed: {} bytes", completion.stat.size)
@@ -195,9 +198,20 @@ fn of_point(answer: &PointAnswer) -> String {
             despite: Some(fault),
         } => format!("committed, although the store said: {fault}"),
         PointAnswer::Superseded { .. } => "another recovery point was there first".to_owned(),
-        PointAnswer::Aborted => "aborted".to_owned(),
+        PointAnswer::Retained { until } => format!("locked until {until}"),
+        PointAnswer::Aborted { room_until: None } => "aborted".to_owned(),
+        PointAnswer::Aborted {
+            room_until: Some(until),
+        }
+        | PointAnswer::Swept {
+            room_until: Some(until),
+            ..
+        } => format!("left for the store to free by {until}"),
         PointAnswer::Deleted => "deleted".to_owned(),
-        PointAnswer::Swept { aborted } => format!("{aborted} uploads found and aborted"),
+        PointAnswer::Swept {
+            aborted,
+            room_until: None,
+        } => format!("{aborted} uploads found and aborted"),
         PointAnswer::SpoolDropped => "the spool is gone".to_owned(),
         PointAnswer::SpoolMissing { fault } => format!("the spool is missing: {fault}"),
         PointAnswer::Failed { fault } => format!("failed: {fault}"),

@@ -305,7 +305,17 @@ fn findings(run: &Run) -> Vec<String> {
         .flat_map(|(step, findings)| findings.iter().map(move |found| told(step, found)));
     found
         .chain(run.steps.iter().filter_map(shown_body))
+        .chain(run.stores.iter().filter_map(room))
         .collect()
+}
+
+/// Until when an upload that was left takes room at a target, where nobody else can free it.
+fn room(store: &StoreStep) -> Option<String> {
+    let until = store.room_until?;
+    Some(format!(
+        "{}: note: an upload that was left takes room at target {} until {until}, when the store frees it by itself",
+        store.step, store.target
+    ))
 }
 
 /// What a step shows beside its findings; a drill has its own table.

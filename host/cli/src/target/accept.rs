@@ -8,7 +8,6 @@ use drydock_api_types::target::AcceptedTarget;
 use drydock_core::{TargetId, TargetName};
 use drydock_journal::{Journal, LockError, LockOwner, StateLock};
 use drydock_node::{Configuration, PluginRegistry};
-use drydock_repository::identity;
 use drydock_runs::steps::guard;
 use drydock_terminal::print::{self, Output};
 
@@ -21,7 +20,8 @@ pub async fn accept(output: Output, node: Configuration, name: &str) -> Outcome 
     let name = TargetName::new(name);
     let journal = OpenJournal::of(&registry.node)?;
     let clock = &*registry.node.deps.clock;
-    let found = identity::find(&target).await?;
+    let create = registry.node.target(name.as_str())?.value.spec.create;
+    let found = guard::find_or_place(&target, &name, create).await?;
     let (id, is_new) = match guard::accept(&name, None, found)? {
         Some(id) => (id, false),
         None => (guard::make(&target, &name, clock).await?, true),

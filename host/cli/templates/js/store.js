@@ -21,12 +21,20 @@ export const storeStep = answering({
       partsMax: 10_000,
       parallelMax: 4,
       equalParts: false,
+      objectMax: BigInt(config().partMebibytes) << 20n,
+      partChecksum: undefined,
+      sessions: { tag: 'listed' },
+      retain: false,
     };
   },
 
+  makePlace() { throw unwritten('make-place'); },
+  putObject(object, bytes, retainUntil) { throw unwritten('put-object'); },
+
   begin(object, sizeMax, partSize) { throw unwritten('begin'); },
   putPart(session, number, offset, bytes) { throw unwritten('put-part'); },
-  complete(session, receipts, size, sha256, ifAbsent) { throw unwritten('complete'); },
+  complete(session, receipts, size, sha256, whole) { throw unwritten('complete'); },
+  retain(object, until) { throw unwritten('retain'); },
   abort(session) { throw unwritten('abort'); },
   listSessions(prefix, cursor) { throw unwritten('list-sessions'); },
   list(prefix, cursor) { throw unwritten('list'); },

@@ -2,8 +2,8 @@
 //! say that they are not. `docs/plugins.md` has what each has to hold, and a store to copy.
 
 use drydock_plugin_sdk::{
-    Completion, Error, Finding, ObjectPage, ObjectStat, PartLayout, PartReceipt, SessionPage,
-    Sink, Slice, Store, plugin,
+    Acknowledgement, Error, Finding, ObjectPage, ObjectStat, PartReceipt, SessionKeeping,
+    SessionPage, Sink, Slice, Store, StoreLayout, plugin,
 };
 use serde::Deserialize;
 
@@ -30,21 +30,39 @@ impl Store for Place {
         Ok(vec![Finding::warning("unwritten", "this store keeps nothing yet")])
     }
 
-    fn layout(&self) -> Result<PartLayout, Error> {
-        Ok(PartLayout {
+    fn layout(&self) -> Result<StoreLayout, Error> {
+        Ok(StoreLayout {
             part_min: 1,
             part_max: self.config.part_mebibytes << 20,
             parts_max: 10_000,
             parallel_max: 4,
             equal_parts: false,
+            object_max: self.config.part_mebibytes << 20,
+            part_checksum: None,
+            sessions: SessionKeeping::Listed,
+            retain: false,
         })
+    }
+
+    fn make_place(&self) -> Result<(), Error> {
+        Err(unwritten("make-place"))
+    }
+
+    fn put_object(&self, _: &str, _: &Slice, _: Option<u64>) -> Result<ObjectStat, Error> {
+        Err(unwritten("put-object"))
     }
 
     fn begin(&self, _: &str, _: Option<u64>, _: u64) -> Result<Vec<u8>, Error> {
         Err(unwritten("begin"))
     }
 
-    fn put_part(&self, _: &[u8], _: u32, _: u64, _: &Slice) -> Result<Vec<u8>, Error> {
+    fn put_part(
+        &self,
+        _: &[u8],
+        _: u32,
+        _: u64,
+        _: &Slice,
+    ) -> Result<Acknowledgement, Error> {
         Err(unwritten("put-part"))
     }
 
@@ -54,8 +72,8 @@ impl Store for Place {
         _: &[PartReceipt],
         _: u64,
         _: &[u8],
-        _: bool,
-    ) -> Result<Completion, Error> {
+        _: Option<&Slice>,
+    ) -> Result<ObjectStat, Error> {
         Err(unwritten("complete"))
     }
 

@@ -78,6 +78,7 @@ pub fn store(name: &str) -> StorePin {
     StorePin {
         pin: pin(name),
         target: TargetName::new(format!("t-{name}")),
+        retain_days: None,
     }
 }
 

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
+use drydock_core::store::{
+    Acknowledgement, Completion, Layout, ObjectStat, Receipt, Session, Sessions,
+};
 use drydock_core::{
     Clock, ClusterName, Fault, GrantRecord, HoldEnd, HoldKind, Nature, OutputId, PluginDigest,
     Probed, RunId, RunKind, RunPhase, RunSubject, ScheduleName, StepName, Subject, TargetName,
@@ -120,6 +122,7 @@ pub fn backup(stores: &[&str]) -> RunSpec {
     let store = |name: &&str| StorePin {
         pin: pin(name),
         target: TargetName::new(format!("t-{name}")),
+        retain_days: None,
     };
     RunSpec {
         kind: RunKind::Backup,
@@ -424,11 +427,18 @@ fn point_answer(effect: &PointEffect) -> PointAnswer {
                 parts_max: 10,
                 parallel_max: 2,
                 equal_parts: true,
+                object_bytes_max: 1 << 20,
+                part_checksum: None,
+                sessions: Sessions::Listed,
+                retain: true,
             },
             part_size: 10,
         },
         PointEffect::PutPart { .. } => PointAnswer::PartStored {
-            receipt: Receipt(vec![7]),
+            part: Acknowledgement {
+                receipt: Receipt(vec![7]),
+                verified: false,
+            },
         },
         PointEffect::Judge { .. } => PointAnswer::Judged {
             verdict: Verdict {
@@ -446,7 +456,8 @@ fn point_answer(effect: &PointEffect) -> PointAnswer {
             let stat = ObjectStat {
                 object: object.clone(),
                 size: *size,
-                sha256: None,
+                checksum: None,
+                retained_until: None,
             };
             PointAnswer::Completed {
                 completion: Completion {
@@ -456,14 +467,20 @@ fn point_answer(effect: &PointEffect) -> PointAnswer {
             }
         }
         PointEffect::ReadBack { .. } => PointAnswer::ReadBack,
+        PointEffect::RetainObject { .. } => PointAnswer::Retained {
+            until: UnixTime(1_800_000_000),
+        },
         PointEffect::SignManifest => PointAnswer::Signed {
             manifest: "manifest".to_owned(),
             signature: "signature".to_owned(),
         },
         PointEffect::CommitManifest { .. } => PointAnswer::Committed { despite: None },
-        PointEffect::AbortUpload { .. } => PointAnswer::Aborted,
+        PointEffect::AbortUpload { .. } => PointAnswer::Aborted { room_until: None },
         PointEffect::DeleteObject { .. } => PointAnswer::Deleted,
-        PointEffect::SweepUploads { .. } => PointAnswer::Swept { aborted: 0 },
+        PointEffect::SweepUploads { .. } => PointAnswer::Swept {
+            aborted: 0,
+            room_until: None,
+        },
         PointEffect::DropSpool => PointAnswer::SpoolDropped,
         PointEffect::Wait { .. } => panic!("a wait is not for the runner"),
     }

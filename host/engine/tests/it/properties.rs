@@ -51,7 +51,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         1 => probed.prop_map(|state| Answer::Probed { state }),
         2 => Just(Answer::Undone),
         1 => Just(Answer::WaitOver),
-        1 => Just(Answer::Point { point: PointAnswer::Aborted }),
+        1 => Just(Answer::Point { point: PointAnswer::Aborted { room_until: None } }),
         1 => fault().prop_map(|fault| Answer::Point { point: PointAnswer::SpoolMissing { fault } }),
     ]
 }

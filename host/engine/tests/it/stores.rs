@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::store::{Layout, Session};
+use drydock_core::UnixTime;
+use drydock_core::store::{Acknowledgement, Layout, Session, Sessions};
 use drydock_point::model::{PointAnswer, PointEffect};
 
 use crate::graph::RUN;
@@ -74,7 +75,10 @@ impl ModelStore {
         }
         upload.parts.insert(*number, *length);
         Ok(PointAnswer::PartStored {
-            receipt: receipt(*number),
+            part: Acknowledgement {
+                receipt: receipt(*number),
+                verified: false,
+            },
         })
     }
 
@@ -106,9 +110,15 @@ impl ModelStore {
                 Some(found) if found == size => Ok(PointAnswer::ReadBack),
                 _ => Err(format!("{object} is read back and not there")),
             },
+            PointEffect::RetainObject { object, .. } => match self.objects.get(object) {
+                Some(_) => Ok(PointAnswer::Retained {
+                    until: UnixTime(1_800_000_000),
+                }),
+                None => Err(format!("{object} is locked and not there")),
+            },
             PointEffect::AbortUpload { session, .. } => {
                 self.sessions.remove(&session.0);
-                Ok(PointAnswer::Aborted)
+                Ok(PointAnswer::Aborted { room_until: None })
             }
             PointEffect::DeleteObject { object, .. } => {
                 self.objects.remove(object);
@@ -135,6 +145,10 @@ impl ModelStore {
                 parts_max: 1000,
                 parallel_max: self.parallel_max,
                 equal_parts: true,
+                object_bytes_max: 1 << 20,
+                part_checksum: None,
+                sessions: Sessions::Listed,
+                retain: true,
             },
             part_size: self.part_size,
         }
@@ -146,6 +160,9 @@ impl ModelStore {
             keep.contains(&Session(session.clone())) || !objects.contains(&upload.object)
         });
         let aborted = u32::try_from(before - self.sessions.len()).unwrap();
-        PointAnswer::Swept { aborted }
+        PointAnswer::Swept {
+            aborted,
+            room_until: None,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! The border between the graph and its recovery point: when it has everything, what runs
 //! again for it, and what may still be taken back.
 
-use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
+use drydock_core::store::{
+    Acknowledgement, Completion, Layout, ObjectStat, Receipt, Session, Sessions,
+};
 use drydock_core::{ErrorCode, Fault, HoldEnd, HoldKind, OutputId, Verdict};
 use drydock_engine::model::{Emission, NodeSpec, Outcome, RunSpec};
 use drydock_engine::state::UndoPhase;
@@ -53,6 +55,10 @@ fn began() -> PointAnswer {
             parts_max: 1000,
             parallel_max: 4,
             equal_parts: false,
+            object_bytes_max: 1 << 20,
+            part_checksum: None,
+            sessions: Sessions::Listed,
+            retain: true,
         },
         part_size: 10,
     }
@@ -71,7 +77,8 @@ fn completed() -> PointAnswer {
             stat: ObjectStat {
                 object: "object".to_owned(),
                 size: 5,
-                sha256: None,
+                checksum: None,
+                retained_until: None,
             },
             verified: true,
         },
@@ -80,7 +87,10 @@ fn completed() -> PointAnswer {
 
 fn stored() -> PointAnswer {
     PointAnswer::PartStored {
-        receipt: Receipt(vec![1]),
+        part: Acknowledgement {
+            receipt: Receipt(vec![1]),
+            verified: false,
+        },
     }
 }
 
@@ -217,7 +227,10 @@ fn a_kept_thing_is_taken_back_only_when_no_manifest_can_name_it() {
     run.fail("run b1 1", stopped());
     run.point("put-part s1 1", stored());
     assert_eq!(
-        run.point("abort-upload s1 1", PointAnswer::Aborted),
+        run.point(
+            "abort-upload s1 1",
+            PointAnswer::Aborted { room_until: None }
+        ),
         ["drop-spool"]
     );
 }

@@ -245,7 +245,8 @@ impl World {
                 stat: ObjectStat {
                     object: object.clone(),
                     size: *size,
-                    sha256: None,
+                    checksum: None,
+                    retained_until: None,
                 },
                 verified: model.verifies,
             },

@@ -54,8 +54,8 @@ impl Point {
             (PointEffect::CommitManifest { store, .. }, PointAnswer::Superseded { names }) => {
                 self.superseded(store, names);
             }
-            (PointEffect::SweepUploads { store, .. }, PointAnswer::Swept { .. }) => {
-                self.uploads_swept(store);
+            (PointEffect::SweepUploads { store, .. }, PointAnswer::Swept { room_until, .. }) => {
+                self.uploads_swept(store, *room_until);
             }
             (PointEffect::DropSpool, PointAnswer::SpoolDropped) => self.drop_spool.done(),
             _ if self.upload_answered(effect, answer) => {}

@@ -48,6 +48,7 @@ impl Point {
             | PointEffect::PutPart { store, output, .. }
             | PointEffect::CompleteUpload { store, output, .. }
             | PointEffect::ReadBack { store, output, .. }
+            | PointEffect::RetainObject { store, output, .. }
                 if self.is_live(*output) =>
             {
                 self.give_up(store, fault.clone());

@@ -4,7 +4,7 @@
 use drydock_core::{ErrorCode, Fault, Nature, OutputId, StepName};
 
 use crate::model::{AttemptEnd, Gathered, OutputEvent, Report, SealedOutput};
-use crate::state::{Contributor, ContributorPhase, Output, OutputPhase, Point, name_taken};
+use crate::state::{Contributor, ContributorPhase, Output, OutputPhase, Point, Upload, name_taken};
 
 impl Point {
     /// An attempt of a contributor begins. Nothing that an earlier one left counts.
@@ -53,6 +53,7 @@ impl Point {
         self.gathered = None;
         self.manifest = None;
         self.sign.discard();
+        self.uploads_mut().for_each(Upload::unlock);
     }
 
     /// Nothing of the step's present attempt counts.

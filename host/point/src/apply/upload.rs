@@ -1,11 +1,10 @@
 //! Uploads and commits.
 
-use drydock_core::store::{Completion, Layout, Receipt, Session};
-use drydock_core::{ErrorCode, Fault, OutputId, StepName};
+use drydock_core::store::{Acknowledgement, ChecksumAlgorithm, Completion, Layout, Session};
+use drydock_core::{ErrorCode, Fault, OutputId, StepName, UnixTime};
 
 use crate::model::{PointAnswer, PointEffect};
 use crate::state::{OpenUpload, Point, Store, StoreStatus, Upload};
-use crate::task::Task;
 
 impl Point {
     /// Enters the upload before its begin is carried out, so that its object is known
@@ -32,8 +31,8 @@ impl Point {
                     part_size,
                 },
             ) => self.upload_began(store, output, session, *layout, *part_size),
-            (PointEffect::PutPart { number, .. }, PointAnswer::PartStored { receipt }) => {
-                self.part_stored(store, output, *number, receipt);
+            (PointEffect::PutPart { number, .. }, PointAnswer::PartStored { part }) => {
+                self.part_stored(store, output, *number, part);
             }
             (PointEffect::CompleteUpload { .. }, PointAnswer::Completed { completion }) => {
                 self.upload_completed(store, output, completion);
@@ -41,8 +40,11 @@ impl Point {
             (PointEffect::ReadBack { .. }, PointAnswer::ReadBack) => {
                 self.read_back_passed(store, output);
             }
-            (PointEffect::AbortUpload { .. }, PointAnswer::Aborted) => {
-                self.upload_aborted(store, output);
+            (PointEffect::RetainObject { .. }, PointAnswer::Retained { .. }) => {
+                self.object_retained(store, output);
+            }
+            (PointEffect::AbortUpload { .. }, PointAnswer::Aborted { room_until }) => {
+                self.upload_aborted(store, output, *room_until);
             }
             (PointEffect::DeleteObject { .. }, PointAnswer::Deleted) => {
                 self.object_deleted(store, output);
@@ -72,14 +74,21 @@ impl Point {
         self.check_part_counts(output);
     }
 
-    fn part_stored(&mut self, store: &StepName, output: OutputId, number: u32, receipt: &Receipt) {
+    fn part_stored(
+        &mut self,
+        store: &StepName,
+        output: OutputId,
+        number: u32,
+        part: &Acknowledgement,
+    ) {
         if let Some(upload) = self.upload_mut(store, output) {
-            upload.part_stored(number, receipt);
+            upload.part_stored(number, part);
         }
     }
 
-    /// A completion whose size or digest is not the one that was sealed is a failure of
-    /// the store, whatever it says of itself.
+    /// It need not be read back where the server compared each part, or the whole, with what
+    /// was sent. A completion whose size or digest is not the one that was sealed is a failure
+    /// of the store, whatever it says of itself.
     fn upload_completed(&mut self, store: &StepName, output: OutputId, completion: &Completion) {
         let differs = self.differs(output, completion);
         let Some(upload) = self.upload_mut(store, output) else {
@@ -87,7 +96,7 @@ impl Point {
         };
         upload.complete.done();
         upload.completion = Some(completion.clone());
-        if completion.verified {
+        if completion.verified || upload.has_verified_parts() {
             upload.read_back.done();
         }
         if differs {
@@ -122,9 +131,21 @@ impl Point {
         }
     }
 
-    fn upload_aborted(&mut self, store: &StepName, output: OutputId) {
+    /// Where the manifest was given up meanwhile, it is to be locked as long as the next one.
+    fn object_retained(&mut self, store: &StepName, output: OutputId) {
+        let is_signed = self.manifest.is_some();
+        if let Some(upload) = self.upload_mut(store, output) {
+            upload.retain.done();
+            if !is_signed {
+                upload.unlock();
+            }
+        }
+    }
+
+    fn upload_aborted(&mut self, store: &StepName, output: OutputId, until: Option<UnixTime>) {
         if let Some(upload) = self.upload_mut(store, output) {
             upload.abort.done();
+            upload.room_until = until;
         }
     }
 
@@ -134,10 +155,9 @@ impl Point {
         }
     }
 
-    pub(crate) fn uploads_swept(&mut self, store: &StepName) {
+    pub(crate) fn uploads_swept(&mut self, store: &StepName, room_until: Option<UnixTime>) {
         if let Some(store) = self.store_mut(store) {
-            store.sweep_wanted = false;
-            store.sweep = Task::default();
+            store.swept(room_until);
         }
     }
 
@@ -195,9 +215,12 @@ impl Point {
         let Some(sealed) = sealed else {
             return false;
         };
-        let digest = completion.stat.sha256.as_deref();
+        let mut told = completion.stat.checksum.iter();
         completion.stat.size != sealed.sealed_size
-            || digest.is_some_and(|digest| !is_hex_of(&sealed.sealed_sha256, digest))
+            || told.any(|told| {
+                told.algorithm == ChecksumAlgorithm::Sha256
+                    && !is_hex_of(&sealed.sealed_sha256, &told.value)
+            })
     }
 }
 

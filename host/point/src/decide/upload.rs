@@ -1,4 +1,4 @@
-//! Bringing outputs to the stores: begin, parts, complete, read back, sign, commit.
+//! Bringing outputs to the stores: begin, parts, complete, read back, sign, lock, commit.
 
 use drydock_core::OutputId;
 
@@ -18,6 +18,7 @@ pub fn effects(point: &Point, store: &Store) -> Vec<PointEffect> {
                 effects.extend(parts(store, output, upload));
                 effects.extend(complete(point, store, output, upload));
                 effects.extend(read_back(store, output, upload));
+                effects.extend(retain(point, store, output, upload));
             }
             upload => effects.extend(begin(store, output, upload)),
         }
@@ -39,12 +40,14 @@ pub fn parts_of(point: &Point, output: OutputId) -> Vec<PointEffect> {
         .collect()
 }
 
-/// The manifest is signed once, when the first store has everything.
+/// The manifest is signed once, when the first store has everything. What is being locked as
+/// long as an earlier one is waited for.
 pub fn sign(point: &Point) -> Option<PointEffect> {
-    let wanted = point.manifest.is_none() && point.sign.task.is_idle();
+    let mut uploads = point.stores.iter().flat_map(|store| store.uploads.values());
+    let is_locking = uploads.any(|upload| upload.retain.is_in_flight());
+    let wanted = point.manifest.is_none() && point.sign.task.is_idle() && !is_locking;
     let mut active = point.stores.iter().filter(|store| store.is_active());
-    (wanted && active.any(|store| point.is_ready_to_commit(store)))
-        .then_some(PointEffect::SignManifest)
+    (wanted && active.any(|store| point.has_everything(store))).then_some(PointEffect::SignManifest)
 }
 
 /// While lost uploads of a store are looked for, none is begun there: its session
@@ -138,6 +141,19 @@ fn read_back(store: &Store, output: &Output, upload: &Upload) -> Option<PointEff
         size: sealed.sealed_size,
         sha256: sealed.sealed_sha256.clone(),
         attempt: upload.read_back.next_attempt(),
+    })
+}
+
+/// Nothing is locked before it counts: the manifest that will name it is signed, and the store
+/// has all of it.
+fn retain(point: &Point, store: &Store, output: &Output, upload: &Upload) -> Option<PointEffect> {
+    let counts = point.manifest.is_some() && point.has_everything(store);
+    let wanted = store.retains && counts && upload.retain.is_idle();
+    wanted.then(|| PointEffect::RetainObject {
+        store: store.step.clone(),
+        output: output.id,
+        object: upload.object.clone(),
+        attempt: upload.retain.next_attempt(),
     })
 }
 

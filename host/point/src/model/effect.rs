@@ -1,7 +1,7 @@
 //! What a recovery point asks for, and how that is answered.
 
-use drydock_core::store::{Completion, Layout, PartReceipt, Receipt, Session};
-use drydock_core::{Fault, OutputId, StepName, Verdict};
+use drydock_core::store::{Acknowledgement, Completion, Layout, PartReceipt, Session};
+use drydock_core::{Fault, OutputId, StepName, UnixTime, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// What is asked for. Each is recorded before it is carried out. Fields that follow from
@@ -55,8 +55,17 @@ pub enum PointEffect {
     },
     /// Build and sign the manifest from the state. Answers Signed.
     SignManifest,
+    /// Lock a completed object for as long as the manifest will be, and look that it is
+    /// locked. Asked for once the manifest is signed: nothing is locked before it counts.
+    /// Answers Retained.
+    RetainObject {
+        store: StepName,
+        output: OutputId,
+        object: String,
+        attempt: u32,
+    },
     /// Look at every object that the manifest names, then create signature and manifest
-    /// at the target, if absent, and read them back. Answers Committed also when exactly
+    /// at the target, if absent, locked if the target is to lock them, and read them back. Answers Committed also when exactly
     /// this manifest was there already, and Superseded when another one was. A fault is
     /// `not-done` only where the manifest never left this process: what a store says of
     /// this write proves nothing.
@@ -68,7 +77,8 @@ pub enum PointEffect {
         signature: String,
         attempt: u32,
     },
-    /// Answers Aborted.
+    /// Forget an upload. At a store whose uploads only expire nothing is asked: it is enough
+    /// that nothing more is sent. Answers Aborted.
     AbortUpload {
         store: StepName,
         output: OutputId,
@@ -118,7 +128,8 @@ pub enum PointAnswer {
         part_size: u64,
     },
     PartStored {
-        receipt: Receipt,
+        #[serde(flatten)]
+        part: Acknowledgement,
     },
     Completed {
         completion: Completion,
@@ -140,11 +151,22 @@ pub enum PointAnswer {
     Superseded {
         names: Vec<String>,
     },
-    Aborted,
+    /// `room_until` says when the store frees by itself what it could not be asked to.
+    Aborted {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room_until: Option<UnixTime>,
+    },
     Deleted,
-    /// The orphans of this run were looked for; so many were found and aborted.
+    /// The object is locked until then.
+    Retained {
+        until: UnixTime,
+    },
+    /// The orphans of this run were looked for; so many were found and aborted. Where they
+    /// cannot be looked for, the store frees them by itself by `room_until`.
     Swept {
         aborted: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room_until: Option<UnixTime>,
     },
     SpoolDropped,
     /// The sealed bytes that the effect was to send are gone, or fewer than they were.
@@ -169,6 +191,7 @@ impl PointEffect {
             Self::Judge { .. } => "judge",
             Self::CompleteUpload { .. } => "complete-upload",
             Self::ReadBack { .. } => "read-back",
+            Self::RetainObject { .. } => "retain-object",
             Self::SignManifest => "sign-manifest",
             Self::CommitManifest { .. } => "commit-manifest",
             Self::AbortUpload { .. } => "abort-upload",
@@ -187,6 +210,7 @@ impl PointEffect {
             | Self::PutPart { store, .. }
             | Self::CompleteUpload { store, .. }
             | Self::ReadBack { store, .. }
+            | Self::RetainObject { store, .. }
             | Self::CommitManifest { store, .. }
             | Self::AbortUpload { store, .. }
             | Self::DeleteObject { store, .. }
@@ -204,6 +228,7 @@ impl PointEffect {
             | Self::Judge { output, .. }
             | Self::CompleteUpload { output, .. }
             | Self::ReadBack { output, .. }
+            | Self::RetainObject { output, .. }
             | Self::AbortUpload { output, .. }
             | Self::DeleteObject { output, .. } => Some(*output),
             Self::SignManifest

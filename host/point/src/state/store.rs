@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_core::store::Session;
-use drydock_core::{Fault, OutputId, StepName, TargetName};
+use drydock_core::{Fault, OutputId, StepName, TargetName, UnixTime};
 
 use super::{Output, Upload};
 use crate::model::{PointEffect, StorePin};
@@ -14,6 +14,8 @@ use crate::task::Task;
 pub struct Store {
     pub step: StepName,
     pub target: TargetName,
+    /// Whether what the manifest names is locked before it is committed.
+    pub retains: bool,
     pub status: StoreStatus,
     pub uploads: BTreeMap<OutputId, Upload>,
     pub commit: Task,
@@ -27,6 +29,8 @@ pub struct Store {
     pub sweep: Task,
     /// An upload was begun whose session nobody knows.
     pub sweep_wanted: bool,
+    /// When the store frees by itself what nobody could look for.
+    room_until: Option<UnixTime>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,7 @@ impl Store {
         Self {
             step: pin.pin.step.clone(),
             target: pin.target.clone(),
+            retains: pin.retain_days.is_some(),
             status: StoreStatus::Active,
             uploads: BTreeMap::new(),
             commit: Task::default(),
@@ -54,6 +59,7 @@ impl Store {
             may_name: Vec::new(),
             sweep: Task::default(),
             sweep_wanted: false,
+            room_until: None,
         }
     }
 
@@ -119,6 +125,20 @@ impl Store {
             .is_some_and(|upload| upload.completion.is_some() && upload.read_back.is_done())
     }
 
+    /// Whether an output is locked as long as the manifest will be, or need not be.
+    #[must_use]
+    pub fn has_retained(&self, output: &Output) -> bool {
+        let upload = self.uploads.get(&output.id);
+        !self.retains || upload.is_some_and(|upload| upload.retain.is_done())
+    }
+
+    /// Until when uploads that were left take room, which only the store can free.
+    #[must_use]
+    pub fn room_until(&self) -> Option<UnixTime> {
+        let uploads = self.uploads.values().map(|upload| upload.room_until);
+        uploads.chain([self.room_until]).flatten().max()
+    }
+
     /// Sessions that a sweep must leave alone.
     #[must_use]
     pub fn known_sessions(&self) -> Vec<Session> {
@@ -158,6 +178,13 @@ impl Store {
         self.may_name = vec![named.map(|(output, _)| *output).collect()];
         self.commit.done();
         self.status = StoreStatus::Superseded;
+    }
+
+    /// The orphans were looked for, or nobody can.
+    pub(crate) fn swept(&mut self, room_until: Option<UnixTime>) {
+        self.sweep_wanted = false;
+        self.sweep = Task::default();
+        self.room_until = self.room_until.max(room_until);
     }
 
     pub(crate) fn task_mut(&mut self, effect: &PointEffect) -> Option<&mut Task> {

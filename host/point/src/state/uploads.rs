@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use drydock_core::store::{Completion, Layout, PartReceipt, Receipt, Session};
+use drydock_core::UnixTime;
+use drydock_core::store::{Acknowledgement, Completion, Layout, PartReceipt, Session};
 
 use crate::model::PointEffect;
 use crate::task::Task;
@@ -13,8 +14,8 @@ pub struct Upload {
     pub object: String,
     pub begin: Task,
     pub open: Option<OpenUpload>,
-    /// Receipts of the stored parts.
-    pub parts: BTreeMap<u32, Receipt>,
+    /// What the store said of the parts that it has.
+    pub parts: BTreeMap<u32, Acknowledgement>,
     /// Parts 1 to this one are stored.
     pub stored_to: u32,
     /// Parts that were asked for and are not stored yet.
@@ -22,8 +23,11 @@ pub struct Upload {
     pub complete: Task,
     pub completion: Option<Completion>,
     pub read_back: Task,
+    pub retain: Task,
     pub abort: Task,
     pub delete: Task,
+    /// When the store frees by itself what it could not be asked to free.
+    pub room_until: Option<UnixTime>,
 }
 
 /// What the store answered when the upload began.
@@ -48,8 +52,10 @@ impl Upload {
             complete: Task::default(),
             completion: None,
             read_back: Task::default(),
+            retain: Task::default(),
             abort: Task::default(),
             delete: Task::default(),
+            room_until: None,
         }
     }
 
@@ -59,6 +65,7 @@ impl Upload {
         self.begin.is_in_flight()
             || self.complete.is_in_flight()
             || self.read_back.is_in_flight()
+            || self.retain.is_in_flight()
             || self.sending.values().any(Task::is_in_flight)
     }
 
@@ -75,14 +82,20 @@ impl Upload {
             .is_some_and(|open| u64::from(self.stored_to) >= open.parts_of(size))
     }
 
+    /// Whether the server itself compared each part with what was sent.
+    #[must_use]
+    pub fn has_verified_parts(&self) -> bool {
+        self.parts.values().all(|part| part.verified)
+    }
+
     /// The receipts in the order of their parts.
     #[must_use]
     pub fn receipts(&self) -> Vec<PartReceipt> {
         self.parts
             .iter()
-            .map(|(number, receipt)| PartReceipt {
+            .map(|(number, part)| PartReceipt {
                 number: *number,
-                receipt: receipt.clone(),
+                receipt: part.receipt.clone(),
             })
             .collect()
     }
@@ -95,11 +108,18 @@ impl Upload {
         parts.saturating_mul(part_size).min(available)
     }
 
-    pub(crate) fn part_stored(&mut self, number: u32, receipt: &Receipt) {
+    pub(crate) fn part_stored(&mut self, number: u32, part: &Acknowledgement) {
         self.sending.remove(&number);
-        self.parts.insert(number, receipt.clone());
+        self.parts.insert(number, part.clone());
         while self.parts.contains_key(&(self.stored_to + 1)) {
             self.stored_to += 1;
+        }
+    }
+
+    /// It is to be locked anew, as long as another manifest will be.
+    pub(crate) fn unlock(&mut self) {
+        if !self.retain.is_in_flight() {
+            self.retain = Task::default();
         }
     }
 
@@ -110,6 +130,7 @@ impl Upload {
             PointEffect::PutPart { number, .. } => Some(self.sending.entry(*number).or_default()),
             PointEffect::CompleteUpload { .. } => Some(&mut self.complete),
             PointEffect::ReadBack { .. } => Some(&mut self.read_back),
+            PointEffect::RetainObject { .. } => Some(&mut self.retain),
             PointEffect::AbortUpload { .. } => Some(&mut self.abort),
             PointEffect::DeleteObject { .. } => Some(&mut self.delete),
             _ => None,
@@ -121,6 +142,7 @@ impl Upload {
         self.sending.values().for_each(&mut *visit);
         visit(&self.complete);
         visit(&self.read_back);
+        visit(&self.retain);
         visit(&self.abort);
         visit(&self.delete);
     }
@@ -130,6 +152,7 @@ impl Upload {
         self.sending.values_mut().for_each(&mut *change);
         change(&mut self.complete);
         change(&mut self.read_back);
+        change(&mut self.retain);
         change(&mut self.abort);
         change(&mut self.delete);
     }

@@ -1,5 +1,6 @@
 //! Commits, and what stays because a manifest may name it.
 
+use drydock_core::store::Checksum;
 use drydock_core::{ErrorClass, ErrorCode, Fault, Level, OutputId, StorePhase};
 use drydock_point::{Fate, NeedState, PointAnswer, view};
 
@@ -193,14 +194,14 @@ fn a_signing_that_was_under_way_when_a_contributor_was_lost_signs_nothing() {
 fn an_object_that_differs_from_what_was_sent_is_deleted() {
     let expected = [
         (14, None, "delete-object s1/1"),
-        (15, Some(vec![2; 32]), "delete-object s1/1"),
-        (15, Some(vec![1; 32]), "sign-manifest"),
+        (15, Some([2; 32]), "delete-object s1/1"),
+        (15, Some([1; 32]), "sign-manifest"),
     ];
     for (size, sha256, asked) in expected {
         let mut run = staged(&["s1"]);
         run.take(judged(1, true));
         let mut completion = completion(1, size, true);
-        completion.stat.sha256 = sha256;
+        completion.stat.checksum = sha256.map(Checksum::sha256);
         let completed = PointAnswer::Completed { completion };
         assert_eq!(run.take(answer("complete-upload", completed)), [asked]);
     }

@@ -1,7 +1,9 @@
 //! A recovery point that takes inputs as whoever runs it gives them, and remembers what is in
 //! flight; its specification, and short ways to write the inputs.
 
-use drydock_core::store::{Completion, Layout, ObjectStat, Receipt, Session};
+use drydock_core::store::{
+    Acknowledgement, Completion, Layout, ObjectStat, Receipt, Session, Sessions,
+};
 use drydock_core::{
     ClusterName, ErrorCode, Fault, GrantRecord, Nature, OutputId, PluginDigest, RunId, StepName,
     TargetName, UnixTime, Verdict,
@@ -222,6 +224,7 @@ pub fn spec_of(contributors: &[&str], stores: &[&str], backoff_limit: u32) -> Po
     let store = |name: &&str| StorePin {
         pin: pin(name),
         target: TargetName::new(format!("t-{name}")),
+        retain_days: None,
     };
     PointSpec {
         run: RunId::new(RUN),
@@ -237,11 +240,25 @@ pub fn spec_of(contributors: &[&str], stores: &[&str], backoff_limit: u32) -> Po
     }
 }
 
+/// As [`spec`], where everything is locked for some days at these stores.
+pub fn locking_spec(stores: &[&str]) -> PointSpec {
+    let mut spec = spec(stores, 1);
+    for store in &mut spec.stores {
+        store.retain_days = Some(30);
+    }
+    spec
+}
+
 /// One at these stores whose contributor is whole and whose two parts are stored: nothing but
 /// the verdict is missing.
 pub fn staged(stores: &[&str]) -> Run {
-    let mut run = Run::new(stores);
-    run.take(opened(1));
+    staged_of(spec(stores, 1), stores)
+}
+
+/// The same of this specification.
+pub fn staged_of(spec: PointSpec, stores: &[&str]) -> Run {
+    let mut run = Run::of(spec);
+    run.take_all([attempt("snapshot"), opened(1)]);
     run.take_all(stores.iter().map(|store| began(store, 1, 10, 4)));
     run.take_all([sealed(1, 15), whole("snapshot")]);
     for store in stores {
@@ -378,6 +395,10 @@ pub fn layout(parallel_max: u32) -> Layout {
         parts_max: 1000,
         parallel_max,
         equal_parts: false,
+        object_bytes_max: 1 << 20,
+        part_checksum: None,
+        sessions: Sessions::Listed,
+        retain: true,
     }
 }
 
@@ -392,9 +413,19 @@ pub fn began(store: &str, output: u32, part_size: u64, parallel_max: u32) -> Inp
 }
 
 pub fn stored(store: &str, output: u32, number: u32) -> Input {
-    let receipt = Receipt(vec![1]);
+    taken(store, output, number, false)
+}
+
+/// A part that the server took, under its checksum or not.
+pub fn taken(store: &str, output: u32, number: u32, verified: bool) -> Input {
     let text = format!("put-part {store}/{output} #{number} ");
-    answer(&text, PointAnswer::PartStored { receipt })
+    answer(&text, part_stored(verified))
+}
+
+pub fn part_stored(verified: bool) -> PointAnswer {
+    let receipt = Receipt(vec![1]);
+    let part = Acknowledgement { receipt, verified };
+    PointAnswer::PartStored { part }
 }
 
 pub fn judged(output: u32, pass: bool) -> Input {
@@ -412,7 +443,8 @@ pub fn completion(output: u32, size: u64, verified: bool) -> Completion {
     let stat = ObjectStat {
         object: object(output),
         size,
-        sha256: None,
+        checksum: None,
+        retained_until: None,
     };
     Completion { stat, verified }
 }
@@ -450,7 +482,20 @@ pub fn superseded(store: &str, names: &[String]) -> Input {
 
 pub fn aborted(store: &str, output: u32) -> Input {
     let text = format!("abort-upload {store}/{output}");
-    answer(&text, PointAnswer::Aborted)
+    answer(&text, PointAnswer::Aborted { room_until: None })
+}
+
+/// At a store whose uploads only expire.
+pub fn left_to_expire(store: &str, output: u32, until: i64) -> Input {
+    let text = format!("abort-upload {store}/{output}");
+    let room_until = Some(UnixTime(until));
+    answer(&text, PointAnswer::Aborted { room_until })
+}
+
+pub fn retained(store: &str, output: u32) -> Input {
+    let text = format!("retain-object {store}/{output}");
+    let until = UnixTime(1_800_000_000);
+    answer(&text, PointAnswer::Retained { until })
 }
 
 pub fn deleted(store: &str, output: u32) -> Input {
@@ -459,6 +504,9 @@ pub fn deleted(store: &str, output: u32) -> Input {
 }
 
 pub fn swept(store: &str) -> Input {
-    let swept = PointAnswer::Swept { aborted: 1 };
+    let swept = PointAnswer::Swept {
+        aborted: 1,
+        room_until: None,
+    };
     answer(&format!("sweep-uploads {store}"), swept)
 }

@@ -8,5 +8,6 @@ mod contributors;
 mod crashes;
 mod failures;
 mod kit;
+mod locks;
 mod properties;
 mod uploads;

@@ -1,14 +1,14 @@
 //! Properties of the machine, for any input.
 
-use drydock_core::store::{Receipt, Session};
-use drydock_core::{ErrorCode, Fault, OutputId, StepName, Verdict};
-use drydock_point::state::OpenUpload;
+use drydock_core::store::Session;
+use drydock_core::{ErrorCode, Fault, OutputId, StepName, UnixTime, Verdict};
+use drydock_point::state::{OpenUpload, Store};
 use drydock_point::{AttemptEnd, Gathered, OutputEvent, Point, PointAnswer, PointEffect, Request};
 use proptest::prelude::*;
 
 use crate::kit::{
-    Input, attempt, cancelled, completion, discarded_by, layout, lost, opened_by, sealed_by,
-    spec_of, step, verify, whole,
+    Input, attempt, cancelled, completion, discarded_by, layout, lost, opened_by, part_stored,
+    sealed_by, spec_of, step, verify, whole,
 };
 
 fn open_upload(part_size: u64) -> OpenUpload {
@@ -106,9 +106,7 @@ fn fitting(effect: &PointEffect, is_good: bool) -> PointAnswer {
             layout: layout(2),
             part_size: 10,
         },
-        PointEffect::PutPart { .. } => PointAnswer::PartStored {
-            receipt: Receipt(vec![1]),
-        },
+        PointEffect::PutPart { .. } => part_stored(is_good),
         PointEffect::Judge { .. } => PointAnswer::Judged {
             verdict: Verdict {
                 pass: is_good,
@@ -119,15 +117,21 @@ fn fitting(effect: &PointEffect, is_good: bool) -> PointAnswer {
             completion: completion(1, *size, is_good),
         },
         PointEffect::ReadBack { .. } => PointAnswer::ReadBack,
+        PointEffect::RetainObject { .. } => PointAnswer::Retained { until: UnixTime(9) },
         PointEffect::SignManifest => PointAnswer::Signed {
             manifest: String::new(),
             signature: String::new(),
         },
         PointEffect::CommitManifest { .. } if is_good => PointAnswer::Committed { despite: None },
         PointEffect::CommitManifest { .. } => PointAnswer::Superseded { names: Vec::new() },
-        PointEffect::AbortUpload { .. } => PointAnswer::Aborted,
+        PointEffect::AbortUpload { .. } => PointAnswer::Aborted {
+            room_until: (!is_good).then_some(UnixTime(5)),
+        },
         PointEffect::DeleteObject { .. } => PointAnswer::Deleted,
-        PointEffect::SweepUploads { .. } => PointAnswer::Swept { aborted: 0 },
+        PointEffect::SweepUploads { .. } => PointAnswer::Swept {
+            aborted: 0,
+            room_until: (!is_good).then_some(UnixTime(7)),
+        },
         PointEffect::DropSpool => PointAnswer::SpoolDropped,
         PointEffect::Wait { .. } => PointAnswer::WaitOver,
     }
@@ -138,7 +142,10 @@ fn answer_of(effect: &PointEffect, how: How) -> PointAnswer {
         How::Fits(is_good) => fitting(effect, is_good),
         How::Failed(fault) => PointAnswer::Failed { fault },
         How::SpoolMissing(fault) => PointAnswer::SpoolMissing { fault },
-        How::Other => PointAnswer::Swept { aborted: 9 },
+        How::Other => PointAnswer::Swept {
+            aborted: 9,
+            room_until: None,
+        },
     }
 }
 
@@ -158,9 +165,19 @@ fn apply(point: &mut Point, input: Input) {
 /// What may not be asked for in this state.
 fn forbidden(point: &Point, effect: &PointEffect) -> bool {
     match effect {
-        PointEffect::CompleteUpload { .. }
-        | PointEffect::SignManifest
-        | PointEffect::CommitManifest { .. } => !point.is_verified() || point.is_ending(),
+        PointEffect::CompleteUpload { .. } | PointEffect::SignManifest => {
+            !point.is_verified() || point.is_ending()
+        }
+        PointEffect::CommitManifest { store, .. } => {
+            let is_locked = |store| point.live_outputs().all(|o| Store::has_retained(store, o));
+            let may_be = point.is_verified() && !point.is_ending();
+            !may_be || !point.store(store).is_some_and(is_locked)
+        }
+        PointEffect::RetainObject { store, .. } => {
+            let has_everything = |store| point.has_everything(store);
+            let may_be = point.manifest().is_some() && !point.is_ending();
+            !may_be || !point.store(store).is_some_and(has_everything)
+        }
         PointEffect::DeleteObject { store, output, .. } => {
             let store = point.store(store);
             store.is_none_or(|store| store.may_be_named(*output))
@@ -217,13 +234,14 @@ proptest! {
 
     /// Whatever comes in whichever order, nothing panics, nothing is asked for twice, nothing
     /// that a manifest may name is deleted, nothing is completed before everything is
-    /// verified; and effects read back from their records give the same state.
+    /// verified, nothing is locked before it counts or committed before it is locked; and effects read back from their records give the same state.
     #[test]
     fn any_inputs_in_any_order_are_survived(
-        contributors in 1..4usize, refuses in any::<bool>(),
+        contributors in 1..4usize, refuses in any::<bool>(), locks in any::<bool>(),
         steps in prop::collection::vec(any_step(), 0..80),
     ) {
         let mut spec = spec_of(&["b1", "b2", "b3"][..contributors], &["s1", "s2"], 1);
+        spec.stores[0].retain_days = locks.then_some(30);
         spec.verify.push(verify("verify-2", &["b1"]));
         let mut point = Point::new(spec);
         let mut in_flight: Vec<PointEffect> = Vec::new();

@@ -2,13 +2,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use drydock_core::Finding;
 use drydock_core::store::{
-    Completion, Layout, ObjectPage, PartReceipt, Receipt, Session, SessionPage,
+    Acknowledgement, ChecksumAlgorithm, Completion, Layout, ObjectPage, PartReceipt, Session,
+    SessionPage,
 };
+use drydock_core::{Finding, UnixTime};
 
 use super::*;
-use crate::target::{Part, RangeSink};
+use crate::target::{Part, RangeSink, Whole};
 
 /// Answers with one page after the other, and lists nothing else.
 struct Pages(Mutex<Vec<ObjectPage>>);
@@ -17,7 +18,8 @@ fn page(keys: &[&str], next: Option<&str>) -> ObjectPage {
     let stat = |key: &&str| ObjectStat {
         object: (*key).to_owned(),
         size: 1,
-        sha256: None,
+        checksum: None,
+        retained_until: None,
     };
     ObjectPage {
         objects: keys.iter().map(stat).collect(),
@@ -167,7 +169,22 @@ impl Target for Circle {
         unreachable!()
     }
 
-    async fn put_part(&self, _: &Session, _: u32, _: u64, _: Part) -> Result<Receipt, Fault> {
+    async fn make_place(&self) -> Result<(), Fault> {
+        unreachable!()
+    }
+
+    async fn put_object(&self, _: &str, _: Part, _: Option<UnixTime>) -> Result<ObjectStat, Fault> {
+        unreachable!()
+    }
+
+    async fn put_part(
+        &self,
+        _: &Session,
+        _: u32,
+        _: u64,
+        _: Part,
+        _: Option<ChecksumAlgorithm>,
+    ) -> Result<Acknowledgement, Fault> {
         unreachable!()
     }
 
@@ -175,10 +192,12 @@ impl Target for Circle {
         &self,
         _: &Session,
         _: &[PartReceipt],
-        _: u64,
-        _: [u8; 32],
-        _: bool,
+        _: Whole,
     ) -> Result<Completion, Fault> {
+        unreachable!()
+    }
+
+    async fn retain(&self, _: &str, _: UnixTime) -> Result<(), Fault> {
         unreachable!()
     }
 
@@ -221,7 +240,22 @@ impl Target for Pages {
         unreachable!()
     }
 
-    async fn put_part(&self, _: &Session, _: u32, _: u64, _: Part) -> Result<Receipt, Fault> {
+    async fn make_place(&self) -> Result<(), Fault> {
+        unreachable!()
+    }
+
+    async fn put_object(&self, _: &str, _: Part, _: Option<UnixTime>) -> Result<ObjectStat, Fault> {
+        unreachable!()
+    }
+
+    async fn put_part(
+        &self,
+        _: &Session,
+        _: u32,
+        _: u64,
+        _: Part,
+        _: Option<ChecksumAlgorithm>,
+    ) -> Result<Acknowledgement, Fault> {
         unreachable!()
     }
 
@@ -229,10 +263,12 @@ impl Target for Pages {
         &self,
         _: &Session,
         _: &[PartReceipt],
-        _: u64,
-        _: [u8; 32],
-        _: bool,
+        _: Whole,
     ) -> Result<Completion, Fault> {
+        unreachable!()
+    }
+
+    async fn retain(&self, _: &str, _: UnixTime) -> Result<(), Fault> {
         unreachable!()
     }
 

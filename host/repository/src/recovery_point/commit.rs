@@ -11,14 +11,14 @@
 //! to anybody. Committing the same bytes again ends as [`CommitOutcome::AlreadyOurs`],
 //! where all that belongs to the manifest is there too, or goes on where it stopped.
 
-use drydock_core::{Certainty, ErrorClass, ErrorCode, Fault};
+use drydock_core::{Certainty, ErrorClass, ErrorCode, Fault, UnixTime};
 
 use super::{Repository, label};
 use crate::digest::Sha256;
 use crate::error::RepositoryError;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use crate::names::Folder;
-use crate::object::{self, Creation, Draft};
+use crate::object::{self, Creation};
 use crate::sign::SIGNATURE_BYTES_MAX;
 
 /// How a commit ended.
@@ -28,7 +28,8 @@ pub enum CommitOutcome {
     Committed,
     /// The same manifest was already there: this commit had succeeded before.
     AlreadyOurs,
-    /// The manifest was read back, although the target failed while it was written.
+    /// The manifest was read back, although the target failed while it was written, or did
+    /// not lock it.
     Despite(Fault),
     /// Another manifest was there first, which was read and can be believed: ours is not
     /// there, and cannot be any more.
@@ -39,33 +40,72 @@ pub enum CommitOutcome {
     },
 }
 
+/// What is written to commit: the text from [`Manifest::to_text`], a signature over exactly
+/// these bytes, and until when both are locked.
+#[derive(Debug, Clone, Copy)]
+pub struct Signed<'a> {
+    pub manifest: &'a str,
+    pub signature: &'a str,
+    pub retain_until: Option<UnixTime>,
+}
+
 impl Repository<'_> {
-    /// Commits a recovery point. `manifest` is the text from [`Manifest::to_text`],
-    /// `signature` is over exactly these bytes; all artifacts are stored already.
+    /// Commits a recovery point, all artifacts of which are stored already, and locked if the
+    /// manifest is to be.
     ///
     /// # Errors
     /// When the signature would not be believed on the way back, when something else
     /// lies where the signature goes, when an artifact is not there, or when the target
     /// fails. The fault is `not-done` only where the manifest never left this process.
-    pub async fn commit(&self, manifest: &str, signature: &str) -> Result<CommitOutcome, Fault> {
+    pub async fn commit(&self, signed: Signed<'_>) -> Result<CommitOutcome, Fault> {
+        let outcome = self.written(signed).await?;
+        let ours = matches!(
+            outcome,
+            CommitOutcome::Committed | CommitOutcome::AlreadyOurs
+        );
+        match (signed.retain_until, ours) {
+            (Some(until), true) => Ok(self.locked(signed.manifest, until, outcome).await),
+            _ => Ok(outcome),
+        }
+    }
+
+    /// The recovery point is there, locked or not.
+    async fn locked(
+        &self,
+        manifest: &str,
+        until: UnixTime,
+        outcome: CommitOutcome,
+    ) -> CommitOutcome {
+        let folder = self.check(manifest).and_then(|new| Ok(new.folder()?));
+        let Ok(folder) = folder else { return outcome };
+        for object in [
+            folder.manifest(),
+            folder.signature(&Sha256::of(manifest.as_bytes())),
+        ] {
+            let found = object::check_retained(self.target, &object, until).await;
+            if let Err(fault) = found {
+                return CommitOutcome::Despite(fault);
+            }
+        }
+        outcome
+    }
+
+    async fn written(&self, signed: Signed<'_>) -> Result<CommitOutcome, Fault> {
         let not_done = |error| Fault::from(error).not_done();
-        let new = self.check(manifest).map_err(not_done)?;
+        let new = self.check(signed.manifest).map_err(not_done)?;
         let folder = new.folder().map_err(|error| not_done(error.into()))?;
-        let standing = self.prepare(&folder, &new, (manifest, signature)).await;
+        let standing = self.prepare(&folder, &new, signed).await;
         match standing.map_err(not_done)? {
             None => {}
             Some(CommitOutcome::AlreadyOurs) => {
-                let whole = self.is_whole(&folder, &new, (manifest, signature)).await;
+                let whole = self.is_whole(&folder, &new, signed).await;
                 // The manifest is there, whatever became of the rest.
                 let whole = whole.map_err(|fault| fault.with_certainty(Certainty::Unknown));
                 return whole.map(|()| CommitOutcome::AlreadyOurs);
             }
             Some(outcome) => return Ok(outcome),
         }
-        let key = folder.manifest();
-        let draft = Draft::begin(self.target, &key, manifest.as_bytes()).await;
-        let draft = draft.map_err(not_done)?;
-        self.publish(&folder, &draft, manifest).await
+        self.publish(&folder, signed).await
     }
 
     /// Everything before the manifest itself; the outcome where it is settled already.
@@ -73,19 +113,37 @@ impl Repository<'_> {
         &self,
         folder: &Folder,
         new: &Manifest,
-        (manifest, signature): (&str, &str),
+        signed: Signed<'_>,
     ) -> Result<Option<CommitOutcome>, RepositoryError> {
-        self.believe(folder, manifest.as_bytes(), signature.as_bytes())?;
-        if let Some(outcome) = self.standing_of(folder, manifest).await? {
+        let (manifest, signature) = (signed.manifest.as_bytes(), signed.signature.as_bytes());
+        self.believe(folder, manifest, signature)?;
+        if let Some(outcome) = self.standing_of(folder, signed.manifest).await? {
             return Ok(Some(outcome));
         }
-        let file = folder.signature(&Sha256::of(manifest.as_bytes()));
-        self.put_signature(folder, &file, manifest, signature)
-            .await?;
-        match self.not_kept(folder, new).await? {
-            Some((object, found)) => Err(RepositoryError::NotKept { object, found }),
-            None => Ok(None),
+        let file = folder.signature(&Sha256::of(manifest));
+        self.put_signature(folder, &file, signed).await?;
+        if let Some((object, found)) = self.not_kept(folder, new).await? {
+            return Err(RepositoryError::NotKept { object, found });
         }
+        if let Some(until) = signed.retain_until {
+            self.check_locks(folder, new, until).await?;
+        }
+        Ok(None)
+    }
+
+    /// What a locked manifest names is locked at least as long.
+    async fn check_locks(
+        &self,
+        folder: &Folder,
+        new: &Manifest,
+        until: UnixTime,
+    ) -> Result<(), RepositoryError> {
+        for artifact in &new.artifacts {
+            let object = folder.object(&artifact.object);
+            let locked = object::check_retained(self.target, &object, until).await;
+            locked.map_err(|fault| RepositoryError::target(&object, fault))?;
+        }
+        Ok(())
     }
 
     /// Whether a manifest of ours that stands there already still has what makes it a
@@ -95,18 +153,16 @@ impl Repository<'_> {
         &self,
         folder: &Folder,
         new: &Manifest,
-        (manifest, signature): (&str, &str),
+        signed: Signed<'_>,
     ) -> Result<(), Fault> {
-        let file = folder.signature(&Sha256::of(manifest.as_bytes()));
+        let manifest = signed.manifest.as_bytes();
+        let file = folder.signature(&Sha256::of(manifest));
         match object::read(self.target, &file, SIGNATURE_BYTES_MAX).await? {
             Some(stored) => {
-                let believed = self.believe(folder, manifest.as_bytes(), &stored);
+                let believed = self.believe(folder, manifest, &stored);
                 believed.map_err(|_| RepositoryError::Foreign { object: file })?;
             }
-            None => {
-                self.put_signature(folder, &file, manifest, signature)
-                    .await?;
-            }
+            None => self.put_signature(folder, &file, signed).await?,
         }
         match self.not_kept(folder, new).await? {
             Some((object, found)) => Err(lost(&object, &found)),
@@ -150,14 +206,14 @@ impl Repository<'_> {
         Ok(String::from_utf8_lossy(&text).contains(file))
     }
 
-    /// Hands the manifest over, and looks when that fails, before anything is aborted.
-    async fn publish(
-        &self,
-        folder: &Folder,
-        draft: &Draft<'_>,
-        manifest: &str,
-    ) -> Result<CommitOutcome, Fault> {
-        let failed = match draft.publish().await {
+    /// Hands the manifest over, and looks when that fails. From here on no `not-done` of the
+    /// target's is believed.
+    async fn publish(&self, folder: &Folder, signed: Signed<'_>) -> Result<CommitOutcome, Fault> {
+        let manifest = signed.manifest;
+        let object = folder.manifest();
+        let until = signed.retain_until;
+        let published = object::publish(self.target, &object, manifest.as_bytes(), until);
+        let failed = match published.await {
             Ok(Creation::Created) => return Ok(CommitOutcome::Committed),
             Ok(Creation::AlreadyThere) => None,
             Err(error) => Some(Fault::from(error)),
@@ -168,8 +224,6 @@ impl Repository<'_> {
             }
             found => found,
         };
-        draft.abort().await;
-        let object = folder.manifest();
         let failed = failed.unwrap_or_else(|| taken(&object));
         match found {
             Ok(Some(outcome)) => {
@@ -258,10 +312,10 @@ impl Repository<'_> {
         &self,
         folder: &Folder,
         file: &str,
-        manifest: &str,
-        signature: &str,
+        signed: Signed<'_>,
     ) -> Result<(), RepositoryError> {
-        if object::create(self.target, file, signature.as_bytes()).await? == Creation::Created {
+        let (signature, until) = (signed.signature.as_bytes(), signed.retain_until);
+        if object::create(self.target, file, signature, until).await? == Creation::Created {
             return Ok(());
         }
         let foreign = || RepositoryError::Foreign {
@@ -270,7 +324,7 @@ impl Repository<'_> {
         let stored = object::read(self.target, file, SIGNATURE_BYTES_MAX)
             .await?
             .ok_or_else(foreign)?;
-        self.believe(folder, manifest.as_bytes(), &stored)
+        self.believe(folder, signed.manifest.as_bytes(), &stored)
             .map(|_| ())
             .map_err(|_| foreign())
     }

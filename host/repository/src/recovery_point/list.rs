@@ -485,7 +485,8 @@ mod tests {
             walk.take(&ObjectStat {
                 object: format!("c/{name}/manifest.json"),
                 size: 1,
-                sha256: None,
+                checksum: None,
+                retained_until: None,
             });
         }
         let places = walk.places();

@@ -57,9 +57,9 @@ impl Repository<'_> {
         })?;
         let signature_key = folder.object(&name.signature_file());
         // One that is there already is over the same bytes: the name holds their digest.
-        object::create(self.target, &signature_key, signature.as_bytes()).await?;
+        object::create(self.target, &signature_key, signature.as_bytes(), None).await?;
         let content_key = folder.object(&name.content_file());
-        match object::create(self.target, &content_key, text.as_bytes()).await? {
+        match object::create(self.target, &content_key, text.as_bytes(), None).await? {
             Creation::Created => Ok(name),
             Creation::AlreadyThere => {
                 let stored = object::read(self.target, &content_key, MARK_BYTES_MAX).await?;

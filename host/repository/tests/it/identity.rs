@@ -2,9 +2,9 @@
 
 use drydock_core::{ErrorCode, Fault, TargetId, UnixTime};
 use drydock_fakes::{Call, FakeTarget};
+use drydock_repository::RepositoryError;
 use drydock_repository::identity::{Identity, find, make};
 use drydock_repository::names::TARGET;
-use drydock_repository::{RepositoryError, Target as _};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const NOW: UnixTime = UnixTime(1_767_323_045);
@@ -36,33 +36,27 @@ async fn another_that_is_first_wins() {
     assert_eq!(made.unwrap(), Identity::Is(TargetId::new(ID)));
 }
 
-/// A process that dies between the two calls leaves an upload that nobody else would look for.
-#[tokio::test]
-async fn uploads_of_others_go_and_their_makers_find_what_is_there() {
-    let target = FakeTarget::new();
-    target.begin(TARGET, Some(4), 1024).await.unwrap();
-    target.begin("c1/kept", Some(4), 1024).await.unwrap();
-    make(&target, &TargetId::new(ID), NOW).await.unwrap();
-    assert_eq!(target.open_uploads(), 1);
-    let swept = Fault::permanent(ErrorCode::NotFound, "no such upload");
-    target.fail_next(Call::PutPart, swept);
-    let other = TargetId::new("f".repeat(32));
-    let found = make(&target, &other, NOW).await.unwrap();
-    assert_eq!(found, Identity::Is(TargetId::new(ID)));
-    assert_eq!(target.open_uploads(), 1);
-}
-
 #[tokio::test]
 async fn a_target_that_takes_no_id_keeps_nothing_of_it() {
-    for call in [Call::Begin, Call::PutPart, Call::Complete] {
-        let target = FakeTarget::new();
-        let fault = Fault::permanent(ErrorCode::Io, "the disk failed");
-        target.fail_next(call, fault);
-        let made = make(&target, &TargetId::new(ID), NOW).await;
-        made.unwrap_err();
-        assert_eq!(target.open_uploads(), 0, "{call:?}");
-        assert_eq!(target.objects(), Vec::<String>::new(), "{call:?}");
-    }
+    let target = FakeTarget::new();
+    let fault = Fault::permanent(ErrorCode::Io, "the disk failed");
+    target.fail_next(Call::PutObject, fault);
+    let made = make(&target, &TargetId::new(ID), NOW).await;
+    made.unwrap_err();
+    assert_eq!(target.open_uploads(), 0);
+    assert_eq!(target.objects(), Vec::<String>::new());
+}
+
+/// The answer was lost, and the object is there: whose id it is, is read there.
+#[tokio::test]
+async fn an_id_that_was_taken_in_spite_of_a_fault_is_found() {
+    let target = FakeTarget::new();
+    let fault = Fault::transient(ErrorCode::Unreachable, "the connection broke");
+    target.fail_next(Call::PutObjectAfterwards, fault);
+    let id = TargetId::new(ID);
+    let made = make(&target, &id, NOW).await.unwrap();
+    assert_eq!(made, Identity::Is(id));
+    assert_eq!(target.called(Call::Begin), 0);
 }
 
 /// What it gives back is another thing than it was sent: that is told, and no id is taken.

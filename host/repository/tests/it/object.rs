@@ -1,9 +1,9 @@
 //! Small objects written once, and large ones read over a connection that breaks.
 
-use drydock_core::{ErrorCode, Fault};
+use drydock_core::{ErrorCode, Fault, UnixTime};
 use drydock_fakes::{Call, FakeTarget};
 use drydock_repository::object::{
-    ATTEMPTS_MAX, Creation, PIECES_AHEAD, Streamed, create, read, stream,
+    ATTEMPTS_MAX, Creation, PIECES_AHEAD, Streamed, check_retained, create, read, stream,
 };
 use tokio::sync::mpsc;
 
@@ -24,11 +24,11 @@ async fn an_object_is_created_once_and_read_back() {
     let target = FakeTarget::new();
     let bytes = sample(200_000);
     assert_eq!(
-        create(&target, KEY, &bytes).await.unwrap(),
+        create(&target, KEY, &bytes, None).await.unwrap(),
         Creation::Created
     );
     assert_eq!(read(&target, KEY, 200_000).await.unwrap(), Some(bytes));
-    let second = create(&target, KEY, b"other").await.unwrap();
+    let second = create(&target, KEY, b"other", None).await.unwrap();
     assert_eq!(second, Creation::AlreadyThere);
     assert_eq!(target.open_uploads(), 0);
     assert_eq!(read(&target, "lab/point/none", 10).await.unwrap(), None);
@@ -46,15 +46,50 @@ async fn an_object_above_the_bound_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_failed_upload_is_aborted() {
-    for call in [Call::PutPart, Call::Complete] {
+async fn what_fails_is_there_or_is_not_as_it_is_read() {
+    for (call, is_there) in [(Call::PutObject, false), (Call::PutObjectAfterwards, true)] {
         let target = FakeTarget::new();
         target.fail_next(call, broken());
-        let error = create(&target, KEY, &sample(10)).await.unwrap_err();
-        assert_eq!(error.code().as_str(), "unreachable");
+        let created = create(&target, KEY, &sample(10), None).await;
+        match created {
+            Ok(created) => assert!(is_there && created == Creation::Created),
+            Err(error) => assert!(!is_there && error.code().as_str() == "unreachable"),
+        }
+        assert_eq!(target.objects().len(), usize::from(is_there));
         assert_eq!(target.open_uploads(), 0);
-        assert!(target.objects().is_empty());
     }
+}
+
+/// Somebody else's object under that name is theirs, however the request failed.
+#[tokio::test]
+async fn another_that_is_first_is_told_from_ours() {
+    let target = FakeTarget::new();
+    target.intrude(KEY, b"theirs");
+    let created = create(&target, KEY, b"ours", None).await.unwrap();
+    assert_eq!(created, Creation::AlreadyThere);
+    assert_eq!(target.bytes(KEY).unwrap(), b"theirs");
+}
+
+#[tokio::test]
+async fn a_lock_is_what_the_target_shows() {
+    let until = UnixTime(1_767_323_045);
+    let target = FakeTarget::new();
+    target.lock_objects();
+    create(&target, KEY, b"ours", Some(until)).await.unwrap();
+    check_retained(&target, KEY, until).await.unwrap();
+    let longer = check_retained(&target, KEY, UnixTime(until.0 + 1)).await;
+    assert_eq!(
+        longer.unwrap_err().message,
+        "the target was to lock lab/point/object until 2026-01-02T03:04:06Z, said that it did, and shows a lock until 2026-01-02T03:04:05Z only: see that its bucket locks objects and that locks may be read there, or leave `retainDays` out of the Target"
+    );
+    let target = FakeTarget::new();
+    target.claim_locks();
+    create(&target, KEY, b"ours", Some(until)).await.unwrap();
+    let fault = check_retained(&target, KEY, until).await.unwrap_err();
+    assert_eq!(
+        fault.message,
+        "the target was to lock lab/point/object until 2026-01-02T03:04:05Z, said that it did, and shows no lock of it: see that its bucket locks objects and that locks may be read there, or leave `retainDays` out of the Target"
+    );
 }
 
 #[tokio::test]
@@ -62,7 +97,7 @@ async fn a_store_that_does_not_verify_is_read_back() {
     let target = FakeTarget::new();
     target.stop_verifying();
     assert_eq!(
-        create(&target, KEY, &sample(10)).await.unwrap(),
+        create(&target, KEY, &sample(10), None).await.unwrap(),
         Creation::Created
     );
 }
@@ -71,7 +106,7 @@ async fn a_store_that_does_not_verify_is_read_back() {
 async fn an_object_that_was_spoilt_on_its_way_is_noticed() {
     let target = FakeTarget::new();
     target.spoil_what_is_written();
-    let error = create(&target, KEY, &sample(10)).await.unwrap_err();
+    let error = create(&target, KEY, &sample(10), None).await.unwrap_err();
     let message = error.to_string();
     assert!(
         message.starts_with("lab/point/object is damaged: it should be 10 bytes with sha256"),

@@ -22,6 +22,8 @@ async fn a_sound_target_passes_every_law_and_is_left_empty() {
     let all = [
         "probe-create",
         "probe-create-again",
+        "probe-upload",
+        "probe-upload-again",
         "probe-read",
         "probe-list",
         "probe-uploads",
@@ -39,10 +41,38 @@ async fn the_first_broken_law_ends_the_probe_and_nothing_is_left() {
         Fault::permanent(ErrorCode::NoSpace, "it is full"),
     );
     let findings = probe(&target, PREFIX).await;
-    assert_eq!(findings.len(), 1);
-    assert_eq!(findings[0].level, Level::Failure);
-    assert!(findings[0].message.contains("it is full"), "{findings:?}");
+    let last = findings.last().unwrap();
+    assert_eq!(
+        (last.level, last.code.as_str()),
+        (Level::Failure, "probe-upload")
+    );
+    assert!(last.message.contains("it is full"), "{findings:?}");
     assert_eq!(target.open_uploads(), 0);
+    assert!(target.objects().is_empty());
+}
+
+/// Of a store whose uploads only expire, nobody asks for the list, and nobody aborts.
+#[tokio::test]
+async fn uploads_that_expire_are_told_and_left() {
+    let target = FakeTarget::new();
+    target.expire(604_800);
+    let findings = probe(&target, PREFIX).await;
+    assert!(
+        findings.iter().all(|found| found.level == Level::Note),
+        "{findings:?}"
+    );
+    let told = findings.iter().find(|found| found.code == "probe-uploads");
+    assert_eq!(
+        told.unwrap().message,
+        "an upload that is left takes room for 604800 s, and can be neither listed nor aborted here"
+    );
+    assert_eq!(
+        (
+            target.called(Call::ListSessions),
+            target.called(Call::Abort)
+        ),
+        (0, 0)
+    );
 }
 
 #[tokio::test]

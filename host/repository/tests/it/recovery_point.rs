@@ -8,7 +8,7 @@ use drydock_core::{ClusterName, ErrorCode, Fault, RecoveryPointName, UnixTime};
 use drydock_fakes::{Call, FakeTarget};
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use drydock_repository::recovery_point::{
-    CommitOutcome, Listed, MarkStanding, RecoveryPoint, Repository, Standing, State,
+    self, CommitOutcome, Listed, MarkStanding, RecoveryPoint, Repository, Standing, State,
 };
 use drydock_repository::seal::{Options, Sealer, Sealing};
 use drydock_repository::{
@@ -74,9 +74,20 @@ impl World {
     }
 
     async fn commit_signed(&self, signed: &Signed) -> Result<CommitOutcome, Fault> {
-        self.repository()
-            .commit(&signed.manifest, &signed.signature)
-            .await
+        self.commit_until(signed, None).await
+    }
+
+    async fn commit_until(
+        &self,
+        signed: &Signed,
+        retain_until: Option<UnixTime>,
+    ) -> Result<CommitOutcome, Fault> {
+        let signed = recovery_point::Signed {
+            manifest: &signed.manifest,
+            signature: &signed.signature,
+            retain_until,
+        };
+        self.repository().commit(signed).await
     }
 
     async fn load(&self, name: &str) -> Result<RecoveryPoint, RepositoryError> {
@@ -229,7 +240,7 @@ async fn a_manifest_that_nobody_would_believe_is_not_committed() {
 
 #[tokio::test]
 async fn a_target_that_fails_leaves_no_upload_open_and_no_commit() {
-    for call in [Call::PutPart, Call::Complete] {
+    for call in [Call::Stat, Call::PutObject] {
         let world = World::new();
         let signed = world.sign(&sample::manifest("one"));
         world

@@ -8,6 +8,7 @@ use std::process::Command;
 use drydock_core::UnixTime;
 use drydock_fakes::FakeTarget;
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
+use drydock_repository::recovery_point::Signed;
 use drydock_repository::seal::{Options, Sealer, Sealing};
 use drydock_repository::{Recipient, Repository, SigningKey, TrustedSigners};
 use drydock_testkit::tools;
@@ -48,7 +49,12 @@ pub async fn committed(
         .sign(text.as_bytes(), &manifest.cluster, &manifest.recovery_point)
         .unwrap();
     let repository = Repository::new(&target, &signers);
-    repository.commit(&text, &signature).await.unwrap();
+    let signed = Signed {
+        manifest: &text,
+        signature: &signature,
+        retain_until: None,
+    };
+    repository.commit(signed).await.unwrap();
     copy(&target, root);
     Copied {
         folder: root.join("lab").join(NAME),

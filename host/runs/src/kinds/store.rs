@@ -51,15 +51,18 @@ impl StepKind for StoreStep {
         let name = document.value.name.clone();
         let plugin = target.plugin();
         grants.get_or_init(|| plugin.grants().clone());
+        let spec = &document.value.spec;
         let pin = StorePin {
             pin: at.pin(plugin),
             target: name.clone(),
+            retain_days: spec.retain_days,
         };
         let guard = TargetGuard::new(
             name.clone(),
             Arc::clone(&context.tools.attempts.journal),
             Arc::clone(&context.tools.attempts.clock),
             Arc::clone(&tools.targets),
+            spec.create,
         );
         Ok(Part::Store(Box::new(StorePart {
             pin,
@@ -71,6 +74,8 @@ impl StepKind for StoreStep {
                 cleanup: Arc::new(target.for_cleanup()),
                 target: Arc::new(target),
                 guard: Arc::new(guard),
+                clock: Arc::clone(&context.tools.attempts.clock),
+                retain_days: spec.retain_days,
             },
         })))
     }

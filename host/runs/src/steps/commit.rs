@@ -12,21 +12,17 @@ use drydock_point::Point;
 use drydock_point::model::{PointAnswer, SealedOutput};
 use drydock_point::state::Output;
 use drydock_repository::{
-    Measure, Repository, Sealing, Sensitivity, Sha256, SigningKey, TrustedSigners,
+    Measure, Repository, Sealing, Sensitivity, SigningKey, TrustedSigners,
     manifest::{
         Artifact, Compression, Consistency, FORMAT_VERSION, Lineage, Manifest, PluginUsed,
         Predecessor, StepVerdict, Tool,
     },
-    recovery_point::{CommitOutcome, LINEAGE_UNKNOWN},
+    recovery_point::{CommitOutcome, LINEAGE_UNKNOWN, Signed},
 };
 
 use super::Store;
 use super::digest::digest;
 use super::nature::{media_type, section};
-
-/// How long a committed run looks for what dead processes left of its manifest. It is only
-/// room, and no reason to leave open whether the run committed.
-const CLEAR_MAX: Duration = Duration::from_secs(20);
 
 /// Signs and commits.
 pub struct Commit {
@@ -61,8 +57,12 @@ impl Commit {
         let admitted = store.guard.admit_again(&*store.target).await;
         admitted.map_err(Fault::not_done)?;
         let repository = Repository::new(&*store.target, &self.signers);
-        let outcome = repository.commit(manifest, signature).await?;
-        self.clear(store, manifest).await;
+        let signed = Signed {
+            manifest,
+            signature,
+            retain_until: store.retain_until(manifest).map_err(Fault::not_done)?,
+        };
+        let outcome = repository.commit(signed).await?;
         let despite = match outcome {
             CommitOutcome::Superseded { names } => {
                 return Ok(PointAnswer::Superseded { names });
@@ -73,30 +73,6 @@ impl Commit {
         };
         self.index(store, manifest);
         Ok(PointAnswer::Committed { despite })
-    }
-
-    /// Aborts uploads that a dead process left of the manifest and of its signature: now
-    /// that a manifest is there, none of them can ever win. What stays is only room.
-    async fn clear(&self, store: &Store, text: &str) {
-        let Ok(folder) = Manifest::parse(text.as_bytes()).map(|manifest| manifest.folder()) else {
-            return;
-        };
-        let Ok(folder) = folder else { return };
-        let objects = [
-            folder.manifest(),
-            folder.signature(&Sha256::of(text.as_bytes())),
-        ];
-        let prefix = folder.object("manifest.");
-        let sweep = store.sweep(&prefix, &objects, &[]);
-        match tokio::time::timeout(CLEAR_MAX, sweep).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(fault)) => {
-                tracing::warn!(store = %store.step, code = fault.code.as_str(), "an upload of a manifest may be left: {}", fault.message);
-            }
-            Err(_) => {
-                tracing::warn!(store = %store.step, "an upload of a manifest may be left: the target did not answer");
-            }
-        }
     }
 
     /// Notes the recovery point's revision here, for restores to go beyond: its manifest

@@ -49,6 +49,8 @@ pub struct TargetGuard {
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
     run: Arc<RunTargets>,
+    /// Whether its place may be made where it is missing.
+    create: bool,
     admitted: OnceCell<Admitted>,
 }
 
@@ -66,21 +68,24 @@ impl TargetGuard {
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
         run: Arc<RunTargets>,
+        create: bool,
     ) -> Self {
         Self {
             name,
             journal,
             clock,
             run,
+            create,
             admitted: OnceCell::new(),
         }
     }
 
-    /// Finds out once which target it is. One that was never stored at gets its id.
+    /// Finds out once which target it is. One that was never stored at gets its id, and its
+    /// place where that may be made.
     ///
     /// # Errors
-    /// `target-changed`, `same-target`, or the target or the journal fails; then it is asked
-    /// again.
+    /// `target-changed`, `same-target`, `place-missing`, or the target or the journal fails;
+    /// then it is asked again.
     pub async fn admit(&self, target: &dyn Target) -> Result<&Admitted, Fault> {
         let made = || self.find_or_make(target);
         self.admitted.get_or_try_init(made).await
@@ -95,7 +100,13 @@ impl TargetGuard {
         if let Some(admitted) = self.admitted.get() {
             return Ok(admitted.is_known);
         }
-        let (id, is_known) = self.find(target).await?;
+        let (known, found) = self.find(target).await?;
+        let is_known = known.is_some();
+        // Where nobody ever stored, there is nothing to miss.
+        if !is_known && matches!(found, Identity::NoPlace(_)) {
+            return Ok(false);
+        }
+        let id = accept(&self.name, known.as_ref(), found)?;
         id.map_or(Ok(()), |id| self.run.claim(&id, &self.name))?;
         Ok(is_known)
     }
@@ -115,27 +126,27 @@ impl TargetGuard {
     }
 
     async fn find_or_make(&self, target: &dyn Target) -> Result<Admitted, Fault> {
-        let (id, is_known) = self.find(target).await?;
-        let id = match id {
-            Some(id) => {
-                if !is_known {
-                    identity::sweep(target).await;
-                }
-                id
-            }
+        let (known, found) = self.find(target).await?;
+        let found = match (&known, found) {
+            (None, Identity::NoPlace(_)) if self.create => make_place(target, &self.name).await?,
+            (_, found) => found,
+        };
+        let id = match accept(&self.name, known.as_ref(), found)? {
+            Some(id) => id,
             None => make(target, &self.name, &*self.clock).await?,
         };
         self.run.claim(&id, &self.name)?;
-        Ok(Admitted { id, is_known })
+        Ok(Admitted {
+            id,
+            is_known: known.is_some(),
+        })
     }
 
-    /// The id of a target that has one, and whether the journal has it.
-    async fn find(&self, target: &dyn Target) -> Result<(Option<TargetId>, bool), Fault> {
+    /// The id that the journal has, and what answers.
+    async fn find(&self, target: &dyn Target) -> Result<(Option<TargetId>, Identity), Fault> {
         let name = self.name.clone();
         let known = self.ask(move |journal| journal.target_id(&name)).await?;
-        let found = identity::find(target).await?;
-        let id = accept(&self.name, known.as_ref(), found)?;
-        Ok((id, known.is_some()))
+        Ok((known, identity::find(target).await?))
     }
 
     async fn ask<T: Send + 'static>(
@@ -155,14 +166,16 @@ impl TargetGuard {
 /// or was not: its id, or nothing for a target that has none yet.
 ///
 /// # Errors
-/// `target-changed`; `target-unusable` where nobody knows it and it holds no id.
+/// `target-changed`; where nobody knows it, `place-missing` for one that is not there and
+/// `target-unusable` for one that holds no id.
 pub fn accept(
     name: &TargetName,
     known: Option<&TargetId>,
     found: Identity,
 ) -> Result<Option<TargetId>, Fault> {
     let there = match (known, found) {
-        (None, Identity::Absent | Identity::NoPlace(_)) => return Ok(None),
+        (None, Identity::Absent) => return Ok(None),
+        (None, Identity::NoPlace(why)) => return Err(no_place(name, &why)),
         (None, Identity::Is(id)) => return Ok(Some(id)),
         (Some(known), Identity::Is(id)) if id == *known => return Ok(Some(id)),
         (None, Identity::Unusable(why)) => return Err(unusable(name, &why)),
@@ -180,6 +193,28 @@ pub fn accept(
         ),
     );
     Err(fault.with_detail("expected", known))
+}
+
+/// Which target answers, once its place is made where it is missing and `create` allows it.
+/// Not for a target that was stored at: whatever is missing there is not to be made anew.
+pub async fn find_or_place(
+    target: &dyn Target,
+    name: &TargetName,
+    create: bool,
+) -> Result<Identity, Fault> {
+    match identity::find(target).await? {
+        Identity::NoPlace(_) if create => make_place(target, name).await,
+        found => Ok(found),
+    }
+}
+
+/// Makes the place, and looks whether it is there.
+async fn make_place(target: &dyn Target, name: &TargetName) -> Result<Identity, Fault> {
+    target.make_place().await?;
+    match identity::find(target).await? {
+        Identity::NoPlace(why) => Err(never_made(name, &why)),
+        found => Ok(found),
+    }
 }
 
 /// Gives a target an id; another process may have been first.
@@ -200,6 +235,24 @@ pub async fn make(
             ),
         )
     })
+}
+
+fn no_place(name: &TargetName, why: &str) -> Fault {
+    Fault::permanent(
+        ErrorCode::PlaceMissing,
+        format!(
+            "target {name} leads nowhere: {why}; mount or make what should be there, correct its document, or add `create: true` to it if Drydock is to make it"
+        ),
+    )
+}
+
+fn never_made(name: &TargetName, why: &str) -> Fault {
+    Fault::permanent(
+        ErrorCode::PlaceMissing,
+        format!(
+            "the plugin of target {name} said that it made its place, and it is not there: {why}; make it by hand, and ask the plugin's author"
+        ),
+    )
 }
 
 fn unusable(name: &TargetName, why: &str) -> Fault {
@@ -255,7 +308,16 @@ mod tests {
                 Arc::clone(&self.journal),
                 Arc::new(StoppedClock),
                 Arc::clone(run),
+                false,
             )
+        }
+
+        /// The same of a target whose place may be made.
+        fn creating_guard(&self) -> TargetGuard {
+            TargetGuard {
+                create: true,
+                ..self.guard()
+            }
         }
 
         /// Commits a recovery point, as far as the guard has a part in it.
@@ -338,14 +400,50 @@ mod tests {
         assert_eq!(node.code(&target).await, ErrorCode::TargetUnusable);
     }
 
-    /// The one that made the id died between the two, and the run that goes on takes the id.
+    /// Only a target whose document says so, and only one that was never stored at: what is
+    /// missing of another is a mount that is not there, and whoever made it anew would hide that.
     #[tokio::test]
-    async fn nothing_stays_of_a_process_that_died_while_it_made_the_id() {
+    async fn a_place_is_made_where_that_is_granted_and_nobody_stored() {
         let (node, target) = (Node::new(), FakeTarget::new());
-        Node::new().guard().admit(&target).await.unwrap();
-        target.begin(OBJECT, Some(4), 1024).await.unwrap();
-        node.guard().admit(&target).await.unwrap();
-        assert_eq!(target.open_uploads(), 0);
+        target.lose_place();
+        let fault = node.guard().admit(&target).await.unwrap_err();
+        assert_eq!(fault.code, ErrorCode::PlaceMissing);
+        assert_eq!(
+            fault.message,
+            "target local leads nowhere: there is no place; mount or make what should be there, correct its document, or add `create: true` to it if Drydock is to make it"
+        );
+        assert_eq!(target.called(Call::MakePlace), 0);
+        assert!(!node.creating_guard().is_known(&target).await.unwrap());
+        assert_eq!(target.called(Call::MakePlace), 0);
+        let guard = node.creating_guard();
+        guard.admit(&target).await.unwrap();
+        guard.admit_again(&target).await.unwrap();
+        assert_eq!(target.called(Call::MakePlace), 1);
+        target.lose_place();
+        let fault = node.creating_guard().admit(&target).await.unwrap_err();
+        assert_eq!(fault.code, ErrorCode::TargetChanged);
+        assert_eq!(target.called(Call::MakePlace), 1);
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_only_said_to_be_made_is_told() {
+        let (node, target) = (Node::new(), FakeTarget::new());
+        target.lose_place_for_good();
+        let fault = node.creating_guard().admit(&target).await.unwrap_err();
+        assert_eq!(fault.code, ErrorCode::PlaceMissing);
+        assert_eq!(
+            fault.message,
+            "the plugin of target local said that it made its place, and it is not there: there is no place; make it by hand, and ask the plugin's author"
+        );
+    }
+
+    /// Two nodes are given the same empty place at once.
+    #[tokio::test]
+    async fn of_two_that_make_the_id_one_takes_the_others() {
+        let (first, second, target) = (Node::new(), Node::new(), FakeTarget::new());
+        let (one, other) = (first.guard(), second.guard());
+        let (one, other) = tokio::join!(one.admit(&target), other.admit(&target));
+        assert_eq!(one.unwrap().id, other.unwrap().id);
     }
 
     #[tokio::test]

@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use drydock_core::{ErrorCode, Fault, OutputId, StepName, store::Session};
+use drydock_core::{
+    ErrorCode, Fault, OutputId, StepName,
+    store::{Layout, Session},
+};
 use drydock_engine::state::RunState;
 use drydock_point::Point;
 use drydock_point::model::{PointAnswer, PointEffect};
 
-use super::upload::PartRange;
+use super::upload::{PartRange, Upload};
 use super::{Commit, PlainSpools, SealedSpool, Store, Verdicts};
 
 /// Everything that the recovery point's effects need.
@@ -65,10 +68,12 @@ impl PointSteps {
                 length,
                 ..
             } => {
+                let layout = layout_of(point, effect);
                 let range = PartRange {
                     number: *number,
                     offset: *offset,
                     length: *length,
+                    checksum: layout.and_then(|layout| layout.part_checksum),
                 };
                 let store = self.store(store, effect).await?;
                 self.put_part(store, *output, session, range).await
@@ -84,16 +89,26 @@ impl PointSteps {
                 ..
             } => {
                 let store = self.store(store, effect).await?;
-                store
-                    .complete(*output, object, session, receipts, *size, sha256)
-                    .await
+                let upload = Upload {
+                    object,
+                    session,
+                    receipts,
+                    size: *size,
+                    sha256,
+                    sealed: self.spool.open(*output, *size).ok(),
+                };
+                store.complete(*output, upload).await
             }
-            _ => self.after_the_upload(effect).await,
+            _ => self.after_the_upload(point, effect).await,
         }
     }
 
     /// What follows once an object is whole, and what takes back.
-    async fn after_the_upload(&self, effect: &PointEffect) -> Result<PointAnswer, Fault> {
+    async fn after_the_upload(
+        &self,
+        point: &Point,
+        effect: &PointEffect,
+    ) -> Result<PointAnswer, Fault> {
         match effect {
             PointEffect::ReadBack {
                 store,
@@ -105,6 +120,13 @@ impl PointSteps {
                 let store = self.store(store, effect).await?;
                 store.read_back(object, *size, sha256).await
             }
+            PointEffect::RetainObject { store, object, .. } => {
+                let store = self.store(store, effect).await?;
+                let signed = point.manifest().ok_or_else(|| not_an_effect(effect))?;
+                let until = store.retain_until(&signed.manifest)?;
+                let until = until.ok_or_else(|| not_an_effect(effect))?;
+                store.retain(object, until).await
+            }
             PointEffect::CommitManifest {
                 store,
                 manifest,
@@ -115,7 +137,11 @@ impl PointSteps {
                 self.commit.commit(store, manifest, signature).await
             }
             PointEffect::AbortUpload { store, session, .. } => {
-                self.store(store, effect).await?.abort(session).await
+                let layout = layout_of(point, effect).ok_or_else(|| not_an_effect(effect))?;
+                self.store(store, effect)
+                    .await?
+                    .abort(session, layout)
+                    .await
             }
             PointEffect::DeleteObject { store, object, .. } => {
                 self.store(store, effect).await?.delete(object).await
@@ -163,6 +189,12 @@ impl PointSteps {
         admitted.map_err(Fault::not_done)?;
         Ok(store)
     }
+}
+
+/// What the store said it is like when the upload of this effect began.
+fn layout_of<'a>(point: &'a Point, effect: &PointEffect) -> Option<&'a Layout> {
+    let upload = point.upload(effect.store()?, effect.output()?)?;
+    upload.open.as_ref().map(|open| &open.layout)
 }
 
 fn not_an_effect(effect: &PointEffect) -> Fault {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use drydock_core::{
-    ErrorCode, Fault, OutputId, StepName, TargetName,
-    store::{Layout, ObjectStat, PartReceipt, Session},
+    Clock, ErrorCode, Fault, OutputId, ReadAt, StepName, TargetName, UnixTime,
+    store::{ChecksumAlgorithm, Layout, ObjectStat, PartReceipt, Session, Sessions},
 };
 use drydock_point::model::PointAnswer;
 use drydock_repository::{
-    Measure, Repository, Target, TrustedSigners, pages::SessionPages, target::Part,
+    Manifest, Measure, Repository, Target, TrustedSigners,
+    object::check_retained,
+    pages::SessionPages,
+    target::{Part, Whole},
 };
 
 use super::digest::digest;
@@ -23,6 +26,8 @@ const PART_BYTES_PREFERRED: u64 = 8 * 1024 * 1024;
 /// Largest object that must fit into a store's parts: far above etcd's 8 GiB.
 const OBJECT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
 /// Uploads that one sweep aborts: a run begins a handful of each object.
 const SWEPT_MAX: u32 = 1_000;
 
@@ -36,6 +41,9 @@ pub struct Store {
     pub cleanup: Arc<dyn Target>,
     /// Asked before anything else of the target is.
     pub guard: Arc<TargetGuard>,
+    pub clock: Arc<dyn Clock>,
+    /// For how many days a recovery point is locked there.
+    pub retain_days: Option<u32>,
 }
 
 /// The part of a sealed output that a `PutPart` names.
@@ -43,12 +51,26 @@ pub struct PartRange {
     pub number: u32,
     pub offset: u64,
     pub length: u64,
+    /// Under which the server is to take it.
+    pub checksum: Option<ChecksumAlgorithm>,
+}
+
+/// What a `CompleteUpload` is to make.
+pub struct Upload<'a> {
+    pub object: &'a str,
+    pub session: &'a Session,
+    pub receipts: &'a [PartReceipt],
+    pub size: u64,
+    pub sha256: &'a str,
+    /// All of it, where the spool still has it.
+    pub sealed: Option<SealedFile>,
 }
 
 impl Store {
     pub async fn begin(&self, object: &str) -> Result<PointAnswer, Fault> {
         // Whatever fails before the upload is begun, nothing is begun.
         let layout = self.target.layout().await.map_err(Fault::not_done)?;
+        self.check_retention(&layout)?;
         let part_size = part_size(&layout).map_err(Fault::not_done)?;
         let session = self.target.begin(object, None, part_size).await?;
         Ok(PointAnswer::Began {
@@ -71,29 +93,30 @@ impl Store {
             length: range.length,
         };
         tracing::debug!(store = %self.step, %output, part = range.number, "part is sent");
-        let receipt = self
+        let taken = self
             .target
-            .put_part(session, range.number, range.offset, part)
-            .await?;
-        tracing::debug!(store = %self.step, %output, part = range.number, bytes = range.length, "part stored");
-        Ok(PointAnswer::PartStored { receipt })
+            .put_part(session, range.number, range.offset, part, range.checksum);
+        let part = taken.await?;
+        tracing::debug!(store = %self.step, %output, part = range.number, bytes = range.length, verified = part.verified, "part stored");
+        Ok(PointAnswer::PartStored { part })
     }
 
     pub async fn complete(
         &self,
         output: OutputId,
-        object: &str,
-        session: &Session,
-        receipts: &[PartReceipt],
-        size: u64,
-        sha256: &str,
+        upload: Upload<'_>,
     ) -> Result<PointAnswer, Fault> {
-        let digest = digest(sha256)?.0;
+        let Upload { object, size, .. } = upload;
+        let whole = Whole {
+            size,
+            sha256: digest(upload.sha256)?.0,
+            bytes: upload
+                .sealed
+                .map(|sealed| Arc::new(sealed) as Arc<dyn ReadAt>),
+        };
         let lap = Stopwatch::begin();
-        let completion = self
-            .target
-            .complete(session, receipts, size, digest, true)
-            .await?;
+        let completed = self.target.complete(upload.session, upload.receipts, whole);
+        let completion = completed.await?;
         tracing::info!(store = %self.step, %output, bytes = size, complete_ms = lap.ms(), "upload completed");
         if completion.stat.object != object {
             return Err(another_object(object, &completion.stat.object));
@@ -136,9 +159,53 @@ impl Store {
         Ok(PointAnswer::ReadBack)
     }
 
-    pub async fn abort(&self, session: &Session) -> Result<PointAnswer, Fault> {
-        self.cleanup.abort(session).await?;
-        Ok(PointAnswer::Aborted)
+    /// Locks an object, and looks whether it is locked.
+    pub async fn retain(&self, object: &str, until: UnixTime) -> Result<PointAnswer, Fault> {
+        self.target.retain(object, until).await?;
+        check_retained(&*self.target, object, until).await?;
+        Ok(PointAnswer::Retained { until })
+    }
+
+    /// Until when everything of a recovery point is locked: so many days from when its manifest
+    /// was made, the same for each object and each try.
+    pub fn retain_until(&self, manifest: &str) -> Result<Option<UnixTime>, Fault> {
+        let Some(days) = self.retain_days else {
+            return Ok(None);
+        };
+        let manifest = Manifest::parse(manifest.as_bytes());
+        let manifest = manifest
+            .map_err(|error| Fault::permanent(ErrorCode::BadManifest, error.to_string()))?;
+        let seconds = u64::from(days) * DAY_SECONDS;
+        Ok(Some(manifest.finished.plus_seconds(seconds)))
+    }
+
+    fn check_retention(&self, layout: &Layout) -> Result<(), Fault> {
+        if self.retain_days.is_none() || layout.retain {
+            return Ok(());
+        }
+        let message = format!(
+            "target {} asks for `retainDays`, and its store cannot lock what it keeps: remove the key, or use a store that locks objects",
+            self.name
+        );
+        Err(Fault::permanent(ErrorCode::NoRetention, message).not_done())
+    }
+
+    /// Where uploads only expire nothing is asked: nothing more is sent, and the store frees by
+    /// itself what it took.
+    pub async fn abort(&self, session: &Session, layout: &Layout) -> Result<PointAnswer, Fault> {
+        let room_until = self.room_until(layout);
+        if room_until.is_none() {
+            self.cleanup.abort(session).await?;
+        }
+        Ok(PointAnswer::Aborted { room_until })
+    }
+
+    /// When what is left now is freed at the latest, where the store does that by itself.
+    fn room_until(&self, layout: &Layout) -> Option<UnixTime> {
+        match layout.sessions {
+            Sessions::Listed => None,
+            Sessions::Expire { seconds } => Some(self.clock.now().plus_seconds(seconds)),
+        }
     }
 
     /// Removes an object, unless the manifest beside it names it: the journal may have been
@@ -154,13 +221,31 @@ impl Store {
         Ok(PointAnswer::Deleted)
     }
 
-    /// Aborts uploads of `objects` that a dead process began and could not record.
+    /// Aborts uploads of `objects` that a dead process began and could not record, where they
+    /// can be looked for.
     pub async fn sweep(
         &self,
         prefix: &str,
         objects: &[String],
         keep: &[Session],
     ) -> Result<PointAnswer, Fault> {
+        let room_until = self.room_until(&self.cleanup.layout().await?);
+        let aborted = match room_until {
+            None => self.abort_those(prefix, objects, keep).await?,
+            Some(_) => 0,
+        };
+        Ok(PointAnswer::Swept {
+            aborted,
+            room_until,
+        })
+    }
+
+    async fn abort_those(
+        &self,
+        prefix: &str,
+        objects: &[String],
+        keep: &[Session],
+    ) -> Result<u32, Fault> {
         let mut aborted = 0;
         let mut pages = SessionPages::new(&*self.cleanup, prefix);
         while let Some(sessions) = pages.next().await? {
@@ -174,7 +259,7 @@ impl Store {
                 }
             }
         }
-        Ok(PointAnswer::Swept { aborted })
+        Ok(aborted)
     }
 }
 
@@ -247,6 +332,9 @@ fn of_size(stat: &ObjectStat, size: u64) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
+mod at_a_target;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -257,6 +345,10 @@ mod tests {
             parts_max: parts,
             parallel_max: 1,
             equal_parts: false,
+            object_bytes_max: 1 << 20,
+            part_checksum: None,
+            sessions: Sessions::Listed,
+            retain: false,
         }
     }
 

@@ -1,10 +1,32 @@
 use super::*;
 
-fn wit_stat(object: &str, size: u64, sha256: Option<Vec<u8>>) -> step::ObjectStat {
+fn wit_stat(object: &str, size: u64, checksum: Option<step::Checksum>) -> step::ObjectStat {
     step::ObjectStat {
         object: object.to_owned(),
         size,
-        sha256,
+        checksum,
+        retained_until: None,
+    }
+}
+
+fn wit_layout() -> step::StoreLayout {
+    step::StoreLayout {
+        part_min: 1,
+        part_max: 2,
+        parts_max: 3,
+        parallel_max: 1000,
+        equal_parts: false,
+        object_max: OBJECT_BYTES_MIN,
+        part_checksum: None,
+        sessions: step::SessionKeeping::Listed,
+        retain: false,
+    }
+}
+
+fn wit_checksum(algorithm: DigestAlgorithm, bytes: usize) -> step::Checksum {
+    step::Checksum {
+        algorithm,
+        value: vec![7; bytes],
     }
 }
 
@@ -23,27 +45,70 @@ fn code<T: std::fmt::Debug>(result: Result<T, Fault>) -> String {
 fn sessions_and_receipts_stay_small() {
     assert!(session(vec![1; OPAQUE_BYTES_MAX]).is_ok());
     assert_eq!(code(session(vec![1; OPAQUE_BYTES_MAX + 1])), "bad-answer");
-    assert_eq!(code(receipt(vec![])), "bad-answer");
+    let none = step::Acknowledgement {
+        receipt: Vec::new(),
+        checksum: None,
+    };
+    assert_eq!(code(acknowledgement(none, None)), "bad-answer");
 }
 
 #[test]
 fn a_completion_must_be_of_what_was_sent() {
-    let of = |size, sha256| step::Completion {
-        stat: wit_stat("a/b", size, sha256),
-        verified: true,
+    let of = |size, checksum| stat_of_size(wit_stat("a/b", size, checksum), 3);
+    let sha256 = |bytes| Some(wit_checksum(DigestAlgorithm::Sha256, bytes));
+    let told = of(3, sha256(32)).unwrap().checksum.unwrap();
+    same(&told, &Checksum::sha256([7; 32])).unwrap();
+    assert_eq!(code(same(&told, &Checksum::sha256([8; 32]))), "bad-answer");
+    assert!(of(3, None).is_ok());
+    assert_eq!(code(of(2, None)), "bad-answer");
+    assert_eq!(code(of(3, sha256(31))), "bad-answer");
+    let unknown = wit_checksum(DigestAlgorithm::Other, 32);
+    assert_eq!(code(of(3, Some(unknown))), "bad-answer");
+}
+
+#[test]
+fn a_part_is_taken_under_the_checksum_of_the_layout() {
+    let taken = |checksum, asked| {
+        let acknowledged = step::Acknowledgement {
+            receipt: vec![1],
+            checksum,
+        };
+        acknowledgement(acknowledged, asked).map(|(_, told)| told.is_some())
     };
-    let sent = [7; 32];
-    assert!(completion(of(3, Some(sent.to_vec())), 3, &sent).is_ok());
-    assert!(completion(of(3, None), 3, &sent).is_ok());
-    assert_eq!(code(completion(of(2, None), 3, &sent)), "bad-answer");
-    assert_eq!(
-        code(completion(of(3, Some(vec![8; 32])), 3, &sent)),
-        "bad-answer"
-    );
-    assert_eq!(
-        code(completion(of(3, Some(vec![7; 31])), 3, &sent)),
-        "bad-answer"
-    );
+    let md5 = || Some(wit_checksum(DigestAlgorithm::Md5, 16));
+    assert!(taken(md5(), Some(ChecksumAlgorithm::Md5)).unwrap());
+    assert!(!taken(None, Some(ChecksumAlgorithm::Md5)).unwrap());
+    for (asked, promised) in [
+        (Some(ChecksumAlgorithm::Crc64Nvme), "crc64-nvme"),
+        (None, "none"),
+    ] {
+        let fault = taken(md5(), asked).unwrap_err();
+        let expected = format!(
+            "the plugin returned the md5 of a part where its layout promises {promised}: it does not keep the contract, so ask its author"
+        );
+        assert_eq!(fault.message, expected);
+    }
+}
+
+#[test]
+fn what_is_left_expires_within_a_year_or_is_not_believed() {
+    let of = |sessions| {
+        layout(step::StoreLayout {
+            sessions,
+            ..wit_layout()
+        })
+    };
+    assert!(of(step::SessionKeeping::Listed).unwrap().lists_sessions());
+    for seconds in [1, 604_800, SESSION_SECONDS_MAX] {
+        let found = of(step::SessionKeeping::Expire(seconds)).unwrap();
+        assert_eq!(found.sessions, Sessions::Expire { seconds });
+    }
+    for seconds in [0, SESSION_SECONDS_MAX + 1, u64::MAX] {
+        assert_eq!(
+            code(of(step::SessionKeeping::Expire(seconds))),
+            "bad-answer"
+        );
+    }
 }
 
 #[test]
@@ -130,36 +195,26 @@ fn what_a_listing_passed_over_is_made_plain_and_bounded() {
 }
 
 #[test]
-fn a_layout_must_fit_a_part() {
-    let good = step::PartLayout {
-        part_min: 1,
-        part_max: 2,
-        parts_max: 3,
-        parallel_max: 1000,
-        equal_parts: false,
-    };
+fn a_layout_must_fit_a_part_and_a_manifest() {
+    let good = wit_layout();
     assert_eq!(layout(good).unwrap().parallel_max, PARALLEL_MAX);
-    for bad in [
-        step::PartLayout {
-            part_min: 3,
-            ..good
-        },
-        step::PartLayout {
-            part_min: 0,
-            part_max: 0,
-            ..good
-        },
-        step::PartLayout {
-            parts_max: 0,
-            ..good
-        },
-        step::PartLayout {
-            parallel_max: 0,
-            ..good
-        },
-    ] {
-        assert_eq!(code(layout(bad)), "bad-answer");
+    let changed: [fn(&mut step::StoreLayout); 5] = [
+        |layout| layout.part_min = 3,
+        |layout| (layout.part_min, layout.part_max) = (0, 0),
+        |layout| layout.parts_max = 0,
+        |layout| layout.parallel_max = 0,
+        |layout| layout.object_max = OBJECT_BYTES_MIN - 1,
+    ];
+    for change in changed {
+        let mut bad = good;
+        change(&mut bad);
+        assert_eq!(code(layout(bad)), "bad-answer", "{bad:?}");
     }
+    let unknown = step::StoreLayout {
+        part_checksum: Some(DigestAlgorithm::Other),
+        ..good
+    };
+    assert_eq!(code(layout(unknown)), "bad-answer");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use drydock_core::{ErrorCode, Fault, TargetName, UnixTime};
 use wasmtime::component::{HasSelf, Resource};
 
 use super::row::Add;
+use crate::answer::checksum_algorithm;
 use crate::contract_name::contract_interface;
 use crate::guest::Guest;
 use crate::log::Severity;
@@ -122,10 +123,9 @@ impl artifact::HostSlice for Guest {
         algorithm: DigestAlgorithm,
     ) -> Answer<Vec<u8>> {
         let slice = self.table.get(&slice)?.clone();
-        self.blocking(move || match algorithm {
-            DigestAlgorithm::Sha256 => Ok(slice.sha256()?.to_vec()),
-            DigestAlgorithm::Crc32c => Ok(slice.crc32c()?.to_be_bytes().to_vec()),
-            DigestAlgorithm::Other => Err(unknown_algorithm()),
+        self.blocking(move || match checksum_algorithm(algorithm) {
+            Some(algorithm) => Ok(slice.checksum(algorithm)?.value),
+            None => Err(unknown_algorithm()),
         })
         .await
     }
@@ -351,7 +351,7 @@ fn seconds(instant: UnixTime) -> u64 {
 fn unknown_algorithm() -> Fault {
     Fault::permanent(
         ErrorCode::UnknownAlgorithm,
-        "this host computes sha256 and crc32c",
+        "this host computes sha256, crc32c, crc64-nvme and md5",
     )
 }
 

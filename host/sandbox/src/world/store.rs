@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use drydock_capability_artifact::{Sink, Slice};
 use drydock_capability_files::FolderPower;
 use drydock_core::store::{
-    Completion, Layout, ObjectPage, ObjectStat, PartReceipt, Receipt, Session, SessionPage,
+    Acknowledgement, Checksum, ChecksumAlgorithm, Completion, Layout, ObjectPage, ObjectStat,
+    PartReceipt, Session, SessionPage,
 };
-use drydock_core::{ErrorCode, Fault, Finding, TargetName};
+use drydock_core::{ErrorCode, Fault, Finding, TargetName, UnixTime};
 use drydock_repository::Target;
-use drydock_repository::target::{Part, RangeSink};
+use drydock_repository::target::{Part, RangeSink, Whole};
 use tokio::sync::watch;
 use wasmtime::Store;
 
@@ -53,9 +54,12 @@ pub type CallObserver = Arc<dyn Fn(&'static str, AttemptLog) + Send + Sync>;
 enum Export {
     Check,
     Layout,
+    MakePlace,
+    PutObject,
     Begin,
     PutPart,
     Complete,
+    Retain,
     Abort,
     ListSessions,
     List,
@@ -70,9 +74,12 @@ impl Export {
         match self {
             Self::Check => "check",
             Self::Layout => "layout",
+            Self::MakePlace => "make-place",
+            Self::PutObject => "put-object",
             Self::Begin => "begin",
             Self::PutPart => "put-part",
             Self::Complete => "complete",
+            Self::Retain => "retain",
             Self::Abort => "abort",
             Self::ListSessions => "list-sessions",
             Self::List => "list",
@@ -83,13 +90,22 @@ impl Export {
     }
 
     /// What it may do with granted folders: a target that is not there is not made by
-    /// somebody who looks at it.
-    fn power(self) -> FolderPower {
+    /// somebody who looks at it, nor by one who stores. None for a call that has no power
+    /// at all.
+    fn power(self) -> Option<FolderPower> {
         match self {
-            Self::Begin | Self::PutPart => FolderPower::Create,
-            Self::Check | Self::Complete | Self::Abort | Self::Delete => FolderPower::Write,
-            Self::Layout | Self::ListSessions | Self::List | Self::Stat | Self::GetRange => {
-                FolderPower::Read
+            Self::Layout => None,
+            Self::MakePlace => Some(FolderPower::Create),
+            Self::Check
+            | Self::PutObject
+            | Self::Begin
+            | Self::PutPart
+            | Self::Complete
+            | Self::Retain
+            | Self::Abort
+            | Self::Delete => Some(FolderPower::Write),
+            Self::ListSessions | Self::List | Self::Stat | Self::GetRange => {
+                Some(FolderPower::Read)
             }
         }
     }
@@ -153,8 +169,14 @@ impl StoreTarget {
             step,
             ..
         } = self.context.clone();
-        let mut guest = self.plugin.powered(step);
-        limit_folders(&mut guest, name.power());
+        let mut guest = match name.power() {
+            Some(power) => {
+                let mut guest = self.plugin.powered(step);
+                limit_folders(&mut guest, power);
+                guest
+            }
+            None => self.plugin.powerless(step),
+        };
         guest.parts.put(TargetWords {
             name: target,
             config,
@@ -202,6 +224,34 @@ impl Target for StoreTarget {
         answer::layout(layout.await?)
     }
 
+    async fn make_place(&self) -> Result<(), Fault> {
+        self.call(Export::MakePlace, |step, store| {
+            Box::pin(step.call_make_place(store))
+        })
+        .await
+    }
+
+    async fn put_object(
+        &self,
+        object: &str,
+        bytes: Part,
+        retain_until: Option<UnixTime>,
+    ) -> Result<ObjectStat, Fault> {
+        let (wanted, until) = (object.to_owned(), retain_until.map(seconds));
+        let slice = Slice::new(bytes.bytes, bytes.offset, bytes.length)?;
+        let lent = slice.clone();
+        let stat = self.call(Export::PutObject, move |step, store| {
+            Box::pin(async move {
+                let slice = lend_slice(store, lent)?;
+                step.call_put_object(store, &wanted, slice, until).await
+            })
+        });
+        let stat = answer::stat_of_size(stat.await?, slice.size())?;
+        let stat = answer::about(object, stat)?;
+        of_bytes(&stat, slice).await?;
+        Ok(stat)
+    }
+
     async fn begin(
         &self,
         object: &str,
@@ -221,36 +271,64 @@ impl Target for StoreTarget {
         number: u32,
         offset: u64,
         part: Part,
-    ) -> Result<Receipt, Fault> {
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Result<Acknowledgement, Fault> {
         let session = session.0.clone();
         let slice = Slice::new(part.bytes, part.offset, part.length)?;
-        let receipt = self.call(Export::PutPart, move |step, store| {
+        let lent = slice.clone();
+        let answer = self.call(Export::PutPart, move |step, store| {
             Box::pin(async move {
-                let slice = lend_slice(store, slice)?;
+                let slice = lend_slice(store, lent)?;
                 step.call_put_part(store, &session, number, offset, slice)
                     .await
             })
         });
-        answer::receipt(receipt.await?)
+        let (receipt, told) = answer::acknowledgement(answer.await?, checksum)?;
+        match compare(told, slice).await? {
+            Some(Compared::Other(algorithm)) => Err(changed_on_the_way(number, algorithm)),
+            compared => Ok(Acknowledgement {
+                receipt,
+                verified: compared == Some(Compared::Equal),
+            }),
+        }
     }
 
     async fn complete(
         &self,
         session: &Session,
         receipts: &[PartReceipt],
-        size: u64,
-        sha256: [u8; 32],
-        if_absent: bool,
+        whole: Whole,
     ) -> Result<Completion, Fault> {
         let session = session.0.clone();
         let receipts: Vec<_> = receipts.iter().map(wit_receipt).collect();
-        let completion = self.call(Export::Complete, move |step, store| {
+        let Whole { size, sha256, .. } = whole;
+        let slice = whole.bytes.map(Slice::whole);
+        let lent = slice.clone();
+        let stat = self.call(Export::Complete, move |step, store| {
             Box::pin(async move {
-                step.call_complete(store, &session, &receipts, size, &sha256, if_absent)
+                let slice = lent.map(|slice| lend_slice(store, slice)).transpose()?;
+                step.call_complete(store, &session, &receipts, size, &sha256, slice)
                     .await
             })
         });
-        answer::completion(completion.await?, size, &sha256)
+        let stat = answer::stat_of_size(stat.await?, size)?;
+        let verified = match (&stat.checksum, slice) {
+            (Some(told), _) if told.algorithm == ChecksumAlgorithm::Sha256 => {
+                answer::same(told, &Checksum::sha256(sha256))?;
+                true
+            }
+            (Some(_), Some(slice)) => of_bytes(&stat, slice).await?,
+            _ => false,
+        };
+        Ok(Completion { stat, verified })
+    }
+
+    async fn retain(&self, object: &str, until: UnixTime) -> Result<(), Fault> {
+        let object = object.to_owned();
+        self.call(Export::Retain, move |step, store| {
+            Box::pin(async move { step.call_retain(store, &object, seconds(until)).await })
+        })
+        .await
     }
 
     /// It takes back, so that it is not asked to stop with what began the upload.
@@ -333,6 +411,55 @@ impl fmt::Debug for StoreTarget {
             .field("plugin", &self.plugin)
             .finish_non_exhaustive()
     }
+}
+
+/// How a checksum that was told compares with that of the bytes sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    Equal,
+    Other(ChecksumAlgorithm),
+}
+
+/// Compares what a plugin told with the bytes; none where it told nothing.
+async fn compare(told: Option<Checksum>, slice: Slice) -> Result<Option<Compared>, Fault> {
+    let Some(told) = told else {
+        return Ok(None);
+    };
+    let algorithm = told.algorithm;
+    let sent = tokio::task::spawn_blocking(move || slice.checksum(algorithm)).await;
+    let sent = sent.map_err(|error| {
+        let message = format!("a checksum could not be computed: {error}");
+        Fault::transient(ErrorCode::HostFailed, message)
+    })??;
+    Ok(Some(if sent == told {
+        Compared::Equal
+    } else {
+        Compared::Other(algorithm)
+    }))
+}
+
+/// Whether the store told a checksum of the whole object, which has to be that of the bytes.
+async fn of_bytes(stat: &ObjectStat, slice: Slice) -> Result<bool, Fault> {
+    match compare(stat.checksum.clone(), slice).await? {
+        None => Ok(false),
+        Some(Compared::Equal) => Ok(true),
+        Some(Compared::Other(algorithm)) => Err(answer::other_checksum(algorithm)),
+    }
+}
+
+/// Sending it again may help.
+fn changed_on_the_way(number: u32, algorithm: ChecksumAlgorithm) -> Fault {
+    Fault::transient(
+        ErrorCode::ChecksumDiffers,
+        format!(
+            "the target took part {number} under another {algorithm} than that of the bytes sent: they were changed on the way, so look at what is between here and the target"
+        ),
+    )
+}
+
+/// As the contract has it.
+fn seconds(instant: UnixTime) -> u64 {
+    u64::try_from(instant.0).unwrap_or(0)
 }
 
 fn wit_receipt(part: &PartReceipt) -> step::PartReceipt {

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use drydock_capability_files::Access;
+use drydock_core::store::{ChecksumAlgorithm, PartReceipt};
 use drydock_core::{ClusterName, ErrorClass, ErrorCode, Fault, TargetName};
 use drydock_repository::Target;
-use drydock_repository::target::Part;
+use drydock_repository::target::{Part, Whole};
 use drydock_sandbox::{StepCall, StoreContext, StoreTarget};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -42,18 +43,27 @@ fn liar(lie: &str) -> (TempDir, StoreTarget) {
 async fn store(target: &StoreTarget, object: &str, bytes: &[u8]) -> Result<bool, Fault> {
     let size = bytes.len() as u64;
     let session = target.begin(object, Some(size), 65_536).await?;
-    let part = Part {
+    let taken = target.put_part(&session, 1, 0, part(bytes), None).await?;
+    let receipt = taken.receipt;
+    let receipts = [PartReceipt { number: 1, receipt }];
+    let completion = target.complete(&session, &receipts, whole(bytes)).await?;
+    Ok(completion.verified)
+}
+
+fn part(bytes: &[u8]) -> Part {
+    Part {
         bytes: Arc::new(bytes.to_vec()),
         offset: 0,
-        length: size,
-    };
-    let receipt = target.put_part(&session, 1, 0, part).await?;
-    let receipts = [drydock_core::store::PartReceipt { number: 1, receipt }];
-    let sha256 = Sha256::digest(bytes).into();
-    let completion = target
-        .complete(&session, &receipts, size, sha256, true)
-        .await?;
-    Ok(completion.verified)
+        length: bytes.len() as u64,
+    }
+}
+
+fn whole(bytes: &[u8]) -> Whole {
+    Whole {
+        size: bytes.len() as u64,
+        sha256: Sha256::digest(bytes).into(),
+        bytes: Some(Arc::new(bytes.to_vec())),
+    }
 }
 
 async fn fetch(target: &StoreTarget, object: &str, length: u64) -> Result<Vec<u8>, Fault> {
@@ -76,6 +86,8 @@ async fn store_file_keeps_the_contract_of_a_target() {
     for call in [
         "check",
         "layout",
+        "make-place",
+        "put-object",
         "begin",
         "put-part",
         "complete",
@@ -86,35 +98,38 @@ async fn store_file_keeps_the_contract_of_a_target() {
     }
 }
 
-/// A folder that is missing may be a mount that is: nobody who looks makes it, and nobody
-/// takes it for an empty one.
+/// A folder that is missing may be a mount that is: nobody makes it but who is told to, and
+/// nobody takes it for an empty one.
 #[tokio::test]
-async fn only_what_begins_to_store_makes_the_folder() {
+async fn only_make_place_makes_the_folder() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("target");
     let (target, _) = target("store-file", scratch.path(), &json!({"folder": folder}));
+    target.make_place().await.unwrap();
     let session = target.begin("c/p/a", None, 65_536).await.unwrap();
-    assert!(folder.exists());
     std::fs::remove_dir_all(&folder).unwrap();
-    let part = Part {
-        bytes: Arc::new(b"x".to_vec()),
-        offset: 0,
-        length: 1,
-    };
     let calls = [
         ("check", target.check().await.err()),
+        ("begin", target.begin("c/p/b", None, 65_536).await.err()),
+        (
+            "put-object",
+            target.put_object("c/p/b", part(b"x"), None).await.err(),
+        ),
         ("list", target.list("", None).await.err()),
         ("list of c", target.list("c/", None).await.err()),
         ("stat", target.stat("c/p/a").await.err()),
         ("get-range", fetch(&target, "c/p/a", 1).await.err()),
         (
             "put-part",
-            target.put_part(&session, 1, 0, part).await.err(),
+            target
+                .put_part(&session, 1, 0, part(b"x"), None)
+                .await
+                .err(),
         ),
         ("list-sessions", target.list_sessions("", None).await.err()),
         (
             "complete",
-            target.complete(&session, &[], 0, [0; 32], true).await.err(),
+            target.complete(&session, &[], whole(b"")).await.err(),
         ),
         ("abort", target.abort(&session).await.err()),
         ("delete", target.delete("c/p/a").await.err()),
@@ -125,6 +140,10 @@ async fn only_what_begins_to_store_makes_the_folder() {
     }
     target.layout().await.unwrap();
     assert!(!folder.exists());
+    for _ in 0..2 {
+        target.make_place().await.unwrap();
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[tokio::test]
@@ -144,10 +163,11 @@ async fn a_folder_that_has_to_be_mounted_is_neither_made_nor_taken() {
         observer: Arc::new(|_, _| {}),
     };
     let target = StoreTarget::new(plugin, context);
-    let fault = target.begin("c/p/a", None, 65_536).await.unwrap_err();
+    let fault = target.make_place().await.unwrap_err();
     assert_eq!(fault.code.as_str(), "place-missing");
     std::fs::create_dir(&folder).unwrap();
     for fault in [
+        target.make_place().await.unwrap_err(),
         target.begin("c/p/a", None, 65_536).await.unwrap_err(),
         target.stat("c/p/a").await.unwrap_err(),
         target.list("", None).await.unwrap_err(),
@@ -157,6 +177,92 @@ async fn a_folder_that_has_to_be_mounted_is_neither_made_nor_taken() {
         assert!(fault.message.contains("is not on a mount of its own"));
     }
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_folder_locks_nothing_and_says_so() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = json!({"folder": scratch.path()});
+    let (target, _) = target("store-file", scratch.path(), &config);
+    assert!(!target.layout().await.unwrap().retain);
+    target.put_object("a", part(b"x"), None).await.unwrap();
+    let locked = target.put_object("b", part(b"x"), Some(DUE)).await;
+    for fault in [
+        target.retain("a", DUE).await.unwrap_err(),
+        locked.unwrap_err(),
+    ] {
+        assert_eq!(fault.code, ErrorCode::NoRetention);
+        assert!(!fault.may_be_done());
+    }
+    assert_eq!(
+        target.stat("b").await.unwrap_err().code.as_str(),
+        "not-found"
+    );
+}
+
+/// What a call that was cut off leaves is removed by a later one, and never one that may still
+/// be under way.
+#[tokio::test]
+async fn what_was_cut_off_is_removed_after_a_day() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = json!({"folder": scratch.path()});
+    let (target, _) = target("store-file", scratch.path(), &config);
+    let puts = scratch.path().join(".drydock-puts");
+    std::fs::create_dir(&puts).unwrap();
+    for name in ["1-00ff", "99999999999-00ff", "notes"] {
+        std::fs::write(puts.join(name), b"half").unwrap();
+    }
+    target.put_object("c/a", part(b"x"), None).await.unwrap();
+    let mut left: Vec<_> = std::fs::read_dir(&puts)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["99999999999-00ff", "notes"]);
+    let listed = target.list("", None).await.unwrap();
+    let keys: Vec<_> = listed.objects.iter().map(|stat| &stat.object).collect();
+    assert_eq!(keys, ["c/a"]);
+    assert_eq!(listed.passed_over, []);
+}
+
+/// A checksum counts only by the algorithm that was promised, and only where it is that of the
+/// bytes.
+#[tokio::test]
+async fn a_part_is_verified_under_the_promised_checksum_alone() {
+    let taken = async |act: &str, asked| {
+        let scratch = tempfile::tempdir().unwrap();
+        let config = json!({"folder": scratch.path(), "do": act});
+        let (target, _) = target("hostile-store", scratch.path(), &config);
+        let session = target.begin("a", None, 65_536).await.unwrap();
+        target.put_part(&session, 1, 0, part(b"bytes"), asked).await
+    };
+    let crc32c = Some(ChecksumAlgorithm::Crc32c);
+    // One that tells of none is taken, and verified nowhere.
+    let none = taken("other-receipt", crc32c).await.unwrap();
+    assert!(!none.verified);
+    for (act, code) in [
+        ("other-algorithm", "bad-answer"),
+        ("short-checksum", "bad-answer"),
+        ("other-checksum", "checksum-differs"),
+    ] {
+        assert_eq!(taken(act, crc32c).await.unwrap_err().code.as_str(), code);
+    }
+    let unasked = taken("other-checksum", None).await.unwrap_err();
+    assert_eq!(unasked.code.as_str(), "bad-answer");
+}
+
+#[tokio::test]
+async fn a_place_that_is_only_said_to_be_made_is_not_there() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("target");
+    let config = json!({"folder": folder, "do": "place-not-made"});
+    let (target, _) = target("hostile-store", scratch.path(), &config);
+    target.make_place().await.unwrap();
+    assert_eq!(
+        target.stat("a").await.unwrap_err().code,
+        ErrorCode::PlaceMissing
+    );
+    assert!(!folder.exists());
 }
 
 #[tokio::test]
@@ -271,17 +377,15 @@ async fn parts_are_stored_side_by_side() {
             offset,
             length: 65_536,
         };
-        tokio::spawn(async move { target.put_part(&session, n + 1, offset, part).await })
+        tokio::spawn(async move { target.put_part(&session, n + 1, offset, part, None).await })
     });
     let mut receipts = Vec::new();
     for (number, part) in (1..).zip(parts.collect::<Vec<_>>()) {
-        let receipt = part.await.unwrap().unwrap();
-        receipts.push(drydock_core::store::PartReceipt { number, receipt });
+        let receipt = part.await.unwrap().unwrap().receipt;
+        receipts.push(PartReceipt { number, receipt });
     }
-    let sha256 = Sha256::digest(&*bytes).into();
-    let size = bytes.len() as u64;
     target
-        .complete(&session, &receipts, size, sha256, true)
+        .complete(&session, &receipts, whole(&bytes))
         .await
         .unwrap();
     assert_eq!(std::fs::read(scratch.path().join("a")).unwrap(), *bytes);

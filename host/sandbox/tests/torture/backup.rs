@@ -14,7 +14,7 @@ use drydock_capability_files::{Access, FolderGrant};
 use drydock_core::store::PartReceipt;
 use drydock_core::{ClusterName, ErrorCode, Fault, Grants, ReadAt, TargetName};
 use drydock_repository::Target as _;
-use drydock_repository::target::Part;
+use drydock_repository::target::{Part, Whole};
 use drydock_sandbox::{BackupCall, Plugin, Sandbox, StepCall, StoreContext, StoreTarget};
 use drydock_snapshot::{StreamCheck, StreamSummary};
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
@@ -198,6 +198,7 @@ impl Backup {
     ) -> Result<(), Fault> {
         let bytes: Arc<Vec<u8>> = Arc::new(plain.to_vec());
         let size = plain.len() as u64;
+        target.make_place().await?;
         let session = target.begin(object, Some(size), PART_BYTES).await?;
         let mut receipts = Vec::new();
         let offsets = (0..size).step_by(PART_BYTES as usize);
@@ -207,11 +208,18 @@ impl Backup {
                 offset,
                 length: PART_BYTES.min(size - offset),
             };
-            let receipt = target.put_part(&session, number, offset, part).await?;
+            let taken = target
+                .put_part(&session, number, offset, part, None)
+                .await?;
+            let receipt = taken.receipt;
             receipts.push(PartReceipt { number, receipt });
         }
-        let done = target.complete(&session, &receipts, size, sha256, true);
-        done.await.map(drop)
+        let whole = Whole {
+            size,
+            sha256,
+            bytes: Some(bytes),
+        };
+        target.complete(&session, &receipts, whole).await.map(drop)
     }
 }
 

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use drydock_capability_artifact::Slice;
-use drydock_core::store::PartReceipt;
+use drydock_core::store::{ChecksumAlgorithm, PartReceipt, Session};
 use drydock_core::{Clock, ClusterName, ErrorCode, Facts, Fault, Grants, TargetName, UnixTime};
 use drydock_repository::Target as _;
+use drydock_repository::object::check_retained;
 use drydock_repository::pages::{ObjectPages, SessionPages};
-use drydock_repository::target::Part;
+use drydock_repository::target::{Part, Whole};
 use drydock_sandbox::{
     Admission, AttemptLog, BackupCall, JudgeCall, Limits, Plugin, Sandbox, SandboxConfig, StepCall,
     StopSignal, StoreContext, StoreTarget,
@@ -38,6 +39,12 @@ pub const SECRET: &str = "swordfish-4711";
 const JUDGED_BYTES: usize = 3 * 1024 * 1024;
 const STORED_BYTES: usize = 3 * PART_BYTES / 2;
 const PART_BYTES: usize = 64 * 1024;
+
+/// What a store gets to keep in one request.
+const SMALL: &[u8] = b"a small object";
+
+/// Until when what can be locked is.
+const LOCKED_UNTIL: UnixTime = UnixTime(DUE.0 + 30 * 24 * 60 * 60);
 
 /// Pages of a listing before it counts as endless.
 const PAGES_MAX: usize = 20;
@@ -192,9 +199,9 @@ impl Company {
         }
     }
 
-    /// Checks the target, uploads an object in two parts, completes it, looks at it,
-    /// reads it back, lists it and the open uploads, and removes it. An error ends that,
-    /// and the upload is aborted.
+    /// Makes the place, checks the target, puts a small object twice, uploads another in two
+    /// parts, completes it, locks it where that can be done, looks at it, reads it back, lists
+    /// it and the open uploads, and removes it. An error ends that, and the upload is aborted.
     async fn store(&self, act: Act, scene: &Scene, cue: &Cue) -> Played {
         let config = json!({"folder": scene.store(), "do": act.word()}).to_string();
         let (target, log) = target(self.store.plugin(act), &config, cue);
@@ -326,15 +333,25 @@ fn target(plugin: &Arc<Plugin>, config: &str, cue: &Cue) -> (StoreTarget, Arc<Mu
 
 /// What a run does with a store, from the first look to the last.
 async fn lead(target: &StoreTarget) -> Result<Vec<String>, Fault> {
+    target.make_place().await?;
     target.check().await?;
     let object = object_name();
-    let mut sights = layout(target).await?;
-    upload(target, &object).await?;
+    let layout = target.layout().await?;
+    let mut sights = Vec::new();
+    if layout.part_bytes_min > PART_BYTES as u64 {
+        sights.push("no part fits into the layout".to_owned());
+    }
+    sights.extend(put(target, &format!("{object}.json")).await?);
+    upload(target, &object, layout.part_checksum).await?;
+    if layout.retain {
+        target.retain(&object, LOCKED_UNTIL).await?;
+        check_retained(target, &object, LOCKED_UNTIL).await?;
+    }
     let stat = target.stat(&object).await?;
     if stat.size != STORED_BYTES as u64 {
         sights.push(format!("the object has {} bytes", stat.size));
     }
-    if fetch(target, &object).await? != bytes() {
+    if fetch(target, &object, STORED_BYTES).await? != bytes() {
         sights.push("the object's bytes are other ones".to_owned());
     }
     let mut objects = ObjectPages::new(target, "c1/");
@@ -345,20 +362,36 @@ async fn lead(target: &StoreTarget) -> Result<Vec<String>, Fault> {
     Ok(sights)
 }
 
-/// Two questions, one answer.
-async fn layout(target: &StoreTarget) -> Result<Vec<String>, Fault> {
-    let layout = target.layout().await?;
-    let fits = layout.part_bytes_min <= PART_BYTES as u64;
-    Ok(if fits {
-        Vec::new()
-    } else {
-        vec!["no part fits into the layout".to_owned()]
-    })
+/// One request, and another for the same name.
+async fn put(target: &StoreTarget, object: &str) -> Result<Vec<String>, Fault> {
+    target.put_object(object, part_of(SMALL), None).await?;
+    let mut sights = Vec::new();
+    if fetch(target, object, SMALL.len()).await? != SMALL {
+        sights.push("the small object's bytes are other ones".to_owned());
+    }
+    match target.put_object(object, part_of(b"another"), None).await {
+        Err(fault) if fault.code == ErrorCode::Exists => {}
+        Err(fault) => return Err(fault),
+        Ok(_) => sights.push("the small object was overwritten".to_owned()),
+    }
+    Ok(sights)
 }
 
-async fn upload(target: &StoreTarget, object: &str) -> Result<(), Fault> {
+fn part_of(bytes: &[u8]) -> Part {
+    Part {
+        bytes: Arc::new(bytes.to_vec()),
+        offset: 0,
+        length: bytes.len() as u64,
+    }
+}
+
+async fn upload(
+    target: &StoreTarget,
+    object: &str,
+    checksum: Option<ChecksumAlgorithm>,
+) -> Result<(), Fault> {
     let session = target.begin(object, None, PART_BYTES as u64).await?;
-    let done = finish(target, &session).await;
+    let done = finish(target, &session, checksum).await;
     if done.is_err() {
         // What an abort comes to is the next attempt's business.
         let _aborted = target.abort(&session).await;
@@ -366,7 +399,11 @@ async fn upload(target: &StoreTarget, object: &str) -> Result<(), Fault> {
     done
 }
 
-async fn finish(target: &StoreTarget, session: &drydock_core::store::Session) -> Result<(), Fault> {
+async fn finish(
+    target: &StoreTarget,
+    session: &Session,
+    checksum: Option<ChecksumAlgorithm>,
+) -> Result<(), Fault> {
     let bytes: Arc<Vec<u8>> = Arc::new(bytes());
     let mut receipts = Vec::new();
     for (number, offset) in (1..).zip((0..STORED_BYTES).step_by(PART_BYTES)) {
@@ -375,21 +412,20 @@ async fn finish(target: &StoreTarget, session: &drydock_core::store::Session) ->
             offset: offset as u64,
             length: PART_BYTES.min(STORED_BYTES - offset) as u64,
         };
-        let receipt = target
-            .put_part(session, number, offset as u64, part)
-            .await?;
+        let taken = target.put_part(session, number, offset as u64, part, checksum);
+        let receipt = taken.await?.receipt;
         receipts.push(PartReceipt { number, receipt });
     }
-    let sha256 = Sha256::digest(&*bytes).into();
-    let size = STORED_BYTES as u64;
-    target
-        .complete(session, &receipts, size, sha256, true)
-        .await
-        .map(drop)
+    let whole = Whole {
+        size: STORED_BYTES as u64,
+        sha256: Sha256::digest(&*bytes).into(),
+        bytes: Some(bytes),
+    };
+    target.complete(session, &receipts, whole).await.map(drop)
 }
 
 /// Reads the whole object. What comes is taken out while it comes.
-async fn fetch(target: &StoreTarget, object: &str) -> Result<Vec<u8>, Fault> {
+async fn fetch(target: &StoreTarget, object: &str, length: usize) -> Result<Vec<u8>, Fault> {
     let (into, mut out) = mpsc::channel(4);
     let take = async {
         let mut bytes = Vec::new();
@@ -398,7 +434,7 @@ async fn fetch(target: &StoreTarget, object: &str) -> Result<Vec<u8>, Fault> {
         }
         bytes
     };
-    let (given, bytes) = tokio::join!(target.get_range(object, 0, STORED_BYTES as u64, into), take);
+    let (given, bytes) = tokio::join!(target.get_range(object, 0, length as u64, into), take);
     given.map(|()| bytes)
 }
 

@@ -117,11 +117,21 @@ fn store(behaviour: Store) -> Ending {
         Store::HugeLayout
         | Store::ChangingLayout
         | Store::NeverForgets
+        | Store::PlaceNotMade
+        | Store::ObjectOther
+        | Store::ObjectOverwrites
         | Store::WrongPartUnverified
         | Store::WrongPartVerified
         | Store::OtherBytes
         | Store::StatHuge => Well,
         Store::EmptySession
+        | Store::SmallObjects
+        | Store::UnknownChecksum
+        | Store::ExpireAtOnce
+        | Store::ExpireNever
+        | Store::ObjectElsewhere
+        | Store::OtherAlgorithm
+        | Store::ShortChecksum
         | Store::StatOther
         | Store::SameCursor
         | Store::UnsortedKeys
@@ -130,6 +140,9 @@ fn store(behaviour: Store) -> Ending {
         | Store::StrayKeys
         | Store::EscapeKeys => Fault("bad-answer"),
         Store::LayoutHangs
+        | Store::PlaceHangs
+        | Store::ObjectHangs
+        | Store::RetainHangs
         | Store::BeginHangs
         | Store::PutHangs
         | Store::CompleteHangs
@@ -143,7 +156,11 @@ fn store(behaviour: Store) -> Ending {
         Store::PutNeverReads | Store::WrongPart | Store::OtherSession => Fault("size-mismatch"),
         Store::OtherReceipt => Fault("parts-missing"),
         Store::PutBreaksOff => Fault("no-more"),
-        Store::CompleteNothing | Store::CompleteElsewhere => Fault("not-found"),
+        Store::OtherChecksum => Fault("checksum-differs"),
+        Store::RetainNothing | Store::RetainShort => Fault("not-retained"),
+        Store::ObjectNothing | Store::CompleteNothing | Store::CompleteElsewhere => {
+            Fault("not-found")
+        }
         Store::BytesTwice => Fault("out-of-range"),
         Store::NoBytes => Fault("short"),
         Store::EmptyPieces => Fault("host-call-limit"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_api_types::plugin::PluginCall;
 use drydock_core::store::Session;
-use drydock_core::{Fault, TargetName, Value};
+use drydock_core::{Fault, TargetName, UnixTime, Value};
 use drydock_repository::{Target as _, names::PROBE_FOLDER, probe::probe};
 use drydock_sandbox::{AttemptLog, CallObserver, StoreContext, StoreTarget, World};
 use serde_json::json;
@@ -26,15 +26,17 @@ const PIECES_MAX: usize = 4;
 pub const ROUND_TRIP: &str = "round-trip";
 
 /// The calls that can be made by hand.
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 12] = [
     "check-config",
     "check",
     "layout",
+    "make-place",
     "list",
     "list-sessions",
     "stat",
     "get-range",
     "delete",
+    "retain",
     "abort",
     ROUND_TRIP,
 ];
@@ -57,6 +59,7 @@ pub async fn make(
             .layout()
             .await
             .map(|layout| Answer::Json(json!(layout))),
+        "make-place" => target.make_place().await.map(|()| Answer::Nothing),
         "list" => list(&target, &words).await,
         "list-sessions" => list_sessions(&target, &words).await,
         "stat" => target
@@ -68,6 +71,14 @@ pub async fn make(
             .delete(&words.required("object")?)
             .await
             .map(|()| Answer::Nothing),
+        "retain" => {
+            let until = words
+                .number("until")
+                .and_then(|until| i64::try_from(until).ok());
+            let until = UnixTime(until.ok_or_else(|| missing("until"))?);
+            let locked = target.retain(&words.required("object")?, until).await;
+            locked.map(|()| Answer::Nothing)
+        }
         "abort" => target
             .abort(&words.session()?)
             .await
@@ -132,10 +143,10 @@ impl Words<'_> {
 }
 
 fn missing(name: &str) -> Failure {
-    let form = if name == "session" {
-        ", in hex as list-sessions prints it"
-    } else {
-        ""
+    let form = match name {
+        "session" => ", in hex as list-sessions prints it",
+        "until" => ", in seconds since 1970",
+        _ => "",
     };
     Failure::usage(format!("this call needs --input {name}=VALUE{form}"))
 }

@@ -53,7 +53,7 @@ async fn what_is_read_back_is_committed_whatever_the_target_says() {
         let (world, signed) = stored();
         world
             .target
-            .fail_at(Call::CompleteAfterwards, MANIFEST, 1, fault.clone());
+            .fail_at(Call::PutObjectAfterwards, MANIFEST, 1, fault.clone());
         let outcome = world.commit_signed(&signed).await.unwrap();
         let CommitOutcome::Despite(told) = outcome else {
             panic!("{outcome:?}");
@@ -69,7 +69,7 @@ async fn nobody_is_believed_that_the_manifest_was_not_written() {
         let (world, signed) = stored();
         world
             .target
-            .fail_at(Call::CompleteAfterwards, MANIFEST, 1, fault.clone());
+            .fail_at(Call::PutObjectAfterwards, MANIFEST, 1, fault.clone());
         // Right before the write nothing is there, and the target goes on saying so.
         world
             .target
@@ -92,7 +92,7 @@ async fn a_look_that_fails_as_well_is_worth_another_try() {
     let full = Fault::permanent(ErrorCode::NoSpace, "it is full").not_done();
     world
         .target
-        .fail_at(Call::CompleteAfterwards, MANIFEST, 1, full);
+        .fail_at(Call::PutObjectAfterwards, MANIFEST, 1, full);
     let broken = Fault::transient(ErrorCode::Unreachable, "nobody answers");
     world
         .target
@@ -110,10 +110,10 @@ async fn a_look_that_fails_as_well_is_worth_another_try() {
 }
 
 #[tokio::test]
-async fn a_part_of_the_manifest_that_left_is_enough_for_doubt() {
+async fn a_request_that_left_is_enough_for_doubt() {
     for fault in every_fault() {
         let (world, signed) = stored();
-        world.target.fail_at(Call::PutPart, MANIFEST, 1, fault);
+        world.target.fail_at(Call::PutObject, MANIFEST, 1, fault);
         let told = world.commit_signed(&signed).await.unwrap_err();
         assert!(told.may_be_done(), "{told:?}");
     }
@@ -125,8 +125,7 @@ async fn before_the_manifest_left_the_host_knows_that_nothing_was_done() {
         for (call, ending) in [
             (Call::Stat, MANIFEST),
             (Call::Stat, ".age"),
-            (Call::Complete, ".minisig"),
-            (Call::Begin, MANIFEST),
+            (Call::PutObject, ".minisig"),
         ] {
             let (world, signed) = stored();
             world.target.fail_at(call, ending, 1, fault.clone());
@@ -146,7 +145,7 @@ async fn a_name_that_is_taken_by_nothing_is_no_other_recovery_point() {
     let exists = Fault::permanent(ErrorCode::Exists, "it is there").not_done();
     world
         .target
-        .fail_at(Call::CompleteAfterwards, MANIFEST, 1, exists);
+        .fail_at(Call::PutObjectAfterwards, MANIFEST, 1, exists);
     world
         .target
         .fail_at(Call::Stat, MANIFEST, EACH_TIME, not_found());
@@ -255,7 +254,47 @@ async fn what_was_committed_before_is_not_written_again() {
     let (world, signed) = stored();
     world.commit_signed(&signed).await.unwrap();
     let read_only = Fault::permanent(ErrorCode::ReadOnly, "it is mounted read-only");
-    world.target.fail_at(Call::Begin, "", EACH_TIME, read_only);
+    world
+        .target
+        .fail_at(Call::PutObject, "", EACH_TIME, read_only);
     let again = world.commit_signed(&signed).await.unwrap();
     assert_eq!(again, CommitOutcome::AlreadyOurs);
+}
+
+/// Signature and manifest are locked from the moment in which they are there, and not before
+/// what they name is.
+#[tokio::test]
+async fn a_manifest_is_written_with_its_lock_once_its_artifacts_are_locked() {
+    let (world, signed) = stored();
+    world.target.lock_objects();
+    let until = UnixTime(1_800_000_000);
+    for artifact in world.target.objects() {
+        let told = world.commit_until(&signed, Some(until)).await.unwrap_err();
+        assert_eq!(
+            (told.code.as_str(), told.may_be_done()),
+            ("not-retained", false)
+        );
+        world.target.retain(&artifact, until).await.unwrap();
+    }
+    let outcome = world.commit_until(&signed, Some(until)).await.unwrap();
+    assert_eq!(outcome, CommitOutcome::Committed);
+    for object in world.target.objects() {
+        assert_eq!(world.target.locked_until(&object), Some(until), "{object}");
+    }
+}
+
+/// The recovery point is there and can be restored, but somebody may remove it.
+#[tokio::test]
+async fn a_lock_that_is_only_claimed_is_told_beside_the_commit() {
+    let world = World::new();
+    let signed = world.sign(&sample::manifest("one"));
+    world.target.claim_locks();
+    let until = Some(UnixTime(1_800_000_000));
+    for _ in 0..2 {
+        let outcome = world.commit_until(&signed, until).await.unwrap();
+        let CommitOutcome::Despite(fault) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(fault.code, ErrorCode::NotRetained);
+    }
 }

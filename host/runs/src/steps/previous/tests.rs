@@ -36,7 +36,10 @@ async fn told_of_a_missing_place(known: Option<&str>) -> Told {
             journal,
             Arc::new(StoppedClock),
             Arc::default(),
+            false,
         )),
+        clock: Arc::new(StoppedClock),
+        retain_days: None,
     };
     let previous = Previous {
         cluster: ClusterName::new("c1"),

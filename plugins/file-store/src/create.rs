@@ -1,0 +1,86 @@
+//! Making an object of a file that is whole: compared, then given its second name.
+
+use drydock_plugin_sdk::{Checksum, Classed as _, Error, Folder, ObjectStat};
+
+/// What is to be there in the end.
+pub struct Wanted<'a> {
+    pub object: &'a str,
+    pub size: u64,
+    pub sha256: &'a [u8],
+}
+
+/// How a file compares with what is wanted.
+#[derive(Debug, PartialEq)]
+pub enum Found {
+    Nothing,
+    Equal,
+    OtherSize(u64),
+    OtherBytes,
+}
+
+impl Wanted<'_> {
+    /// Gives a whole file the object's name. Where that fails, what has the name by now
+    /// decides: the same object may be there from an earlier call, or half a step may have
+    /// been missing until its name was durable.
+    pub fn publish(&self, folder: &Folder, file: &str) -> Result<(), Error> {
+        let Err(error) = folder.link_if_absent(file, self.object) else {
+            return Ok(());
+        };
+        match self.look(folder, self.object) {
+            Ok(Found::Equal) => folder.sync(self.object),
+            Ok(Found::OtherSize(_) | Found::OtherBytes) => Err(self.exists()),
+            Ok(Found::Nothing) | Err(_) => Err(error),
+        }
+    }
+
+    pub fn look(&self, folder: &Folder, path: &str) -> Result<Found, Error> {
+        let Some(size) = folder.size(path).absent_if("not-found")? else {
+            return Ok(Found::Nothing);
+        };
+        if size != self.size {
+            return Ok(Found::OtherSize(size));
+        }
+        if folder.sha256(path)? == self.sha256 {
+            Ok(Found::Equal)
+        } else {
+            Ok(Found::OtherBytes)
+        }
+    }
+
+    /// Of an object whose bytes were compared.
+    pub fn stat(&self) -> ObjectStat {
+        ObjectStat {
+            object: self.object.to_owned(),
+            size: self.size,
+            checksum: Some(Checksum::sha256(self.sha256)),
+            retained_until: None,
+        }
+    }
+
+    pub fn wrong_size(&self, found: u64) -> Error {
+        Error::permanent(
+            "size-mismatch",
+            format!(
+                "the upload of {} has {found} bytes instead of {}: upload it again",
+                self.object, self.size
+            ),
+        )
+        .not_done()
+    }
+
+    pub fn wrong_bytes(&self) -> Error {
+        Error::permanent(
+            "digest-mismatch",
+            format!(
+                "the file system gives back other bytes of {} than were written: check the disk, then upload it again",
+                self.object
+            ),
+        )
+        .not_done()
+    }
+
+    fn exists(&self) -> Error {
+        let message = format!("another object is there under the name {}", self.object);
+        Error::permanent("exists", message).not_done()
+    }
+}
