@@ -283,7 +283,7 @@ fn store(view: StoreView) -> StoreStep {
         bytes: view.bytes,
         bytes_total: view.bytes_total,
         fault: view.fault,
-        room_until: view.room_until.map(Timestamp::from),
+        room_until: view.room_until.map(Into::into),
     }
 }
 

@@ -84,6 +84,7 @@ fn clear_effect(record: &mut EffectRecord) {
         | PointEffect::BeginUpload { .. }
         | PointEffect::Judge { .. }
         | PointEffect::ReadBack { .. }
+        | PointEffect::RetainObject { .. }
         | PointEffect::SignManifest
         | PointEffect::CommitManifest { .. }
         | PointEffect::DeleteObject { .. }

@@ -74,12 +74,19 @@ pub fn verify(name: &str, judges: &[&str]) -> VerifyPin {
     }
 }
 
+/// The store that locks what it keeps.
+pub const LOCKING: &str = "away";
+
 pub fn store(name: &str) -> StorePin {
     StorePin {
         pin: pin(name),
         target: TargetName::new(format!("t-{name}")),
-        retain_days: None,
+        retain_days: (name == LOCKING).then_some(30),
     }
+}
+
+fn stores(random: &mut Random) -> &'static [&'static str] {
+    random.pick(&[&["s1"] as &[&str], &["s1", "s2"], &["s1", LOCKING]])
 }
 
 /// The lock that a session hold is about.
@@ -244,7 +251,7 @@ fn nightly(limit: u32) -> RunSpec {
     let mut spec = shaped(
         &steps,
         vec![verify("verify", &[])],
-        &["store", "away"],
+        &["store", LOCKING],
         limit,
     );
     spec.nodes[3].when = When::Failure;
@@ -254,7 +261,7 @@ fn nightly(limit: u32) -> RunSpec {
 /// One to three backup steps, and one verify step for all or one more for the last. They run
 /// one after the other, or as they come.
 fn point(random: &mut Random, limit: u32) -> RunSpec {
-    let stores: &[&str] = random.pick(&[&["s1"] as &[&str], &["s1", "s2"]]);
+    let stores = stores(random);
     let backups: &[&str] = random.pick(&[&["b1"] as &[&str], &["b1", "b2"], &["b1", "b2", "b3"]]);
     let ordered = random.chance(500);
     let mut nodes: Vec<NodeSpec> = Vec::new();
@@ -310,7 +317,7 @@ impl<'a> Builder<'a> {
                 self.single();
             }
         }
-        let stores: &[&str] = self.random.pick(&[&["s1"] as &[&str], &["s1", "s2"]]);
+        let stores = stores(self.random);
         if self.has_point {
             self.needs_backup();
             self.after_the_point(stores);

@@ -1,6 +1,6 @@
 //! A store of the model world: objects, open uploads, at most one manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_core::UnixTime;
 use drydock_core::store::{Acknowledgement, Layout, Session, Sessions};
@@ -17,6 +17,7 @@ pub struct ModelStore {
     pub dead: bool,
     pub sessions: BTreeMap<Vec<u8>, Upload>,
     pub objects: BTreeMap<String, u64>,
+    pub locked: BTreeSet<String>,
     pub manifest: Option<String>,
     pub parallel_max: u32,
     pub verifies: bool,
@@ -41,6 +42,7 @@ impl ModelStore {
             dead: false,
             sessions: BTreeMap::from([(b"rival".to_vec(), upload)]),
             objects: named.collect(),
+            locked: BTreeSet::new(),
             manifest,
             parallel_max: random.pick(&[1, 2, 8]),
             part_size: 3 + random.below(8),
@@ -111,9 +113,12 @@ impl ModelStore {
                 _ => Err(format!("{object} is read back and not there")),
             },
             PointEffect::RetainObject { object, .. } => match self.objects.get(object) {
-                Some(_) => Ok(PointAnswer::Retained {
-                    until: UnixTime(1_800_000_000),
-                }),
+                Some(_) => {
+                    self.locked.insert(object.clone());
+                    Ok(PointAnswer::Retained {
+                        until: UnixTime(1_800_000_000),
+                    })
+                }
                 None => Err(format!("{object} is locked and not there")),
             },
             PointEffect::AbortUpload { session, .. } => {

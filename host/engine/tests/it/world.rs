@@ -10,6 +10,7 @@ use drydock_point::model::{PointAnswer, PointEffect};
 
 use crate::actions::Actions;
 use crate::chaos::Chaos;
+use crate::graph::LOCKING;
 use crate::random::Random;
 use crate::stores::ModelStore;
 
@@ -254,10 +255,18 @@ impl World {
     }
 
     fn commit(&mut self, effect: &PointEffect) -> Result<PointAnswer, Broken> {
-        let PointEffect::CommitManifest { manifest, .. } = effect else {
+        let PointEffect::CommitManifest {
+            store, manifest, ..
+        } = effect
+        else {
             return Err("not a commit".to_owned());
         };
         let model = self.store(effect)?;
+        let mut named = manifest.lines().skip(1);
+        let open = named.find(|name| !name.starts_with(KEPT) && !model.locked.contains(*name));
+        if let (Some(open), LOCKING) = (open, store.as_str()) {
+            return Err(format!("{open} is committed at {store} and not locked"));
+        }
         let kept = model.manifest.get_or_insert_with(|| manifest.clone());
         Ok(if kept == manifest {
             PointAnswer::Committed { despite: None }

@@ -90,6 +90,91 @@ fn a_link_that_leads_out_of_the_target() {
     case.world.assert_spool_empty();
 }
 
+/// A folder that is not there may be a mount that is not: without a word of its document
+/// nobody makes it.
+#[test]
+fn a_target_that_is_not_there() {
+    let case = case("target-place-missing");
+    case.edit("schedules/target.yaml", "  create: true\n", "");
+    ends(&case, 1);
+    assert!(!case.world.folder().exists());
+    case.world.assert_spool_empty();
+}
+
+#[test]
+fn a_target_whose_plugin_only_says_that_it_made_it() {
+    let mut world = named(World::of(plain_cluster()));
+    with_store(&mut world, "hostile-store", "do: place-not-made");
+    let case = impatient("target-place-not-made", world);
+    ends(&case, 1);
+    assert!(!case.world.folder().exists());
+}
+
+/// What a store cannot do is told before anything is asked of a cluster, by who checks as by
+/// who runs.
+#[test]
+fn a_lock_of_a_store_that_has_none() {
+    let case = case("target-locks-nothing");
+    case.edit(
+        "schedules/target.yaml",
+        "  create: true\n",
+        "  create: true\n  retainDays: 30\n",
+    );
+    for verb in [
+        &["schedule", "check"][..],
+        &["target", "check", "local"],
+        &["run", "s1"],
+    ] {
+        case.refused(64, verb);
+    }
+    assert_nothing_stored(&case);
+}
+
+/// It says that it has locks, and shows none: what it holds does not count.
+#[test]
+fn a_lock_that_is_only_claimed() {
+    for (name, act) in [
+        ("target-claims-locks", "retain-nothing"),
+        ("target-locks-too-short", "retain-short"),
+    ] {
+        let mut world = named(World::of(plain_cluster()));
+        with_store(&mut world, "hostile-store", &format!("do: {act}"));
+        let mut case = impatient(name, world);
+        case.hides_numbers = true;
+        case.edit(
+            "schedules/target.yaml",
+            "  create: true\n",
+            "  create: true\n  retainDays: 30\n",
+        );
+        ends(&case, 1);
+        assert_eq!(objects(&case), Vec::<String>::new(), "{act}");
+    }
+}
+
+/// A small object that is not there, or another one, or in another's place.
+#[test]
+fn a_store_that_lies_about_a_small_object() {
+    for (name, act) in [
+        ("store-takes-nothing", "object-nothing"),
+        ("store-takes-another", "object-other"),
+        ("store-takes-it-elsewhere", "object-elsewhere"),
+        ("store-expires-at-once", "expire-at-once"),
+        (
+            "store-takes-parts-under-another-checksum",
+            "other-algorithm",
+        ),
+        ("store-changes-parts", "other-checksum"),
+    ] {
+        let mut world = named(World::of(plain_cluster()));
+        with_store(&mut world, "hostile-store", &format!("do: {act}"));
+        let mut case = impatient(name, world);
+        case.hides_numbers = true;
+        ends(&case, 1);
+        assert_eq!(objects(&case), Vec::<String>::new(), "{act}");
+        case.world.assert_spool_empty();
+    }
+}
+
 /// A node whose store takes three parts and no more until a gate opens.
 fn gated(name: &'static str) -> Case {
     let mut world = named(World::of(plain_cluster()));
