@@ -96,7 +96,7 @@ fn summary(registry: &PluginRegistry, name: &str) -> PluginSummary {
         requests: manifest
             .iter()
             .flat_map(PluginManifest::asked)
-            .map(ToString::to_string)
+            .map(|request| request.to_string())
             .collect(),
         state,
         grants: admitted.as_ref().ok().map(|plugin| plugin.grants().into()),

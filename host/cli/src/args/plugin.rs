@@ -53,7 +53,7 @@ pub struct RunPluginArgs {
     /// made if it is not there. They are counted and dropped otherwise.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// The artifact that a verify step judges.
+    /// The artifact that a verify step judges, or the bytes of a store's put-object.
     #[arg(long, value_name = "FILE")]
     pub artifact: Option<PathBuf>,
     /// A fact of the artifact beside its name, size and digest: JSON, or text. May be given

@@ -207,13 +207,17 @@ pub fn is_failed(call: &PluginCall) -> bool {
 }
 
 /// A file as bytes that the plugin is lent.
-pub fn open(file: &Path) -> Result<Slice, Failure> {
+fn open(file: &Path) -> Result<Slice, Failure> {
+    Ok(Slice::whole(file_bytes(file)?))
+}
+
+pub fn file_bytes(file: &Path) -> Result<Arc<dyn ReadAt>, Failure> {
     let bytes = File::open(file).and_then(|open| {
         let size = open.metadata()?.len();
         Ok(FileBytes { file: open, size })
     });
     let bytes = bytes.with_context(|| format!("{} cannot be read", file.display()))?;
-    Ok(Slice::whole(Arc::new(bytes)))
+    Ok(Arc::new(bytes))
 }
 
 /// A slice without bytes.

@@ -1,18 +1,20 @@
 //! The calls of a store, against a target that is made up of `--plugin-config`.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_api_types::plugin::PluginCall;
 use drydock_core::store::Session;
-use drydock_core::{Fault, TargetName, UnixTime, Value};
-use drydock_repository::{Target as _, names::PROBE_FOLDER, probe::probe};
+use drydock_core::{Fault, ReadAt as _, TargetName, UnixTime};
+use drydock_repository::{Part, Target as _, names::PROBE_FOLDER, probe::probe};
 use drydock_sandbox::{AttemptLog, CallObserver, StoreContext, StoreTarget, World};
 use serde_json::json;
 
-use super::calls::{answered, no_such};
+use super::calls::{answered, file_bytes, no_such};
 use super::surroundings::Surroundings;
+use super::values;
 use crate::args::RunPluginArgs;
 use crate::{Context as _, Failure};
 
@@ -26,11 +28,12 @@ const PIECES_MAX: usize = 4;
 pub const ROUND_TRIP: &str = "round-trip";
 
 /// The calls that can be made by hand.
-const CALLS: [&str; 12] = [
+const CALLS: [&str; 13] = [
     "check-config",
     "check",
     "layout",
     "make-place",
+    "put-object",
     "list",
     "list-sessions",
     "stat",
@@ -60,6 +63,7 @@ pub async fn make(
             .await
             .map(|layout| Answer::Json(json!(layout))),
         "make-place" => target.make_place().await.map(|()| Answer::Nothing),
+        "put-object" => put_object(&target, &words, args.artifact.as_deref()).await?,
         "list" => list(&target, &words).await,
         "list-sessions" => list_sessions(&target, &words).await,
         "stat" => target
@@ -72,10 +76,7 @@ pub async fn make(
             .await
             .map(|()| Answer::Nothing),
         "retain" => {
-            let until = words
-                .number("until")
-                .and_then(|until| i64::try_from(until).ok());
-            let until = UnixTime(until.ok_or_else(|| missing("until"))?);
+            let until = words.instant("until")?.ok_or_else(|| missing("until"))?;
             let locked = target.retain(&words.required("object")?, until).await;
             locked.map(|()| Answer::Nothing)
         }
@@ -120,19 +121,24 @@ struct Words<'a>(&'a Surroundings);
 
 impl Words<'_> {
     fn text(&self, name: &str) -> Option<String> {
-        match self.0.step.occasion.inputs.get(name)? {
-            Value::Text(text) => Some(text.clone()),
-            Value::Integer(number) => Some(number.to_string()),
-            _ => None,
-        }
+        values::word_of(self.0.step.occasion.inputs.get(name)?)
     }
 
     fn required(&self, name: &str) -> Result<String, Failure> {
         self.text(name).ok_or_else(|| missing(name))
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
-        self.text(name)?.parse().ok()
+    fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
+        let number = self.text(name).map(|text| text.parse());
+        number
+            .transpose()
+            .map_err(|_| Failure::usage(format!("--input {name} is a whole number")))
+    }
+
+    fn instant(&self, name: &str) -> Result<Option<UnixTime>, Failure> {
+        let seconds = self.number(name)?.map(i64::try_from).transpose();
+        let seconds = seconds.map_err(|_| missing(name))?;
+        Ok(seconds.map(UnixTime))
     }
 
     fn session(&self) -> Result<Session, Failure> {
@@ -145,7 +151,7 @@ impl Words<'_> {
 fn missing(name: &str) -> Failure {
     let form = match name {
         "session" => ", in hex as list-sessions prints it",
-        "until" => ", in seconds since 1970",
+        "until" | "retain-until" => ", in seconds since 1970",
         _ => "",
     };
     Failure::usage(format!("this call needs --input {name}=VALUE{form}"))
@@ -172,37 +178,92 @@ async fn list_sessions(target: &StoreTarget, words: &Words<'_>) -> Result<Answer
     })))
 }
 
-/// The whole object where no range is said. The bytes go into a file of `out`.
+/// Creates an object of the file's bytes.
+async fn put_object(
+    target: &StoreTarget,
+    words: &Words<'_>,
+    file: Option<&Path>,
+) -> Result<Result<Answer, Fault>, Failure> {
+    let Some(file) = file else {
+        return Err(Failure::usage(
+            "put-object stores the bytes of a file: say which with --artifact FILE",
+        ));
+    };
+    let bytes = file_bytes(file)?;
+    let part = Part {
+        offset: 0,
+        length: bytes.size(),
+        bytes,
+    };
+    let object = words.required("object")?;
+    let until = words.instant("retain-until")?;
+    let stored = target.put_object(&object, part, until).await;
+    Ok(stored.map(|stat| Answer::Json(json!(stat))))
+}
+
+/// The whole object where no range is said. The bytes go into a new file of `out`.
 async fn get_range(
     target: &StoreTarget,
     words: &Words<'_>,
     out: Option<&Path>,
 ) -> Result<Result<Answer, Fault>, Failure> {
     let object = words.required("object")?;
-    let offset = words.number("offset").unwrap_or_default();
-    let length = match words.number("length") {
+    let offset = words.number("offset")?.unwrap_or_default();
+    let length = match words.number("length")? {
         Some(length) => length,
         None => match target.stat(&object).await {
             Ok(stat) => stat.size.saturating_sub(offset),
             Err(fault) => return Ok(Err(fault)),
         },
     };
+    let mut file = out
+        .map(|folder| RangeFile::begin(folder, &object))
+        .transpose()?;
     let (into, mut pieces) = tokio::sync::mpsc::channel(PIECES_MAX);
-    let gathered = async {
-        let mut bytes = Vec::new();
+    let taken = async {
+        let mut bytes = 0;
         while let Some(piece) = pieces.recv().await {
-            bytes.extend(piece);
+            bytes += piece.len();
+            if let Some(file) = &mut file {
+                file.take(&piece)?;
+            }
         }
-        bytes
+        Ok::<_, Failure>(bytes)
     };
-    let read = target.get_range(&object, offset, length, into);
-    let (read, bytes) = tokio::join!(read, gathered);
-    if let (Ok(()), Some(folder)) = (&read, out) {
-        let name = object.rsplit('/').next().unwrap_or_default();
-        let file = folder.join(name);
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&file, &bytes))
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+    let (read, bytes) = tokio::join!(target.get_range(&object, offset, length, into), taken);
+    let bytes = match (read, bytes) {
+        (Ok(()), Ok(bytes)) => bytes,
+        (read, bytes) => {
+            // Half a file would look like a whole one.
+            file.map(RangeFile::remove);
+            bytes?;
+            return Ok(read.map(|()| Answer::Nothing));
+        }
+    };
+    Ok(Ok(Answer::Json(json!({"bytes": bytes}))))
+}
+
+/// A new file that takes a range.
+struct RangeFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl RangeFile {
+    fn begin(folder: &Path, object: &str) -> Result<Self, Failure> {
+        let path = folder.join(object.rsplit('/').next().unwrap_or_default());
+        let file = fs::create_dir_all(folder).and_then(|()| File::create_new(&path));
+        let file = file.with_context(|| format!("{} cannot be made", path.display()))?;
+        Ok(Self { path, file })
     }
-    Ok(read.map(|()| Answer::Json(json!({"bytes": bytes.len()}))))
+
+    fn take(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        let written = self.file.write_all(piece);
+        written.with_context(|| format!("{} cannot be written", self.path.display()))
+    }
+
+    fn remove(self) {
+        // Whoever asked is told of what went wrong before.
+        let _ = fs::remove_file(self.path);
+    }
 }
