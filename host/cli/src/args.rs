@@ -441,13 +441,15 @@ pub enum PluginVerb {
 #[derive(Debug, Subcommand)]
 pub enum TargetVerb {
     /// Let a target's store plugin look at the target, and say what it found. Ends with
-    /// 1 after a failure and with 2 after a warning.
+    /// 1 after a failure and with 2 after a warning. Makes the folder or bucket itself where the
+    /// document says `create: true` and this node never stored there.
     Check {
         /// The target's name.
         #[arg(value_name = "NAME")]
         name: String,
-        /// Also create, read, list and delete an object, in a folder `drydock-probe`. Where
-        /// the target can only be read from here, say so, and end with 2.
+        /// Also create an object in one request and another in parts, read, list and delete
+        /// them, in a folder `drydock-probe`. Where the target can only be read from here, say
+        /// so, and end with 2.
         #[arg(long)]
         probe: bool,
     },

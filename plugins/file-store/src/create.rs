@@ -80,7 +80,10 @@ impl Wanted<'_> {
     }
 
     fn exists(&self) -> Error {
-        let message = format!("another object is there under the name {}", self.object);
+        let message = format!(
+            "another object is there under the name {}: see who put it there, and move it away",
+            self.object
+        );
         Error::permanent("exists", message).not_done()
     }
 }

@@ -238,7 +238,7 @@ impl World {
             self.target_config.clone()
         };
         format!(
-            "apiVersion: drydock.dev/v1\nkind: Target\nmetadata: {{name: local}}\nspec:\n  plugin: {}\n  config: {config}\n  create: true\n{recipients}",
+            "apiVersion: drydock.dev/v1\nkind: Target\nmetadata: {{name: local}}\nspec:\n  plugin: {}\n  config: {config}\n{recipients}  create: true\n",
             self.store_plugin
         )
     }

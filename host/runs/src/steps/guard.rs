@@ -241,7 +241,7 @@ fn no_place(name: &TargetName, why: &str) -> Fault {
     Fault::permanent(
         ErrorCode::PlaceMissing,
         format!(
-            "target {name} leads nowhere: {why}; mount or make what should be there, correct its document, or add `create: true` to it if Drydock is to make it"
+            "target {name} leads nowhere: {why}; where its document is right and nothing was ever stored there, add `create: true` to it, and Drydock makes it"
         ),
     )
 }
@@ -410,7 +410,7 @@ mod tests {
         assert_eq!(fault.code, ErrorCode::PlaceMissing);
         assert_eq!(
             fault.message,
-            "target local leads nowhere: there is no place; mount or make what should be there, correct its document, or add `create: true` to it if Drydock is to make it"
+            "target local leads nowhere: there is no place; where its document is right and nothing was ever stored there, add `create: true` to it, and Drydock makes it"
         );
         assert_eq!(target.called(Call::MakePlace), 0);
         assert!(!node.creating_guard().is_known(&target).await.unwrap());

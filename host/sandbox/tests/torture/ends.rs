@@ -156,6 +156,7 @@ fn store(behaviour: Store) -> Ending {
         Store::PutNeverReads | Store::WrongPart | Store::OtherSession => Fault("size-mismatch"),
         Store::OtherReceipt => Fault("parts-missing"),
         Store::PutBreaksOff => Fault("no-more"),
+        Store::LayoutLooks => Fault("not-granted"),
         Store::OtherChecksum => Fault("checksum-differs"),
         Store::RetainNothing | Store::RetainShort => Fault("not-retained"),
         Store::ObjectNothing | Store::CompleteNothing | Store::CompleteElsewhere => {
