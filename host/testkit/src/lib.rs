@@ -1,9 +1,11 @@
 //! Real servers for tests, for the quickstart and for the benchmarks.
 //!
 //! The testkit starts etcd clusters on loopback, makes the certificates for them, loads
-//! them with what a Kubernetes API server would have written, and finds the programs that
-//! a restore by hand needs. Nothing in it pretends: every server is the real program, out
-//! of the cache folder that `cargo xtask tools` fills.
+//! them with what a Kubernetes API server would have written, starts servers that keep
+//! objects ([`azurite`], [`versitygw`], [`fake_gcs`]), and finds the programs that a restore
+//! by hand needs. Every server is the real program, out of the cache folder that
+//! `cargo xtask tools` fills. What pretends says so by its name: the servers in [`fake`],
+//! at which a cloud hands out credentials and which nobody can run at home.
 //!
 //! It refuses to know the product: tests bring Drydock to the servers, never the other
 //! way round.
@@ -24,23 +26,31 @@
     reason = "test support, not the product: it reads the environment to find the cache folder"
 )]
 
+pub mod azurite;
+pub mod client;
 pub mod etcd;
+pub mod fake;
+pub mod fake_gcs;
 pub mod gnu_tar;
 pub mod guard;
 pub mod guests;
+pub mod instant;
 pub mod kube;
 pub mod kube_objects;
 pub mod lock_server;
 pub mod mounts;
 pub mod pki;
 pub mod port;
+pub mod process;
 pub mod program;
 pub mod proxy;
 pub mod random;
 pub mod random_values;
+pub mod s3_signature;
 pub mod scratch;
 pub mod ssh;
 pub mod tools;
+pub mod versitygw;
 pub mod wait;
 pub mod web;
 

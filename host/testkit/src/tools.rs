@@ -68,6 +68,30 @@ pub fn zstd() -> Result<PathBuf> {
     program("zstd/zstd", "zstd")
 }
 
+/// The program `azurite-blob`. It needs `node` on the search path.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn azurite() -> Result<PathBuf> {
+    program("azurite-3.35.0/azurite-blob", "azurite")
+}
+
+/// The program `versitygw`.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn versitygw() -> Result<PathBuf> {
+    program("versitygw-1.8.0/versitygw", "versitygw")
+}
+
+/// The program `fake-gcs-server`.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn fake_gcs() -> Result<PathBuf> {
+    program("fake-gcs-server-1.56.1/fake-gcs-server", "fake-gcs-server")
+}
+
 /// The program `componentize-py`, which makes components of Python modules.
 ///
 /// # Errors

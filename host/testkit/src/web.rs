@@ -76,13 +76,13 @@ struct Shared {
 }
 
 /// Accepts connections and counts them.
-struct Door {
+pub(crate) struct Door {
     listener: TcpListener,
     shared: Arc<Shared>,
 }
 
 /// The same over TLS. A handshake that fails is the client's affair.
-struct TlsDoor {
+pub(crate) struct TlsDoor {
     door: Door,
     acceptor: TlsAcceptor,
 }
@@ -102,20 +102,9 @@ impl WebServer {
     /// # Errors
     /// When no port can be had or the certificate cannot be used.
     pub async fn https(issued: &Issued) -> Result<Self> {
-        let chain = CertificateDer::pem_slice_iter(issued.certificate_pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .context("the certificate is no PEM")?;
-        let key = PrivateKeyDer::from_pem_slice(issued.key_pem().as_bytes())
-            .context("the key is no PEM")?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
         let door = Door::open().await?;
         let shared = Arc::clone(&door.shared);
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self::start("https", shared, TlsDoor { door, acceptor }))
+        Ok(Self::start("https", shared, TlsDoor::new(door, issued)?))
     }
 
     fn start(
@@ -181,8 +170,31 @@ impl Shared {
     }
 }
 
+impl TlsDoor {
+    /// The door behind TLS with this certificate.
+    pub(crate) fn new(door: Door, issued: &Issued) -> Result<Self> {
+        let chain = CertificateDer::pem_slice_iter(issued.certificate_pem.as_bytes())
+            .collect::<Result<Vec<_>, _>>()
+            .context("the certificate is no PEM")?;
+        let key = PrivateKeyDer::from_pem_slice(issued.key_pem().as_bytes())
+            .context("the key is no PEM")?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Self { door, acceptor })
+    }
+}
+
 impl Door {
-    async fn open() -> Result<Self> {
+    pub(crate) fn port(&self) -> u16 {
+        let address = self.listener.local_addr();
+        address.expect("a bound listener has an address").port()
+    }
+
+    pub(crate) async fn open() -> Result<Self> {
         Ok(Self {
             listener: TcpListener::bind("127.0.0.1:0").await?,
             shared: Arc::default(),

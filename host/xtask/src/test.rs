@@ -33,6 +33,9 @@ const TEST_TOOLS: &[&str] = &[
     "age",
     "minisign",
     "zstd",
+    "azurite",
+    "versitygw",
+    "fake-gcs-server",
     "componentize-py",
     "componentize-js",
 ];

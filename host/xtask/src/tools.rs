@@ -127,6 +127,24 @@ const TOOLS: &[Tool] = &[
         recipe: Recipe::Go(&[("minisign", "aead.dev/minisign/cmd/minisign")]),
     },
     Tool {
+        name: "azurite-3.35.0",
+        short: Some("azurite"),
+        recipe: Recipe::Node {
+            program: "azurite-blob",
+            script: "azurite/dist/src/blob/main.js",
+        },
+    },
+    Tool {
+        name: "versitygw-1.8.0",
+        short: Some("versitygw"),
+        recipe: Recipe::Go(&[("versitygw", "github.com/versity/versitygw/cmd/versitygw")]),
+    },
+    Tool {
+        name: "fake-gcs-server-1.56.1",
+        short: Some("fake-gcs-server"),
+        recipe: Recipe::Go(&[("fake-gcs-server", "github.com/fsouza/fake-gcs-server")]),
+    },
+    Tool {
         name: "componentize-py-0.25.1",
         short: Some("componentize-py"),
         recipe: Recipe::Python("componentize_py"),

@@ -1,0 +1,90 @@
+//! Azurite, the emulator of Azure Blob Storage that its vendor's SDKs are tested with.
+//!
+//! It listens over TLS, checks SharedKey and SAS as the service does, and of an OAuth token
+//! issuer, audience and times, but neither signature nor role. It has no versions, soft
+//! delete, immutability or holds, and ignores CRC64. An account is the first part of a path.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::pki::{Authority, Purpose, Validity};
+use crate::process::ServerProcess;
+use crate::{Scratch, free_port, tools};
+
+/// The one account. Its key opens a server on loopback that ends with the test.
+pub const ACCOUNT: &str = "drydocktest";
+
+/// The account's key, in base64.
+pub const ACCOUNT_KEY: &str =
+    "yJ0vTf+9bS1yqN3s7yPaXjGZ0n4o5kE2mWc8dR6uHtBv1lQxA0gKpJiLwEeFzYhOsTnMbCrDqUaVfIkGy5XxZw==";
+
+/// A running Azurite.
+#[derive(Debug)]
+pub struct Azurite {
+    process: ServerProcess,
+    ca_pem: String,
+    /// Removed after the process has ended, so declared after it.
+    _scratch: Scratch,
+}
+
+impl Azurite {
+    /// Starts it for who has the account's key or a shared access signature.
+    ///
+    /// # Errors
+    /// When it is not in the cache folder or does not come up.
+    pub async fn start() -> Result<Self> {
+        Self::with(&[]).await
+    }
+
+    /// The same, for who has a token as well. A wrong key is then taken for a token that is
+    /// none: 400 in the place of 403.
+    ///
+    /// # Errors
+    /// As [`Azurite::start`].
+    pub async fn with_oauth() -> Result<Self> {
+        Self::with(&["--oauth", "basic"]).await
+    }
+
+    async fn with(arguments: &[&str]) -> Result<Self> {
+        let program = tools::azurite()?;
+        let scratch = Scratch::new()?;
+        let port = free_port();
+        let authority = Authority::new("azurite test authority")?;
+        let files = authority
+            .issue("azurite", Purpose::Server, Validity::Now)?
+            .write(scratch.path(), "server")?;
+        let mut command = Command::new(program);
+        command
+            .args(["--silent", "--disableTelemetry", "--skipApiVersionCheck"])
+            .args(arguments)
+            .args(["--blobHost", "127.0.0.1", "--blobPort"])
+            .args([&port.to_string(), "--location"])
+            .arg(scratch.folder("data")?)
+            .arg("--cert")
+            .arg(&files.certificate)
+            .arg("--key")
+            .arg(&files.key)
+            .env("AZURITE_ACCOUNTS", format!("{ACCOUNT}:{ACCOUNT_KEY}"));
+        let process = ServerProcess::start("azurite", command, port, scratch.path()).await?;
+        Ok(Self {
+            process,
+            ca_pem: authority.pem(),
+            _scratch: scratch,
+        })
+    }
+
+    /// A URL at this server, e.g. of the path `/drydocktest/container/blob`.
+    pub fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.port())
+    }
+
+    pub fn port(&self) -> u16 {
+        self.process.port()
+    }
+
+    /// The authority of its certificate.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+}
