@@ -65,6 +65,15 @@ pub(super) fn reach(address: IpAddr) -> Reach {
     }
 }
 
+/// Whether a machine is told of itself there: on loopback, on its own link, or where a cloud
+/// has its metadata.
+pub(super) fn is_own_machine(address: IpAddr) -> bool {
+    matches!(
+        reach(address),
+        Reach::Never(METADATA) | Reach::Inside(AddressClass::Loopback | AddressClass::LinkLocal)
+    )
+}
+
 fn reach_v4(address: Ipv4Addr) -> Reach {
     if METADATA_V4.contains(&address) {
         return Reach::Never(METADATA);
@@ -205,6 +214,18 @@ mod tests {
         let addresses = METADATA_V4.map(IpAddr::V4).into_iter();
         for address in addresses.chain(METADATA_V6.map(IpAddr::V6)) {
             assert_eq!(reach(address), Reach::Never(METADATA), "{address}");
+        }
+        for address in [
+            "169.254.169.254",
+            "127.0.0.1",
+            "::1",
+            "fd00:ec2::23",
+            "169.254.1.1",
+        ] {
+            assert!(is_own_machine(address.parse().unwrap()), "{address}");
+        }
+        for address in ["10.0.0.1", "1.1.1.1", "fd12::1", "0.0.0.0"] {
+            assert!(!is_own_machine(address.parse().unwrap()), "{address}");
         }
         for name in [
             "metadata.google.internal",

@@ -1,21 +1,21 @@
 //! The client of one plugin: its rules, its connections, and the sending itself.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use drydock_core::{ErrorClass, ErrorCode, Fault};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
-use reqwest::{Certificate, Client, Proxy, redirect, retry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::body::{Bounds, Outgoing, ResponseBody, Sent};
+use super::clients::{Clients, Route};
 use super::error::{HttpError, HttpErrorKind};
-use super::grant::{AddressClass, HttpRule};
-use super::names::{Filtered, NameLookup, SystemNames};
+use super::grant::HttpRule;
+use super::identity::{Draft, Server, UsedIdentity};
+use super::names::{NameLookup, SystemNames};
 use super::plan::{self, Goal, Waits};
 use super::proxy::Proxies;
 use drydock_capability_secret::{Redactor, SecretAccess};
@@ -24,14 +24,8 @@ use drydock_capability_secret::{Redactor, SecretAccess};
 /// handful of parts side by side.
 const REQUESTS_MAX: usize = 64;
 
-/// Connections that are kept for the next request to a host.
-const IDLE_CONNECTIONS_MAX: usize = 16;
-
 /// Names and values of a response's headers together; servers send a few KiB.
-const RESPONSE_HEADERS_BYTES_MAX: usize = 64 * 1024;
-
-/// Headers of a response.
-const RESPONSE_HEADERS_MAX: usize = 200;
+pub(super) const RESPONSE_HEADERS_BYTES_MAX: usize = 64 * 1024;
 
 /// Told of bytes that moved over the network. Must not block.
 pub type Moved = Arc<dyn Fn(u64) + Send + Sync>;
@@ -50,6 +44,8 @@ pub struct HttpConfig {
 #[derive(Clone)]
 pub struct HttpCall {
     pub secrets: SecretAccess,
+    /// Completes the requests to its servers; none where the step or target has no identity.
+    pub identity: Option<UsedIdentity>,
     /// What the plugin asks for; the host's own limits cut it.
     pub waits: Waits,
     pub moved: Moved,
@@ -64,15 +60,8 @@ pub struct HttpAccess {
 
 struct Inner {
     config: Arc<HttpConfig>,
-    clients: Mutex<BTreeMap<Route, Client>>,
+    clients: Clients,
     requests: Arc<Semaphore>,
-}
-
-/// What connections have in common: they are never shared across it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Route {
-    Direct(BTreeSet<AddressClass>),
-    Proxy(String),
 }
 
 /// A request that may be sent.
@@ -88,8 +77,8 @@ impl HttpAccess {
     #[must_use]
     pub fn new(rules: Vec<HttpRule>, config: Arc<HttpConfig>) -> Self {
         let inner = Inner {
+            clients: Clients::new(Arc::clone(&config)),
             config,
-            clients: Mutex::default(),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
         };
         Self {
@@ -123,12 +112,8 @@ impl HttpAccess {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
-        let planned = self.inner.plan(parts, &self.rules, &call.secrets);
-        let ready = planned.and_then(|planned| {
-            let permit = self.inner.permit()?;
-            let client = self.inner.client(&planned.route)?;
-            Ok((planned, permit, client))
-        });
+        let length = body_bytes(&parts.headers, &body);
+        let ready = self.ready(parts, length, &call).await;
         let (planned, permit, client) = ready.map_err(HttpError::unsent)?;
         let what = planned.what();
         let exchange = Exchange {
@@ -138,6 +123,7 @@ impl HttpAccess {
             sent: Arc::new(Sent::new()),
             call,
             what,
+            server: planned.goal.server_address(),
             permit,
         };
         let body = Outgoing::new(
@@ -153,9 +139,55 @@ impl HttpAccess {
         }
         exchange.run(client.execute(outgoing)).await
     }
+
+    /// All that goes before sending.
+    async fn ready(
+        &self,
+        parts: http::request::Parts,
+        body_bytes: Option<u64>,
+        call: &HttpCall,
+    ) -> Result<(Planned, OwnedSemaphorePermit, reqwest::Client), HttpError> {
+        let mut planned = self.inner.plan(parts, &self.rules, &call.secrets)?;
+        let permit = self.inner.permit()?;
+        if let Some(used) = &call.identity {
+            planned
+                .complete(used, body_bytes, &call.secrets.redactor())
+                .await?;
+        }
+        let client = self.inner.clients.get(&planned.route)?;
+        Ok((planned, permit, client))
+    }
 }
 
 impl Planned {
+    /// Has the identity add what is its, if the request goes to one of its servers.
+    async fn complete(
+        &mut self,
+        used: &UsedIdentity,
+        body_bytes: Option<u64>,
+        redactor: &Redactor,
+    ) -> Result<(), HttpError> {
+        if !used.identity.is_for(&self.goal.server_address()) {
+            return Ok(());
+        }
+        let draft = Draft {
+            method: &self.method,
+            server: self.goal.server_address(),
+            path: &self.goal.path,
+            headers: &self.headers,
+            body_bytes,
+        };
+        let completion = used.identity.complete(draft, redactor).await;
+        let completion = completion.map_err(Fault::not_done)?;
+        if let Some(query) = completion.query {
+            self.url = self.goal.url_with(&query)?;
+        }
+        for (name, value) in completion.headers {
+            self.headers.insert(name, value);
+        }
+        Ok(())
+    }
+
     fn what(&self) -> String {
         format!("{} {}", self.method, self.goal.server())
     }
@@ -196,69 +228,12 @@ impl Inner {
             HttpError::new(HttpErrorKind::TooManyConnections, fault)
         })
     }
-
-    fn client(&self, route: &Route) -> Result<Client, HttpError> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(route) {
-            return Ok(client.clone());
-        }
-        let client = self.config.client(route).map_err(|error| {
-            // What the client says of a proxy may hold its password.
-            tracing::debug!(error = %error.without_url(), "no client");
-            let fault = Fault::permanent(
-                ErrorCode::BadConfiguration,
-                "no request can be sent: mend `http: {caFile: ..., proxy: ...}` of the node's configuration; without a caFile the system must have certificates of authorities",
-            );
-            HttpError::new(HttpErrorKind::Broken, fault)
-        })?;
-        clients.insert(route.clone(), client.clone());
-        Ok(client)
-    }
-}
-
-impl HttpConfig {
-    fn client(&self, route: &Route) -> reqwest::Result<Client> {
-        // Somebody else may have set the same one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(self.waits.connect)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .http1_max_headers(RESPONSE_HEADERS_MAX)
-            .http2_max_header_list_size(RESPONSE_HEADERS_BYTES_MAX as u32);
-        if let Some(pem) = &self.ca_pem {
-            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem)?);
-        }
-        let allowed = match route {
-            Route::Direct(allowed) => Some(allowed.clone()),
-            Route::Proxy(url) => {
-                say_once_what_a_proxy_hides();
-                builder = builder.proxy(Proxy::all(url)?);
-                None
-            }
-        };
-        let names = Arc::clone(&self.names);
-        builder
-            .dns_resolver(Arc::new(Filtered { names, allowed }))
-            .build()
-    }
-}
-
-fn say_once_what_a_proxy_hides() {
-    static SAID: Once = Once::new();
-    SAID.call_once(|| {
-        tracing::warn!(
-            "requests of plugins leave through a proxy: their hosts are held against the grants by name, and the addresses behind the names, which only the proxy sees, are not"
-        );
-    });
 }
 
 /// A request under way.
 struct Exchange {
     what: String,
+    server: Server,
     is_head: bool,
     waits: Waits,
     begun: Instant,
@@ -328,6 +303,12 @@ impl Exchange {
             );
             return Err(HttpError::new(HttpErrorKind::HeadersTooLarge, fault));
         }
+        if let Some(used) = &self.call.identity
+            && used.identity.is_for(&self.server)
+            && let Some(told) = used.identity.answered(parts.status, &parts.headers)
+        {
+            (used.tell)(&told);
+        }
         redact(&mut parts.headers, &self.call.secrets.redactor());
         let bounds = Bounds {
             announced: self.announced(parts.status, &parts.headers),
@@ -355,6 +336,15 @@ impl Exchange {
             .parse()
             .ok()
     }
+}
+
+/// How much will be sent, where that is known beforehand: what the plugin says comes first,
+/// since a body that it writes piece by piece knows no length.
+fn body_bytes<B: Body>(headers: &HeaderMap, body: &B) -> Option<u64> {
+    let said = headers.get(header::CONTENT_LENGTH);
+    let said = said.and_then(|length| length.to_str().ok()?.parse().ok());
+    let ended = body.is_end_stream().then_some(0);
+    ended.or(said).or(body.size_hint().exact())
 }
 
 /// A server that sends a secret back does not tell the plugin by a header.

@@ -21,7 +21,7 @@ const REDIRECTS_MAX: usize = 5;
 
 /// Everything inside, since the operator names the server. Metadata services stay
 /// forbidden whatever a rule says.
-const INSIDE: [AddressClass; 4] = [
+pub(super) const INSIDE: [AddressClass; 4] = [
     AddressClass::Loopback,
     AddressClass::LinkLocal,
     AddressClass::Private,
@@ -59,6 +59,7 @@ async fn ask(config: &Arc<HttpConfig>, url: &str) -> Result<Response<ResponseBod
     let request = Request::get(uri).body(String::new());
     let call = HttpCall {
         secrets: SecretAccess::new(Vec::new(), None),
+        identity: None,
         waits: Waits::default(),
         moved: Arc::new(|_| {}),
     };

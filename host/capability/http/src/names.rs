@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address::{Reach, reach};
+use super::address::{Reach, is_own_machine, reach};
 use super::error::{Prohibited, Unresolved, inside};
 use super::grant::AddressClass;
 
@@ -38,8 +38,18 @@ impl NameLookup for SystemNames {
 /// Resolves for one client: what comes out is what the connection goes to.
 pub(super) struct Filtered {
     pub names: Arc<dyn NameLookup>,
-    /// None for a client that only speaks to a proxy, which the operator chose.
-    pub allowed: Option<BTreeSet<AddressClass>>,
+    pub allowed: Allowed,
+}
+
+/// Where a client may connect to.
+#[derive(Debug, Clone)]
+pub(super) enum Allowed {
+    /// For a client that only speaks to a proxy, which the operator chose.
+    Everything,
+    /// Public addresses, and these.
+    Classes(BTreeSet<AddressClass>),
+    /// For the host alone: where a machine is told of itself, see [`is_own_machine`].
+    OwnMachine,
 }
 
 impl Resolve for Filtered {
@@ -53,8 +63,9 @@ impl Resolve for Filtered {
                 Unresolved(format!("the name {name} cannot be resolved: {why}"))
             })?;
             let addresses = match &allowed {
-                Some(allowed) => filter(&name, &found, allowed)?,
-                None => found,
+                Allowed::Everything => found,
+                Allowed::Classes(allowed) => filter(&name, &found, allowed)?,
+                Allowed::OwnMachine => own_machine(&name, found)?,
             };
             let addresses = addresses
                 .into_iter()
@@ -79,6 +90,17 @@ pub(super) fn check(
             "{what}, {why}, which no plugin may reach"
         ))),
     }
+}
+
+/// Of these the addresses at which a machine is told of itself.
+fn own_machine(name: &str, mut found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Prohibited> {
+    found.retain(|address| is_own_machine(*address));
+    if found.is_empty() {
+        return Err(Prohibited(format!(
+            "the host {name} leads to none of the addresses at which a machine gets credentials without TLS: its own, or those of a cloud's metadata"
+        )));
+    }
+    Ok(found)
 }
 
 fn filter(

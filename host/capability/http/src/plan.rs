@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, Uri};
 use super::address::is_metadata_name;
 use super::error::{HttpError, HttpErrorKind};
 use super::grant::{AddressClass, HttpRule};
+use super::identity::Server;
 use super::names;
 use drydock_capability_secret::{SecretAccess, refused};
 
@@ -116,6 +117,24 @@ impl Goal {
             scheme, host, port, ..
         } = self;
         format!("{scheme}://{host}:{port}")
+    }
+
+    pub fn server_address(&self) -> Server {
+        Server {
+            scheme: self.scheme,
+            host: self.host.clone(),
+            port: self.port,
+        }
+    }
+
+    /// The same with more at the end of the query, which must be sent as it stands.
+    pub fn url_with(&self, query: &str) -> Result<reqwest::Url, HttpError> {
+        let joint = if self.path.contains('?') { '&' } else { '?' };
+        let with = Self {
+            path: format!("{}{joint}{query}", self.path),
+            ..self.clone()
+        };
+        with.url()
     }
 
     /// As the client wants it. What was signed must be what is sent, so that a path that

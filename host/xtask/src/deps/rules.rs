@@ -45,6 +45,14 @@ const RULES: &[Rule] = &[
             "drydock-capability-secret",
         ],
     ),
+    rule(
+        "drydock-capability-identity",
+        &[
+            "drydock-core",
+            "drydock-capability-http",
+            "drydock-capability-secret",
+        ],
+    ),
     rule("drydock-archive", &["drydock-capability-files"]),
     rule(
         "drydock-sandbox",
@@ -58,7 +66,11 @@ const RULES: &[Rule] = &[
             "drydock-capability-etcd",
         ],
     )
-    .in_tests(&["drydock-archive", "drydock-snapshot"]),
+    .in_tests(&[
+        "drydock-archive",
+        "drydock-capability-identity",
+        "drydock-snapshot",
+    ]),
     rule(
         "drydock-node",
         &[
@@ -69,6 +81,7 @@ const RULES: &[Rule] = &[
             "drydock-engine",
             "drydock-repository",
             "drydock-capability-http",
+            "drydock-capability-identity",
             "drydock-capability-secret",
             "drydock-capability-etcd",
             "drydock-sandbox",
