@@ -36,6 +36,7 @@ async fn check(output: Output, node: Configuration, name: &str, probed: bool) ->
     let registry = PluginRegistry::open_to_read(node)?;
     let (target, unwritable) = opened_to_look(&registry, name)?;
     judged(&registry, name, &target).await?;
+    let known_by = asked_as(&registry.node, name)?;
     // A plugin's own look may well write.
     let mut findings = match &unwritable {
         None => match placed(&registry.node, &target, name).await {
@@ -44,6 +45,7 @@ async fn check(output: Output, node: Configuration, name: &str, probed: bool) ->
         },
         Some(_) => Vec::new(),
     };
+    findings.extend(known_by);
     // What cannot even be looked at need not be asked, let alone written to.
     if exit_of(&findings) != Exit::Failed {
         let reads_only = unwritable.is_some();
@@ -72,6 +74,18 @@ async fn placed(node: &Configuration, target: &StoreTarget, name: &str) -> Resul
         // Which one it is, is told next.
         Ok(Some(_)) | Err(_) => Ok(()),
     }
+}
+
+/// Who the target's plugin is at its servers: the kind, never a secret.
+fn asked_as(node: &Configuration, name: &str) -> Result<Option<Finding>, Failure> {
+    let identity = node.target(name)?.value.spec.identity.as_ref();
+    Ok(identity.map(|identity| {
+        let message = format!(
+            "requests to {name} go under the identity {}",
+            identity.kind()
+        );
+        Finding::new(Level::Note, "target-identity", message)
+    }))
 }
 
 async fn looked_at(target: &StoreTarget) -> Vec<Finding> {

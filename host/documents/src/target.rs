@@ -7,6 +7,7 @@ use drydock_core::{Endpoint, Grants, Name, TargetName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::identity::Identity;
 use super::problem::{Problem, grant_problems};
 use super::value::{SecretFrom, Setting};
 use super::vocabulary::unread_if_any;
@@ -56,6 +57,10 @@ pub struct TargetSpec {
     /// `http: [{target: NAME}]` allows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Endpoint>,
+    /// Who the plugin is at these servers. The host completes its requests with it; the plugin
+    /// sees nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// Secrets for the plugin, by the names that its grants use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<Name, SecretFrom>,
@@ -116,6 +121,9 @@ impl Target {
         for secret in self.spec.secrets.values_mut() {
             secret.value_from.resolve(folder);
         }
+        if let Some(identity) = &mut self.spec.identity {
+            identity.resolve_paths(folder);
+        }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -133,7 +141,9 @@ impl Target {
         let days = days.map(|_| Problem::new("spec.retainDays", RETAIN_RULE));
         let grants = self.spec.grants.iter();
         let grants = grants.flat_map(|grants| grant_problems(grants, "spec.grants"));
-        wrong.chain(days).chain(grants).collect()
+        let identity = self.spec.identity.iter();
+        let identity = identity.flat_map(|identity| identity.problems(&self.spec.endpoints));
+        wrong.chain(days).chain(grants).chain(identity).collect()
     }
 }
 

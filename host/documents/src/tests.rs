@@ -1,6 +1,7 @@
 //! Documents as operators write them, right and wrong.
 
 mod canonical;
+mod identities;
 mod noise;
 mod order;
 mod words;

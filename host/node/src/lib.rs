@@ -17,6 +17,7 @@ mod deps;
 mod development;
 mod error;
 mod folder;
+mod identity;
 pub mod interrupt;
 mod limits;
 mod load;

@@ -17,6 +17,7 @@ use drydock_sandbox::{
 
 use self::components::Components;
 use super::binding::Binding;
+use super::identity::Identities;
 use super::network::http_config;
 use super::places::refused;
 use super::{Configuration, limits};
@@ -47,6 +48,8 @@ pub struct PluginRegistry {
     /// Why no plugin can send requests, where that is wrong and not everything has to be
     /// sound.
     no_requests: Option<FileError>,
+    /// Those of targets: each keeps its credential for all runs.
+    identities: Identities,
     places: Mutex<BTreeMap<(String, Power), Arc<Place>>>,
 }
 
@@ -95,6 +98,7 @@ impl PluginRegistry {
             clock: Arc::clone(&node.deps.clock),
         })?;
         Ok(Self {
+            identities: Identities::new(&http, &node.deps),
             sandbox: sandbox.with_http(http).beside(vec![spec.state.clone()]),
             components: Components::InForce,
             node,
@@ -116,12 +120,17 @@ impl PluginRegistry {
         node: Configuration,
         components: BTreeMap<String, PinnedComponent>,
     ) -> Result<Self, RegistryError> {
-        self.beside(node, Components::Pinned(components))
+        let pinned = self.beside(node, Components::Pinned(components))?;
+        Ok(Self {
+            identities: self.identities.clone(),
+            ..pinned
+        })
     }
 
     fn beside(&self, node: Configuration, components: Components) -> Result<Self, RegistryError> {
         let http = http_config(&node.config, &*node.deps.env)?;
         Ok(Self {
+            identities: Identities::new(&http, &node.deps),
             sandbox: self.sandbox.with_http(http),
             components,
             node,
@@ -255,6 +264,7 @@ impl PluginRegistry {
     ) -> Result<StoreTarget, RegistryError> {
         let binding = Binding::of_target(document);
         let plugin = self.plugin_of(&binding, World::Store, power)?;
+        let plugin = self.identities.give(document, plugin)?;
         let context = StoreContext {
             target: document.value.name.clone(),
             config: document.value.spec.config_json(),

@@ -23,6 +23,7 @@ use crate::manifest::PluginManifest;
 
 pub(crate) use action::{OutcomeBook, Said};
 pub(crate) use files::{OwnFolders, limit_folders};
+pub(crate) use http::PluginIdentity;
 pub(crate) use ours::{FREE_INTERFACES, Outlet, TargetWords};
 pub(crate) use row::{Link, Terms};
 pub(crate) use secret::SecretPlace;

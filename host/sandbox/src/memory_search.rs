@@ -2,6 +2,8 @@
 //! every call between guest and host. The engine of these tests is compiled for debugging,
 //! which opens the guest's memories to the host.
 
+mod identities;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,7 +20,7 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use crate::guest::Guest;
 use crate::runtime::Watch;
-use crate::{Admission, Attempt, JudgeCall, Limits, Sandbox, SandboxConfig, StepCall};
+use crate::{Admission, Attempt, JudgeCall, Limits, Plugin, Sandbox, SandboxConfig, StepCall};
 
 /// The secret access key of AWS's documentation.
 const KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -190,6 +192,26 @@ impl Clock for StoppedClock {
 
 /// Lets the signer act under the eyes of the spy.
 async fn watched(spy: &Arc<Spy>, config: HttpConfig, port: u16, acts: Value) -> Attempt<Verdict> {
+    let plugin = watched_plugin(spy, config, port);
+    plugin
+        .with_secrets(Arc::new(Values))
+        .judge(call(&acts))
+        .await
+}
+
+fn call(acts: &Value) -> JudgeCall {
+    let context = StepCall {
+        config: json!({ "acts": acts }).to_string(),
+        ..StepCall::idle(ClusterName::new("c"), UnixTime(0))
+    };
+    JudgeCall {
+        context,
+        facts: Facts::default(),
+        plain: None,
+    }
+}
+
+fn watched_plugin(spy: &Arc<Spy>, config: HttpConfig, port: u16) -> Arc<Plugin> {
     let mut engine = crate::engine::config();
     engine.guest_debug(true);
     let limits = SandboxConfig {
@@ -214,7 +236,7 @@ async fn watched(spy: &Arc<Spy>, config: HttpConfig, port: u16, acts: Value) -> 
         ],
     });
     let grants = Grants::parse(&(&grants).into(), crate::capabilities()).unwrap();
-    let plugin = sandbox
+    sandbox
         .with_http(config)
         .admit(Admission {
             component: &std::fs::read(component).expect("cargo xtask plugins builds it"),
@@ -223,17 +245,7 @@ async fn watched(spy: &Arc<Spy>, config: HttpConfig, port: u16, acts: Value) -> 
             ceiling: None,
             limits: None,
         })
-        .unwrap();
-    let context = StepCall {
-        config: json!({ "acts": acts }).to_string(),
-        ..StepCall::idle(ClusterName::new("c"), UnixTime(0))
-    };
-    let call = JudgeCall {
-        context,
-        facts: Facts::default(),
-        plain: None,
-    };
-    plugin.with_secrets(Arc::new(Values)).judge(call).await
+        .unwrap()
 }
 
 async fn server() -> (WebServer, HttpConfig) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use drydock_capability_artifact::Slice;
 use drydock_capability_files::FolderPower;
+use drydock_capability_http::identity::RequestIdentity;
 use drydock_capability_secret::{REDACTED_BYTES_MIN, SecretSource};
 use drydock_core::{ErrorCode, Fault, Finding, Grants, PluginDigest, Secret, TargetName};
 use wasmtime::Store;
@@ -17,7 +18,7 @@ use crate::border::{Crossing, Recorder, Replay, Way};
 use crate::cache::CompiledFrom;
 use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::link::{LINKS, SecretPlace, TargetWords, Terms, limit_folders};
+use crate::link::{LINKS, PluginIdentity, SecretPlace, TargetWords, Terms, limit_folders};
 use crate::log::Speaker;
 use crate::manifest::PluginManifest;
 use crate::narrowed::Narrowed;
@@ -112,6 +113,16 @@ impl Plugin {
     pub fn replayed(&self, replay: &Replay) -> Arc<Self> {
         Arc::new(Self {
             parts: self.parts.with(Way::Replayed(replay.clone())),
+            ..self.clone()
+        })
+    }
+
+    /// The same plugin for a target that has an identity: that completes the requests to its
+    /// servers, and the plugin sees nothing of it.
+    #[must_use]
+    pub fn with_identity(&self, identity: Arc<dyn RequestIdentity>) -> Arc<Self> {
+        Arc::new(Self {
+            parts: self.parts.with(PluginIdentity(identity)),
             ..self.clone()
         })
     }

@@ -42,7 +42,7 @@ spec: {etcd: {endpoints: {valueFrom: {env: ENDPOINTS}}, connectTimeoutSeconds: 4
 apiVersion: drydock.dev/v1
 kind: Target
 metadata: {name: full}
-spec: {plugin: store-s3, create: true, retainDays: 30, endpoints: ["https://a.example"], secrets: {key: {valueFrom: {file: key}}}, grants: {http: [{target: full}], files: [{directory: /a, access: read}]}}
+spec: {plugin: store-s3, create: true, retainDays: 30, endpoints: ["https://a.example"], identity: {servicePrincipal: {tenant: {valueFrom: {env: TENANT}}, clientId: c, federatedTokenFile: token, authority: "https://login.example", audience: "https://x"}}, secrets: {key: {valueFrom: {file: key}}}, grants: {http: [{target: full}], files: [{directory: /a, access: read}]}}
 ---
 apiVersion: drydock.dev/v1
 kind: PluginGrant

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::http::{HeaderName, Request, Response, header};
 use drydock_capability_artifact::{Slice, Work};
+use drydock_capability_http::identity::{RequestIdentity, UsedIdentity};
 use drydock_capability_http::{
     HttpAccess, HttpCall, HttpConfig, HttpError, HttpErrorKind, HttpGrant, HttpRule, Moved,
     SliceBody, Waits, is_forbidden_header,
@@ -46,6 +47,9 @@ pub(super) const LINK: Link = Link {
 /// Names and values of one set of headers, with what they take in memory.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
 
+/// Who a target's plugin is at the target's servers.
+pub(crate) struct PluginIdentity(pub Arc<dyn RequestIdentity>);
+
 /// The network as one attempt sees it.
 struct Network {
     context: WasiHttpCtx,
@@ -55,6 +59,7 @@ struct Network {
 struct Hooks {
     /// None for a call without power.
     access: Option<HttpAccess>,
+    identity: Option<UsedIdentity>,
     secrets: SecretAccess,
     moved: Moved,
     work: Work,
@@ -100,13 +105,24 @@ fn give(guest: &mut Guest, terms: &Terms<'_>) {
     secret::give(guest, terms);
     let access = terms.parts.get::<HttpAccess>();
     let access = access.map(|access| access.narrowed(rules(terms.grants)));
-    let network = Network::new(guest, access);
+    let identity = terms.parts.get::<PluginIdentity>();
+    let identity = identity.map(|identity| used(guest, Arc::clone(&identity.0)));
+    let network = Network::new(guest, access, identity);
     guest.parts.put(network);
+}
+
+/// What an identity has to tell stands in the attempt's log.
+fn used(guest: &Guest, identity: Arc<dyn RequestIdentity>) -> UsedIdentity {
+    let log = guest.log.clone();
+    UsedIdentity {
+        identity,
+        tell: Arc::new(move |text| log.write(Severity::Warn, text)),
+    }
 }
 
 impl Network {
     /// The network of this guest, which nothing is sent to without access.
-    fn new(guest: &Guest, access: Option<HttpAccess>) -> Self {
+    fn new(guest: &Guest, access: Option<HttpAccess>, identity: Option<UsedIdentity>) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(HEADERS_BYTES_MAX);
         let errors = Errors {
@@ -116,6 +132,7 @@ impl Network {
         };
         let hooks = Hooks {
             access,
+            identity,
             secrets: secret::secrets(guest),
             moved: signs_of_life(guest),
             work: guest.work.clone(),
@@ -137,7 +154,7 @@ impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         // A call without power was given none; the linker is that of all calls.
         if self.parts.get::<Network>().is_none() {
-            let network = Network::new(self, None);
+            let network = Network::new(self, None, None);
             self.parts.put(network);
         }
         let network = self.parts.get_mut::<Network>();
@@ -186,6 +203,7 @@ impl WasiHttpHooks for Hooks {
         };
         let call = HttpCall {
             secrets: self.secrets.clone(),
+            identity: self.identity.clone(),
             waits: waits(options),
             moved: Arc::clone(&self.moved),
         };
