@@ -243,11 +243,11 @@ spec:
 }
 
 /// For a folder of the node's own disk.
-const CREATE: &str = "\
-  # Drydock makes the folder where it is missing and nothing was ever stored there. When it is
-  # gone later, the store step fails.
-  create: true
-";
+const CREATE: &str = concat!(
+    "  # Drydock makes the folder where it is missing and nothing was ever stored there. When\n",
+    "  # it is gone later, the store step fails.\n",
+    "  create: true\n",
+);
 
 /// For a folder on a mount of its own.
 const REQUIRE_MOUNT: &str = "\
