@@ -138,7 +138,7 @@ fn what_a_step_or_target_leaves_of_grants_is_part_of_what_is_kept() {
     for told in [
         r#""grants":{"etcd":["status"],"http":[{"at":null,"target":"full"}]}"#,
         r#""grants":{}"#,
-        r#""grants":{"files":[{"access":"read","directory":"/a"}],"http":[{"at":null,"target":"full"}]},"plugin":"store-s3""#,
+        r#""grants":{"files":[{"access":"read","directory":"/a"}],"http":[{"at":null,"target":"full"}]},"identity":{"servicePrincipal""#,
     ] {
         assert!(kept.contains(told), "{told}: {kept}");
     }

@@ -57,43 +57,43 @@ fn what_is_wrong_is_told_by_its_line_and_with_the_nearest_key() {
     let table = [
         (
             "{webIdentiy: {}}",
-            "6:14: spec.identity.webIdentiy is no key of a Target; did you mean webIdentity?",
+            "spec.identity.webIdentiy is no key of a Target; did you mean webIdentity?",
         ),
         (
             "{accessKey: {id: a, secret: hunter2, region: r}}",
-            "6:31: spec.identity.accessKey.secret of a Target is a secret and must not stand in the document; write {valueFrom: {file: PATH}} or {valueFrom: {env: NAME}}",
+            "spec.identity.accessKey.secret of a Target is a secret and must not stand in the document; write {valueFrom: {file: PATH}} or {valueFrom: {env: NAME}}",
         ),
         (
             "{instanceRole: {regoin: us-east-1}}",
-            "6:29: spec.identity.instanceRole.regoin is no key of a Target; did you mean region?",
+            "spec.identity.instanceRole.regoin is no key of a Target; did you mean region?",
         ),
         (
             "{instanceRole: {}}",
-            "6:28: spec.identity.instanceRole.region is missing in this Target; add it",
+            "spec.identity.instanceRole.region is missing in this Target; add it",
         ),
         (
             "{instanceRole: {region: us-east-1}, managedIdentity: {}}",
-            "6:13: spec.identity of a Target must name exactly one kind: one of accountKey, sas, servicePrincipal, managedIdentity, accessKey, webIdentity, instanceRole, containerCredentials, serviceAccountKey, workloadIdentity, or `identity: none`; one that needs no more is written {}",
+            "spec.identity of a Target must name exactly one kind: one of accountKey, sas, servicePrincipal, managedIdentity, accessKey, webIdentity, instanceRole, containerCredentials, serviceAccountKey, workloadIdentity, or `identity: none`; one that needs no more is written {}",
         ),
         (
             "nobody",
-            "6:13: spec.identity of a Target must be none, or a mapping with one of accountKey, sas, servicePrincipal, managedIdentity, accessKey, webIdentity, instanceRole, containerCredentials, serviceAccountKey, workloadIdentity, but it is text",
+            "spec.identity of a Target must be none, or a mapping with one of accountKey, sas, servicePrincipal, managedIdentity, accessKey, webIdentity, instanceRole, containerCredentials, serviceAccountKey, workloadIdentity, but it is text",
         ),
         (
             "{servicePrincipal: {tenant: t, clientId: c}}",
-            "spec.identity.servicePrincipal.secret stands for itself: say exactly one of secret, certificate and federatedTokenFile",
+            "spec.identity.servicePrincipal.secret of a Target stands for itself: say exactly one of secret, certificate and federatedTokenFile",
         ),
         (
             "{servicePrincipal: {tenant: t, clientId: c, federatedTokenFile: f, authority: 'http://login.example'}}",
-            "spec.identity.servicePrincipal.authority is asked with a secret, and so must begin with https://",
+            "spec.identity.servicePrincipal.authority of a Target is asked with a secret, and so must begin with https://",
         ),
         (
             "{instanceRole: {region: Frankfurt}}",
-            "spec.identity.instanceRole.region must be a region, e.g. eu-central-1; servers that have none take us-east-1",
+            "spec.identity.instanceRole.region of a Target must be a region, e.g. eu-central-1; servers that have none take us-east-1",
         ),
         (
             "{workloadIdentity: {audience: a}}",
-            "spec.identity.workloadIdentity.audience and tokenFile go together: say both, or neither for what this machine or pod is given",
+            "spec.identity.workloadIdentity.audience of a Target and tokenFile go together: say both, or neither for what this machine or pod is given",
         ),
     ];
     for (identity, expected) in table {
@@ -110,13 +110,15 @@ fn an_identity_has_servers_and_a_bare_one_tls() {
     let sas = "{sas: {token: {valueFrom: {file: f}}}}";
     let without = told("", key);
     assert!(
-        without.contains("spec.identity is for the servers under `endpoints:`, and there are none"),
+        without.contains(
+            "spec.identity of a Target is for the servers under `endpoints:`, and there are none"
+        ),
         "{without}"
     );
     target("'http://10.0.0.5:9000'", key).unwrap();
     let clear = told("'https://a.example', 'http://b.example'", sas);
     assert!(
-        clear.contains("spec.endpoints[1] is in the clear, where whoever sees what the identity sas adds to a request could use it: write https://"),
+        clear.contains("spec.endpoints[1] of a Target is in the clear, where whoever sees what the identity sas adds to a request could use it: write https://"),
         "{clear}"
     );
     target("", "none").unwrap();
