@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_api_types::plugin::PluginCall;
 use drydock_core::store::Session;
-use drydock_core::{Fault, ReadAt as _, TargetName, UnixTime};
-use drydock_repository::{Part, Target as _, names::PROBE_FOLDER, probe::probe};
+use drydock_core::{Fault, TargetName, UnixTime};
+use drydock_repository::target::{Part, Target as _};
+use drydock_repository::{names::PROBE_FOLDER, probe::probe};
 use drydock_sandbox::{AttemptLog, CallObserver, StoreContext, StoreTarget, World};
 use serde_json::json;
 
@@ -219,7 +220,7 @@ async fn get_range(
     let mut file = out
         .map(|folder| RangeFile::begin(folder, &object))
         .transpose()?;
-    let (into, mut pieces) = tokio::sync::mpsc::channel(PIECES_MAX);
+    let (into, mut pieces) = tokio::sync::mpsc::channel::<Vec<u8>>(PIECES_MAX);
     let taken = async {
         let mut bytes = 0;
         while let Some(piece) = pieces.recv().await {
