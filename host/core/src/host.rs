@@ -61,8 +61,7 @@ impl Host {
         if let Ok(address) = bare.unwrap_or(text).parse::<Ipv6Addr>() {
             return Ok(Self::of_address(IpAddr::V6(address)));
         }
-        let odd = |c: char| c.is_control() || c.is_whitespace() || "/\\@:%?#[]*,".contains(c);
-        if bare.is_some() || text.contains(odd) {
+        if bare.is_some() || text.contains(is_odd) {
             return Err(HOST_RULE.to_owned());
         }
         let undotted = text.strip_suffix('.').unwrap_or(text);
@@ -172,10 +171,16 @@ impl FromStr for Endpoint {
     }
 }
 
+/// What no host has, and what means something else where hosts are written.
+fn is_odd(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || "/\\@:%?#[]*,".contains(c)
+}
+
 /// Labels that are not empty, not too long in all; not digits and dots, which nobody
-/// takes for a name.
+/// takes for a name. A letter that only looks like a `*` has become one by now.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
+        && !name.contains(is_odd)
         && name.len() <= HOST_BYTES_MAX
         && name.split('.').all(|label| !label.is_empty())
         && name.parse::<Ipv4Addr>().is_err()
@@ -298,6 +303,10 @@ mod tests {
             "[a]",
             "[127.0.0.1]",
             "a\r\nb",
+            // These look like an asterisk and a comma, and become one.
+            "﹡",
+            "﹡.example.com",
+            "a，b",
             "*",
             "a.*",
             "1.2.3.4.5",

@@ -26,10 +26,9 @@ pub fn run(global: &Global, args: &RunPluginArgs) -> Outcome {
         if let Some(file) = &args.replay {
             return replaying::replay(&global, &args, file).await;
         }
-        let around = Surroundings::new(&global, &args)?;
         let call = match &args.record {
-            Some(file) => recording::record(around, &args, file).await?,
-            None => calls::make(&around, &args).await?,
+            Some(file) => recording::record(&global, &args, file).await?,
+            None => calls::make(&Surroundings::new(&global, &args)?, &args).await?,
         };
         told(&global, &call)
     })

@@ -1,6 +1,7 @@
 //! What a step's `config:` says: where the action works, and what goes wrong. Attempts of a
 //! step are counted over all processes, so that `times: 2` means the first two of its run.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,9 +129,17 @@ impl Config {
     }
 
     pub fn maybe_die(&self, place: Place, call: &ActionCall) {
-        if self.die == Some(place) && call.occasion.attempt == 1 {
+        if self.die == Some(place) && call.occasion.attempt == 1 && self.is_first(place) {
             die();
         }
+    }
+
+    /// Each pass of a unit tries its undos anew, from one on: only one of them dies.
+    fn is_first(&self, place: Place) -> bool {
+        let (Place::AfterUndo, Some(path)) = (place, &self.path) else {
+            return true;
+        };
+        File::create_new(path.with_extension("died")).is_ok()
     }
 
     /// Whether a try of the undo fails.

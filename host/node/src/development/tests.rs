@@ -60,7 +60,7 @@ fn a_folder_is_granted_by_the_digests_of_the_plugins_that_lie_there() {
     assert_eq!(names(&found), [("mine".to_owned(), digest("a"))]);
     let told = found.in_force[0].to_string();
     assert!(
-        told.contains("grant.yaml:4:8: spec.folder grants plugin a (sha256:"),
+        told.contains("grant.yaml:4:16: spec.folder grants plugin a (sha256:"),
         "{told}"
     );
     assert!(told.ends_with(": this node is for development"), "{told}");
@@ -102,7 +102,7 @@ fn only_a_node_for_development_grants_by_folder() {
         assert_eq!(name.as_str(), "mine");
         let told = error.to_string();
         assert!(
-            told.contains("grant.yaml:4:8: spec.folder grants whatever is put into a folder"),
+            told.contains("grant.yaml:4:16: spec.folder grants whatever is put into a folder"),
             "{told}"
         );
         assert!(

@@ -12,17 +12,18 @@ use tempfile::NamedTempFile;
 use super::calls;
 use super::surroundings::Surroundings;
 use crate::Failure;
-use crate::args::RunPluginArgs;
+use crate::args::{Global, RunPluginArgs};
 
 /// Makes the call and writes the record, however the call ended: whole, or not at all. Only its
 /// owner can read it, as every temporary file.
 pub async fn record(
-    around: Surroundings,
+    global: &Global,
     args: &RunPluginArgs,
     file: &Path,
 ) -> Result<PluginCall, Failure> {
     // A call that cannot be recorded is not made.
     let out = begun(file).map_err(|error| unwritten(file, &error))?;
+    let around = Surroundings::new(global, args)?;
     let recorder = Recorder::new().map_err(Failure::failed)?;
     let around = Surroundings {
         plugin: around.plugin.recorded(&recorder),

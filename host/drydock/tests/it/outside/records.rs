@@ -178,7 +178,7 @@ fn a_call_that_differs_from_its_record_is_told_with_both() {
     let told = replay(&folder, "files-backup", "backup.jsonl")
         .code(1)
         .stderr;
-    assert!(told.contains("error: backup.jsonl:"), "{told}");
+    assert!(told.contains("backup.jsonl:"), "{told}");
 
     for (name, text, wanted) in [
         (

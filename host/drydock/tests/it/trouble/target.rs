@@ -162,7 +162,11 @@ fn a_store_that_lies_about_small_objects_parts_or_itself() {
         ("store-takes-parts-otherwise", "other-algorithm"),
         ("store-changes-parts", "other-checksum"),
     ] {
-        let case = lying(name, act);
+        let mut case = lying(name, act);
+        // Several leave side by side: whichever is answered first.
+        for part in ["part 1 ", "part 2 ", "part 3 "] {
+            case.hide(part, "part <number> ");
+        }
         ends(&case, 1);
         assert_eq!(objects(&case), Vec::<String>::new(), "{act}");
         case.world.assert_spool_empty();
