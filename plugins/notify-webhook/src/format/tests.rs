@@ -157,7 +157,8 @@ fn json_is_the_notice_as_it_is() {
 
 #[test]
 fn slack_has_a_text_in_which_nothing_is_markup() {
-    let config = json!({"format": "slack", "urlSecret": "slack-url", "text": "<!channel> look, @here"});
+    let config =
+        json!({"format": "slack", "urlSecret": "slack-url", "text": "<!channel> look, @here"});
     let message = rendered(&config, failed());
     assert_eq!((message.method, message.path), ("POST", ""));
     let why = "no member answers: look at &lt;etcd&gt; &amp; its network";
