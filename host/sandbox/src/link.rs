@@ -50,7 +50,7 @@ pub(crate) fn powers() -> impl Iterator<Item = &'static Power> + Clone {
 /// Whether the power changes what only an action changes: the run's cluster.
 pub(crate) fn changes_cluster(power: &Power) -> bool {
     let mut links = LINKS.iter().filter(|link| link.writes_for.is_some());
-    power.reach == Reach::Writes && links.any(|link| link.capability.powers.contains(&power))
+    power.reach == Reach::Writes && links.any(|link| link.capability.powers.contains(power))
 }
 
 /// Whether an interface, by its full name, is one by which a plugin only says something to the
