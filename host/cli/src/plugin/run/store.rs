@@ -236,7 +236,9 @@ async fn get_range(
         (Ok(()), Ok(bytes)) => bytes,
         (read, bytes) => {
             // Half a file would look like a whole one.
-            file.map(RangeFile::remove);
+            if let Some(file) = file {
+                file.remove();
+            }
             bytes?;
             return Ok(read.map(|()| Answer::Nothing));
         }
