@@ -180,6 +180,10 @@ fn a_call_that_differs_from_its_record_is_told_with_both() {
         .stderr;
     assert!(told.contains("backup.jsonl:"), "{told}");
 
+    assert_broken_records_are_told(&folder, &lines);
+}
+
+fn assert_broken_records_are_told(folder: &Scratch, lines: &[String]) {
     for (name, text, wanted) in [
         (
             "cut",
@@ -203,10 +207,10 @@ fn a_call_that_differs_from_its_record_is_told_with_both() {
         ),
     ] {
         fs::write(folder.join(name), text).unwrap();
-        let told = replay(&folder, "etcd-backup", name).code(64).stderr;
+        let told = replay(folder, "etcd-backup", name).code(64).stderr;
         assert!(told.contains(wanted), "{name}: {told}");
     }
-    let told = replay(&folder, "etcd-backup", "nowhere.jsonl")
+    let told = replay(folder, "etcd-backup", "nowhere.jsonl")
         .code(64)
         .stderr;
     assert!(
@@ -214,15 +218,12 @@ fn a_call_that_differs_from_its_record_is_told_with_both() {
         "{told}"
     );
     let both = ["--replay", "backup.jsonl", "--record", "x.jsonl"];
-    run(&folder, &shipped("etcd-backup"), &both).code(64);
+    run(folder, &shipped("etcd-backup"), &both).code(64);
 }
 
-#[test]
-fn a_notification_runs_again_without_its_server_and_its_record_holds_no_secret() {
-    let folder = Scratch::new().unwrap();
-    let server = runtime().block_on(WebServer::http()).unwrap();
-    let port = server.port();
-    let grant = json!({
+/// A grant for one server on loopback, with a secret that is seen and one that is used.
+fn notify_grant(port: u16) -> Value {
+    json!({
         "apiVersion": "drydock.dev/v1",
         "kind": "PluginGrant",
         "metadata": {"name": "notify-webhook"},
@@ -236,7 +237,15 @@ fn a_notification_runs_again_without_its_server_and_its_record_holds_no_secret()
                 }}},
             ],
         }},
-    });
+    })
+}
+
+#[test]
+fn a_notification_runs_again_without_its_server_and_its_record_holds_no_secret() {
+    let folder = Scratch::new().unwrap();
+    let server = runtime().block_on(WebServer::http()).unwrap();
+    let port = server.port();
+    let grant = notify_grant(port);
     fs::write(folder.join("grant.yaml"), grant.to_string()).unwrap();
     let url = server.url(&format!("/reflect/{PATH_SECRET}"));
     fs::write(folder.join("hook"), format!("{url}\n")).unwrap();
@@ -301,11 +310,15 @@ fn a_notification_runs_again_without_its_server_and_its_record_holds_no_secret()
         told.contains("the request has another body than the recorded one"),
         "{told}"
     );
+    assert_short_secrets_are_refused(&folder, &arguments);
+}
 
-    // What could not be taken out of a record is not used while one is made.
+/// What could not be taken out of a record is not used while one is made.
+fn assert_short_secrets_are_refused(folder: &Scratch, arguments: &[&str]) {
+    let plugin = shipped("notify-webhook");
     fs::write(folder.join("token"), "abc").unwrap();
-    let short = [&arguments[..], &["--record", "short.jsonl"]].concat();
-    let told = json_of(&run(&folder, &plugin, &short).code(1));
+    let short = [arguments, &["--record", "short.jsonl"]].concat();
+    let told = json_of(&run(folder, &plugin, &short).code(1));
     let message = told["fault"]["message"].as_str().unwrap();
     assert!(
         message.contains(
