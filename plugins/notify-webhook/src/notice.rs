@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use drydock_plugin_sdk::Value;
 use drydock_plugin_sdk::configuration::{self, RunState, RunStep, StepState};
-use drydock_plugin_sdk::{Value, name};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -152,7 +152,7 @@ impl Step {
 
 /// RFC 3339, in UTC.
 pub fn instant(seconds: u64) -> String {
-    name::render("%Y-%m-%dT%H:%M:%SZ", seconds).unwrap_or_default()
+    drydock_plugin_sdk::instant::to_rfc3339(seconds)
 }
 
 fn sentences(texts: Vec<String>) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use drydock_plugin_sdk::http::{Request, Response};
-use drydock_plugin_sdk::{Error, secret};
+use drydock_plugin_sdk::{Error, instant, secret};
 
 use crate::config::{Config, Header};
 use crate::format::Message;
@@ -36,8 +36,8 @@ pub fn send(config: &Config, url: &Url, message: &Message, now: u64) -> Result<(
     if (200..300).contains(&response.status) {
         return Ok(());
     }
-    let retry_after = response.header("retry-after").map(<[u8]>::to_vec);
-    let retry_after = retry_after.and_then(|value| seconds_until(&value, now));
+    let retry_after = response.header("retry-after").map(String::from_utf8_lossy);
+    let retry_after = retry_after.and_then(|value| instant::retry_after(&value, now));
     let told = told(&first_piece(&mut response), config, url);
     let server = format!("{} {}", message.method, url.server());
     Err(refusal(&server, response.status, &told, retry_after))
@@ -104,77 +104,11 @@ fn refusal(server: &str, status: u16, told: &str, retry_after: Option<u64>) -> E
     }
 }
 
-/// How long `Retry-After` asks to wait (RFC 9110, 10.2.3): seconds, or a date.
-fn seconds_until(value: &[u8], now: u64) -> Option<u64> {
-    let text = std::str::from_utf8(value).ok()?.trim();
-    match text.parse() {
-        Ok(seconds) => Some(seconds),
-        Err(_) => Some(unix_seconds(text)?.saturating_sub(now)),
-    }
-}
-
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
-
-/// A date as servers write it, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7). Days are
-/// counted as by Howard Hinnant's `days_from_civil`.
-fn unix_seconds(date: &str) -> Option<u64> {
-    let (_, date) = date.split_once(", ")?;
-    let mut parts = date.split(' ');
-    let day: u64 = parts.next()?.parse().ok()?;
-    let name = parts.next()?;
-    let month = MONTHS.iter().position(|month| *month == name)? as u64 + 1;
-    let year: u64 = parts.next()?.parse().ok()?;
-    let mut clock = parts
-        .next()?
-        .split(':')
-        .map(|part| part.parse::<u64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let is_date = (1970..10_000).contains(&year) && (1..32).contains(&day);
-    if !is_date || hour > 23 || minute > 59 || second > 60 || parts.next() != Some("GMT") {
-        return None;
-    }
-    let year = year - u64::from(month <= 2);
-    let (era, year_of_era) = (year / 400, year % 400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
 #[cfg(test)]
 mod tests {
     use drydock_plugin_sdk::{Certainty, ErrorClass, config};
 
     use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let at = |text: &str| seconds_until(text.as_bytes(), 784_111_770);
-        assert_eq!(at("120"), Some(120));
-        assert_eq!(at("Sun, 06 Nov 1994 08:49:37 GMT"), Some(7));
-        assert_eq!(at("Sun, 06 Nov 1994 08:49:29 GMT"), Some(0));
-        for odd in [
-            "",
-            "soon",
-            "-1",
-            "Sun, 06 Nov 1994",
-            "Sun, 06 Now 1994 08:49:37 GMT",
-            "Sun, 99 Nov 1994 08:49:37 GMT",
-            "Sun, 06 Nov 1994 08:49:37 CET",
-        ] {
-            assert_eq!(at(odd), None, "{odd}");
-        }
-        for (date, expected) in [
-            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
-            ("Tue, 29 Feb 2000 00:00:00 GMT", 951_782_400),
-            ("Wed, 01 Mar 2000 00:00:00 GMT", 951_868_800),
-            ("Fri, 02 Jan 2026 03:04:05 GMT", 1_767_323_045),
-        ] {
-            assert_eq!(unix_seconds(date), Some(expected), "{date}");
-        }
-    }
 
     #[test]
     fn the_status_says_whether_trying_again_helps() {

@@ -47,6 +47,7 @@ mod fault;
 pub mod glob;
 pub mod http;
 mod id;
+pub mod instant;
 mod log;
 mod manifest;
 pub mod name;

@@ -44,11 +44,21 @@ pub fn is_artifact_name(name: &str) -> bool {
         && !name.starts_with(['.', '-'])
 }
 
+/// Days since 1970 of a date from that year on, counted as by Howard Hinnant's
+/// `days_from_civil`, the inverse of [`Moment::of`].
+pub(crate) fn days_of(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 /// An instant on the calendar, in UTC.
-struct Moment {
-    year: u64,
-    month: u64,
-    day: u64,
+pub(crate) struct Moment {
+    pub year: u64,
+    pub month: u64,
+    pub day: u64,
     second_of_day: u64,
 }
 
@@ -56,7 +66,7 @@ impl Moment {
     /// Days become a date by Howard Hinnant's `civil_from_days`
     /// ("chrono-Compatible Low-Level Date Algorithms"): years begin in March, so that
     /// the leap day is the last one, and eras are 400 years of 146,097 days.
-    fn of(unix_seconds: u64) -> Self {
+    pub fn of(unix_seconds: u64) -> Self {
         let days = unix_seconds / SECONDS_A_DAY + 719_468;
         let day_of_era = days % 146_097;
         let year_of_era =
