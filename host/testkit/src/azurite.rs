@@ -2,7 +2,7 @@
 //!
 //! It listens over TLS, checks SharedKey and SAS as the service does, and of an OAuth token
 //! issuer, audience and times, but neither signature nor role. It has no versions, soft
-//! delete, immutability or holds, and ignores CRC64. An account is the first part of a path.
+//! delete, immutability or holds, and refuses CRC64, or passes over it. An account is the first part of a path.
 
 use std::process::Command;
 
@@ -35,6 +35,15 @@ impl Azurite {
     /// When it is not in the cache folder or does not come up.
     pub async fn start() -> Result<Self> {
         Self::with(&[]).await
+    }
+
+    /// The same, which passes over headers and parameters that it does not know, CRC64 among them,
+    /// in the place of refusing them.
+    ///
+    /// # Errors
+    /// As [`Azurite::start`].
+    pub async fn loose() -> Result<Self> {
+        Self::with(&["--loose"]).await
     }
 
     /// The same, for who has a token as well. A wrong key is then taken for a token that is

@@ -1,11 +1,12 @@
-//! Fakes of the small servers at which clouds hand out credentials, written from the vendors'
-//! documentation. Each says what of the vendor's behaviour it keeps; what it does not name, it
+//! Fakes of the small servers at which clouds hand out credentials, and of one that keeps
+//! objects, written from the vendors' documentation. Each says what of the vendor's behaviour it keeps; what it does not name, it
 //! does not do. They refuse what the vendor refuses, with the vendor's words.
 //!
-//! All have the same levers: so many next requests fail with 503, the clock of the header
+//! Those that hand out credentials have the same levers: so many next requests fail with 503, the clock of the header
 //! `Date` goes wrong, credentials live for so long.
 
 pub mod azure_metadata;
+pub mod cloud_storage;
 pub mod container_credentials;
 pub mod ec2_metadata;
 pub mod entra;
