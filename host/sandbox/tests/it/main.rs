@@ -21,6 +21,7 @@ mod powers;
 mod speech;
 mod stopping;
 mod store;
+mod stores;
 #[path = "../torture/mod.rs"]
 mod torture;
 mod verify;

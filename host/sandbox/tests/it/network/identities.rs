@@ -17,7 +17,7 @@ use super::kit::{acts, fault, get, granted, saw};
 use crate::{admit, call, sandbox};
 
 /// The real time, so many seconds ahead.
-struct Ahead(i64);
+pub struct Ahead(pub i64);
 
 impl Clock for Ahead {
     fn now(&self) -> UnixTime {
@@ -28,12 +28,12 @@ impl Clock for Ahead {
     }
 }
 
-fn value(text: &str) -> ReadSecret {
+pub fn value(text: &str) -> ReadSecret {
     let text = text.to_owned();
     Arc::new(move || Ok(Secret::new(text.clone().into_bytes())))
 }
 
-fn access_key(user: User) -> AccessKey {
+pub fn access_key(user: User) -> AccessKey {
     AccessKey {
         id: value(user.id),
         secret: value(user.secret),

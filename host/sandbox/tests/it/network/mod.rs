@@ -3,7 +3,7 @@
 
 mod bindings;
 mod bodies;
-mod identities;
+pub mod identities;
 pub mod kit;
 mod notify;
 mod refusals;
