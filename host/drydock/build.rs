@@ -5,14 +5,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The plugins that the program carries.
-const BUILT_IN: [&str; 7] = [
+const BUILT_IN: [&str; 10] = [
     "etcd-backup",
     "etcd-maintain",
     "etcd-verify",
     "files-backup",
     "files-verify",
     "notify-webhook",
+    "store-azure-blob",
     "store-file",
+    "store-gcs",
+    "store-s3",
 ];
 
 fn main() {

@@ -76,7 +76,10 @@ fn plugins_are_listed_with_digests_requests_and_grants() {
         "files-backup",
         "files-verify",
         "notify-webhook",
+        "store-azure-blob",
         "store-file",
+        "store-gcs",
+        "store-s3",
     ] {
         assert!(names.contains(&name), "{names:?}");
     }

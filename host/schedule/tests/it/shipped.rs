@@ -120,6 +120,9 @@ fn the_examples_fit_together() {
     let expected = [
         ("every-policy", 64),
         ("nightly", 92),
+        ("nightly-azure", 92),
+        ("nightly-gcs", 92),
+        ("nightly-s3", 92),
         ("repair-space", 0),
         ("told", 368),
         ("weekly-drill", 14),
