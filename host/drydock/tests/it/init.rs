@@ -56,7 +56,13 @@ fn flags_alone_make_a_node_that_backs_up() {
     let names = unused.filter_map(|line| line.split(' ').next());
     assert_eq!(
         names.collect::<Vec<_>>(),
-        ["etcd-maintain", "notify-webhook"]
+        [
+            "etcd-maintain",
+            "notify-webhook",
+            "store-azure-blob",
+            "store-gcs",
+            "store-s3"
+        ]
     );
     assert!(!listed.stdout.contains("Refused"), "{}", listed.stdout);
     backs_up(&node, &key);
