@@ -92,6 +92,10 @@ pub const SDK: &[File] = &[
         include_str!("../../../../../plugins/sdk/src/id.rs"),
     ),
     (
+        "vendor/sdk/src/instant.rs",
+        include_str!("../../../../../plugins/sdk/src/instant.rs"),
+    ),
+    (
         "vendor/sdk/src/lib.rs",
         include_str!("../../../../../plugins/sdk/src/lib.rs"),
     ),
