@@ -22,7 +22,11 @@ pub fn outcome(state: &RunState) -> Outcome {
         };
     };
     if point.is_committed() {
-        return good(point.reasons().into_iter().chain(reasons(state)).collect());
+        let mut reasons: Vec<String> = point.reasons().into_iter().chain(reasons(state)).collect();
+        if reasons.is_empty() {
+            reasons.extend(undone_by(state));
+        }
+        return good(reasons);
     }
     if point.is_superseded() {
         return Outcome::Superseded {
@@ -50,6 +54,19 @@ pub(crate) fn disproof(state: &RunState) -> Option<&Fault> {
     let nodes = state.nodes.iter().zip(&state.spec.nodes);
     let mut proving = nodes.filter(|(_, spec)| spec.proves);
     proving.find_map(|(node, _)| node.fault())
+}
+
+/// What ended a run that took something back, although each step had been done by then: an
+/// answer may come in after the end was decided.
+fn undone_by(state: &RunState) -> Option<String> {
+    let fault = state.ending.as_ref()?;
+    let mut nodes = state.nodes.iter().zip(&state.spec.nodes);
+    let is_undone = |(node, spec): (&Node, &NodeSpec)| {
+        spec.hold.is_none() && node.undo.phase == UndoPhase::Done
+    };
+    nodes
+        .any(is_undone)
+        .then(|| format!("what steps did was taken back: {fault}"))
 }
 
 fn disproved(state: &RunState) -> Option<Fault> {
