@@ -30,6 +30,7 @@ mod set;
 mod set_aside;
 mod syntax;
 pub mod target;
+mod throttle;
 mod tree;
 mod value;
 mod vocabulary;
@@ -58,6 +59,7 @@ pub use schedule::{
 pub use set::DocumentSet;
 pub use set_aside::parse_node_config_without;
 pub use target::Target;
+pub use throttle::ThrottleSpec;
 pub use tree::{FILE_BYTES_MAX, Positions};
 pub use value::{Bounded, Lookup, Seconds, SecondsOrZero, SecretFrom, Setting, Source, ValueError};
 pub use vocabulary::Vocabulary;

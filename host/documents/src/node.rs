@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::drill::DrillConfig;
 use super::limits::{Limits, own_problems};
 use super::problem::{Problem, grant_problems};
+use super::throttle::ThrottleSpec;
 use super::value::{Bounded, SecondsOrZero, SecretFrom, Setting, resolve_path};
 use super::vocabulary::unread_if_any;
 use drydock_core::{Grants, Name};
@@ -69,6 +70,9 @@ pub struct NodeConfigSpec {
     /// The most that any PluginGrant may say; what is absent is not limited.
     #[serde(default)]
     pub limits_max: Box<Limits>,
+    /// Of all targets together, beside what each one's document says.
+    #[serde(default, skip_serializing_if = "ThrottleSpec::is_empty")]
+    pub target_limits: ThrottleSpec,
     #[serde(default)]
     pub log: Log,
     #[serde(default)]
@@ -208,7 +212,7 @@ impl LogLevel {
 
 impl NodeConfigSpec {
     /// Every key that there is.
-    pub const KEYS: [&str; 15] = [
+    pub const KEYS: [&str; 16] = [
         "state",
         "schedules",
         "grants",
@@ -219,6 +223,7 @@ impl NodeConfigSpec {
         "ceiling",
         "limits",
         "limitsMax",
+        "targetLimits",
         "log",
         "daemon",
         "http",

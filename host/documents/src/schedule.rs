@@ -82,6 +82,9 @@ pub struct ScheduleSpec {
     pub nodes: Vec<Name>,
     #[serde(default)]
     pub dst: DstMode,
+    /// At how many targets a recovery point has to be, for its run not to have failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    minimum_targets: Option<Bounded<1, { STEPS_MAX as u64 }>>,
     #[serde(default)]
     pub steps: Vec<Step>,
 }
@@ -134,6 +137,14 @@ impl ScheduleSpec {
         self.jitter_seconds.map_or(0, Bounded::get)
     }
 
+    /// At how many targets a recovery point has to be, for its run not to have failed.
+    #[must_use]
+    pub fn minimum_targets(&self) -> u32 {
+        self.minimum_targets.map_or(1, |minimum| {
+            u32::try_from(minimum.get()).expect("the document's bound is far below u32::MAX")
+        })
+    }
+
     /// What each node of the run's graph waits for, in the order of the file. Verify steps and
     /// store steps are none: they are parts of the recovery point.
     #[must_use]
@@ -158,7 +169,13 @@ impl ScheduleSpec {
 
     /// What is wrong with the steps, all of it.
     pub(super) fn step_problems(&self) -> Vec<Problem> {
-        judge::problems(&self.steps)
+        let mut problems = judge::problems(&self.steps);
+        let minimum = self
+            .minimum_targets
+            .is_some()
+            .then(|| self.minimum_targets());
+        problems.extend(minimum.and_then(|minimum| judge::too_many_targets(minimum, &self.steps)));
+        problems
     }
 }
 

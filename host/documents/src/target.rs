@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::identity::Identity;
 use super::problem::{Problem, grant_problems};
+use super::throttle::ThrottleSpec;
 use super::value::{SecretFrom, Setting};
 use super::vocabulary::unread_if_any;
 use super::{FileError, Located, Lookup};
@@ -61,6 +62,9 @@ pub struct TargetSpec {
     /// sees nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// How much of the node it may take.
+    #[serde(default, skip_serializing_if = "ThrottleSpec::is_empty")]
+    pub limits: ThrottleSpec,
     /// Secrets for the plugin, by the names that its grants use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<Name, SecretFrom>,

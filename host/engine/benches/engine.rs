@@ -262,8 +262,11 @@ fn backup(run: &str) -> RunSpec {
         stores: vec![StorePin {
             pin: pin("s1"),
             target: TargetName::new("t-s1"),
+            required: false,
+            identity: None,
             retain_days: None,
         }],
+        minimum_targets: 1,
         retry: RetryPolicy {
             backoff_limit: 1,
             backoff_ms: 100,

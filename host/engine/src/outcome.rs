@@ -21,12 +21,15 @@ pub fn outcome(state: &RunState) -> Outcome {
             None => good(reasons(state)),
         };
     };
+    if let Some(fault) = point.shortfall() {
+        let left = point.left_behind().into_iter().chain(left_behind(state));
+        return Outcome::Failed {
+            fault: with_left(fault, left.collect()),
+        };
+    }
     if point.is_committed() {
-        let mut reasons: Vec<String> = point.reasons().into_iter().chain(reasons(state)).collect();
-        if reasons.is_empty() {
-            reasons.extend(undone_by(state));
-        }
-        return good(reasons);
+        let reasons = point.reasons().into_iter().chain(reasons(state));
+        return good(reasons.chain(undone_by(state)).collect());
     }
     if point.is_superseded() {
         return Outcome::Superseded {

@@ -44,6 +44,9 @@ fn failure(state: &RunState) -> Option<Fault> {
         return Some(fault.clone());
     }
     let point = state.point.as_ref();
+    if let Some(fault) = point.and_then(Point::shortfall) {
+        return Some(fault);
+    }
     if point.is_some_and(|point| point.is_committed() || point.is_superseded()) {
         return None;
     }

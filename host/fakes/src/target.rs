@@ -45,6 +45,7 @@ pub enum Call {
     GetRange,
     /// After half of the bytes.
     GetRangeMidway,
+    Delete,
 }
 
 /// A fake target.
@@ -55,6 +56,7 @@ pub struct FakeTarget {
 
 #[derive(Default)]
 struct State {
+    hangs: bool,
     objects: BTreeMap<String, Vec<u8>>,
     uploads: BTreeMap<Vec<u8>, Upload>,
     begun: u64,
@@ -128,6 +130,11 @@ impl FakeTarget {
             times,
             fault,
         });
+    }
+
+    /// From now on it says nothing when it is looked at.
+    pub fn hang(&self) {
+        self.state().hangs = true;
     }
 
     /// Nothing is told to fail any more.
@@ -457,6 +464,10 @@ impl Target for FakeTarget {
     }
 
     async fn stat(&self, object: &str) -> Result<ObjectStat, Fault> {
+        let hangs = self.state().hangs;
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         if let Some(fault) = self.failure(Call::Stat, object) {
             return Err(fault);
         }
@@ -512,10 +523,10 @@ impl Target for FakeTarget {
     }
 
     async fn delete(&self, object: &str) -> Result<(), Fault> {
-        let mut state = self.state();
-        if state.place != Place::There {
-            return Err(no_place());
+        if let Some(fault) = self.failure(Call::Delete, object) {
+            return Err(fault);
         }
+        let mut state = self.state();
         if let Some(until) = state.locked.get(object) {
             let message = format!("{object} is locked until {until}");
             return Err(Fault::denied(ErrorCode::PermissionDenied, message).not_done());

@@ -28,6 +28,7 @@ mod random;
 mod registry;
 mod sanity;
 mod secrets;
+mod throttles;
 
 use std::path::Path;
 

@@ -12,7 +12,7 @@ use drydock_documents::{FileError, GrantSubject, Located, Target as TargetDocume
 use drydock_repository::{SigningKey, Target as _, TrustedSigners};
 use drydock_sandbox::{
     Admission, Attempt, CallObserver, Compiler, Plugin, Sandbox, SandboxConfig, StepCall,
-    StoreContext, StoreTarget, World,
+    StoreContext, StoreTarget, Throttle, World,
 };
 
 use self::components::Components;
@@ -20,6 +20,7 @@ use super::binding::Binding;
 use super::identity::Identities;
 use super::network::http_config;
 use super::places::refused;
+use super::throttles::Throttles;
 use super::{Configuration, limits};
 use crate::RegistryError;
 
@@ -50,6 +51,8 @@ pub struct PluginRegistry {
     no_requests: Option<FileError>,
     /// Those of targets: each keeps its credential for all runs.
     identities: Identities,
+    /// Those of targets, for all runs.
+    throttles: Throttles,
     places: Mutex<BTreeMap<(String, Power), Arc<Place>>>,
 }
 
@@ -100,6 +103,7 @@ impl PluginRegistry {
         Ok(Self {
             identities: Identities::new(&http, &node.deps),
             sandbox: sandbox.with_http(http).beside(vec![spec.state.clone()]),
+            throttles: Throttles::default(),
             components: Components::InForce,
             node,
             no_requests: None,
@@ -132,6 +136,7 @@ impl PluginRegistry {
         Ok(Self {
             identities: Identities::new(&http, &node.deps),
             sandbox: self.sandbox.with_http(http),
+            throttles: self.throttles.clone(),
             components,
             node,
             no_requests: None,
@@ -270,8 +275,15 @@ impl PluginRegistry {
             config: document.value.spec.config_json(),
             step,
             observer,
+            throttle: self.throttle(document),
         };
         Ok(StoreTarget::new(plugin, context))
+    }
+
+    fn throttle(&self, document: &Located<TargetDocument>) -> Throttle {
+        let node = self.node.config.value.spec.target_limits;
+        let target = &document.value;
+        self.throttles.of(&target.name, target.spec.limits, node)
     }
 
     /// A target outside of any run.

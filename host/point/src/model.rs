@@ -24,6 +24,8 @@ pub struct PointSpec {
     pub verify: Vec<VerifyPin>,
     /// One at least.
     pub stores: Vec<StorePin>,
+    /// At how many of them the recovery point has to be, for the run not to have failed.
+    pub minimum_targets: u32,
     pub retry: RetryPolicy,
 }
 
@@ -65,6 +67,11 @@ pub struct VerifyPin {
 pub struct StorePin {
     pub pin: StepPin,
     pub target: TargetName,
+    /// Whether the run has failed without it, wherever else the recovery point is.
+    pub required: bool,
+    /// The kind of the identity that requests to the target's servers go under, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// For how many days, from when the manifest is signed, everything of the recovery point is
     /// locked there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

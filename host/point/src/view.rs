@@ -50,6 +50,10 @@ pub struct VerdictView {
 pub struct StoreView {
     pub step: StepName,
     pub target: TargetName,
+    /// Whether the run has failed without it.
+    pub required: bool,
+    /// The kind of the identity that requests there go under, if any.
+    pub identity: Option<String>,
     pub state: StorePhase,
     pub parts: u64,
     /// Known once all outputs are sealed and their uploads have begun.
@@ -69,6 +73,13 @@ pub fn of(point: &Point) -> PointView {
         outputs: point.live_outputs().map(output).collect(),
         stores: point.stores.iter().map(|s| store(point, s)).collect(),
     }
+}
+
+fn identity(point: &Point, store: &Store) -> Option<String> {
+    let mut pins = point.spec.stores.iter();
+    pins.find(|pin| pin.pin.step == store.step)?
+        .identity
+        .clone()
 }
 
 /// Its name, once it is committed somewhere.
@@ -111,6 +122,8 @@ fn store(point: &Point, store: &Store) -> StoreView {
     StoreView {
         step: store.step.clone(),
         target: store.target.clone(),
+        required: store.required,
+        identity: identity(point, store),
         state: store_phase(point, store),
         parts: uploads().map(|(_, u)| u.parts.len() as u64).sum(),
         parts_total: point.live_outputs().map(|o| parts_total(store, o)).sum(),

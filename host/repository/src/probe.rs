@@ -11,7 +11,7 @@
 //! findings name the object.
 
 use drydock_core::store::{Layout, Sessions};
-use drydock_core::{Finding, Level};
+use drydock_core::{ErrorClass, Finding, Level};
 
 use crate::error::RepositoryError;
 use crate::object::{self, Creation};
@@ -29,6 +29,13 @@ const SMALL_BYTES: u64 = 1024;
 
 /// Pages of a listing that are followed; the probe's own prefix holds two objects.
 const PAGES_MAX: usize = 16;
+
+/// Why an object is still there.
+enum Undeleted {
+    /// Who asks may not delete.
+    Denied(String),
+    Failed(String),
+}
 
 /// What a law's author says when it holds, or how it does not.
 type Law = Result<String, String>;
@@ -49,9 +56,12 @@ pub async fn probe(target: &dyn Target, prefix: &str) -> Vec<Finding> {
         layout,
     };
     let mut findings = probe.laws().await;
-    if let Err(left) = probe.tidy().await {
+    if findings.iter().all(|finding| finding.level == Level::Note) {
+        findings.push(probe.may_delete().await);
+    } else if let Err(left) = probe.tidy().await {
         findings.push(failure("probe-left", left));
     }
+    findings.extend(probe.locking());
     findings
 }
 
@@ -90,8 +100,7 @@ impl Probe<'_> {
             && holds("probe-upload-again", self.upload_again().await)
             && holds("probe-read", self.read().await)
             && holds("probe-list", self.list().await)
-            && holds("probe-uploads", self.uploads().await)
-            && holds("probe-delete", self.delete().await);
+            && holds("probe-uploads", self.uploads().await);
         findings
     }
 
@@ -186,22 +195,56 @@ impl Probe<'_> {
         }
     }
 
-    async fn delete(&self) -> Law {
+    /// The end of a probe in which everything held. Who may not delete is no failure: a node that
+    /// only backs up is best given no such right.
+    async fn may_delete(&self) -> Finding {
+        let mut denied = None;
         for object in [&self.small, &self.parts] {
-            // Twice, since a repetition after a crash must be no error.
-            for _ in 0..2 {
-                let deleted = self.target.delete(object).await;
-                deleted.map_err(|fault| format!("{object} could not be deleted: {fault}"))?;
-            }
-            if object::size_of(self.target, object)
-                .await
-                .map_err(told)?
-                .is_some()
-            {
-                return Err(format!("{object} was deleted and is still there"));
+            match self.delete(object).await {
+                Ok(()) => {}
+                Err(Undeleted::Denied(why)) => denied = Some(why),
+                Err(Undeleted::Failed(why)) => return failure("probe-delete", why),
             }
         }
-        Ok("both were deleted".to_owned())
+        let message = match denied {
+            None => "both were deleted".to_owned(),
+            Some(why) => format!(
+                "neither may be deleted from here, so that {} and {} stay: a node that only backs up needs no such right, and what removes recovery points has to have it ({why})",
+                self.small, self.parts
+            ),
+        };
+        Finding::new(Level::Note, "probe-delete", message)
+    }
+
+    async fn delete(&self, object: &str) -> Result<(), Undeleted> {
+        // Twice, since a repetition after a crash must be no error.
+        for _ in 0..2 {
+            match self.target.delete(object).await {
+                Ok(()) => {}
+                Err(fault) if fault.class == ErrorClass::Denied => {
+                    return Err(Undeleted::Denied(fault.message));
+                }
+                Err(fault) => {
+                    let why = format!("{object} could not be deleted: {fault}");
+                    return Err(Undeleted::Failed(why));
+                }
+            }
+        }
+        let size = object::size_of(self.target, object).await;
+        match size.map_err(|error| Undeleted::Failed(told(error)))? {
+            None => Ok(()),
+            Some(_) => {
+                let why = format!("{object} was deleted and is still there");
+                Err(Undeleted::Failed(why))
+            }
+        }
+    }
+
+    /// What was not tried, since nobody can take it back.
+    fn locking(&self) -> Option<Finding> {
+        let message = "that objects can be locked was not tried, since a lock cannot be taken back: the first run under `retainDays` looks whether its own are";
+        let note = || Finding::new(Level::Note, "probe-retain", message);
+        self.layout.retain.then(note)
     }
 
     /// Removes whatever a law that did not hold left behind.

@@ -191,6 +191,7 @@ impl PointParts {
             contributors: contributors.collect(),
             verify: self.verify.iter().map(|part| part.pin.clone()).collect(),
             stores: self.stores.iter().map(|part| part.pin.clone()).collect(),
+            minimum_targets: workflow.schedule.value.spec.minimum_targets(),
             retry: RetryPolicy {
                 backoff_limit: policy.backoff_limit,
                 backoff_ms: policy.backoff_ms,

@@ -277,6 +277,8 @@ fn store(view: StoreView) -> StoreStep {
     StoreStep {
         step: view.step,
         target: view.target,
+        required: view.required,
+        identity: view.identity,
         state: view.state,
         parts: view.parts,
         parts_total: view.parts_total,

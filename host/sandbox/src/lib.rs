@@ -54,6 +54,7 @@ mod request;
 mod runtime;
 mod sandbox;
 mod step;
+mod throttle;
 mod world;
 
 pub use admit::{Admission, AdmitError, Judgement, Reason};
@@ -76,6 +77,7 @@ pub use sandbox::Sandbox;
 pub use step::{
     NoEvents, Occasion, Progress, ProgressSink, StepCall, StepEvents, StopSignal, asked_to_stop,
 };
+pub use throttle::{Pace, Rate, Throttle, Turn, Turns};
 pub use world::*;
 
 /// The version of wasmtime that is linked in.

@@ -257,6 +257,10 @@ pub struct OutputVerdict {
 pub struct StoreStep {
     pub step: StepName,
     pub target: TargetName,
+    /// Whether the run has failed without it.
+    pub required: bool,
+    /// The kind of the identity that requests there go under, e.g. `managedIdentity`.
+    pub identity: Option<String>,
     pub state: StorePhase,
     pub parts: u64,
     /// Known once all outputs are sealed and their uploads have begun.

@@ -25,6 +25,7 @@
 pub mod errno;
 pub mod grant;
 mod output;
+pub mod pace;
 mod sink;
 mod slice;
 pub mod spool;
@@ -32,6 +33,7 @@ pub mod work;
 
 pub use grant::{OutputUse, may_publish};
 pub use output::{Output, OutputOpener, OutputSink, Outputs};
+pub use pace::{Pace, Rate};
 pub use sink::{Sink, too_large};
 pub use slice::{Slice, sha256_of};
 pub use spool::{PlainSpool, SpoolError};

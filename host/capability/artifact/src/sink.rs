@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use drydock_core::{CALL_BYTES_MAX, ErrorClass, ErrorCode, Fault};
 use tokio::sync::mpsc;
 
-use crate::Work;
+use crate::{Pace, Work};
 
 /// Takes exactly the bytes that were asked for, in order. Clones are the same sink.
 #[derive(Clone)]
@@ -14,6 +14,7 @@ pub struct Sink {
     into: mpsc::Sender<Vec<u8>>,
     progress: Arc<Mutex<Progress>>,
     work: Work,
+    pace: Pace,
 }
 
 /// Both in bytes.
@@ -32,6 +33,16 @@ impl Sink {
             into,
             progress: Arc::new(Mutex::new(Progress { asked, taken: 0 })),
             work: Work::default(),
+            pace: Pace::default(),
+        }
+    }
+
+    /// The same sink, which takes what comes at this pace.
+    #[must_use]
+    pub fn paced(self, pace: &Pace) -> Self {
+        Self {
+            pace: pace.clone(),
+            ..self
         }
     }
 
@@ -58,6 +69,7 @@ impl Sink {
             return Ok(());
         }
         let moved = bytes.len();
+        self.pace.take(moved, &self.work).await?;
         self.into.send(bytes).await.map_err(|_| nobody_waits())?;
         self.work.moved(moved);
         Ok(())

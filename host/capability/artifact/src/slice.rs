@@ -10,8 +10,8 @@ use drydock_core::{CALL_BYTES_MAX, ErrorCode, Fault, ReadAt};
 use md5::{Digest as _, Md5};
 use ring::digest::{Context, SHA256};
 
-use crate::Work;
 use crate::errno::class_of;
+use crate::{Pace, Work};
 
 /// Sixteen bytes at a time, which is as fast as tables get.
 const CRC64_NVME: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
@@ -22,6 +22,7 @@ const CRC64_NVME: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME)
 pub struct Slice {
     inner: Arc<Inner>,
     work: Work,
+    pace: Pace,
 }
 
 struct Inner {
@@ -56,6 +57,7 @@ impl Slice {
         Ok(Self {
             inner: Arc::new(inner),
             work: Work::default(),
+            pace: Pace::default(),
         })
     }
 
@@ -66,6 +68,50 @@ impl Slice {
             work: work.clone(),
             ..self
         }
+    }
+
+    /// The same slice, which is sent at this pace. It is read and digested as fast as it goes.
+    #[must_use]
+    pub fn paced(self, pace: &Pace) -> Self {
+        Self {
+            pace: pace.clone(),
+            ..self
+        }
+    }
+
+    /// The next bytes to send from `offset` on, as much as is sent at once, when their turn
+    /// has come. Reads on the blocking threads of the runtime.
+    ///
+    /// # Errors
+    /// As [`Slice::read`], and `cancelled` after the attempt's end.
+    pub async fn next_to_send(&self, offset: u64) -> Result<Vec<u8>, Fault> {
+        let piece = self.pace.piece(CALL_BYTES_MAX);
+        let left = self.size().saturating_sub(offset);
+        let length = call_bytes(left).min(piece);
+        self.pace.take(length, &self.work).await?;
+        let slice = self.clone();
+        let length = u32::try_from(length).expect("a call moves far less than 4 GiB");
+        let read = tokio::task::spawn_blocking(move || slice.read(offset, length));
+        read.await.unwrap_or_else(|error| {
+            Err(Fault::transient(
+                ErrorCode::Io,
+                format!("the artifact cannot be read: {error}"),
+            ))
+        })
+    }
+
+    /// Hands the slice to `send` in order, each piece when its turn has come. Blocks.
+    ///
+    /// # Errors
+    /// As [`Slice::for_each_chunk`].
+    pub fn send_each_chunk(
+        &self,
+        mut send: impl FnMut(u64, &[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.for_each_chunk(|offset, chunk| {
+            self.pace.take_blocking(chunk.len(), &self.work)?;
+            send(offset, chunk)
+        })
     }
 
     /// All of `bytes`.

@@ -71,7 +71,7 @@ impl Folder {
         let path = Inside::parse(path)?;
         self.check_end(path, offset, bytes.size())?;
         let file = self.open_to_write(path)?;
-        bytes.for_each_chunk(|at, chunk| self.put(&file, path, offset.saturating_add(at), chunk))
+        bytes.send_each_chunk(|at, chunk| self.put(&file, path, offset.saturating_add(at), chunk))
     }
 
     /// The same for bytes at hand, at most [`CALL_BYTES_MAX`].

@@ -8,10 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use drydock_core::{CALL_BYTES_MAX, ErrorCode, Fault};
+use drydock_core::{ErrorCode, Fault};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
 use super::backend::Moved;
@@ -58,8 +57,11 @@ pub struct ResponseBody {
 pub struct SliceBody {
     slice: Slice,
     offset: u64,
-    reading: Option<JoinHandle<Result<Vec<u8>, Fault>>>,
+    reading: Option<Reading>,
 }
+
+/// The piece that is sent next.
+type Reading = Pin<Box<dyn Future<Output = Result<Vec<u8>, Fault>> + Send>>;
 
 impl Sent {
     pub fn new() -> Self {
@@ -268,7 +270,6 @@ impl Body for SliceBody {
     type Data = Bytes;
     type Error = Fault;
 
-    /// Reads on the blocking threads of the runtime that polls.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -277,18 +278,9 @@ impl Body for SliceBody {
             return Poll::Ready(None);
         }
         let (slice, offset) = (self.slice.clone(), self.offset);
-        let read = move || slice.read(offset, CALL_BYTES_MAX as u32);
-        let reading = self
-            .reading
-            .get_or_insert_with(|| tokio::task::spawn_blocking(read));
-        let read = ready!(Pin::new(reading).poll(context));
+        let read = || Box::pin(async move { slice.next_to_send(offset).await }) as Reading;
+        let bytes = ready!(self.reading.get_or_insert_with(read).as_mut().poll(context));
         self.reading = None;
-        let bytes = read.unwrap_or_else(|error| {
-            Err(Fault::transient(
-                ErrorCode::Io,
-                format!("the artifact cannot be read: {error}"),
-            ))
-        });
         Poll::Ready(Some(bytes.map(|bytes| {
             self.offset += bytes.len() as u64;
             Frame::data(Bytes::from(bytes))
@@ -301,13 +293,5 @@ impl Body for SliceBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.slice.size() - self.offset)
-    }
-}
-
-impl Drop for SliceBody {
-    fn drop(&mut self) {
-        if let Some(reading) = &self.reading {
-            reading.abort();
-        }
     }
 }

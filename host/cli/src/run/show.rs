@@ -227,7 +227,8 @@ fn plugin_rows(run: &Run) -> Vec<Vec<String>> {
         let digest = pin.digest.as_str();
         let shown = digest.get(..DIGEST_CHARS_SHOWN).unwrap_or(digest);
         let own = [pin.step.as_str(), &pin.plugin, &pin.version, shown];
-        let lines = reach(&pin.grants).into_iter().enumerate();
+        let lines = reach(&pin.grants).into_iter();
+        let lines = lines.chain(identity_of(run, &pin.step)).enumerate();
         lines.map(move |(number, line)| {
             let own = own.map(|cell| if number == 0 { cell } else { "" });
             own.into_iter()
@@ -237,6 +238,14 @@ fn plugin_rows(run: &Run) -> Vec<Vec<String>> {
         })
     });
     rows.collect()
+}
+
+/// Who the plugin of a store step is at its target's servers.
+fn identity_of(run: &Run, step: &StepName) -> Option<String> {
+    let mut stores = run.stores.iter();
+    let store = stores.find(|store| store.step == *step)?;
+    let kind = store.identity.as_ref()?;
+    Some(format!("identity: {kind}"))
 }
 
 /// A line for each capability, e.g. `files: read /etc/kubernetes`.

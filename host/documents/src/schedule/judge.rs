@@ -27,7 +27,7 @@ struct Beside {
 const OF_THE_POINT: &str = "has no place at a verify or store step: they are parts of the recovery point, which follows all backup steps and is tried again as the schedule says; remove it";
 
 /// The keys that do not fit every kind, but for those of a plugin.
-const BESIDE: [Beside; 7] = [
+const BESIDE: [Beside; 8] = [
     Beside {
         key: "needs",
         is_there: |step| step.needs.is_some(),
@@ -57,6 +57,12 @@ const BESIDE: [Beside; 7] = [
         is_there: |step| step.backoff_limit().is_some(),
         fits: is_node,
         rule: OF_THE_POINT,
+    },
+    Beside {
+        key: "required",
+        is_there: |step| step.required,
+        fits: |work| work.role() == Role::Store,
+        rule: "belongs to store steps: it says which targets a run may not be without; remove it",
     },
     Beside {
         key: "noReturn",
@@ -103,6 +109,24 @@ pub(super) fn problems(steps: &[Step]) -> Vec<Problem> {
 
 fn is_node(work: &StepWork) -> bool {
     !matches!(work.role(), Role::Verify | Role::Store)
+}
+
+/// Only so many targets can have a recovery point as there are store steps.
+pub(super) fn too_many_targets(minimum: u32, steps: &[Step]) -> Option<Problem> {
+    let stores = steps.iter().filter(|step| step.role() == Role::Store);
+    let targets: Vec<_> = stores
+        .filter_map(Step::target)
+        .map(|target| target.as_str())
+        .collect();
+    let there = match targets.len() {
+        count if count >= minimum as usize => return None,
+        0 => "none".to_owned(),
+        count => format!("only {count} ({})", targets.join(", ")),
+    };
+    let rule = format!(
+        "asks for {minimum} targets, and the store steps name {there}; add store steps, or lower it"
+    );
+    Some(Problem::new("spec.minimumTargets", rule))
 }
 
 /// Backup, verify and store steps are there together or not at all.

@@ -120,6 +120,8 @@ macro_rules! step_kinds {
             #[serde(default, deserialize_with = "ids", skip_serializing_if = "Vec::is_empty")]
             during: Vec<StepName>,
             #[serde(default, skip_serializing_if = "is_false")]
+            required: bool,
+            #[serde(default, skip_serializing_if = "is_false")]
             or_without: bool,
             #[serde(default, skip_serializing_if = "When::is_success")]
             when: When,
@@ -156,6 +158,7 @@ macro_rules! step_kinds {
                     verifies: step.verifies,
                     needs: step.needs,
                     during: step.during,
+                    required: step.required,
                     or_without: step.or_without,
                     when: step.when,
                     active_deadline_seconds: step.active_deadline_seconds,
@@ -207,6 +210,9 @@ pub struct Step {
     /// The steps that have to be done before; what stands before in the file decides where
     /// nothing is said ([`super::ScheduleSpec::order`]).
     pub needs: Option<Vec<StepName>>,
+    /// For a store step, whether a run has failed that is not stored at its target, wherever
+    /// else it is.
+    pub required: bool,
     /// The holds under which this step runs: actions with `hold`.
     pub during: Vec<StepName>,
     /// Whether it goes on where a hold does not come about.
@@ -448,6 +454,7 @@ impl TryFrom<Written> for Step {
             verifies: written.verifies,
             needs: written.needs,
             during: written.during,
+            required: written.required,
             or_without: written.or_without,
             when: written.when,
             active_deadline_seconds: written.active_deadline_seconds,

@@ -37,5 +37,6 @@ mod restore_by_hand;
 mod several;
 mod silent;
 mod stream;
+mod targets;
 mod trouble;
 mod world;

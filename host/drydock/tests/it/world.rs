@@ -97,7 +97,8 @@ pub fn checkout() -> PathBuf {
 pub struct World {
     pub scratch: Scratch,
     pub cluster: Option<Arc<Cluster>>,
-    recipient: String,
+    /// Whom the target is sealed to.
+    pub recipient: String,
     /// Grants of `etcd-backup`, one YAML line.
     pub backup_grant: String,
     pub backup_config: String,

@@ -81,12 +81,29 @@ pub fn store(name: &str) -> StorePin {
     StorePin {
         pin: pin(name),
         target: TargetName::new(format!("t-{name}")),
+        required: false,
+        identity: None,
         retain_days: (name == LOCKING).then_some(30),
     }
 }
 
 fn stores(random: &mut Random) -> &'static [&'static str] {
     random.pick(&[&["s1"] as &[&str], &["s1", "s2"], &["s1", LOCKING]])
+}
+
+/// Where the recovery point has to be. By numbers of its own, so that a seed's run stays the same
+/// but for how it ends.
+pub fn demand_targets(spec: &mut RunSpec, seed: u64) {
+    let Some(point) = &mut spec.point else {
+        return;
+    };
+    let mut random = Random::new(!seed);
+    for store in &mut point.stores {
+        store.required = random.chance(150);
+    }
+    if random.chance(250) {
+        point.minimum_targets = u32::try_from(point.stores.len()).unwrap();
+    }
 }
 
 /// The lock that a session hold is about.
@@ -112,6 +129,7 @@ pub fn spec_of(
         contributors,
         verify,
         stores: stores.iter().map(|name| store(name)).collect(),
+        minimum_targets: 1,
         retry: RetryPolicy {
             backoff_limit: limit,
             backoff_ms: 100,

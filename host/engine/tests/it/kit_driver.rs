@@ -122,6 +122,8 @@ pub fn backup(stores: &[&str]) -> RunSpec {
     let store = |name: &&str| StorePin {
         pin: pin(name),
         target: TargetName::new(format!("t-{name}")),
+        required: false,
+        identity: None,
         retain_days: None,
     };
     RunSpec {
@@ -135,6 +137,7 @@ pub fn backup(stores: &[&str]) -> RunSpec {
                 judges: Vec::new(),
             }],
             stores: stores.iter().map(store).collect(),
+            minimum_targets: 1,
             retry: RetryPolicy {
                 backoff_limit: 1,
                 backoff_ms: 100,

@@ -204,14 +204,20 @@ fn spool_is_gone(world: &World) -> Result<(), Broken> {
 /// A store says committed exactly when it holds this run's manifest, unless nobody can
 /// know; and the outcome says what the stores say.
 fn commits_match(state: &RunState, world: &World, outcome: &Outcome) -> Result<(), Broken> {
-    let mut committed = 0;
+    let (mut committed, mut there) = (0, 0);
     let stores = state.point.iter().flat_map(|point| point.stores());
     let all = stores.clone().count();
+    let minimum = state.spec.point.as_ref();
+    let minimum = minimum.map_or(0, |point| point.minimum_targets as usize);
+    let mut enough = true;
     for store in stores {
         let manifest = world.stores[&store.step].manifest.as_deref();
         let ours = manifest.is_some_and(|text| text != RIVAL);
         let says = store.status == StoreStatus::Committed;
         committed += usize::from(says);
+        let has = says || store.status == StoreStatus::Superseded;
+        there += usize::from(has);
+        enough &= has || !store.required;
         if says != ours && !(ours && store.is_in_doubt()) {
             return Err(format!(
                 "{} says {:?} and has {manifest:?}",
@@ -219,11 +225,13 @@ fn commits_match(state: &RunState, world: &World, outcome: &Outcome) -> Result<(
             ));
         }
     }
+    enough &= there >= minimum;
     let fits = match outcome {
         Outcome::Succeeded => committed == all,
-        Outcome::Degraded { .. } => committed > 0,
+        Outcome::Degraded { .. } => committed > 0 && enough,
         Outcome::Failed { .. } if disproved(state) => true,
-        Outcome::Failed { .. } | Outcome::Superseded { .. } => committed == 0,
+        Outcome::Failed { .. } => committed == 0 || !enough,
+        Outcome::Superseded { .. } => committed == 0,
     };
     if fits {
         Ok(())

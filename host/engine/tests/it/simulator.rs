@@ -101,7 +101,10 @@ impl Case {
 /// Runs one seed to its end and checks every law.
 pub fn simulate(case: &Case) -> Result<End, Box<Failure>> {
     let mut random = Random::new(case.seed);
-    let spec = graph::spec(&mut random, case.shape, &case.chaos);
+    let mut spec = graph::spec(&mut random, case.shape, &case.chaos);
+    if matches!(case.shape, Shape::Graph) {
+        graph::demand_targets(&mut spec, case.seed);
+    }
     let stores = spec.point.iter().flat_map(|point| &point.stores);
     let stores: Vec<_> = stores.map(|store| store.pin.step.clone()).collect();
     let world = World::new(random, case.chaos, &stores);

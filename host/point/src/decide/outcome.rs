@@ -1,6 +1,6 @@
 //! How a recovery point ended, in words for an operator.
 
-use drydock_core::{Certainty, Fault, Finding, Level};
+use drydock_core::{Certainty, ErrorCode, Fault, Finding, Level};
 
 use super::cleanup::{UploadFate, needs_abort, needs_delete, upload_fate};
 use crate::model::LEFT_BEHIND;
@@ -39,6 +39,39 @@ impl Point {
         });
         let left = self.left_behind().into_iter();
         Some(left.fold(fault, |fault, left| fault.with_detail(LEFT_BEHIND, left)))
+    }
+
+    /// Why a recovery point that is committed somewhere is not where its run has to bring it:
+    /// at each required target, and at enough of all. None while it may still get there.
+    #[must_use]
+    pub fn shortfall(&self) -> Option<Fault> {
+        if !self.is_committed() || !(self.is_settled() || self.is_ending()) {
+            return None;
+        }
+        let (there, missing): (Vec<_>, Vec<_>) = self.stores.iter().partition(|s| has_one(s));
+        let required = missing.iter().filter(|store| store.required);
+        let required = names(required.copied());
+        let minimum = self.spec.minimum_targets as usize;
+        let wrong = match (required.is_empty(), there.len() >= minimum) {
+            (true, true) => return None,
+            (false, _) => format!("is not at target {required}, which is required"),
+            (true, false) => {
+                format!(
+                    "is at {} of the {minimum} targets that it has to be at",
+                    there.len()
+                )
+            }
+        };
+        let why = missing.iter().filter_map(|store| missing_at(self, store));
+        let why: Vec<_> = why.collect();
+        let message = format!(
+            "the recovery point {wrong}; it is committed at {}, from where it can be restored: {}",
+            names(there.iter().copied()),
+            why.join("; ")
+        );
+        let fault = Fault::permanent(ErrorCode::TargetsMissing, message);
+        let is_certain = self.doubts().is_empty();
+        Some(if is_certain { fault.not_done() } else { fault })
     }
 
     /// The targets of which nobody knows whether they have the recovery point, and how to
@@ -93,6 +126,19 @@ fn worth_telling(findings: &[Finding]) -> impl Iterator<Item = String> {
         .iter()
         .filter(|finding| finding.level >= Level::Warning)
         .map(|finding| finding.message.clone())
+}
+
+/// Whether a target surely has the recovery point of this occurrence, whichever run made it.
+fn has_one(store: &Store) -> bool {
+    matches!(
+        store.status,
+        StoreStatus::Committed | StoreStatus::Superseded
+    )
+}
+
+fn names<'a>(stores: impl Iterator<Item = &'a Store>) -> String {
+    let names = stores.map(|store| store.target.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn missing_at(point: &Point, store: &Store) -> Option<String> {

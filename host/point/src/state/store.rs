@@ -14,6 +14,8 @@ use crate::task::Task;
 pub struct Store {
     pub step: StepName,
     pub target: TargetName,
+    /// Whether the run has failed without it.
+    pub required: bool,
     /// Whether what the manifest names is locked before it is committed.
     pub retains: bool,
     pub status: StoreStatus,
@@ -50,6 +52,7 @@ impl Store {
         Self {
             step: pin.pin.step.clone(),
             target: pin.target.clone(),
+            required: pin.required,
             retains: pin.retain_days.is_some(),
             status: StoreStatus::Active,
             uploads: BTreeMap::new(),

@@ -1,11 +1,13 @@
 //! What fails, and what is taken back.
 
 use drydock_core::{ErrorClass, ErrorCode, Fault, Finding, Level, Verdict};
-use drydock_point::{Fate, PointAnswer, Request};
+use drydock_point::model::PointSpec;
+use drydock_point::{Fate, Point, PointAnswer, Request};
 
 use crate::kit::{
     End, Input, Run, aborted, advanced, answer, began, cancelled, committed, completed, failed,
-    judged, lost, opened, permanent, sealed, signed, staged, stored, transient, wait_over, whole,
+    judged, lost, opened, permanent, sealed, signed, spec, staged, staged_of, stored, transient,
+    wait_over, whole,
 };
 
 #[test]
@@ -63,6 +65,47 @@ fn one_store_that_fails_leaves_the_other_to_commit() {
     run.take_all([signed(), committed("s2")]);
     let reasons = vec!["target t-s1 was given up: the target is full".to_owned()];
     assert_eq!(run.end(), End::Committed { reasons });
+}
+
+/// How it ends at two stores, of which the first gives up for good.
+fn ended_at_one_of_two(adapt: impl FnOnce(&mut PointSpec)) -> Point {
+    let mut spec = spec(&["s1", "s2"], 0);
+    adapt(&mut spec);
+    let mut run = staged_of(spec, &["s1", "s2"]);
+    run.take(judged(1, true));
+    run.take(failed("complete-upload s1/1", permanent()));
+    run.take(completed("s2", 1, 15, true));
+    run.take(signed());
+    assert_eq!(run.point.shortfall(), None, "it may still get there");
+    run.take(committed("s2"));
+    run.point
+}
+
+#[test]
+fn one_that_is_at_too_few_targets_is_there_and_not_enough() {
+    let enough = ended_at_one_of_two(|_| {});
+    assert_eq!(enough.shortfall(), None);
+    let few = ended_at_one_of_two(|spec| spec.minimum_targets = 2);
+    let other = ended_at_one_of_two(|spec| spec.stores[1].required = true);
+    let required = ended_at_one_of_two(|spec| spec.stores[0].required = true);
+    assert_eq!(other.shortfall(), None);
+    let told = |point: &Point| {
+        let fault = point.shortfall().unwrap();
+        assert_eq!(
+            (fault.code.as_str(), fault.may_be_done()),
+            ("targets-missing", false)
+        );
+        assert!(point.is_committed());
+        fault.message
+    };
+    assert_eq!(
+        told(&few),
+        "the recovery point is at 1 of the 2 targets that it has to be at; it is committed at t-s2, from where it can be restored: target t-s1 was given up: the target is full"
+    );
+    assert_eq!(
+        told(&required),
+        "the recovery point is not at target t-s1, which is required; it is committed at t-s2, from where it can be restored: target t-s1 was given up: the target is full"
+    );
 }
 
 #[test]

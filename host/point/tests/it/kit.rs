@@ -224,6 +224,8 @@ pub fn spec_of(contributors: &[&str], stores: &[&str], backoff_limit: u32) -> Po
     let store = |name: &&str| StorePin {
         pin: pin(name),
         target: TargetName::new(format!("t-{name}")),
+        required: false,
+        identity: None,
         retain_days: None,
     };
     PointSpec {
@@ -232,6 +234,7 @@ pub fn spec_of(contributors: &[&str], stores: &[&str], backoff_limit: u32) -> Po
         contributors: contributors.iter().copied().map(step).collect(),
         verify: vec![verify("verify", &[])],
         stores: stores.iter().map(store).collect(),
+        minimum_targets: 1,
         retry: RetryPolicy {
             backoff_limit,
             backoff_ms: 100,

@@ -51,6 +51,25 @@ async fn the_first_broken_law_ends_the_probe_and_nothing_is_left() {
     assert!(target.objects().is_empty());
 }
 
+/// A node that only backs up is best given no right to delete.
+#[tokio::test]
+async fn who_may_not_delete_is_told_what_stays() {
+    let target = FakeTarget::new();
+    for _ in 0..2 {
+        let denied = Fault::denied(ErrorCode::PermissionDenied, "no right to delete");
+        target.fail_next(Call::Delete, denied);
+    }
+    let findings = probe(&target, PREFIX).await;
+    let worse: Vec<_> = findings.iter().filter(|f| f.level != Level::Note).collect();
+    assert!(worse.is_empty(), "{worse:?}");
+    let told = findings.iter().find(|found| found.code == "probe-delete");
+    assert_eq!(
+        told.unwrap().message,
+        "neither may be deleted from here, so that probe/object and probe/parts stay: a node that only backs up needs no such right, and what removes recovery points has to have it (no right to delete)"
+    );
+    assert_eq!(target.objects(), ["probe/object", "probe/parts"]);
+}
+
 /// Of a store whose uploads only expire, nobody asks for the list, and nobody aborts.
 #[tokio::test]
 async fn uploads_that_expire_are_told_and_left() {

@@ -55,6 +55,11 @@ impl StepKind for StoreStep {
         let pin = StorePin {
             pin: at.pin(plugin),
             target: name.clone(),
+            required: at.step.required,
+            identity: spec
+                .identity
+                .as_ref()
+                .map(|identity| identity.kind().to_owned()),
             retain_days: spec.retain_days,
         };
         let guard = TargetGuard::new(

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 
 use super::live::{LiveCluster, live_members};
 use super::nature::{Streamed, damage};
-use super::previous::Previous;
+use super::previous::{Asking, Previous};
 use super::stopwatch::Stopwatch;
 
 /// Examines the artifacts of one run.
@@ -49,9 +49,19 @@ impl Examined {
 }
 
 impl Examiner {
+    /// Begins to ask what the snapshot that streams in will be compared with.
+    pub fn look_back(&self) -> Asking {
+        self.previous.ask(&self.runtime)
+    }
+
     /// Examines a finished output. Called from a blocking thread; for a snapshot it waits
-    /// for the live members.
-    pub fn examine(&self, plain: &SpoolReader, streamed: Streamed) -> Result<Examined, Fault> {
+    /// for the live members, and for the targets, unless they were asked before.
+    pub fn examine(
+        &self,
+        plain: &SpoolReader,
+        streamed: Streamed,
+        asking: Option<Asking>,
+    ) -> Result<Examined, Fault> {
         let streamed = match streamed {
             Streamed::Bytes => return Ok(Examined::plainly(Nature::Bytes)),
             Streamed::Archive(report) => return Ok(Examined::plainly(Nature::Archive(report))),
@@ -61,7 +71,7 @@ impl Examiner {
             plain,
             stop: &self.stop,
         };
-        let examined = self.snapshot(streamed, &source);
+        let examined = self.snapshot(streamed, &source, asking);
         // What could not be read because nobody wants it any more is not damaged.
         self.go_on()?;
         examined
@@ -78,6 +88,7 @@ impl Examiner {
         &self,
         streamed: Result<(), SnapshotDamage>,
         source: &PlainSource<'_>,
+        asking: Option<Asking>,
     ) -> Result<Examined, Fault> {
         let member = self.etcd.snapshot_member().map(|id| format!("{id:x}"));
         let lap = Stopwatch::begin();
@@ -92,7 +103,7 @@ impl Examiner {
         };
         tracing::info!(figures_ms = lap.ms(), "the snapshot's figures are known");
         match walked {
-            Ok(survey) => self.sound(&survey, member),
+            Ok(survey) => self.sound(&survey, member, asking),
             Err(damage) => {
                 let findings = vec![damaged(&damage)];
                 let report = SnapshotReport::Damaged(DamagedSnapshot { member, damage });
@@ -104,7 +115,12 @@ impl Examiner {
         }
     }
 
-    fn sound(&self, survey: &Survey<'_>, member: Option<String>) -> Result<Examined, Fault> {
+    fn sound(
+        &self,
+        survey: &Survey<'_>,
+        member: Option<String>,
+        asking: Option<Asking>,
+    ) -> Result<Examined, Fault> {
         let status = survey.status();
         let lap = Stopwatch::begin();
         let live = self.wanted(live_members(self.etcd.clone(), status.revision))?;
@@ -115,7 +131,7 @@ impl Examiner {
         let lap = Stopwatch::begin();
         let (own, cluster) = compare(survey, status.revision, &live)?;
         tracing::info!(hash_ms = lap.ms(), "the snapshot's own hash is known");
-        let (witnesses, descent, mut findings) = self.history(survey, &live)?;
+        let (witnesses, descent, mut findings) = self.history(survey, &live, asking)?;
         findings.extend(live.finding());
         let figures = EtcdFigures {
             revision: status.revision,
@@ -146,10 +162,12 @@ impl Examiner {
         &self,
         survey: &Survey<'_>,
         live: &LiveCluster,
+        asking: Option<Asking>,
     ) -> Result<(Vec<Witness>, Descent, Vec<Finding>), Fault> {
         let lap = Stopwatch::begin();
         let witnesses = survey.witnesses().map_err(|error| unreadable(&error))?;
-        let told = self.wanted(self.previous.ask())?;
+        let asking = asking.unwrap_or_else(|| self.look_back());
+        let told = self.wanted(asking.told())?;
         let last = told.last.as_ref();
         let etcd = last.and_then(|last| last.manifest.figures());
         let noted = etcd.map_or(&[][..], |etcd| &etcd.witnesses);

@@ -62,6 +62,15 @@ pub struct Admitted {
     pub is_known: bool,
 }
 
+/// What is known of a target that was only looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// None where it has none yet.
+    pub id: Option<TargetId>,
+    /// Whether this node had stored there before.
+    pub is_known: bool,
+}
+
 impl TargetGuard {
     pub fn new(
         name: TargetName,
@@ -91,24 +100,35 @@ impl TargetGuard {
         self.admitted.get_or_try_init(made).await
     }
 
-    /// Looks which target it is and leaves it as it is: whether this node had stored there
-    /// before.
+    /// Looks which target it is and leaves it as it is.
     ///
     /// # Errors
-    /// As [`TargetGuard::admit`].
-    pub async fn is_known(&self, target: &dyn Target) -> Result<bool, Fault> {
+    /// As [`TargetGuard::admit`], but for `same-target`, which a claim tells.
+    pub async fn look(&self, target: &dyn Target) -> Result<Known, Fault> {
         if let Some(admitted) = self.admitted.get() {
-            return Ok(admitted.is_known);
+            return Ok(Known {
+                id: Some(admitted.id.clone()),
+                is_known: admitted.is_known,
+            });
         }
-        let (known, found) = self.find(target).await?;
+        let known = self.known().await?;
+        let found = identity::find(target).await?;
         let is_known = known.is_some();
         // Where nobody ever stored, there is nothing to miss.
         if !is_known && matches!(found, Identity::NoPlace(_)) {
-            return Ok(false);
+            return Ok(Known { id: None, is_known });
         }
         let id = accept(&self.name, known.as_ref(), found)?;
-        id.map_or(Ok(()), |id| self.run.claim(&id, &self.name))?;
-        Ok(is_known)
+        Ok(Known { id, is_known })
+    }
+
+    /// Takes for this name what was found to be there.
+    ///
+    /// # Errors
+    /// `same-target`, where the run stores there by another name.
+    pub fn claim(&self, known: &Known) -> Result<(), Fault> {
+        let id = known.id.as_ref();
+        id.map_or(Ok(()), |id| self.run.claim(id, &self.name))
     }
 
     /// Looks again, and enters into the journal that recovery points are stored there.
@@ -126,11 +146,9 @@ impl TargetGuard {
     }
 
     async fn find_or_make(&self, target: &dyn Target) -> Result<Admitted, Fault> {
-        let (known, found) = self.find(target).await?;
-        let found = match (&known, found) {
-            (None, Identity::NoPlace(_)) if self.create => make_place(target, &self.name).await?,
-            (_, found) => found,
-        };
+        let known = self.known().await?;
+        let may_make = self.create && known.is_none();
+        let found = find_or_place(target, &self.name, may_make).await?;
         let id = match accept(&self.name, known.as_ref(), found)? {
             Some(id) => id,
             None => make(target, &self.name, &*self.clock).await?,
@@ -142,11 +160,10 @@ impl TargetGuard {
         })
     }
 
-    /// The id that the journal has, and what answers.
-    async fn find(&self, target: &dyn Target) -> Result<(Option<TargetId>, Identity), Fault> {
+    /// The id that the journal has.
+    async fn known(&self) -> Result<Option<TargetId>, Fault> {
         let name = self.name.clone();
-        let known = self.ask(move |journal| journal.target_id(&name)).await?;
-        Ok((known, identity::find(target).await?))
+        self.ask(move |journal| journal.target_id(&name)).await
     }
 
     async fn ask<T: Send + 'static>(
@@ -357,13 +374,13 @@ mod tests {
     #[tokio::test]
     async fn looking_makes_no_target() {
         let (node, target) = (Node::new(), FakeTarget::new());
-        assert!(!node.guard().is_known(&target).await.unwrap());
+        assert!(!node.guard().look(&target).await.unwrap().is_known);
         assert_eq!(target.objects(), Vec::<String>::new());
         assert_eq!(target.open_uploads(), 0);
         node.commit(&target).await.unwrap();
-        assert!(node.guard().is_known(&target).await.unwrap());
+        assert!(node.guard().look(&target).await.unwrap().is_known);
         let other = FakeTarget::new();
-        let fault = node.guard().is_known(&other).await.unwrap_err();
+        let fault = node.guard().look(&other).await.unwrap_err();
         assert_eq!(fault.code, ErrorCode::TargetChanged);
     }
 
@@ -413,7 +430,7 @@ mod tests {
             "target local leads nowhere: there is no place; where its document is right and nothing was ever stored there, add `create: true` to it, and Drydock makes it"
         );
         assert_eq!(target.called(Call::MakePlace), 0);
-        assert!(!node.creating_guard().is_known(&target).await.unwrap());
+        assert!(!node.creating_guard().look(&target).await.unwrap().is_known);
         assert_eq!(target.called(Call::MakePlace), 0);
         let guard = node.creating_guard();
         guard.admit(&target).await.unwrap();

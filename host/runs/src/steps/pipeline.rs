@@ -21,6 +21,7 @@ use drydock_point::model::{OutputEvent, SealedOutput};
 use super::examine::{Examined, Examiner};
 use super::nature::Checker;
 use super::outputs::AttemptOutputs;
+use super::previous::Asking;
 use super::seal::{SealThread, Sealed, Sealing};
 use super::spool::{SealedSpool, spool_fault};
 use super::stopwatch::Stopwatch;
@@ -46,6 +47,8 @@ pub struct Pipeline {
     outputs: AttemptOutputs,
     /// Whether the cut of the attempt is still to be told.
     says_cut: bool,
+    /// What is asked while a snapshot streams in.
+    asking: Option<Asking>,
     open: Option<OpenOutput>,
 }
 
@@ -75,6 +78,7 @@ impl Pipeline {
             emissions,
             outputs,
             says_cut,
+            asking: None,
             open: None,
         }
     }
@@ -183,7 +187,7 @@ impl Pipeline {
 
     /// What the plain bytes are; takes place while the sealing thread still works.
     fn examine(
-        &self,
+        &mut self,
         name: &str,
         plain: &SpoolReader,
         checker: Checker,
@@ -195,7 +199,8 @@ impl Pipeline {
             tree_ms = tree.ms(),
             "the output's structure is judged"
         );
-        self.context.examiner.examine(plain, streamed)
+        let asking = self.asking.take();
+        self.context.examiner.examine(plain, streamed, asking)
     }
 }
 
@@ -216,6 +221,8 @@ impl OutputSink for Pipeline {
         if open.checker.is_snapshot() {
             let output = open.output;
             self.found_snapshot(output)?;
+            let examiner = &self.context.examiner;
+            self.asking.get_or_insert_with(|| examiner.look_back());
         }
         // Last, since the piece itself goes to the other thread: nothing is copied.
         let open = self.open.as_mut().ok_or_else(no_output)?;
@@ -234,6 +241,7 @@ impl OutputSink for Pipeline {
     }
 
     fn discard(&mut self, reason: Fault) {
+        self.asking = None;
         if let Some(open) = self.open.take() {
             let output = open.output;
             open.seal.give_up();

@@ -1,6 +1,9 @@
 //! What the last recovery point of the same lineage says: it is what a new
 //! snapshot is compared with, and what the new manifest names as its predecessor.
 //!
+//! The targets are asked side by side while the snapshot still streams in, so that one that hangs
+//! keeps nothing from the others.
+//!
 //! **Invariant:** recovery points that cannot be read are not taken for none: nothing begins
 //! a lineage while there may be some, and the run is degraded.
 
@@ -13,13 +16,19 @@ use drydock_repository::{
     Repository, TrustedSigners,
     recovery_point::{Ancestry, Observed, RecoveryPoint, Succession},
 };
-use tokio::time::timeout;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::{error::Elapsed, timeout};
 
 use super::Store;
+use super::guard::Known;
 
 /// How long a target may take to tell of its newest recovery point: one that hangs must not
 /// hold up what is stored at the others.
 const ASK_WALL_MAX: Duration = Duration::from_secs(60);
+
+/// How long the others are waited for once one has told what there is, as a rule the same.
+const LAGGARD_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Looks at the run's own targets.
 pub struct Previous {
@@ -39,26 +48,62 @@ pub struct Told {
     findings: Vec<Finding>,
 }
 
-impl Previous {
-    /// Asks the targets.
-    pub async fn ask(&self) -> Told {
+/// The targets that are being asked. Nobody is asked any more once it is dropped.
+pub struct Asking {
+    previous: Arc<Previous>,
+    answers: JoinSet<(usize, Answer)>,
+}
+
+/// What a target tells, and what this node knows of it; or that it does not answer.
+type Answer = Result<Result<(Ancestry, Known), Fault>, Elapsed>;
+
+impl Asking {
+    /// Waits for all targets. What they tell is taken in the order of the document.
+    pub async fn told(mut self) -> Told {
+        let mut answers: Vec<Option<Answer>> = Vec::new();
+        answers.resize_with(self.previous.stores.len(), || None);
+        let mut patience = ASK_WALL_MAX;
+        while let Ok(Some(joined)) = timeout(patience, self.answers.join_next()).await {
+            if let Ok((index, answer)) = joined {
+                if matches!(answer, Ok(Ok(_))) {
+                    patience = LAGGARD_WAIT_MAX;
+                }
+                answers[index] = Some(answer);
+            }
+        }
         let mut told = Told::default();
-        for store in &self.stores {
-            match timeout(ASK_WALL_MAX, self.at(store)).await {
-                Ok(Ok((ancestry, is_known))) => told.add(store, ancestry, is_known),
-                // What is there is asked by its other name.
-                Ok(Err(fault)) if fault.code == ErrorCode::SameTarget => {}
-                Ok(Err(fault)) => told.unreadable(store, &fault.message),
-                Err(_) => told.unreadable(store, "it does not answer"),
+        for (store, answer) in self.previous.stores.iter().zip(answers) {
+            match answer {
+                Some(Ok(answer)) => told.take(store, answer),
+                Some(Err(_)) | None => told.unreadable(store, "it does not answer"),
             }
         }
         told
     }
+}
+
+impl Previous {
+    /// Begins to ask the targets.
+    pub fn ask(self: &Arc<Self>, runtime: &Handle) -> Asking {
+        let mut answers = JoinSet::new();
+        for index in 0..self.stores.len() {
+            let previous = Arc::clone(self);
+            let asked = async move {
+                let answer = previous.at(&previous.stores[index]);
+                (index, timeout(ASK_WALL_MAX, answer).await)
+            };
+            answers.spawn_on(asked, runtime);
+        }
+        Asking {
+            previous: Arc::clone(self),
+            answers,
+        }
+    }
 
     /// What a target tells, and whether this node had stored there before. It writes nothing:
     /// the run may go on without it at any time.
-    async fn at(&self, store: &Store) -> Result<(Ancestry, bool), Fault> {
-        let is_known = store.guard.is_known(&*store.target).await?;
+    async fn at(&self, store: &Store) -> Result<(Ancestry, Known), Fault> {
+        let known = store.guard.look(&*store.target).await?;
         let repository = Repository::new(&*store.target, &self.signers);
         match repository
             .last_point(&self.cluster)
@@ -66,10 +111,10 @@ impl Previous {
             .map_err(Fault::from)
         {
             // Where nobody ever stored, the place itself is made with the first upload.
-            Err(fault) if fault.code == ErrorCode::PlaceMissing && !is_known => {
-                Ok((Ancestry::default(), is_known))
+            Err(fault) if fault.code == ErrorCode::PlaceMissing && !known.is_known => {
+                Ok((Ancestry::default(), known))
             }
-            ancestry => Ok((ancestry?, is_known)),
+            ancestry => Ok((ancestry?, known)),
         }
     }
 
@@ -107,6 +152,19 @@ impl Previous {
 }
 
 impl Told {
+    fn take(&mut self, store: &Store, answer: Result<(Ancestry, Known), Fault>) {
+        let claimed = answer.and_then(|(ancestry, known)| {
+            store.guard.claim(&known)?;
+            Ok((ancestry, known.is_known))
+        });
+        match claimed {
+            Ok((ancestry, is_known)) => self.add(store, ancestry, is_known),
+            // What is there is asked by its other name.
+            Err(fault) if fault.code == ErrorCode::SameTarget => {}
+            Err(fault) => self.unreadable(store, &fault.message),
+        }
+    }
+
     fn add(&mut self, store: &Store, ancestry: Ancestry, is_known: bool) {
         let Ancestry {
             last,

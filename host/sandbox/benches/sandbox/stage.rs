@@ -7,6 +7,7 @@ use drydock_capability_files::{Access, FolderGrant};
 use drydock_core::{Clock, ClusterName, Grants, TargetName, UnixTime};
 use drydock_sandbox::{
     Admission, Limits, Plugin, Sandbox, SandboxConfig, StepCall, StoreContext, StoreTarget,
+    Throttle,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -52,6 +53,7 @@ impl Stage {
             config: config.to_string(),
             step: StepCall::idle(ClusterName::new("bench"), StoppedClock.now()),
             observer: Arc::new(|_, _| {}),
+            throttle: Throttle::default(),
         };
         StoreTarget::new(Arc::clone(plugin), context)
     }

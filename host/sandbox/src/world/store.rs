@@ -24,6 +24,7 @@ use crate::log::AttemptLog;
 use crate::plugin::{Plugin, lend, lend_slice};
 use crate::redact::GuestText;
 use crate::step::StepCall;
+use crate::throttle::{Throttle, Turn};
 use crate::world::steps::store_step as step;
 use crate::world::{Step as _, World};
 
@@ -43,6 +44,7 @@ pub struct StoreContext {
     pub config: String,
     pub step: StepCall,
     pub observer: CallObserver,
+    pub throttle: Throttle,
 }
 
 /// Gets the name of each call that ended, and what the plugin said during it. Must not
@@ -69,6 +71,11 @@ enum Export {
 }
 
 impl Export {
+    /// Whether it may reach the store at all.
+    fn reaches_out(self) -> bool {
+        self.power().is_some()
+    }
+
     /// As the contract has it.
     fn word(self) -> &'static str {
         match self {
@@ -151,11 +158,27 @@ impl StoreTarget {
         T: GuestText + Send + 'static,
         F: for<'a> FnOnce(&'a step::Guest, &'a mut Store<Guest>) -> InStore<'a, T> + Send + 'static,
     {
-        let attempt = match self.plugin.is_of(World::Store) {
-            Ok(()) => self.attempt(name, call).await,
+        let attempt = match self.admitted(name).await {
+            Ok(_turn) => self.attempt(name, call).await,
             Err(fault) => Attempt::refused(fault),
         };
         self.observed(name.word(), attempt)
+    }
+
+    /// Lets a call begin when its turn has come.
+    async fn admitted(&self, name: Export) -> Result<Option<Turn>, Fault> {
+        self.plugin.is_of(World::Store)?;
+        if !name.reaches_out() {
+            return Ok(None);
+        }
+        let StoreContext { throttle, step, .. } = &self.context;
+        throttle.turns.take(&step.stop).await.map(Some)
+    }
+
+    /// Bytes of ours, which are sent at the target's pace.
+    fn slice_of(&self, part: Part) -> Result<Slice, Fault> {
+        let slice = Slice::new(part.bytes, part.offset, part.length)?;
+        Ok(slice.paced(&self.context.throttle.upload))
     }
 
     async fn attempt<T, F>(&self, name: Export, call: F) -> Attempt<T>
@@ -238,7 +261,7 @@ impl Target for StoreTarget {
         retain_until: Option<UnixTime>,
     ) -> Result<ObjectStat, Fault> {
         let (wanted, until) = (object.to_owned(), retain_until.map(seconds));
-        let slice = Slice::new(bytes.bytes, bytes.offset, bytes.length)?;
+        let slice = self.slice_of(bytes)?;
         let lent = slice.clone();
         let stat = self.call(Export::PutObject, move |step, store| {
             Box::pin(async move {
@@ -274,7 +297,7 @@ impl Target for StoreTarget {
         checksum: Option<ChecksumAlgorithm>,
     ) -> Result<Acknowledgement, Fault> {
         let session = session.0.clone();
-        let slice = Slice::new(part.bytes, part.offset, part.length)?;
+        let slice = self.slice_of(part)?;
         let lent = slice.clone();
         let answer = self.call(Export::PutPart, move |step, store| {
             Box::pin(async move {
@@ -302,7 +325,9 @@ impl Target for StoreTarget {
         let session = session.0.clone();
         let receipts: Vec<_> = receipts.iter().map(wit_receipt).collect();
         let Whole { size, sha256, .. } = whole;
-        let slice = whole.bytes.map(Slice::whole);
+        let slice = whole
+            .bytes
+            .map(|bytes| Slice::whole(bytes).paced(&self.context.throttle.upload));
         let lent = slice.clone();
         let stat = self.call(Export::Complete, move |step, store| {
             Box::pin(async move {
@@ -381,7 +406,7 @@ impl Target for StoreTarget {
         into: RangeSink,
     ) -> Result<(), Fault> {
         let object = object.to_owned();
-        let sink = Sink::new(length, into);
+        let sink = Sink::new(length, into).paced(&self.context.throttle.download);
         let handle = sink.clone();
         self.call(Export::GetRange, move |step, store| {
             Box::pin(async move {

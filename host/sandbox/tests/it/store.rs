@@ -8,7 +8,7 @@ use drydock_core::store::{ChecksumAlgorithm, PartReceipt};
 use drydock_core::{ClusterName, ErrorClass, ErrorCode, Fault, TargetName};
 use drydock_repository::Target;
 use drydock_repository::target::{Part, Whole};
-use drydock_sandbox::{StepCall, StoreContext, StoreTarget};
+use drydock_sandbox::{StepCall, StoreContext, StoreTarget, Throttle};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -28,6 +28,7 @@ fn target(plugin: &str, granted: &Path, config: &Value) -> (StoreTarget, Calls) 
         config: config.to_string(),
         step: StepCall::idle(ClusterName::new("quickstart"), DUE),
         observer: Arc::new(move |call, _log| seen.lock().unwrap().push(call)),
+        throttle: Throttle::default(),
     };
     (StoreTarget::new(plugin, context), calls)
 }
@@ -161,6 +162,7 @@ async fn a_folder_that_has_to_be_mounted_is_neither_made_nor_taken() {
         config: config.to_string(),
         step: StepCall::idle(ClusterName::new("quickstart"), DUE),
         observer: Arc::new(|_, _| {}),
+        throttle: Throttle::default(),
     };
     let target = StoreTarget::new(plugin, context);
     let fault = target.make_place().await.unwrap_err();

@@ -15,7 +15,7 @@ use drydock_core::store::PartReceipt;
 use drydock_core::{ClusterName, ErrorCode, Fault, Grants, ReadAt, TargetName};
 use drydock_repository::Target as _;
 use drydock_repository::target::{Part, Whole};
-use drydock_sandbox::{BackupCall, Plugin, Sandbox, StepCall, StoreContext, StoreTarget};
+use drydock_sandbox::{BackupCall, Plugin, Sandbox, StepCall, StoreContext, StoreTarget, Throttle};
 use drydock_snapshot::{StreamCheck, StreamSummary};
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
 use drydock_testkit::random_values;
@@ -185,6 +185,7 @@ impl Backup {
             config: json!({"folder": folder}).to_string(),
             step: idle(),
             observer: Arc::new(|_, _| {}),
+            throttle: Throttle::default(),
         };
         StoreTarget::new(Arc::clone(&self.store), context)
     }

@@ -19,7 +19,7 @@ use drydock_repository::pages::{ObjectPages, SessionPages};
 use drydock_repository::target::{Part, Whole};
 use drydock_sandbox::{
     Admission, AttemptLog, BackupCall, JudgeCall, Limits, Plugin, Sandbox, SandboxConfig, StepCall,
-    StopSignal, StoreContext, StoreTarget,
+    StopSignal, StoreContext, StoreTarget, Throttle,
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -327,6 +327,7 @@ fn target(plugin: &Arc<Plugin>, config: &str, cue: &Cue) -> (StoreTarget, Arc<Mu
                 log.dropped += said.dropped;
             }
         }),
+        throttle: Throttle::default(),
     };
     (StoreTarget::new(Arc::clone(plugin), context), log)
 }

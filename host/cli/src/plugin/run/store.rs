@@ -10,7 +10,7 @@ use drydock_core::store::Session;
 use drydock_core::{Fault, TargetName, UnixTime};
 use drydock_repository::target::{Part, Target as _};
 use drydock_repository::{names::PROBE_FOLDER, probe::probe};
-use drydock_sandbox::{AttemptLog, CallObserver, StoreContext, StoreTarget, World};
+use drydock_sandbox::{AttemptLog, CallObserver, StoreContext, StoreTarget, Throttle, World};
 use serde_json::json;
 
 use super::calls::{answered, file_bytes, no_such};
@@ -113,6 +113,7 @@ fn target(around: &Surroundings, log: &Arc<Mutex<AttemptLog>>) -> StoreTarget {
         config: around.step.config.clone(),
         step: around.step.clone(),
         observer,
+        throttle: Throttle::default(),
     };
     StoreTarget::new(Arc::clone(&around.plugin), context)
 }

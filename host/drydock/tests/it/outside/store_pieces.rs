@@ -157,6 +157,7 @@ pub fn target(
         config: config.to_string(),
         step: StepCall::idle(ClusterName::new("lab"), UnixTime(0)),
         observer: Arc::new(|_, _| {}),
+        throttle: drydock_sandbox::Throttle::default(),
     };
     StoreTarget::new(plugin, context)
 }

@@ -42,6 +42,7 @@ fn spec() -> RunSpec {
                 judges: Vec::new(),
             }],
             stores: Vec::new(),
+            minimum_targets: 1,
             retry: RetryPolicy {
                 backoff_limit: 0,
                 backoff_ms: 1,

@@ -8,7 +8,7 @@ use drydock_core::store::PartReceipt;
 use drydock_core::{ClusterName, Endpoint, ErrorCode, Fault, TargetName};
 use drydock_repository::Target;
 use drydock_repository::target::{Part, Whole};
-use drydock_sandbox::{StepCall, StoreContext, StoreTarget};
+use drydock_sandbox::{StepCall, StoreContext, StoreTarget, Throttle};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -73,6 +73,7 @@ impl Service<'_> {
             observer: Arc::new(move |call, log| {
                 seen.lock().unwrap().push_str(&format!("{call}: {log}\n"));
             }),
+            throttle: Throttle::default(),
         };
         (StoreTarget::new(plugin, context), log)
     }
