@@ -7,6 +7,9 @@
 use std::process::Command;
 
 use anyhow::Result;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
 
 use crate::pki::{Authority, Purpose, Validity};
 use crate::process::ServerProcess;
@@ -96,4 +99,23 @@ impl Azurite {
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
+}
+
+/// A shared access signature of the account under this key: to read, write, remove, list and
+/// create until 2090.
+///
+/// # Errors
+/// When the key is no base64.
+pub fn sas(key: &str) -> Result<String> {
+    let (version, end) = ("2020-12-06", "2090-01-01T00:00:00Z");
+    let text = format!("{ACCOUNT}\nrwdlc\nb\nsco\n\n{end}\n\nhttps\n{version}\n\n");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(key)?);
+    let signature = STANDARD.encode(hmac::sign(&key, text.as_bytes()));
+    let signature = signature
+        .replace('+', "%2B")
+        .replace('/', "%2F")
+        .replace('=', "%3D");
+    Ok(format!(
+        "sv={version}&ss=b&srt=sco&sp=rwdlc&se=2090-01-01T00%3A00%3A00Z&spr=https&sig={signature}"
+    ))
 }

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// An answer that tests read is small.
-const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// An answer that tests read is an object at most.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Speaks to one server.
 pub struct Client<'a> {
@@ -110,13 +110,21 @@ fn trusting(ca_pem: &str) -> Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-async fn exchange(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &[u8],
-) -> Result<Answer> {
-    stream.write_all(request).await?;
+async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> Result<Answer> {
+    let (reader, mut writer) = tokio::io::split(stream);
     let mut bytes = Vec::new();
-    let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await;
+    let mut reader = reader.take(ANSWER_BYTES_MAX);
+    // A server may answer before it has taken everything in, and close.
+    let (sent, read) = tokio::join!(
+        async {
+            writer.write_all(request).await?;
+            writer.flush().await
+        },
+        reader.read_to_end(&mut bytes)
+    );
+    if bytes.is_empty() {
+        sent?;
+    }
     match read {
         // Some servers end TLS without saying so.
         Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error.into()),
@@ -154,7 +162,7 @@ fn parsed(bytes: &[u8]) -> Result<Answer> {
     })
 }
 
-fn unchunked(mut bytes: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn unchunked(mut bytes: &[u8]) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let line = bytes.windows(2).position(|window| window == b"\r\n");

@@ -31,6 +31,7 @@ pub mod client;
 pub mod etcd;
 pub mod fake;
 pub mod fake_gcs;
+pub mod fault_proxy;
 pub mod gnu_tar;
 pub mod guard;
 pub mod guests;

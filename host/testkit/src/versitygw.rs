@@ -57,7 +57,15 @@ impl Versitygw {
     /// # Errors
     /// When it is not in the cache folder, does not come up, or cannot be set up.
     pub async fn http() -> Result<Self> {
-        Self::start(None).await
+        Self::start(None, None).await
+    }
+
+    /// The same over TLS, for buckets that are asked for as `BUCKET.DOMAIN`, too.
+    ///
+    /// # Errors
+    /// As [`Versitygw::http`].
+    pub async fn with_domain(domain: &str) -> Result<Self> {
+        Self::start(Some(Authority::new("s3 test authority")?), Some(domain)).await
     }
 
     /// The same over TLS.
@@ -65,10 +73,10 @@ impl Versitygw {
     /// # Errors
     /// As [`Versitygw::http`].
     pub async fn https() -> Result<Self> {
-        Self::start(Some(Authority::new("s3 test authority")?)).await
+        Self::start(Some(Authority::new("s3 test authority")?), None).await
     }
 
-    async fn start(authority: Option<Authority>) -> Result<Self> {
+    async fn start(authority: Option<Authority>, domain: Option<&str>) -> Result<Self> {
         let program = tools::versitygw()?;
         let scratch = Scratch::new()?;
         let port = free_port();
@@ -84,6 +92,9 @@ impl Versitygw {
             let files = issued.write(scratch.path(), "server")?;
             command.arg("--cert").arg(files.certificate);
             command.arg("--key").arg(files.key);
+        }
+        if let Some(domain) = domain {
+            command.args(["--virtual-domain", domain]);
         }
         command
             .args(["posix", "--versioning-dir"])

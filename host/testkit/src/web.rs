@@ -173,19 +173,24 @@ impl Shared {
 impl TlsDoor {
     /// The door behind TLS with this certificate.
     pub(crate) fn new(door: Door, issued: &Issued) -> Result<Self> {
-        let chain = CertificateDer::pem_slice_iter(issued.certificate_pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .context("the certificate is no PEM")?;
-        let key = PrivateKeyDer::from_pem_slice(issued.key_pem().as_bytes())
-            .context("the key is no PEM")?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = acceptor(issued)?;
         Ok(Self { door, acceptor })
     }
+}
+
+/// Shows this certificate.
+pub(crate) fn acceptor(issued: &Issued) -> Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_slice_iter(issued.certificate_pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .context("the certificate is no PEM")?;
+    let key =
+        PrivateKeyDer::from_pem_slice(issued.key_pem().as_bytes()).context("the key is no PEM")?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 impl Door {

@@ -5,8 +5,9 @@
 //! upload, under `ifGenerationMatch=0`, whose CRC-32C is compared with the one announced in the
 //! metadata or in `X-Goog-Hash`; chunks that are multiples of 256 KiB but for the end; bytes that
 //! were kept already are passed over; 308 with what was kept, the status of an upload; metadata,
-//! ranges, listings by pages, locks until an instant, removal. Not kept: credentials,
-//! generations, versions, several conditions.
+//! ranges, listings by pages, locks until an instant, removal. Over TLS it asks for a token of
+//! [`super::google`], and does not look into it. Not kept: what somebody may do, generations,
+//! versions, several conditions.
 //!
 //! Levers: so many next chunks lose their answer, or keep only a part of their bytes.
 
@@ -25,16 +26,21 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use tokio::task::JoinHandle;
 
-use crate::web::Door;
-use request::Asked;
+use crate::pki::Issued;
+use crate::web::{Door, TlsDoor};
+use request::{Asked, Reply};
 use state::Buckets;
 
 /// Parts that tests send are far smaller.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// A fake that serves in the clear until it is dropped.
+/// How what [`super::google`] hands out begins.
+const TOKEN: &str = "Bearer ya29.fake-";
+
+/// A fake that serves until it is dropped.
 pub struct CloudStorage {
     port: u16,
+    scheme: &'static str,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -43,34 +49,60 @@ struct Shared {
     buckets: Mutex<Buckets>,
     lost: AtomicUsize,
     halved: AtomicUsize,
+    /// Whether a request without a token is refused.
+    wants_token: bool,
 }
 
 impl CloudStorage {
-    /// Starts it with these buckets.
+    /// Starts it in the clear with these buckets, for everybody.
     ///
     /// # Errors
     /// When no port can be had.
     pub async fn start(buckets: &[&str]) -> Result<Self> {
+        Self::behind(buckets, None).await
+    }
+
+    /// Starts it over TLS with this certificate, for who has a token.
+    ///
+    /// # Errors
+    /// When no port can be had or the certificate cannot be used.
+    pub async fn https(buckets: &[&str], issued: &Issued) -> Result<Self> {
+        Self::behind(buckets, Some(issued)).await
+    }
+
+    async fn behind(buckets: &[&str], issued: Option<&Issued>) -> Result<Self> {
         let door = Door::open().await?;
+        let scheme = if issued.is_some() { "https" } else { "http" };
         let port = door.port();
         let shared = Arc::new(Shared {
-            buckets: Mutex::new(Buckets::new(buckets, &format!("http://localhost:{port}"))),
+            buckets: Mutex::new(Buckets::new(buckets, scheme)),
             lost: AtomicUsize::new(0),
             halved: AtomicUsize::new(0),
+            wants_token: issued.is_some(),
         });
         let router = Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&shared));
-        let task = tokio::spawn(async move {
-            // It serves until it is aborted.
-            let _ = axum::serve(door, router).await;
-        });
-        Ok(Self { port, shared, task })
+        let task = match issued {
+            None => tokio::spawn(super::serve(door, router)),
+            Some(issued) => tokio::spawn(super::serve(TlsDoor::new(door, issued)?, router)),
+        };
+        Ok(Self {
+            port,
+            scheme,
+            shared,
+            task,
+        })
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("{}://localhost:{}", self.scheme, self.port)
     }
 
     /// So many next chunks are taken, and answered with 503.
@@ -107,6 +139,9 @@ async fn answer(Held(shared): Held<Arc<Shared>>, request: Request) -> Response {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let asked = Asked::new(&parts, bytes.to_vec());
+    if shared.wants_token && !asked.header("authorization").starts_with(TOKEN) {
+        return Reply::error(401, "required", "Anonymous caller.").response();
+    }
     let is_chunk = asked.is_chunk() && !asked.body.is_empty();
     let is_halved = is_chunk && takes(&shared.halved);
     let reply = shared.buckets().answer(&asked, is_halved);

@@ -10,7 +10,6 @@ use drydock_testkit::azurite::{ACCOUNT, ACCOUNT_KEY, Azurite};
 use drydock_testkit::fake::azure_metadata::AzureMetadata;
 use drydock_testkit::fake::entra::{self, CLIENT, Entra, TENANT, rsa_certificate_pem};
 use drydock_testkit::fake::{FakeServer, rsa_key_pem};
-use ring::hmac;
 
 use super::kit::{Sender, authority, sender, value};
 
@@ -32,19 +31,8 @@ pub fn account_key(key: &str) -> AccountKey {
     }
 }
 
-/// A shared access signature of the account, to read, write, list and create.
 pub fn sas(key: &str) -> String {
-    let (version, end) = ("2020-12-06", "2090-01-01T00:00:00Z");
-    let text = format!("{ACCOUNT}\nrwlc\nb\nsco\n\n{end}\n\nhttps\n{version}\n\n");
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(key).unwrap());
-    let signature = STANDARD.encode(hmac::sign(&key, text.as_bytes()));
-    let signature = signature
-        .replace('+', "%2B")
-        .replace('/', "%2F")
-        .replace('=', "%3D");
-    format!(
-        "sv={version}&ss=b&srt=sco&sp=rwlc&se=2090-01-01T00%3A00%3A00Z&spr=https&sig={signature}"
-    )
+    drydock_testkit::azurite::sas(key).unwrap()
 }
 
 fn azure(azurite: &Azurite, source: impl CredentialSource + 'static, ca_pem: &str) -> Sender {

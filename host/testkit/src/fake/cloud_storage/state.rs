@@ -16,7 +16,7 @@ const UNIT_BYTES: usize = 256 * 1024;
 const PAGE_ENTRIES: usize = 1000;
 
 pub struct Buckets {
-    url: String,
+    scheme: &'static str,
     buckets: BTreeMap<String, BTreeMap<String, Object>>,
     uploads: BTreeMap<String, Upload>,
     begun: usize,
@@ -37,12 +37,12 @@ struct Upload {
 }
 
 impl Buckets {
-    pub fn new(names: &[&str], url: &str) -> Self {
+    pub fn new(names: &[&str], scheme: &'static str) -> Self {
         let buckets = names
             .iter()
             .map(|name| ((*name).to_owned(), BTreeMap::new()));
         Self {
-            url: url.to_owned(),
+            scheme,
             buckets: buckets.collect(),
             uploads: BTreeMap::new(),
             begun: 0,
@@ -150,7 +150,7 @@ impl Buckets {
             return no_bucket();
         }
         if asked.field("uploadType") == "resumable" {
-            return self.begin(bucket, name);
+            return self.begin(bucket, name, asked.header("host"));
         }
         let Some((metadata, bytes)) = body::related(asked.header("content-type"), &asked.body)
         else {
@@ -167,7 +167,8 @@ impl Buckets {
         self.made(bucket, name, object, announced)
     }
 
-    fn begin(&mut self, bucket: &str, name: &str) -> Reply {
+    /// The upload is where the client found the service.
+    fn begin(&mut self, bucket: &str, name: &str, host: &str) -> Reply {
         self.begun += 1;
         let id = format!("upload-{}", self.begun);
         let upload = Upload {
@@ -177,8 +178,8 @@ impl Buckets {
             made: None,
         };
         let uri = format!(
-            "{}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={id}",
-            self.url
+            "{}://{host}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={id}",
+            self.scheme
         );
         self.uploads.insert(id, upload);
         Reply::empty(200).header("location", uri)
