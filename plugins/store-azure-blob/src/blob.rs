@@ -1,12 +1,11 @@
 //! Blobs: made in one request, looked at, read, locked, removed.
 
-use drydock_plugin_sdk::{
-    Checksum, Classed as _, DigestAlgorithm, Error, ObjectPage, ObjectStat, Sink, Slice, instant,
-};
+use drydock_plugin_sdk::{Checksum, Error, ObjectPage, ObjectStat, Slice, instant};
 use drydock_store_kit::call::{Answer, Body, Call, Client};
 use drydock_store_kit::config::Algorithm;
-use drydock_store_kit::read::{self, Range};
-use drydock_store_kit::wanted::{Readable, Wanted};
+use drydock_store_kit::read::Range;
+use drydock_store_kit::service::Objects;
+use drydock_store_kit::wanted::Readable;
 use drydock_store_kit::{encode, listing};
 
 use crate::AzureBlob;
@@ -18,9 +17,9 @@ const PAGE_ENTRIES: &str = "5000";
 /// Longest instant of a lock that the service can be told: the last that has four digits.
 const UNTIL_MAX: u64 = 253_402_300_799;
 
-impl AzureBlob {
+impl Objects for AzureBlob {
     /// Puts a blob, if there is none of its name.
-    pub fn put(
+    fn put(
         &self,
         object: &str,
         bytes: &Slice,
@@ -51,45 +50,7 @@ impl AzureBlob {
         }
     }
 
-    /// After a failure: the same blob may be there from an earlier call.
-    fn put_before(
-        &self,
-        object: &str,
-        bytes: &Slice,
-        retain_until: Option<u64>,
-        error: Error,
-    ) -> Result<ObjectStat, Error> {
-        let wanted = Wanted {
-            object,
-            size: bytes.size(),
-            checksum: None,
-            sha256: &|| bytes.digest(DigestAlgorithm::Sha256),
-        };
-        let found = wanted.after(self, error)?;
-        match retain_until {
-            Some(until) => {
-                self.lock_found(&found, until)?;
-                self.properties(object)
-            }
-            None => Ok(found),
-        }
-    }
-
-    pub fn properties(&self, object: &str) -> Result<ObjectStat, Error> {
-        let url = self.blob_url(object, &[])?;
-        let call = self.call("HEAD", url, format!("tell of {object}"));
-        stat(object, &self.send(&call)?)
-    }
-
-    pub fn read(&self, object: &str, offset: u64, length: u64, into: &Sink) -> Result<(), Error> {
-        if length == 0 {
-            return self.properties(object).map(drop);
-        }
-        let range = Range::new(offset, length)?;
-        read::into_sink(&self.client, range, self.range_of(object)?, into)
-    }
-
-    pub fn objects(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
+    fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
         let below = self.keys.prefix(prefix);
         let mut query = vec![
             ("restype", "container"),
@@ -110,28 +71,25 @@ impl AzureBlob {
         Ok(listing::page(&self.keys, entries, next))
     }
 
-    /// Locks a blob, unless it is locked as long already: a lock is never shortened.
-    pub fn lock(&self, object: &str, until: u64) -> Result<(), Error> {
-        let found = self.properties(object)?;
-        self.lock_found(&found, until)
-    }
-
-    fn lock_found(&self, found: &ObjectStat, until: u64) -> Result<(), Error> {
-        if found.retained_until >= Some(until) {
-            return Ok(());
-        }
-        let object = &found.object;
+    fn send_lock(&self, object: &str, until: u64) -> Result<(), Error> {
         let url = self.blob_url(object, &[("comp", "immutabilityPolicies")])?;
         let call = self.call("PUT", url, format!("lock {object}"));
         self.send(&locked(call, until))?;
         Ok(())
     }
 
-    pub fn remove(&self, object: &str) -> Result<(), Error> {
+    fn send_removal(&self, object: &str) -> Result<(), Error> {
         let url = self.blob_url(object, &[])?;
-        let sent = self.send(&self.call("DELETE", url, format!("remove {object}")));
-        let removed = sent.map(drop).map_err(Error::from);
-        removed.absent_if("not-found").map(|_| ())
+        self.send(&self.call("DELETE", url, format!("remove {object}")))?;
+        Ok(())
+    }
+}
+
+impl AzureBlob {
+    pub fn properties(&self, object: &str) -> Result<ObjectStat, Error> {
+        let url = self.blob_url(object, &[])?;
+        let call = self.call("HEAD", url, format!("tell of {object}"));
+        stat(object, &self.send(&call)?)
     }
 
     /// How the service is to keep what is made by this call.

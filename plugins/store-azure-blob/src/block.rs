@@ -5,6 +5,7 @@ use drydock_plugin_sdk::{
 };
 use drydock_store_kit::call::Body;
 use drydock_store_kit::parts::{Receipt, receipts_of};
+use drydock_store_kit::service::Uploads;
 use drydock_store_kit::wanted::{Wanted, of_size};
 use drydock_store_kit::{encode, xml};
 use serde::{Deserialize, Serialize};
@@ -24,10 +25,10 @@ struct Session {
     upload: String,
 }
 
-impl AzureBlob {
+impl Uploads for AzureBlob {
     /// Nothing is asked for: the first block makes the upload. A name that cannot be one, or a
     /// container that is not there, is told now.
-    pub fn begin_upload(&self, object: &str) -> Result<Vec<u8>, Error> {
+    fn begin(&self, object: &str) -> Result<Vec<u8>, Error> {
         self.keys.of(object)?;
         self.container_is_there()?;
         to_token(&Session {
@@ -36,7 +37,7 @@ impl AzureBlob {
         })
     }
 
-    pub fn put_block(
+    fn part(
         &self,
         session: &[u8],
         number: u32,
@@ -62,12 +63,13 @@ impl AzureBlob {
         })
     }
 
-    pub fn put_block_list(
+    fn finish(
         &self,
         session: &[u8],
         parts: &[PartReceipt],
         size: u64,
         sha256: &[u8],
+        _whole: Option<&Slice>,
     ) -> Result<ObjectStat, Error> {
         let session: Session = from_token("session", session)?;
         let receipts = receipts_of(parts, size)?;
@@ -94,7 +96,9 @@ impl AzureBlob {
         };
         wanted.after(self, failure.into())
     }
+}
 
+impl AzureBlob {
     /// Whether the blob of that name was made of just these blocks: then an earlier call of ours
     /// made it. What cannot be learned here is found out otherwise.
     fn is_made_of(&self, object: &str, receipts: &[(u32, Receipt)]) -> bool {

@@ -3,6 +3,7 @@
 use drydock_plugin_sdk::{Error, Finding, unique_id};
 use drydock_store_kit::Cause;
 use drydock_store_kit::call::{Answer, Body};
+use drydock_store_kit::service::Objects as _;
 
 use crate::AzureBlob;
 
@@ -13,7 +14,7 @@ const TRIAL: &str = "drydock-check/";
 const NO_LIST: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList><Uncommitted>ZHJ5ZG9jay1jaGVjaw==</Uncommitted></BlockList>";
 
 impl AzureBlob {
-    pub fn look_around(&self) -> Result<Vec<Finding>, Error> {
+    pub fn found(&self) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
         match self.container_properties() {
             Ok(answer) => findings.extend(self.immutability(&answer)),
@@ -25,7 +26,7 @@ impl AzureBlob {
             )),
         }
         findings.push(self.account());
-        findings.extend(self.objects("", None).err().map(|error| {
+        findings.extend(self.page("", None).err().map(|error| {
             let why = format!("blobs cannot be listed: {}", error.message);
             Finding::failure("cannot-list", why)
         }));

@@ -26,12 +26,10 @@ mod config;
 mod dialect;
 mod page;
 
-use drydock_plugin_sdk::{
-    Acknowledgement, Error, Finding, ObjectPage, ObjectStat, PartReceipt, SessionPage, Sink, Slice,
-    Store, StoreLayout, plugin,
-};
+use drydock_plugin_sdk::{Error, Finding, StoreLayout};
 use drydock_store_kit::call::{Answer, Call, Client, Failure};
-use drydock_store_kit::{Keys, encode};
+use drydock_store_kit::service::Service;
+use drydock_store_kit::{Keys, encode, store};
 
 use config::Config;
 
@@ -66,14 +64,14 @@ impl AzureBlob {
     }
 }
 
-impl Store for AzureBlob {
+impl Service for AzureBlob {
     type Config = Config;
 
-    fn check_config(config: &Config) -> Result<Vec<Finding>, Error> {
+    fn judge_config(config: &Config) -> Result<Vec<Finding>, Error> {
         config.check().map(|()| Vec::new())
     }
 
-    fn open(config: Config) -> Result<Self, Error> {
+    fn at(config: Config) -> Result<Self, Error> {
         config.check()?;
         Ok(Self {
             container: format!("{}/{}", config.endpoint()?.url(), config.container),
@@ -83,90 +81,17 @@ impl Store for AzureBlob {
         })
     }
 
-    fn check(&self) -> Result<Vec<Finding>, Error> {
-        self.look_around()
+    fn look_around(&self) -> Result<Vec<Finding>, Error> {
+        self.found()
     }
 
-    fn layout(&self) -> Result<StoreLayout, Error> {
-        Ok(self.config.layout())
+    fn terms(&self) -> StoreLayout {
+        self.config.layout()
     }
 
-    fn make_place(&self) -> Result<(), Error> {
+    fn make(&self) -> Result<(), Error> {
         self.make_container()
     }
-
-    fn put_object(
-        &self,
-        object: &str,
-        bytes: &Slice,
-        retain_until: Option<u64>,
-    ) -> Result<ObjectStat, Error> {
-        self.put(object, bytes, retain_until)
-    }
-
-    fn begin(
-        &self,
-        object: &str,
-        _size_max: Option<u64>,
-        _part_size: u64,
-    ) -> Result<Vec<u8>, Error> {
-        self.begin_upload(object)
-    }
-
-    fn put_part(
-        &self,
-        session: &[u8],
-        number: u32,
-        offset: u64,
-        bytes: &Slice,
-    ) -> Result<Acknowledgement, Error> {
-        self.put_block(session, number, offset, bytes)
-    }
-
-    fn complete(
-        &self,
-        session: &[u8],
-        receipts: &[PartReceipt],
-        size: u64,
-        sha256: &[u8],
-        _whole: Option<&Slice>,
-    ) -> Result<ObjectStat, Error> {
-        self.put_block_list(session, receipts, size, sha256)
-    }
-
-    fn retain(&self, object: &str, until: u64) -> Result<(), Error> {
-        self.lock(object, until)
-    }
-
-    fn abort(&self, _session: &[u8]) -> Result<(), Error> {
-        Err(only_expire())
-    }
-
-    fn list_sessions(&self, _prefix: &str, _cursor: Option<&str>) -> Result<SessionPage, Error> {
-        Err(only_expire())
-    }
-
-    fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
-        self.objects(prefix, cursor)
-    }
-
-    fn stat(&self, object: &str) -> Result<ObjectStat, Error> {
-        self.properties(object)
-    }
-
-    fn get_range(&self, object: &str, offset: u64, length: u64, into: &Sink) -> Result<(), Error> {
-        self.read(object, offset, length, into)
-    }
-
-    fn delete(&self, object: &str) -> Result<(), Error> {
-        self.remove(object)
-    }
 }
 
-/// The layout says so, and the host goes by it.
-fn only_expire() -> Error {
-    let message = "blocks of an upload can be neither listed nor taken back here: they go by themselves after a week";
-    Error::permanent("unsupported", message).not_done()
-}
-
-plugin! { world: store, step: AzureBlob, requests: ["http"] }
+store! { AzureBlob }

@@ -3,6 +3,7 @@
 use drydock_plugin_sdk::{Error, Finding};
 use drydock_store_kit::Cause;
 use drydock_store_kit::call::{Body, Call};
+use drydock_store_kit::service::Objects as _;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -49,11 +50,11 @@ struct Permissions {
 }
 
 impl Gcs {
-    pub fn look_around(&self) -> Result<Vec<Finding>, Error> {
+    pub fn found(&self) -> Result<Vec<Finding>, Error> {
         self.bucket_is_there()?;
         let mut findings = self.bucket();
         findings.extend(self.rights());
-        findings.extend(self.objects("", None).err().map(|error| {
+        findings.extend(self.page("", None).err().map(|error| {
             let why = format!("objects cannot be listed: {}", error.message);
             Finding::failure("cannot-list", why)
         }));

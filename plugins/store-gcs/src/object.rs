@@ -1,11 +1,12 @@
 //! Objects: made in one request, looked at, read, locked, removed.
 
 use drydock_plugin_sdk::{
-    Classed as _, DigestAlgorithm, Error, ObjectPage, ObjectStat, Sink, Slice, instant, unique_id,
+    DigestAlgorithm, Error, ObjectPage, ObjectStat, Sink, Slice, instant, unique_id,
 };
 use drydock_store_kit::call::{Body, Call, Client, Failure};
 use drydock_store_kit::read::{self, Range};
-use drydock_store_kit::wanted::{Readable, Wanted};
+use drydock_store_kit::service::Objects;
+use drydock_store_kit::wanted::Readable;
 use drydock_store_kit::{Cause, encode, listing};
 use serde_json::{Value, json};
 
@@ -21,10 +22,10 @@ const READ_BYTES_MAX: u32 = 1024 * 1024;
 /// Longest instant of a lock that can be written: the last that has four digits.
 const UNTIL_MAX: u64 = 253_402_300_799;
 
-impl Gcs {
+impl Objects for Gcs {
     /// Sends an object with its metadata, if there is none of its name. The CRC in the metadata is
     /// compared before anything is made.
-    pub fn put(
+    fn put(
         &self,
         object: &str,
         bytes: &Slice,
@@ -48,22 +49,67 @@ impl Gcs {
             Ok(answer) => return Resource::parse(&answer.body)?.stat(object),
             Err(failure) => failure,
         };
-        let wanted = Wanted {
-            object,
-            size: bytes.size(),
-            checksum: None,
-            sha256: &|| bytes.digest(DigestAlgorithm::Sha256),
-        };
-        let found = wanted.after(self, self.placed(failure))?;
-        match retain_until {
-            Some(until) => {
-                self.lock_found(&found, until)?;
-                self.metadata(object)
+        self.put_before(object, bytes, retain_until, self.placed(failure))
+    }
+
+    fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
+        let below = self.keys.prefix(prefix);
+        let mut query = vec![
+            ("prefix", below.as_str()),
+            ("maxResults", PAGE_ENTRIES),
+            ("fields", PAGE_FIELDS),
+        ];
+        query.extend(cursor.map(|cursor| ("pageToken", cursor)));
+        let call = Call::new(
+            "GET",
+            self.bucket_url("/o", &query),
+            "list the bucket's objects",
+        );
+        let answer = self.send(&call).map_err(|failure| {
+            if failure.is(Cause::NotFound) {
+                self.no_bucket()
+            } else {
+                failure.into()
             }
-            None => Ok(found),
+        })?;
+        let (entries, next) = resource::page(&answer.body)?;
+        Ok(listing::page(&self.keys, entries, next))
+    }
+
+    fn send_lock(&self, object: &str, until: u64) -> Result<(), Error> {
+        let body = json!({"retention": retention(until)}).to_string();
+        let url = self.object_url(object, &[("fields", FIELDS)])?;
+        let call = Call::new("PATCH", url, format!("lock {object}"))
+            .header("content-type", "application/json")
+            .body(Body::Bytes(body.as_bytes()));
+        self.send(&call)?;
+        Ok(())
+    }
+
+    fn read(&self, object: &str, offset: u64, length: u64, into: &Sink) -> Result<(), Error> {
+        if length == 0 {
+            return self.metadata(object).map(drop);
+        }
+        let range = Range::new(offset, length)?;
+        let read = read::into_sink(&self.client, range, self.range_of(object)?, into);
+        match read {
+            Err(error) if error.is("not-found") => {
+                self.bucket_is_there()?;
+                Err(error)
+            }
+            done => done,
         }
     }
 
+    fn send_removal(&self, object: &str) -> Result<(), Error> {
+        let url = self.object_url(object, &[])?;
+        let sent = self.send(&Call::new("DELETE", url, format!("remove {object}")));
+        sent.map_err(|failure| self.placed(failure))?;
+        Ok(())
+    }
+}
+
+impl Gcs {
     /// What an object is made with.
     pub fn metadata_of(&self, crc32c: &[u8]) -> Value {
         let mut metadata = self.metadata_without_checksum();
@@ -111,72 +157,6 @@ impl Gcs {
             Err(failure @ Failure::Broken(_)) => Err(failure.into()),
             _ => Ok(()),
         }
-    }
-
-    pub fn read(&self, object: &str, offset: u64, length: u64, into: &Sink) -> Result<(), Error> {
-        if length == 0 {
-            return self.metadata(object).map(drop);
-        }
-        let range = Range::new(offset, length)?;
-        let read = read::into_sink(&self.client, range, self.range_of(object)?, into);
-        match read {
-            Err(error) if error.is("not-found") => {
-                self.bucket_is_there()?;
-                Err(error)
-            }
-            done => done,
-        }
-    }
-
-    pub fn objects(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
-        let below = self.keys.prefix(prefix);
-        let mut query = vec![
-            ("prefix", below.as_str()),
-            ("maxResults", PAGE_ENTRIES),
-            ("fields", PAGE_FIELDS),
-        ];
-        query.extend(cursor.map(|cursor| ("pageToken", cursor)));
-        let call = Call::new(
-            "GET",
-            self.bucket_url("/o", &query),
-            "list the bucket's objects",
-        );
-        let answer = self.send(&call).map_err(|failure| {
-            if failure.is(Cause::NotFound) {
-                self.no_bucket()
-            } else {
-                failure.into()
-            }
-        })?;
-        let (entries, next) = resource::page(&answer.body)?;
-        Ok(listing::page(&self.keys, entries, next))
-    }
-
-    /// Locks an object, unless it is locked as long already: a lock is never shortened.
-    pub fn lock(&self, object: &str, until: u64) -> Result<(), Error> {
-        let found = self.metadata(object)?;
-        self.lock_found(&found, until)
-    }
-
-    fn lock_found(&self, found: &ObjectStat, until: u64) -> Result<(), Error> {
-        if found.retained_until >= Some(until) {
-            return Ok(());
-        }
-        let object = &found.object;
-        let body = json!({"retention": retention(until)}).to_string();
-        let url = self.object_url(object, &[("fields", FIELDS)])?;
-        let call = Call::new("PATCH", url, format!("lock {object}"))
-            .header("content-type", "application/json")
-            .body(Body::Bytes(body.as_bytes()));
-        self.send(&call)?;
-        Ok(())
-    }
-
-    pub fn remove(&self, object: &str) -> Result<(), Error> {
-        let url = self.object_url(object, &[])?;
-        let sent = self.send(&Call::new("DELETE", url, format!("remove {object}")));
-        let removed = sent.map(drop).map_err(|failure| self.placed(failure));
-        removed.absent_if("not-found").map(|_| ())
     }
 }
 

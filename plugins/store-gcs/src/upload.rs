@@ -8,6 +8,7 @@ use drydock_store_kit::config::Algorithm;
 use drydock_store_kit::crc::CRC32C;
 use drydock_store_kit::encode;
 use drydock_store_kit::parts::{Receipt, Sum, receipts_of};
+use drydock_store_kit::service::Uploads;
 use drydock_store_kit::wanted::{Wanted, of_size};
 
 use crate::Gcs;
@@ -39,8 +40,8 @@ enum Bytes<'a> {
     Memory(Vec<u8>),
 }
 
-impl Gcs {
-    pub fn begin_upload(&self, object: &str) -> Result<Vec<u8>, Error> {
+impl Uploads for Gcs {
+    fn begin(&self, object: &str) -> Result<Vec<u8>, Error> {
         let body = self.metadata_without_checksum().to_string();
         let url = self.upload_url(object, "resumable")?;
         let call = Call::new("POST", url, format!("begin an upload of {object}"))
@@ -65,7 +66,7 @@ impl Gcs {
     }
 
     /// Appends a part, or holds it back: what is no whole number of units is the object's end.
-    pub fn append(
+    fn part(
         &self,
         session: &[u8],
         number: u32,
@@ -103,7 +104,7 @@ impl Gcs {
     }
 
     /// Sends the end, which makes the object if there is none of its name.
-    pub fn finish(
+    fn finish(
         &self,
         session: &[u8],
         parts: &[PartReceipt],
@@ -142,6 +143,8 @@ impl Gcs {
         }
     }
 }
+
+impl Gcs {}
 
 /// Sends a piece until the service has all of it; the answer that ended the upload, if one did.
 fn push(session: &Session, piece: &Piece<'_>, what: &str) -> Result<Option<Answer>, Error> {

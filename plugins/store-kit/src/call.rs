@@ -115,22 +115,14 @@ impl<'a> Call<'a> {
         self.url[..scheme + end].to_owned()
     }
 
-    /// Whether services want to be told that there is nothing: who sends none of it and no
-    /// `Content-Length: 0` either (RFC 9110, 8.6) is refused with 411 or 400.
-    fn carries_content(&self) -> bool {
-        matches!(self.method, "PUT" | "POST" | "PATCH")
-    }
-
     fn request(&self) -> Request<'a> {
         let request = Request::new(self.method, &self.url);
         let with =
             |request: Request<'a>, (name, value): &(&str, String)| request.header(name, value);
         let request = self.headers.iter().fold(request, with);
         match self.body {
-            Body::Empty if self.carries_content() => request.bytes(&[]),
             Body::Empty => request,
             Body::Bytes(bytes) => request.bytes(bytes),
-            Body::Slice(slice) if slice.size() == 0 => request.bytes(&[]),
             Body::Slice(slice) => request.slice(slice),
         }
     }
@@ -203,10 +195,12 @@ impl Client {
     }
 
     fn judged(&self, call: &Call<'_>, answer: Answer) -> Result<Answer, Failure> {
-        let Some(mut refusal) = (self.judge)(&answer) else {
+        let Some(refusal) = (self.judge)(&answer) else {
             return Ok(answer);
         };
         let now = clock::now() / NANOSECONDS;
+        let theirs = answer.header("date").and_then(instant::from_http_date);
+        let mut refusal = refusal.told_at(now, theirs);
         let asked = answer.header("retry-after");
         refusal.retry_after = asked.and_then(|value| instant::retry_after(value, now));
         Err(Failure::Refused(Box::new(Refused {

@@ -9,6 +9,7 @@
 //! Keys of objects become paths in [`keys`] and [`encode`]; answers are read by [`xml`] and
 //! serde; parts are counted in [`parts`], their checksums joined in [`crc`]; bytes come back
 //! through [`read`]. [`wanted`] looks at what has an object's name after it could not be made.
+//! [`service`] is the store that comes of it.
 //!
 //! The crate knows no service, no credential and no header that carries one: the host completes
 //! each request, after the plugin built it.
@@ -30,8 +31,12 @@ pub mod parts;
 pub mod read;
 pub mod refusal;
 mod retry;
+pub mod service;
 pub mod wanted;
 pub mod xml;
+
+#[doc(hidden)]
+pub use drydock_plugin_sdk as sdk;
 
 pub use call::{Answer, Body, Call, Client, Failure};
 pub use endpoint::Endpoint;

@@ -1,6 +1,10 @@
 //! What a service says of a call that it does not carry out, and the error that comes of it.
 
-use drydock_plugin_sdk::{Certainty, Error, ErrorClass};
+use drydock_plugin_sdk::{Certainty, Error, ErrorClass, instant};
+
+/// Clocks that differ by more are not set: services refuse signatures from a quarter of an hour on,
+/// and an answer may have been some time on its way.
+const CLOCKS_APART_SECONDS_MAX: u64 = 300;
 
 /// What is told of a service's own words, in bytes.
 const WORDS_BYTES_MAX: usize = 300;
@@ -16,6 +20,15 @@ pub struct Refusal {
     pub cause: Cause,
     /// In seconds; [`crate::Client`] fills it in.
     pub retry_after: Option<u64>,
+    /// Where they are too far from each other; [`crate::Client`] fills it in.
+    pub clocks: Option<Clocks>,
+}
+
+/// What the clocks of node and service said, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    own: u64,
+    service: u64,
 }
 
 /// Why.
@@ -160,7 +173,22 @@ impl Refusal {
             words: String::new(),
             cause: Cause::of_status(status),
             retry_after: None,
+            clocks: None,
         }
+    }
+
+    /// Takes the service's own time, by the header `Date` of its answer, into account: a signature
+    /// of another time is no lack of a right, and an answer without a body cannot say which it is.
+    #[must_use]
+    pub fn told_at(mut self, own: u64, service: Option<u64>) -> Self {
+        let is_about_rights = matches!(self.cause, Cause::Denied | Cause::Clock);
+        let service = service
+            .filter(|service| is_about_rights && own.abs_diff(*service) > CLOCKS_APART_SECONDS_MAX);
+        if let Some(service) = service {
+            self.cause = Cause::Clock;
+            self.clocks = Some(Clocks { own, service });
+        }
+        self
     }
 
     /// The error of the contract: `https://host refused to WHAT with status 403 (AccessDenied)`.
@@ -173,6 +201,12 @@ impl Refusal {
             message.push_str(&format!(" ({})", plain(&self.code)));
         }
         message.push_str(&format!(": {mend}"));
+        if let Some(Clocks { own, service }) = self.clocks {
+            let [own, service] = [own, service].map(instant::to_rfc3339);
+            message.push_str(&format!(
+                " (here it is {own}, there {service}): let NTP keep it"
+            ));
+        }
         if !self.words.is_empty() {
             message.push_str(&format!("; it says {:?}", plain(&self.words)));
         }
@@ -216,6 +250,7 @@ mod tests {
             words: "User is not authorized\nRequestId: 1".to_owned(),
             cause: Cause::Denied,
             retry_after: None,
+            clocks: None,
         };
         let error = refusal.error("https://s3", "store c/rp/a");
         assert_eq!(
@@ -235,6 +270,22 @@ mod tests {
             (error.class, error.certainty, error.retry_after_seconds),
             (ErrorClass::Throttled, Certainty::Unknown, Some(9))
         );
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_told_before_a_right_that_is_lacking() {
+        let refused = |status, service| Refusal::of_status(status).told_at(4_102_444_800, service);
+        let error = refused(403, Some(4_102_441_800)).error("https://s3", "tell of c/rp/a");
+        assert_eq!(error.code, "clock-differs");
+        assert_eq!(
+            error.message,
+            "https://s3 refused to tell of c/rp/a with status 403: set this node's clock, which is too far from that of the service (here it is 2100-01-01T00:00:00Z, there 2099-12-31T23:10:00Z): let NTP keep it"
+        );
+        for (status, service) in [(403, None), (403, Some(4_102_444_600)), (404, Some(0))] {
+            let refusal = refused(status, service);
+            assert_eq!(refusal.cause, Cause::of_status(status));
+            assert_eq!(refusal.clocks, None);
+        }
     }
 
     #[test]

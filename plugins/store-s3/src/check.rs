@@ -2,6 +2,7 @@
 
 use drydock_plugin_sdk::{Error, Finding, unique_id};
 use drydock_store_kit::call::{Call, Failure};
+use drydock_store_kit::service::{Objects as _, Uploads as _};
 use drydock_store_kit::{Cause, xml};
 
 use crate::S3;
@@ -14,7 +15,7 @@ const TRIAL: &str = "drydock-check/";
 const FIRST_REGION: &str = "us-east-1";
 
 impl S3 {
-    pub fn look_around(&self) -> Result<Vec<Finding>, Error> {
+    pub fn found(&self) -> Result<Vec<Finding>, Error> {
         match self.send(&self.head_bucket()) {
             Ok(_) => {}
             Err(failure) if failure.is(Cause::PlaceMissing) || failure.is(Cause::NotFound) => {
@@ -48,7 +49,7 @@ impl S3 {
     }
 
     fn listing(&self) -> Option<Finding> {
-        self.objects("", None).err().map(|error| {
+        self.page("", None).err().map(|error| {
             Finding::failure(
                 "cannot-list",
                 format!("objects cannot be listed: {}", error.message),
@@ -59,9 +60,9 @@ impl S3 {
     /// An upload that is begun and aborted leaves nothing.
     fn writing(&self) -> Option<Finding> {
         let object = format!("{TRIAL}{}", unique_id());
-        let begun = self.begin_upload(&object);
+        let begun = self.begin(&object);
         let aborted = match begun {
-            Ok(session) => self.abort_upload(&session),
+            Ok(session) => self.abort(&session),
             Err(error) => {
                 return Some(Finding::failure(
                     "cannot-write",

@@ -28,12 +28,10 @@ mod page;
 mod place;
 mod upload;
 
-use drydock_plugin_sdk::{
-    Acknowledgement, Error, Finding, ObjectPage, ObjectStat, PartReceipt, SessionPage, Sink, Slice,
-    Store, StoreLayout, plugin,
-};
-use drydock_store_kit::Keys;
+use drydock_plugin_sdk::{Error, Finding, StoreLayout};
 use drydock_store_kit::call::{Answer, Call, Client, Failure};
+use drydock_store_kit::service::Service;
+use drydock_store_kit::{Keys, store};
 
 use config::Config;
 use place::Place;
@@ -52,14 +50,14 @@ impl S3 {
     }
 }
 
-impl Store for S3 {
+impl Service for S3 {
     type Config = Config;
 
-    fn check_config(config: &Config) -> Result<Vec<Finding>, Error> {
+    fn judge_config(config: &Config) -> Result<Vec<Finding>, Error> {
         config.check()
     }
 
-    fn open(config: Config) -> Result<Self, Error> {
+    fn at(config: Config) -> Result<Self, Error> {
         config.check()?;
         Ok(Self {
             place: Place::of(&config)?,
@@ -69,84 +67,17 @@ impl Store for S3 {
         })
     }
 
-    fn check(&self) -> Result<Vec<Finding>, Error> {
-        self.look_around()
+    fn look_around(&self) -> Result<Vec<Finding>, Error> {
+        self.found()
     }
 
-    fn layout(&self) -> Result<StoreLayout, Error> {
-        Ok(self.config.layout())
+    fn terms(&self) -> StoreLayout {
+        self.config.layout()
     }
 
-    fn make_place(&self) -> Result<(), Error> {
+    fn make(&self) -> Result<(), Error> {
         self.make_bucket()
-    }
-
-    fn put_object(
-        &self,
-        object: &str,
-        bytes: &Slice,
-        retain_until: Option<u64>,
-    ) -> Result<ObjectStat, Error> {
-        self.put(object, bytes, retain_until)
-    }
-
-    fn begin(
-        &self,
-        object: &str,
-        _size_max: Option<u64>,
-        _part_size: u64,
-    ) -> Result<Vec<u8>, Error> {
-        self.begin_upload(object)
-    }
-
-    fn put_part(
-        &self,
-        session: &[u8],
-        number: u32,
-        offset: u64,
-        bytes: &Slice,
-    ) -> Result<Acknowledgement, Error> {
-        self.upload_part(session, number, offset, bytes)
-    }
-
-    fn complete(
-        &self,
-        session: &[u8],
-        receipts: &[PartReceipt],
-        size: u64,
-        sha256: &[u8],
-        _whole: Option<&Slice>,
-    ) -> Result<ObjectStat, Error> {
-        self.complete_upload(session, receipts, size, sha256)
-    }
-
-    fn retain(&self, object: &str, until: u64) -> Result<(), Error> {
-        self.lock(object, until)
-    }
-
-    fn abort(&self, session: &[u8]) -> Result<(), Error> {
-        self.abort_upload(session)
-    }
-
-    fn list_sessions(&self, prefix: &str, cursor: Option<&str>) -> Result<SessionPage, Error> {
-        self.open_uploads(prefix, cursor)
-    }
-
-    fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
-        self.objects(prefix, cursor)
-    }
-
-    fn stat(&self, object: &str) -> Result<ObjectStat, Error> {
-        self.head(object)
-    }
-
-    fn get_range(&self, object: &str, offset: u64, length: u64, into: &Sink) -> Result<(), Error> {
-        self.read(object, offset, length, into)
-    }
-
-    fn delete(&self, object: &str) -> Result<(), Error> {
-        self.remove(object)
     }
 }
 
-plugin! { world: store, step: S3, requests: ["http"] }
+store! { S3 }

@@ -1,11 +1,10 @@
 //! Objects: made in one request, looked at, read, locked, removed.
 
-use drydock_plugin_sdk::{
-    Classed as _, DigestAlgorithm, Error, ObjectPage, ObjectStat, Sink, Slice, instant,
-};
+use drydock_plugin_sdk::{DigestAlgorithm, Error, ObjectPage, ObjectStat, Slice, instant};
 use drydock_store_kit::call::{Answer, Body, Call, Client, Failure};
 use drydock_store_kit::read::{self, Range};
-use drydock_store_kit::wanted::{Readable, Wanted};
+use drydock_store_kit::service::Objects;
+use drydock_store_kit::wanted::Readable;
 use drydock_store_kit::{Cause, encode, listing};
 
 use crate::S3;
@@ -21,9 +20,9 @@ const PAGE_ENTRIES: &str = "1000";
 /// Longest instant of a lock that S3 can be told: the last that has four digits.
 const UNTIL_MAX: u64 = 253_402_300_799;
 
-impl S3 {
+impl Objects for S3 {
     /// Puts an object, if there is none of its name.
-    pub fn put(
+    fn put(
         &self,
         object: &str,
         bytes: &Slice,
@@ -49,34 +48,50 @@ impl S3 {
                 checksum: checksum::told(&answer),
                 retained_until: None,
             }),
-            Err(failure) => self.put_before(object, bytes, retain_until, failure),
+            Err(failure) => self.put_before(object, bytes, retain_until, failure.into()),
         }
     }
 
-    /// After a failure: the same object may be there from an earlier call.
-    fn put_before(
-        &self,
-        object: &str,
-        bytes: &Slice,
-        retain_until: Option<u64>,
-        failure: Failure,
-    ) -> Result<ObjectStat, Error> {
-        let wanted = Wanted {
-            object,
-            size: bytes.size(),
-            checksum: None,
-            sha256: &|| bytes.digest(DigestAlgorithm::Sha256),
-        };
-        let found = wanted.after(self, failure.into())?;
-        match retain_until {
-            Some(until) => {
-                self.lock_found(found, until)?;
-                self.head(object)
-            }
-            None => Ok(found),
-        }
+    fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
+        let below = self.keys.prefix(prefix);
+        let mut query = vec![
+            ("list-type", "2"),
+            ("encoding-type", "url"),
+            ("max-keys", PAGE_ENTRIES),
+            ("prefix", below.as_str()),
+        ];
+        query.extend(cursor.map(|cursor| ("continuation-token", cursor)));
+        let call = Call::new(
+            "GET",
+            self.place.bucket(&query),
+            "list the bucket's objects",
+        );
+        let answer = self.send(&call)?;
+        let (entries, next) = page::objects(answer.text())?;
+        Ok(listing::page(&self.keys, entries, next))
     }
 
+    fn send_lock(&self, object: &str, until: u64) -> Result<(), Error> {
+        let until = instant::to_rfc3339(until.min(UNTIL_MAX));
+        let body = format!(
+            "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>{COMPLIANCE}</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>"
+        );
+        let url = self
+            .place
+            .object(&self.keys.of(object)?, &[("retention", "")]);
+        let call = Call::new("PUT", url, format!("lock {object} until {until}"));
+        self.send(&signed_bytes(call, body.as_bytes()))?;
+        Ok(())
+    }
+
+    fn send_removal(&self, object: &str) -> Result<(), Error> {
+        let url = self.place.object(&self.keys.of(object)?, &[]);
+        self.send(&Call::new("DELETE", url, format!("remove {object}")))?;
+        Ok(())
+    }
+}
+
+impl S3 {
     /// What the service tells of an object. A 404 has no body that says whether the bucket is
     /// there at all.
     pub fn head(&self, object: &str) -> Result<ObjectStat, Error> {
@@ -102,67 +117,6 @@ impl S3 {
             }
             Err(failure @ Failure::Broken(_)) => Err(failure.into()),
             _ => Ok(()),
-        }
-    }
-
-    pub fn read(&self, object: &str, offset: u64, length: u64, into: &Sink) -> Result<(), Error> {
-        if length == 0 {
-            return self.head(object).map(drop);
-        }
-        let range = Range::new(offset, length)?;
-        read::into_sink(&self.client, range, self.range_of(object)?, into)
-    }
-
-    pub fn objects(&self, prefix: &str, cursor: Option<&str>) -> Result<ObjectPage, Error> {
-        let below = self.keys.prefix(prefix);
-        let mut query = vec![
-            ("list-type", "2"),
-            ("encoding-type", "url"),
-            ("max-keys", PAGE_ENTRIES),
-            ("prefix", below.as_str()),
-        ];
-        query.extend(cursor.map(|cursor| ("continuation-token", cursor)));
-        let call = Call::new(
-            "GET",
-            self.place.bucket(&query),
-            "list the bucket's objects",
-        );
-        let answer = self.send(&call)?;
-        let (entries, next) = page::objects(answer.text())?;
-        Ok(listing::page(&self.keys, entries, next))
-    }
-
-    /// Locks an object, unless it is locked as long already: a lock is never shortened.
-    pub fn lock(&self, object: &str, until: u64) -> Result<(), Error> {
-        let found = self.head(object)?;
-        self.lock_found(found, until)
-    }
-
-    fn lock_found(&self, found: ObjectStat, until: u64) -> Result<(), Error> {
-        if found.retained_until >= Some(until) {
-            return Ok(());
-        }
-        let object = &found.object;
-        let until = instant::to_rfc3339(until.min(UNTIL_MAX));
-        let body = format!(
-            "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>{COMPLIANCE}</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>"
-        );
-        let url = self
-            .place
-            .object(&self.keys.of(object)?, &[("retention", "")]);
-        let call = Call::new("PUT", url, format!("lock {object} until {until}"));
-        self.send(&signed_bytes(call, body.as_bytes()))?;
-        Ok(())
-    }
-
-    pub fn remove(&self, object: &str) -> Result<(), Error> {
-        let url = self.place.object(&self.keys.of(object)?, &[]);
-        let call = Call::new("DELETE", url, format!("remove {object}"));
-        match self.send(&call) {
-            Ok(_) => Ok(()),
-            Err(failure) => Err(Error::from(failure))
-                .absent_if("not-found")
-                .map(|_: Option<()>| ()),
         }
     }
 

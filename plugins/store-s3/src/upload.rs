@@ -8,6 +8,7 @@ use drydock_plugin_sdk::{
 };
 use drydock_store_kit::call::{Call, Failure};
 use drydock_store_kit::parts::{Receipt, receipts_of};
+use drydock_store_kit::service::Uploads;
 use drydock_store_kit::wanted::{Wanted, of_size};
 use drydock_store_kit::{Cause, encode, xml};
 use serde::{Deserialize, Serialize};
@@ -34,8 +35,8 @@ pub struct Session {
     pub upload: String,
 }
 
-impl S3 {
-    pub fn begin_upload(&self, object: &str) -> Result<Vec<u8>, Error> {
+impl Uploads for S3 {
+    fn begin(&self, object: &str) -> Result<Vec<u8>, Error> {
         let url = self
             .place
             .object(&self.keys.of(object)?, &[("uploads", "")]);
@@ -53,7 +54,7 @@ impl S3 {
         })
     }
 
-    pub fn upload_part(
+    fn part(
         &self,
         session: &[u8],
         number: u32,
@@ -94,12 +95,13 @@ impl S3 {
         })
     }
 
-    pub fn complete_upload(
+    fn finish(
         &self,
         session: &[u8],
         parts: &[PartReceipt],
         size: u64,
         sha256: &[u8],
+        _whole: Option<&Slice>,
     ) -> Result<ObjectStat, Error> {
         let session: Session = from_token("session", session)?;
         let receipts = receipts_of(parts, size)?;
@@ -132,7 +134,7 @@ impl S3 {
 
     /// Parts in flight may come in after an abort, and are paid for: it is repeated until the
     /// upload is not there any more.
-    pub fn abort_upload(&self, session: &[u8]) -> Result<(), Error> {
+    fn abort(&self, session: &[u8]) -> Result<(), Error> {
         let session: Session = from_token("session", session)?;
         let what = format!("abort the upload of {}", session.object);
         for _ in 0..ABORTS_MAX {
@@ -152,18 +154,7 @@ impl S3 {
         ))
     }
 
-    /// Who may not ask goes by the answer to the abort.
-    fn is_open(&self, session: &Session) -> Result<bool, Error> {
-        let url = self.upload_url(session, &[("max-parts", "1")])?;
-        let what = format!("list the parts of {}", session.object);
-        match self.send(&Call::new("GET", url, what)) {
-            Ok(_) => Ok(true),
-            Err(failure) if is_gone(&failure) || failure.is(Cause::Denied) => Ok(false),
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    pub fn open_uploads(&self, prefix: &str, cursor: Option<&str>) -> Result<SessionPage, Error> {
+    fn open_uploads(&self, prefix: &str, cursor: Option<&str>) -> Result<SessionPage, Error> {
         let below = self.keys.prefix(prefix);
         let marker: Option<Marker> = cursor
             .map(|cursor| from_token("cursor", cursor.as_bytes()))
@@ -205,6 +196,19 @@ impl S3 {
             sessions: sessions.collect::<Result<_, Error>>()?,
             next: next.map(|marker| text_of(&marker)).transpose()?,
         })
+    }
+}
+
+impl S3 {
+    /// Who may not ask goes by the answer to the abort.
+    fn is_open(&self, session: &Session) -> Result<bool, Error> {
+        let url = self.upload_url(session, &[("max-parts", "1")])?;
+        let what = format!("list the parts of {}", session.object);
+        match self.send(&Call::new("GET", url, what)) {
+            Ok(_) => Ok(true),
+            Err(failure) if is_gone(&failure) || failure.is(Cause::Denied) => Ok(false),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     fn upload_url(&self, session: &Session, more: &[(&str, &str)]) -> Result<String, Error> {

@@ -148,6 +148,7 @@ impl HttpAccess {
         call: &HttpCall,
     ) -> Result<(Planned, OwnedSemaphorePermit, reqwest::Client), HttpError> {
         let mut planned = self.inner.plan(parts, &self.rules, &call.secrets)?;
+        planned.say_if_empty(body_bytes);
         let permit = self.inner.permit()?;
         if let Some(used) = &call.identity {
             planned
@@ -160,6 +161,16 @@ impl HttpAccess {
 }
 
 impl Planned {
+    /// A method that is expected to carry something says that it carries nothing (RFC 9110, 8.6):
+    /// there are servers that refuse it otherwise.
+    fn say_if_empty(&mut self, body_bytes: Option<u64>) {
+        let carries = [Method::PUT, Method::POST, Method::PATCH].contains(&self.method);
+        if carries && body_bytes == Some(0) {
+            let none = HeaderValue::from_static("0");
+            self.headers.insert(header::CONTENT_LENGTH, none);
+        }
+    }
+
     /// Has the identity add what is its, if the request goes to one of its servers.
     async fn complete(
         &mut self,
@@ -177,8 +188,7 @@ impl Planned {
             headers: &self.headers,
             body_bytes,
         };
-        let completion = used.identity.complete(draft, redactor).await;
-        let completion = completion.map_err(Fault::not_done)?;
+        let completion = used.identity.complete(draft, redactor).await?;
         if let Some(query) = completion.query {
             self.url = self.goal.url_with(&query)?;
         }
