@@ -16,7 +16,7 @@ use drydock_snapshot::Prefix;
 use drydock_terminal::{print::Output, telemetry::LogFormat};
 
 pub use init::{DIR, InitArgs};
-pub use plugin::{Language, NewArgs, RunPluginArgs};
+pub use plugin::{Language, NewArgs, RunPluginArgs, TestPluginArgs};
 pub use run::{DecideArgs, RetryArgs, RunArgs, RunListArgs, RunVerb, SteerArgs};
 pub use snapshot::{
     BumpRevision, By, DiffArgs, GetArgs, HistoryArgs, Inside, LiveAccess, LsArgs, ObjectForm,
@@ -186,7 +186,10 @@ impl Command {
             Self::RecoveryPoint(verb) => !matches!(verb, RecoveryPointVerb::Fetch(_)),
             Self::Plugin(verb) => !matches!(
                 verb,
-                PluginVerb::Embed { .. } | PluginVerb::New(_) | PluginVerb::Run(_)
+                PluginVerb::Embed { .. }
+                    | PluginVerb::New(_)
+                    | PluginVerb::Run(_)
+                    | PluginVerb::Test(_)
             ),
             _ => false,
         }
@@ -407,6 +410,11 @@ pub enum PluginVerb {
     /// schedule: print its log, and what came of it. Ends with 1 when it fails, and with 2
     /// after a warning.
     Run(Box<RunPluginArgs>),
+    /// Hold a store plugin to the contract that every store keeps, in the sandbox and with its
+    /// limits, without a node: print each expectation, and how it was met. Works below a folder
+    /// of its own in the target, which it empties; tells what it has to leave. Ends with 1 when
+    /// one is not met.
+    Test(TestPluginArgs),
     /// Show what a component is and asks for.
     Inspect {
         /// The component, e.g. `store_x.wasm`.

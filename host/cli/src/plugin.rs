@@ -7,6 +7,7 @@ mod inspect;
 mod new;
 mod run;
 mod sandbox;
+mod test;
 
 use drydock_api_types::plugin::{PluginState, PluginSummary};
 use drydock_core::{PluginDigest, chain};
@@ -26,6 +27,7 @@ pub fn dispatch(global: &Global, verb: &PluginVerb) -> Outcome {
         PluginVerb::Check { file } => check::check(global, file),
         PluginVerb::New(args) => new::new(args),
         PluginVerb::Run(args) => run::run(global, args),
+        PluginVerb::Test(args) => test::run(global, args),
         PluginVerb::Grant { file, dev } => match (file, dev) {
             (_, Some(folder)) => grant::of_folder(folder),
             (Some(file), None) => grant::of_component(file),

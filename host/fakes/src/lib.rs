@@ -1,5 +1,5 @@
-//! Fakes for tests alone: of a target ([`FakeTarget`]), and the contract that the fake and
-//! every real target keep ([`contract`]), so that the fake cannot lie.
+//! Fakes for tests alone: of a target ([`FakeTarget`]). It is held to the [`contract`] that every
+//! real target keeps, so that the fake cannot lie.
 //!
 //! The crate refuses to know how anything real works: it implements the traits of the
 //! crates below it in memory, and nothing that ships depends on it.
@@ -11,7 +11,7 @@
 //!
 //! A crash leaves nothing: everything is in memory.
 
-pub mod contract;
 pub mod target;
 
+pub use drydock_repository::contract;
 pub use target::{Call, FakeTarget};

@@ -119,6 +119,18 @@ impl Identities {
     }
 }
 
+/// A plugin with the identity of a target's document, for calls without a node.
+///
+/// # Errors
+/// By file and line: a place that is empty, or a plugin that has no use for it.
+pub fn with_identity(
+    document: &Located<Target>,
+    plugin: Arc<Plugin>,
+    deps: &Deps,
+) -> Result<Arc<Plugin>, FileError> {
+    Identities::new(&HttpConfig::default(), deps).give(document, plugin)
+}
+
 impl Places<'_> {
     fn source(&self, identity: &written::Identity) -> Result<Box<dyn CredentialSource>, FileError> {
         use written::Identity as I;

@@ -42,6 +42,7 @@ pub use capabilities::{CAPABILITIES, example_grants};
 pub use deps::{BuiltIn, Deps};
 pub use error::{LoadError, NoSuchDocument, RegistryError};
 pub use folder::TARGET;
+pub use identity::with_identity;
 pub use limits::plugin_limits;
 pub use load::{files_of, read_documents, refuse_timetables};
 pub use need::Need;

@@ -28,6 +28,7 @@
 //! manifest. None of them counts as a recovery point, none blocks another attempt, and
 //! [`Repository::commit`] may be repeated with the same bytes.
 
+pub mod contract;
 pub mod digest;
 pub mod error;
 pub mod identity;

@@ -318,7 +318,7 @@ fn overwritten(object: &str, how: &str) -> String {
 }
 
 impl Sizes {
-    /// A whole part and half a one, where that is little.
+    /// A whole part and some of another one, where that is little.
     fn of(layout: &Layout) -> Self {
         let part = PART_BYTES_PREFERRED
             .max(layout.part_bytes_min)
@@ -327,7 +327,7 @@ impl Sizes {
             // The last part may be below the smallest, and the only one is the last.
             PART_BYTES_PREFERRED
         } else {
-            part + part / 2
+            part + PART_BYTES_PREFERRED.min(part / 2)
         };
         Self { object, part }
     }
@@ -372,7 +372,10 @@ mod tests {
         let sizes = |object, part| Sizes { object, part };
         assert_eq!(Sizes::of(&layout(1, 1 << 30, 9)), sizes(98_304, 65_536));
         assert_eq!(Sizes::of(&layout(1, 1000, 9)), sizes(1500, 1000));
-        assert_eq!(Sizes::of(&layout(5 << 20, 5 << 30, 9)).object, 15 << 19);
+        assert_eq!(
+            Sizes::of(&layout(5 << 20, 5 << 30, 9)).object,
+            (5 << 20) + 65_536
+        );
         assert_eq!(
             Sizes::of(&layout(16 << 20, 1 << 30, 9)),
             sizes(65_536, 16 << 20)

@@ -1,4 +1,4 @@
-//! Plugins: `plugin list`, `plugin inspect` and `plugin run`.
+//! Plugins: `plugin list`, `plugin inspect`, `plugin run` and `plugin test`.
 
 use std::collections::BTreeMap;
 
@@ -103,4 +103,52 @@ pub struct ProducedArtifact {
     pub secret: bool,
     /// Lower-case hex.
     pub sha256: String,
+}
+
+/// What `plugin test` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginTest {
+    pub plugin: String,
+    pub version: String,
+    /// Whether every expectation was met.
+    pub passed: bool,
+    pub checks: Vec<PluginCheck>,
+    /// What is left at the target, a sentence each.
+    pub left: Vec<String>,
+    /// What the plugin said, a line each.
+    pub log: Vec<String>,
+}
+
+/// An expectation of the contract, and how it was met.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginCheck {
+    /// In plain words.
+    pub name: String,
+    pub end: PluginCheckEnd,
+    /// How it was not met, or why it is not asked of this plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    pub seconds: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PluginCheckEnd {
+    Passed,
+    Failed,
+    NotApplicable,
+}
+
+impl PluginCheckEnd {
+    /// As it stands in a table.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "FAILED",
+            Self::NotApplicable => "not applicable",
+        }
+    }
 }

@@ -73,6 +73,24 @@ pub struct RunPluginArgs {
     pub replay: Option<PathBuf>,
 }
 
+#[derive(Debug, Clone, Args)]
+pub struct TestPluginArgs {
+    /// The component, e.g. `store_x.wasm`.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The target's `config:` as JSON, or the file that holds it; that of the Target in the
+    /// file of --grant otherwise.
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub plugin_config: Option<String>,
+    /// A file with the plugin's PluginGrant, whose grants and limits it has, and with the
+    /// Target that it is tried at: `endpoints:`, `identity:` and `config:`.
+    #[arg(long, value_name = "FILE")]
+    pub grant: Option<PathBuf>,
+    /// Where a secret that was granted is read. May be given more than once.
+    #[arg(long = "secret", value_name = "NAME=FILE")]
+    pub secrets: Vec<String>,
+}
+
 /// A language that there are templates for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {

@@ -6,8 +6,8 @@ mod outputs;
 mod recording;
 mod replaying;
 mod report;
-mod store;
-mod surroundings;
+pub mod store;
+pub mod surroundings;
 mod values;
 
 use drydock_api_types::plugin::PluginCall;

@@ -102,7 +102,7 @@ enum Answer {
 }
 
 /// The target; what the plugin says in whichever call goes into the one log.
-fn target(around: &Surroundings, log: &Arc<Mutex<AttemptLog>>) -> StoreTarget {
+pub fn target(around: &Surroundings, log: &Arc<Mutex<AttemptLog>>) -> StoreTarget {
     let log = Arc::clone(log);
     let observer: CallObserver = Arc::new(move |_, said| {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,8 +10,10 @@ use drydock_capability_secret::SecretSource;
 use drydock_core::{
     ClusterName, ErrorCode, Fault, Grants, HoldOrder, PluginDigest, Secret, TargetName, reason,
 };
-use drydock_documents::{DocumentSet, FileErrors, Located, PluginGrant};
-use drydock_node::{cluster_access, example_grants, plugin_limits, read_component, read_documents};
+use drydock_documents::{DocumentSet, FileErrors, Located, PluginGrant, Target};
+use drydock_node::{
+    cluster_access, example_grants, plugin_limits, read_component, read_documents, with_identity,
+};
 use drydock_sandbox::{
     Admission, Limits, Occasion, Plugin, Replay, StepCall, StepEvents, read_manifest,
 };
@@ -112,7 +114,7 @@ fn component(args: &RunPluginArgs, documents: &DocumentSet) -> Result<Vec<u8>, F
 }
 
 /// All documents of the call, as one set.
-fn documents(args: &RunPluginArgs) -> Result<DocumentSet, Failure> {
+pub fn documents(args: &RunPluginArgs) -> Result<DocumentSet, Failure> {
     let files = args.grant.iter().chain(&args.cluster).cloned();
     let (documents, errors) = read_documents(&files.collect::<Vec<_>>());
     if !errors.is_empty() {
@@ -173,7 +175,22 @@ fn plugin(
         ceiling: None,
         limits: Some(&limits),
     })?;
-    Ok(plugin.with_secrets(Arc::new(secrets(args)?)))
+    let plugin = plugin.with_secrets(Arc::new(secrets(args)?));
+    match target_of(documents)? {
+        Some(target) => Ok(with_identity(target, plugin, &global.deps)?),
+        None => Ok(plugin),
+    }
+}
+
+/// The target that a store is called for: who it is there, stands in its document.
+pub fn target_of(documents: &DocumentSet) -> Result<Option<&Located<Target>>, Failure> {
+    let mut targets = documents.targets();
+    match (targets.next(), targets.next()) {
+        (target, None) => Ok(target),
+        (_, Some(_)) => Err(Failure::usage(
+            "the file of --grant holds several Targets, and a plugin is called for one: leave the others out",
+        )),
+    }
 }
 
 /// The grant that is meant: the one for this component, else the one of its name, else the
