@@ -100,9 +100,9 @@ enum Chore {
     /// Simulate whole runs, whose laws have to hold whatever goes wrong; throw hostile guests
     /// together at random beside a real backup, which must come to no harm; restore snapshots
     /// of every version of etcd on servers of every other, and let every reader of snapshots
-    /// loose on mutants.
+    /// loose on mutants; let each fault happen at each call of each store of a service.
     Torture {
-        /// Only these tortures: engine, plugins, restore.
+        /// Only these tortures: engine, plugins, restore, stores.
         names: Vec<String>,
         /// How many random sequences, mutants or runs; 10,000, 200,000 and 100,000 otherwise.
         #[arg(long, value_name = "NUMBER")]

@@ -10,6 +10,9 @@ mod cache;
 mod compile;
 mod etcd;
 mod etcd_writes;
+#[path = "../faults/mod.rs"]
+#[expect(dead_code, reason = "the torture goes through the whole grid")]
+mod faults;
 mod files;
 mod hostile;
 mod limits;

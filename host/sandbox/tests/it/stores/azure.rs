@@ -23,6 +23,7 @@ fn target_at(server: &Azurite, url: &str, key: &str, more: Value) -> StoreTarget
         plugin: "store-azure-blob",
         servers: &[url],
         ca_pem: Some(server.ca_pem()),
+        names: None,
         identity: Some(Box::new(AccountKey {
             account: ACCOUNT.to_owned(),
             key: value(key),

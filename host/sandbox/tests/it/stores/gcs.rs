@@ -24,6 +24,7 @@ fn target_of(url: &str, ca_pem: Option<&str>, more: Value) -> StoreTarget {
         plugin: "store-gcs",
         servers: &[url],
         ca_pem,
+        names: None,
         identity: None,
     }
     .target(&config)

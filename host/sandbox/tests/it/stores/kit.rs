@@ -2,20 +2,22 @@
 
 use std::sync::{Arc, Mutex};
 
-use drydock_capability_http::{HostClient, HttpConfig};
+use drydock_capability_http::{HostClient, HttpConfig, NameLookup};
 use drydock_capability_identity::{CredentialSource, Identity, IdentityParts};
 use drydock_core::store::PartReceipt;
 use drydock_core::{ClusterName, Endpoint, ErrorCode, Fault, TargetName};
 use drydock_repository::Target;
 use drydock_repository::target::{Part, Whole};
-use drydock_sandbox::{StepCall, StoreContext, StoreTarget, Throttle};
+use drydock_sandbox::{
+    Limits, Sandbox, SandboxConfig, StepCall, StoreContext, StoreTarget, Throttle,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::network::identities::Ahead;
 use crate::network::kit::granted;
-use crate::{DUE, admit, sandbox};
+use crate::{DUE, admit};
 
 /// A service and who asks it.
 pub struct Service<'a> {
@@ -24,6 +26,8 @@ pub struct Service<'a> {
     pub servers: &'a [&'a str],
     /// Authorities in PEM; none in the clear.
     pub ca_pem: Option<&'a str>,
+    /// Who knows the servers' names, if they are not in the system's books.
+    pub names: Option<Arc<dyn NameLookup>>,
     pub identity: Option<Box<dyn CredentialSource>>,
 }
 
@@ -36,8 +40,14 @@ impl Service<'_> {
     }
 
     pub fn logged(self, config: &Value) -> (StoreTarget, Log) {
+        self.at(config, 0)
+    }
+
+    /// On a node whose clock is so many seconds ahead of that of the service.
+    pub fn at(self, config: &Value, ahead: i64) -> (StoreTarget, Log) {
         let http = HttpConfig {
             ca_pem: self.ca_pem.map(|pem| pem.as_bytes().to_vec()),
+            names: self.names.unwrap_or_else(|| HttpConfig::default().names),
             ..HttpConfig::default()
         };
         let servers: Vec<Endpoint> = self
@@ -52,7 +62,14 @@ impl Service<'_> {
             })
         });
         let grants = granted(&json!({"http": rules.collect::<Vec<_>>()}));
-        let plugin = admit(&sandbox().with_http(http.clone()), self.plugin, &grants);
+        let sandbox = Sandbox::new(SandboxConfig {
+            cache: None,
+            limits: Limits::default(),
+            compiler: None,
+            clock: Arc::new(Ahead(ahead)),
+        });
+        let sandbox = sandbox.unwrap().with_http(http.clone());
+        let plugin = admit(&sandbox, self.plugin, &grants);
         let plugin = match self.identity {
             Some(source) => plugin.with_identity(Arc::new(Identity::new(IdentityParts {
                 subject: "target offsite".to_owned(),
@@ -60,7 +77,7 @@ impl Service<'_> {
                 servers,
                 source,
                 client: Arc::new(HostClient::new(Arc::new(http))),
-                clock: Arc::new(Ahead(0)),
+                clock: Arc::new(Ahead(ahead)),
             }))),
             None => plugin,
         };

@@ -28,6 +28,7 @@ fn target_at(server: &Versitygw, url: &str, user: User, more: Value) -> StoreTar
         plugin: "store-s3",
         servers: &[url],
         ca_pem: server.ca_pem(),
+        names: None,
         identity: Some(Box::new(access_key(user))),
     }
     .target(&config)
