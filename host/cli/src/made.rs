@@ -60,7 +60,7 @@ fn place(node: &Configuration, run: &Run, target: &TargetName) -> String {
 
 fn address(document: &Located<Target>) -> (Option<PathBuf>, Vec<String>) {
     let spec = &document.value.spec;
-    let text = |key: &&str| spec.config.get(*key)?.as_str().map(str::to_owned);
+    let text = |key: &&str| spec.config.get(key)?.as_str().map(str::to_owned);
     let folder = text(&"folder").map(PathBuf::from);
     let words = ADDRESS_KEYS.iter().filter_map(text);
     // A user and password may hide before an `@`, whatever they have no place for.

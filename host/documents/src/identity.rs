@@ -13,10 +13,12 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::problem::Problem;
+use super::server::Servers;
 
 pub use kinds::{
-    AccessKey, AccountKey, ContainerCredentials, InstanceRole, ManagedIdentity, Sas,
-    ServiceAccountKey, ServicePrincipal, WebIdentity, WorkloadIdentity,
+    ACCOUNT, AccessKey, AccountKey, ContainerCredentials, InstanceRole, ManagedIdentity, REGION,
+    SERVICE_ACCOUNT, Sas, ServiceAccountKey, ServicePrincipal, WebIdentity, WordRule,
+    WorkloadIdentity,
 };
 
 /// What is said where no kind is.
@@ -124,7 +126,7 @@ impl Identity {
     }
 
     /// What is wrong with it at these servers, the paths from the document's root.
-    pub(super) fn problems(&self, endpoints: &[Endpoint]) -> Vec<Problem> {
+    pub(super) fn problems(&self, endpoints: &Servers) -> Vec<Problem> {
         let Some(judged) = self.judged() else {
             return Vec::new();
         };
@@ -139,19 +141,21 @@ impl Identity {
                 "is for the servers under `endpoints:`, and there are none: add e.g. `endpoints: [https://s3.example.com]`",
             ));
         }
-        let clear = |endpoint: &Endpoint| endpoint.scheme == Scheme::Http;
-        if self.is_bare()
-            && let Some(index) = endpoints.iter().position(clear)
-        {
-            problems.push(Problem::new(
-                format!("spec.endpoints[{index}]"),
-                format!(
-                    "is in the clear, where whoever sees what the identity {} adds to a request could use it: write https://",
-                    self.kind()
-                ),
-            ));
-        }
+        problems.extend(self.problem_at(&endpoints.numbered()));
         problems
+    }
+
+    /// What is wrong with it at these servers in particular.
+    pub(super) fn problem_at(&self, servers: &[(usize, Endpoint)]) -> Option<Problem> {
+        let mut servers = servers.iter();
+        let (index, _) = servers.find(|(_, server)| server.scheme == Scheme::Http)?;
+        self.is_bare().then(|| Problem::new(
+            format!("spec.endpoints[{index}]"),
+            format!(
+                "is in the clear, where whoever sees what the identity {} adds to a request could use it: write https://",
+                self.kind()
+            ),
+        ))
     }
 }
 

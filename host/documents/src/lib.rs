@@ -6,7 +6,9 @@
 //! [`DocumentSet`], in which every reference holds. What can be granted is read by a
 //! [`Vocabulary`] that the node brings. Nothing is read from outside here: values
 //! that stand in files or in the environment are named by the documents and fetched
-//! through a [`Lookup`] that the daemon brings.
+//! through a [`Lookup`] that the daemon brings: those of a `config:` and of a target's
+//! `endpoints:` when the documents are taken in ([`Loaded::read_values`]), all others when
+//! they are used.
 //!
 //! **Invariant:** every mistake is one sentence with file, line and column that says
 //! how to mend it. A key that no document has is a mistake.
@@ -15,6 +17,7 @@
 //! anybody sees the document.
 
 pub mod cluster;
+mod config;
 mod document;
 pub mod drill;
 mod error;
@@ -26,6 +29,7 @@ mod located;
 pub mod node;
 mod problem;
 pub mod schedule;
+mod server;
 mod set;
 mod set_aside;
 mod syntax;
@@ -40,6 +44,7 @@ mod workflow;
 mod tests;
 
 pub use cluster::{Cluster, EtcdAccess};
+pub use config::PluginConfig;
 pub use document::{API_VERSION, Document, Kind, parse, parse_grants, parse_node_config};
 pub use drill::{Drill, DrillConfig};
 pub use drydock_core::tree::Position;
@@ -56,6 +61,7 @@ pub use schedule::step::{
 pub use schedule::{
     CatchUp, ConcurrencyPolicy, DstMode, Role, Schedule, Step, StepNeed, StepNeeds, StepWork,
 };
+pub use server::{Server, ServerBelow, ServerError, Servers};
 pub use set::DocumentSet;
 pub use set_aside::parse_node_config_without;
 pub use target::Target;

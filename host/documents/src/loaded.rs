@@ -4,7 +4,7 @@
 //! **Invariant:** a document that something is wrong with is not in the set, and neither is
 //! one of two that only could be told apart by guessing.
 
-use super::{Document, DocumentSet, FileError, Kind, Located, Schedule, Step};
+use super::{Document, DocumentSet, FileError, Kind, Located, Lookup, Schedule, Step};
 use drydock_core::ScheduleName;
 
 /// Which of the configuration's folders a file stands in.
@@ -94,6 +94,14 @@ impl Loaded {
             error,
         });
         self.troubles.extend(troubles);
+    }
+
+    /// Reads the values of configurations and servers that stand elsewhere, and refuses the
+    /// documents of which one cannot be had.
+    pub fn read_values(&mut self, lookup: &dyn Lookup) {
+        for (kind, name, error) in self.set.read_values(lookup) {
+            self.refuse(kind, &name, error);
+        }
     }
 
     /// Takes a document out of the set, since it was found to be wrong.

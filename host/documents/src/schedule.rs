@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::value::{Bounded, Seconds, SecondsOrZero, id};
+use super::{FileError, Located, Lookup};
 use drydock_core::{ClusterName, Name, ScheduleName, StepName};
 
 pub use order::{StepNeed, StepNeeds};
@@ -179,6 +180,22 @@ impl ScheduleSpec {
     }
 }
 
+impl Located<Schedule> {
+    /// Reads the values of its steps' configurations that stand elsewhere.
+    ///
+    /// # Errors
+    /// The first one that cannot be had.
+    pub(super) fn read_values(&mut self, lookup: &dyn Lookup) -> Result<(), FileError> {
+        for index in 0..self.value.spec.steps.len() {
+            let read = self.value.spec.steps[index].config.read(lookup);
+            read.map_err(|(path, error)| {
+                self.error(&format!("spec.steps[{index}].config.{path}"), error)
+            })?;
+        }
+        Ok(())
+    }
+}
+
 impl Schedule {
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
         for step in &mut self.spec.steps {
@@ -192,7 +209,10 @@ impl Schedule {
             let rule = format!("cannot be {name}, which drydock run {name} takes for itself");
             return vec![Problem::new("metadata.name", rule)];
         }
-        Vec::new()
+        let steps = self.spec.steps.iter().enumerate();
+        let places = steps
+            .flat_map(|(index, step)| step.config.problems(&format!("spec.steps[{index}].config")));
+        places.collect()
     }
 }
 

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::loaded::{About, Loaded, Need, Trouble};
 use super::{
-    Cluster, Document, FileError, GrantSubject, Kind, Located, NodeConfig, PluginGrant, Schedule,
-    Step, Target, Workflow,
+    Cluster, Document, FileError, GrantSubject, Kind, Located, Lookup, NodeConfig, PluginGrant,
+    Schedule, Step, Target, Workflow,
 };
 
 /// Documents that fit together.
@@ -66,6 +66,23 @@ impl DocumentSet {
         }
         let troubles = conflicts.into_iter().map(Conflict::trouble);
         (set, troubles.collect())
+    }
+
+    /// Reads the values of configurations and servers that stand elsewhere. Tells of each
+    /// document of which one cannot be had.
+    pub(super) fn read_values(&mut self, lookup: &dyn Lookup) -> Vec<(Kind, String, FileError)> {
+        let mut errors = Vec::new();
+        for (name, target) in &mut self.targets {
+            if let Err(error) = target.read_values(lookup) {
+                errors.push((Kind::Target, name.clone(), error));
+            }
+        }
+        for (name, schedule) in &mut self.schedules {
+            if let Err(error) = schedule.read_values(lookup) {
+                errors.push((Kind::Schedule, name.clone(), error));
+            }
+        }
+        errors
     }
 
     #[must_use]
@@ -141,8 +158,9 @@ impl DocumentSet {
     /// The servers of a target; none of one that is not there.
     #[must_use]
     pub fn endpoints(&self, name: &TargetName) -> Vec<Endpoint> {
-        self.target(name)
-            .map_or_else(Vec::new, |target| target.value.spec.endpoints.clone())
+        self.target(name).map_or_else(Vec::new, |target| {
+            target.value.spec.endpoints.known().to_vec()
+        })
     }
 
     /// The document of [`DocumentSet::grants_of`].

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use drydock_core::{Endpoint, Grants, Name, TargetName};
+use drydock_core::{Grants, Name, TargetName};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
+use super::config::PluginConfig;
 use super::identity::Identity;
 use super::problem::{Problem, grant_problems};
+use super::server::Servers;
 use super::throttle::ThrottleSpec;
 use super::value::{SecretFrom, Setting};
 use super::vocabulary::unread_if_any;
@@ -43,7 +44,7 @@ pub struct TargetSpec {
     pub plugin: Name,
     /// The plugin's own configuration, which the plugin checks.
     #[serde(default)]
-    pub config: Map<String, Json>,
+    pub config: PluginConfig,
     /// Whether the folder, container or bucket itself is made where it is missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub create: bool,
@@ -56,8 +57,8 @@ pub struct TargetSpec {
     pub recipients: Vec<Setting>,
     /// The servers that keep it, e.g. `https://s3.example.com`: what a grant of
     /// `http: [{target: NAME}]` allows.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub endpoints: Vec<Endpoint>,
+    #[serde(default, skip_serializing_if = "Servers::is_empty")]
+    pub endpoints: Servers,
     /// Who the plugin is at these servers. The host completes its requests with it; the plugin
     /// sees nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,15 +78,27 @@ pub struct TargetSpec {
     pub grants: Option<Grants>,
 }
 
-impl TargetSpec {
-    /// The plugin's configuration as JSON text, keys in their order by name.
-    #[must_use]
-    pub fn config_json(&self) -> String {
-        Json::Object(self.config.clone()).to_string()
-    }
-}
-
 impl Located<Target> {
+    /// Reads the values of its configuration and of its servers that stand elsewhere.
+    ///
+    /// # Errors
+    /// The first one that cannot be had or does not fit.
+    pub(super) fn read_values(&mut self, lookup: &dyn Lookup) -> Result<(), FileError> {
+        let config = self.value.spec.config.read(lookup);
+        config.map_err(|(path, error)| self.error(&format!("spec.config.{path}"), error))?;
+        let servers = self.value.spec.endpoints.read(lookup);
+        servers.map_err(|(index, error)| self.error(&format!("spec.endpoints[{index}]"), error))?;
+        let identity = self.value.spec.identity.iter();
+        let servers = self.value.spec.endpoints.numbered();
+        let mut problems = identity.filter_map(|own| own.problem_at(&servers));
+        match problems.next() {
+            Some(problem) => {
+                Err(self.error(&problem.path, format!("of a Target {}", problem.rule)))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// All recipients, one line each, with the files and variables read. A file holds
     /// one recipient a line; lines that begin with `#` are comments.
     ///
@@ -128,6 +141,8 @@ impl Target {
         if let Some(identity) = &mut self.spec.identity {
             identity.resolve_paths(folder);
         }
+        self.spec.config.resolve_paths(folder);
+        self.spec.endpoints.resolve_paths(folder);
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -147,7 +162,15 @@ impl Target {
         let grants = grants.flat_map(|grants| grant_problems(grants, "spec.grants"));
         let identity = self.spec.identity.iter();
         let identity = identity.flat_map(|identity| identity.problems(&self.spec.endpoints));
-        wrong.chain(days).chain(grants).chain(identity).collect()
+        let places = self.spec.config.problems("spec.config").into_iter();
+        let servers = self.spec.endpoints.problems();
+        wrong
+            .chain(days)
+            .chain(grants)
+            .chain(places)
+            .chain(servers)
+            .chain(identity)
+            .collect()
     }
 }
 

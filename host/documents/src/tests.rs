@@ -4,6 +4,7 @@ mod canonical;
 mod identities;
 mod noise;
 mod order;
+mod places;
 mod words;
 
 use std::fmt::Write as _;
@@ -222,7 +223,7 @@ fn a_workflow_has_everything_that_its_schedule_names() {
     assert_eq!(step.name.as_str(), "store");
     assert_eq!(target.value.spec.plugin.as_str(), "store-file");
     assert_eq!(
-        target.value.spec.config_json(),
+        target.value.spec.config.json(),
         r#"{"folder":"/var/backups/drydock","parallel":2}"#
     );
     assert_eq!(workflow.drills().count(), 0);

@@ -94,7 +94,7 @@ impl Identities {
         identity: &written::Identity,
     ) -> Result<Arc<Identity>, FileError> {
         let (name, spec) = (&document.value.name, &document.value.spec);
-        let written = serde_json::json!([spec.endpoints, spec.identity]);
+        let written = serde_json::json!([spec.endpoints.known(), spec.identity]);
         let key = (name.clone(), written.to_string());
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = made.get(&key) {
@@ -108,7 +108,7 @@ impl Identities {
         let parts = IdentityParts {
             subject: format!("target {name}"),
             kind: identity.kind(),
-            servers: spec.endpoints.clone(),
+            servers: spec.endpoints.known().to_vec(),
             source: places.source(identity)?,
             client: Arc::clone(&self.client),
             clock: Arc::clone(&self.deps.clock),
@@ -137,19 +137,19 @@ impl Places<'_> {
         Ok(match identity {
             I::None => return Err(self.error("none", "is no identity")),
             I::AccountKey(own) => Box::new(AccountKey {
-                account: own.account.clone(),
+                account: self.word("account", &own.account, written::ACCOUNT)?,
                 key: self.secret("key", &own.key)?,
             }),
             I::Sas(own) => Box::new(Sas {
                 token: self.secret("token", &own.token)?,
             }),
             I::ServicePrincipal(own) => Box::new(self.service_principal(own)?),
-            I::ManagedIdentity(own) => Box::new(managed_identity(own)),
+            I::ManagedIdentity(own) => Box::new(self.managed_identity(own)?),
             I::AccessKey(own) => Box::new(self.access_key(own)?),
             I::WebIdentity(own) => Box::new(self.web_identity(own)?),
             I::InstanceRole(own) => Box::new(InstanceRole {
                 endpoint: url_or(own.endpoint.as_ref(), LINK_LOCAL_METADATA),
-                region: own.region.clone(),
+                region: self.word("region", &own.region, written::REGION)?,
                 service: service(own.service.as_ref()),
             }),
             I::ContainerCredentials(own) => Box::new(self.container_credentials(own)?),
@@ -194,13 +194,13 @@ impl Places<'_> {
             session_token: session
                 .map(|token| self.secret("sessionToken", token))
                 .transpose()?,
-            region: own.region.clone(),
+            region: self.word("region", &own.region, written::REGION)?,
             service: service(own.service.as_ref()),
         })
     }
 
     fn web_identity(&self, own: &written::WebIdentity) -> Result<WebIdentity, FileError> {
-        let region = &own.region;
+        let region = self.word("region", &own.region, written::REGION)?;
         Ok(WebIdentity {
             role: self.text("role", &own.role)?,
             token: self.file("tokenFile", &own.token_file)?,
@@ -213,7 +213,7 @@ impl Places<'_> {
                 &format!("https://sts.{region}.amazonaws.com"),
             ),
             duration_seconds: own.duration_seconds.map(|seconds| seconds.get()),
-            region: region.clone(),
+            region,
             service: service(own.service.as_ref()),
         })
     }
@@ -226,7 +226,7 @@ impl Places<'_> {
         Ok(ContainerCredentials {
             endpoint: self.text("uri", &own.uri)?,
             authorization: file.map(|file| self.file("tokenFile", file)).transpose()?,
-            region: own.region.clone(),
+            region: self.word("region", &own.region, written::REGION)?,
             service: service(own.service.as_ref()),
         })
     }
@@ -240,9 +240,12 @@ impl Places<'_> {
             return Ok(WorkloadIdentity::Metadata { endpoint });
         };
         let impersonation = url_or(own.impersonation_endpoint.as_ref(), GOOGLE_IMPERSONATION);
-        let account = own.service_account.clone();
+        let account = own.service_account.as_ref();
+        let account = account
+            .map(|account| self.word("serviceAccount", account, written::SERVICE_ACCOUNT))
+            .transpose()?;
         Ok(WorkloadIdentity::Federated(Federation {
-            audience: audience.clone(),
+            audience: self.text("audience", audience)?,
             token: self.file("tokenFile", file)?,
             endpoint: url_or(own.endpoint.as_ref(), GOOGLE_STS),
             impersonated: account.map(|account| (account, impersonation)),
@@ -288,27 +291,45 @@ impl Places<'_> {
         Ok(text.trim().to_owned())
     }
 
+    /// A word that signatures and requests hold, wherever it comes from.
+    fn word(
+        &self,
+        key: &str,
+        setting: &Setting,
+        rule: written::WordRule,
+    ) -> Result<String, FileError> {
+        let text = self.text(key, setting)?;
+        if (rule.fits)(&text) {
+            return Ok(text);
+        }
+        let told = format!("comes from {}, and {}", setting.place(), rule.rule);
+        Err(self.error(key, told))
+    }
+
+    fn managed_identity(
+        &self,
+        own: &written::ManagedIdentity,
+    ) -> Result<ManagedIdentity, FileError> {
+        use ManagedIdentityChoice as Choice;
+        let choice = match (&own.client_id, &own.object_id, &own.resource_id) {
+            (Some(id), ..) => Choice::ClientId(self.text("clientId", id)?),
+            (_, Some(id), _) => Choice::ObjectId(self.text("objectId", id)?),
+            (.., Some(id)) => Choice::ResourceId(self.text("resourceId", id)?),
+            (None, None, None) => Choice::Only,
+        };
+        Ok(ManagedIdentity {
+            choice,
+            endpoint: url_or(own.endpoint.as_ref(), LINK_LOCAL_METADATA),
+            audience: own
+                .audience
+                .clone()
+                .unwrap_or_else(|| AZURE_STORAGE.to_owned()),
+        })
+    }
+
     fn error(&self, key: &str, rule: impl ToString) -> FileError {
         let path = format!("spec.identity.{}.{key}", self.kind);
         self.document.error(&path, rule.to_string())
-    }
-}
-
-fn managed_identity(own: &written::ManagedIdentity) -> ManagedIdentity {
-    use ManagedIdentityChoice as Choice;
-    let choice = match (&own.client_id, &own.object_id, &own.resource_id) {
-        (Some(id), ..) => Choice::ClientId(id.clone()),
-        (_, Some(id), _) => Choice::ObjectId(id.clone()),
-        (.., Some(id)) => Choice::ResourceId(id.clone()),
-        (None, None, None) => Choice::Only,
-    };
-    ManagedIdentity {
-        choice,
-        endpoint: url_or(own.endpoint.as_ref(), LINK_LOCAL_METADATA),
-        audience: own
-            .audience
-            .clone()
-            .unwrap_or_else(|| AZURE_STORAGE.to_owned()),
     }
 }
 

@@ -34,7 +34,9 @@ use std::path::Path;
 
 use drydock_core::{ScheduleName, nearest};
 use drydock_documents as documents;
-use drydock_documents::{Document, DocumentSet, FileError, FileErrors, Located, NodeConfig};
+use drydock_documents::{
+    Document, DocumentSet, FileError, FileErrors, Loaded, Located, NodeConfig,
+};
 use tempfile::TempDir;
 
 pub use access::{OWN_CALLS, check_authorities, cluster_access, judge_certificates};
@@ -80,7 +82,7 @@ impl Configuration {
     /// What is needed is not there, or wrong.
     pub fn load(config: &Path, need: &Need<'_>, deps: Deps) -> Result<Self, LoadError> {
         let (config, mut warnings) = load::node_config(config, need)?;
-        let (usable, development) = load::documents(&config, need)?;
+        let (usable, development) = load::documents(&config, need, &*deps.env)?;
         warnings.extend(usable.warnings);
         Ok(Self {
             config,
@@ -95,11 +97,15 @@ impl Configuration {
     /// This node as it is now with the documents that a run pinned, and no others.
     ///
     /// # Errors
-    /// Everything that is wrong between these documents.
+    /// Everything that is wrong between these documents, and values that are not where they
+    /// name them.
     pub fn pinned(&self, documents: Vec<Located<Document>>) -> Result<Self, FileErrors> {
+        let mut loaded = Loaded::of(documents);
+        loaded.read_values(&*self.deps.env);
+        let usable = loaded.take(documents::Need::All).map_err(FileErrors)?;
         Ok(Self {
             config: self.config.clone(),
-            documents: DocumentSet::build(documents).map_err(FileErrors)?,
+            documents: usable.set,
             warnings: Vec::new(),
             development: Vec::new(),
             deps: self.deps.clone(),

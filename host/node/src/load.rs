@@ -8,7 +8,7 @@ use std::{fs, io};
 use drydock_core::reason;
 use drydock_documents::{
     self as documents, Among, Document, DocumentSet, FILE_BYTES_MAX, FileError, FileErrors, Kind,
-    Loaded, Located, NodeConfig, Position, Usable, above_limits_max,
+    Loaded, Located, Lookup, NodeConfig, Position, Usable, above_limits_max,
 };
 use drydock_schedule::Timetable;
 
@@ -50,6 +50,7 @@ pub fn node_config(
 pub fn documents(
     config: &Located<NodeConfig>,
     need: &Need<'_>,
+    env: &dyn Lookup,
 ) -> Result<(Usable, Vec<FileError>), FileErrors> {
     let spec = &config.value.spec;
     let Some(need) = need.documents() else {
@@ -68,6 +69,7 @@ pub fn documents(
     }
     loaded.note_unread(Among::Schedules, unread);
     loaded.note_unread(Among::Grants, unread_grants);
+    loaded.read_values(env);
     let mut above = Vec::new();
     for grant in loaded.sound().grants() {
         let errors = above_limits_max(std::iter::once(grant), config);

@@ -272,7 +272,7 @@ impl PluginRegistry {
         let plugin = self.identities.give(document, plugin)?;
         let context = StoreContext {
             target: document.value.name.clone(),
-            config: document.value.spec.config_json(),
+            config: document.value.spec.config.json(),
             step,
             observer,
             throttle: self.throttle(document),

@@ -72,7 +72,7 @@ fn as_call(args: &TestPluginArgs) -> Result<RunPluginArgs, Failure> {
     };
     if let Some(config) = &args.plugin_config {
         call.plugin_config.clone_from(config);
-    } else if let Some(target) = target_of(&documents(&call)?)? {
+    } else if let Some(target) = target_of(&documents(global, &call)?)? {
         call.plugin_config = target.value.spec.config_json();
     }
     Ok(call)

@@ -12,12 +12,44 @@ use crate::value::{Bounded, SecretFrom, Setting, resolve_path};
 /// Life of a role's key: STS allows no other.
 type RoleSeconds = Bounded<900, 43_200>;
 
+/// How a word has to look that may also come from a place.
+#[derive(Debug, Clone, Copy)]
+pub struct WordRule {
+    pub fits: fn(&str) -> bool,
+    /// A predicate of the key.
+    pub rule: &'static str,
+}
+
+/// The name of a storage account at Azure.
+pub const ACCOUNT: WordRule = WordRule {
+    fits: |name| {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        (3..=24).contains(&name.len()) && name.chars().all(fits)
+    },
+    rule: "must be the name of a storage account: 3 to 24 small letters and digits",
+};
+
+/// A region of AWS.
+pub const REGION: WordRule = WordRule {
+    fits: is_scope,
+    rule: "must be a region, e.g. eu-central-1; servers that have none take us-east-1",
+};
+
+/// The address of a service account at Google.
+pub const SERVICE_ACCOUNT: WordRule = WordRule {
+    fits: |account| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || ".@-_".contains(c);
+        account.contains('@') && account.chars().all(fits)
+    },
+    rule: "must be a service account's address, e.g. backups@project.iam.gserviceaccount.com",
+};
+
 /// The key of a storage account at Azure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountKey {
     /// Name of the storage account.
-    pub account: String,
+    pub account: Setting,
     /// The key as the portal shows it, in base64.
     pub key: SecretFrom,
 }
@@ -60,11 +92,11 @@ pub struct ServicePrincipal {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ManagedIdentity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<String>,
+    pub client_id: Option<Setting>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object_id: Option<String>,
+    pub object_id: Option<Setting>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_id: Option<String>,
+    pub resource_id: Option<Setting>,
     /// The machine's metadata; `http://169.254.169.254` if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
@@ -82,7 +114,7 @@ pub struct AccessKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_token: Option<SecretFrom>,
     /// What signatures name, e.g. `eu-central-1`.
-    pub region: String,
+    pub region: Setting,
     /// What signatures name; `s3` if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -106,7 +138,7 @@ pub struct WebIdentity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
     /// What signatures name, e.g. `eu-central-1`.
-    pub region: String,
+    pub region: Setting,
     /// What signatures name; `s3` if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -117,7 +149,7 @@ pub struct WebIdentity {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InstanceRole {
     /// What signatures name, e.g. `eu-central-1`.
-    pub region: String,
+    pub region: Setting,
     /// What signatures name; `s3` if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -137,7 +169,7 @@ pub struct ContainerCredentials {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
     /// What signatures name, e.g. `eu-central-1`.
-    pub region: String,
+    pub region: Setting,
     /// What signatures name; `s3` if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -162,13 +194,13 @@ pub struct ServiceAccountKey {
 pub struct WorkloadIdentity {
     /// Resource name of the pool's provider: `//iam.googleapis.com/projects/...`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audience: Option<String>,
+    pub audience: Option<Setting>,
     /// The token. It is read for each exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
     /// The service account to act as, by its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account: Option<String>,
+    pub service_account: Option<Setting>,
     /// Where tokens come from: `http://metadata.google.internal`, and with a token
     /// `https://sts.googleapis.com`, if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,17 +213,12 @@ pub struct WorkloadIdentity {
 
 impl Judged for AccountKey {
     fn resolve_paths(&mut self, folder: &Path) {
+        self.account.resolve(folder);
         self.key.value_from.resolve(folder);
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let name = &self.account;
-        words([(
-            "account",
-            (3..=24).contains(&name.len()) && name.chars().all(fits),
-            "must be the name of a storage account: 3 to 24 small letters and digits",
-        )])
+        words([("account", ACCOUNT.is_kept(&self.account), ACCOUNT.rule)])
     }
 }
 
@@ -241,7 +268,15 @@ impl Judged for ServicePrincipal {
 }
 
 impl Judged for ManagedIdentity {
-    fn resolve_paths(&mut self, _: &Path) {}
+    fn resolve_paths(&mut self, folder: &Path) {
+        for id in [
+            &mut self.client_id,
+            &mut self.object_id,
+            &mut self.resource_id,
+        ] {
+            id.iter_mut().for_each(|id| id.resolve(folder));
+        }
+    }
 
     fn problems(&self) -> Vec<Problem> {
         let ids = [&self.client_id, &self.object_id, &self.resource_id];
@@ -256,6 +291,7 @@ impl Judged for ManagedIdentity {
 impl Judged for AccessKey {
     fn resolve_paths(&mut self, folder: &Path) {
         self.id.resolve(folder);
+        self.region.resolve(folder);
         self.secret.value_from.resolve(folder);
         if let Some(token) = &mut self.session_token {
             token.value_from.resolve(folder);
@@ -270,6 +306,7 @@ impl Judged for AccessKey {
 impl Judged for WebIdentity {
     fn resolve_paths(&mut self, folder: &Path) {
         self.role.resolve(folder);
+        self.region.resolve(folder);
         resolve_path(&mut self.token_file, folder);
     }
 
@@ -294,7 +331,9 @@ impl Judged for WebIdentity {
 }
 
 impl Judged for InstanceRole {
-    fn resolve_paths(&mut self, _: &Path) {}
+    fn resolve_paths(&mut self, folder: &Path) {
+        self.region.resolve(folder);
+    }
 
     fn problems(&self) -> Vec<Problem> {
         scope(&self.region, self.service.as_deref())
@@ -304,6 +343,7 @@ impl Judged for InstanceRole {
 impl Judged for ContainerCredentials {
     fn resolve_paths(&mut self, folder: &Path) {
         self.uri.resolve(folder);
+        self.region.resolve(folder);
         resolve_each([&mut self.token_file], folder);
     }
 
@@ -329,13 +369,17 @@ impl Judged for ServiceAccountKey {
 
 impl Judged for WorkloadIdentity {
     fn resolve_paths(&mut self, folder: &Path) {
+        for setting in [&mut self.audience, &mut self.service_account] {
+            setting
+                .iter_mut()
+                .for_each(|setting| setting.resolve(folder));
+        }
         resolve_each([&mut self.token_file], folder);
     }
 
     fn problems(&self) -> Vec<Problem> {
         let is_federated = self.audience.is_some();
-        let fits = |c: char| c.is_ascii_alphanumeric() || ".@-_".contains(c);
-        let account = self.service_account.as_deref().unwrap_or("a@b");
+        let mut accounts = self.service_account.iter();
         words([
             (
                 "audience",
@@ -349,8 +393,8 @@ impl Judged for WorkloadIdentity {
             ),
             (
                 "serviceAccount",
-                account.contains('@') && account.chars().all(fits),
-                "must be a service account's address, e.g. backups@project.iam.gserviceaccount.com",
+                accounts.all(|account| SERVICE_ACCOUNT.is_kept(account)),
+                SERVICE_ACCOUNT.rule,
             ),
             (
                 "endpoint",
@@ -366,6 +410,23 @@ impl Judged for WorkloadIdentity {
     }
 }
 
+impl WordRule {
+    /// Whether what stands in the document keeps it; what comes from a place is judged where
+    /// it is read.
+    fn is_kept(self, setting: &Setting) -> bool {
+        match setting {
+            Setting::Literal(text) => (self.fits)(text),
+            Setting::From(_) => true,
+        }
+    }
+}
+
+/// A part of what signatures of AWS are about.
+fn is_scope(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(plain)
+}
+
 /// The rules that do not hold: key, whether it holds, and its sentence.
 fn words<const N: usize>(rules: [(&str, bool, &str); N]) -> Vec<Problem> {
     let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
@@ -375,20 +436,12 @@ fn words<const N: usize>(rules: [(&str, bool, &str); N]) -> Vec<Problem> {
 }
 
 /// What stands in every signature of AWS.
-fn scope(region: &str, service: Option<&str>) -> Vec<Problem> {
-    let fits = |text: &str| {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
-        (1..=64).contains(&text.len()) && text.chars().all(plain)
-    };
+fn scope(region: &Setting, service: Option<&str>) -> Vec<Problem> {
     words([
-        (
-            "region",
-            fits(region),
-            "must be a region, e.g. eu-central-1; servers that have none take us-east-1",
-        ),
+        ("region", REGION.is_kept(region), REGION.rule),
         (
             "service",
-            service.is_none_or(fits),
+            service.is_none_or(is_scope),
             "must be a service as signatures name it, e.g. s3",
         ),
     ])

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use drydock_core::{Grants, Name, StepName, TargetName};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
 use super::Retries;
+use crate::config::PluginConfig;
 use crate::drill::Drill;
 use crate::value::{Bounded, Seconds, SecretFrom, id, ids, optional_id, optional_ids};
 use crate::vocabulary::unread_if_any;
@@ -95,8 +95,8 @@ macro_rules! step_kinds {
             )*
             #[serde(default, skip_serializing_if = "Option::is_none")]
             hold: Option<Hold>,
-            #[serde(default, skip_serializing_if = "Map::is_empty")]
-            config: Map<String, Json>,
+            #[serde(default, skip_serializing_if = "PluginConfig::is_empty")]
+            config: PluginConfig,
             #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
             secrets: BTreeMap<Name, SecretFrom>,
             #[serde(
@@ -197,7 +197,7 @@ pub struct Step {
     pub name: StepName,
     pub work: StepWork,
     /// The plugin's own configuration, which the plugin checks.
-    pub config: Map<String, Json>,
+    pub config: PluginConfig,
     /// Secrets for the plugin, by the names that its grants use. Those of a store step
     /// stand at its target.
     pub secrets: BTreeMap<Name, SecretFrom>,
@@ -320,7 +320,7 @@ impl Step {
     /// The step's configuration as JSON text, keys in their order by name.
     #[must_use]
     pub fn config_json(&self) -> String {
-        Json::Object(self.config.clone()).to_string()
+        self.config.json()
     }
 
     /// The plugin that the step names. A store step's is named by its target.
@@ -396,6 +396,7 @@ impl Step {
         for secret in self.secrets.values_mut() {
             secret.value_from.resolve(folder);
         }
+        self.config.resolve_paths(folder);
     }
 }
 

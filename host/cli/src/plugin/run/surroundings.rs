@@ -10,7 +10,9 @@ use drydock_capability_secret::SecretSource;
 use drydock_core::{
     ClusterName, ErrorCode, Fault, Grants, HoldOrder, PluginDigest, Secret, TargetName, reason,
 };
-use drydock_documents::{DocumentSet, FileErrors, Located, PluginGrant, Target};
+use drydock_documents::{
+    self as documents, DocumentSet, FileErrors, Loaded, Located, PluginGrant, Target,
+};
 use drydock_node::{
     cluster_access, example_grants, plugin_limits, read_component, read_documents, with_identity,
 };
@@ -50,7 +52,7 @@ pub struct Said {
 
 impl Surroundings {
     pub fn new(global: &Global, args: &RunPluginArgs) -> Result<Self, Failure> {
-        let documents = documents(args)?;
+        let documents = documents(global, args)?;
         let said = Arc::new(Said::default());
         let step = step(global, args, &documents, &said)?;
         let plugin = plugin(global, args, &documents)?;
@@ -114,13 +116,16 @@ fn component(args: &RunPluginArgs, documents: &DocumentSet) -> Result<Vec<u8>, F
 }
 
 /// All documents of the call, as one set.
-pub fn documents(args: &RunPluginArgs) -> Result<DocumentSet, Failure> {
+pub fn documents(global: &Global, args: &RunPluginArgs) -> Result<DocumentSet, Failure> {
     let files = args.grant.iter().chain(&args.cluster).cloned();
     let (documents, errors) = read_documents(&files.collect::<Vec<_>>());
     if !errors.is_empty() {
         return Err(FileErrors(errors).into());
     }
-    Ok(DocumentSet::build(documents).map_err(FileErrors)?)
+    let mut loaded = Loaded::of(documents);
+    loaded.read_values(&*global.deps.env);
+    let usable = loaded.take(documents::Need::All).map_err(FileErrors)?;
+    Ok(usable.set)
 }
 
 fn step(
