@@ -15,7 +15,7 @@ use drydock_scratch::children::GUARDED_VERB;
 use drydock_snapshot::Prefix;
 use drydock_terminal::{print::Output, telemetry::LogFormat};
 
-pub use init::{DIR, InitArgs};
+pub use init::{DIR, InitArgs, TargetArgs, TargetKind};
 pub use plugin::{Language, NewArgs, RunPluginArgs, TestPluginArgs};
 pub use run::{DecideArgs, RetryArgs, RunArgs, RunListArgs, RunVerb, SteerArgs};
 pub use snapshot::{

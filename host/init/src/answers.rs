@@ -4,10 +4,14 @@
 //! the operator is asked, with what was found as the suggestion; otherwise `--yes` takes
 //! the suggestion. What is open after that is named, all of it at once.
 
+mod kinds;
+mod service;
+
 use std::path::{Path, PathBuf};
 
 use drydock_cli::{Failure, args::InitArgs};
 use drydock_core::{Name, error_lines};
+use drydock_documents::Lookup;
 use drydock_documents::cluster::is_endpoint;
 use drydock_repository::Recipient;
 use drydock_schedule::{CronExpr, Zone};
@@ -15,6 +19,8 @@ use drydock_schedule::{CronExpr, Zone};
 use super::ask;
 use super::survey::files::{required, to_exclude};
 use super::survey::{Found, Survey};
+
+pub use service::{Said, ServiceTarget};
 
 /// Four times a day: a cluster that changes all day loses six hours at most.
 const SCHEDULE: &str = "0 */6 * * *";
@@ -47,12 +53,21 @@ pub struct Answers {
     pub exclude: Vec<PathBuf>,
     /// What of them a backup may not be without.
     pub required: Vec<PathBuf>,
-    pub target_folder: PathBuf,
-    /// Whether it lies on a mount of its own, apart from `/` and from the state folder.
-    pub target_is_mounted: bool,
+    pub destination: Destination,
     pub schedule: String,
     pub time_zone: String,
     pub sealing: Sealing,
+}
+
+/// Where recovery points go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    Folder {
+        path: PathBuf,
+        /// Whether it lies on a mount of its own, apart from `/` and from the state folder.
+        is_mounted: bool,
+    },
+    Service(Box<ServiceTarget>),
 }
 
 /// Who can open the recovery points.
@@ -86,8 +101,10 @@ struct Question<'a, T> {
 }
 
 /// Collects what is missing and what is wrong.
-struct Gatherer {
+struct Gatherer<'a> {
     mode: Mode,
+    /// For the variables that vendors' tools read.
+    env: &'a dyn Lookup,
     /// Flags without a value.
     missing: Vec<&'static str>,
     /// Those of them for which something was found.
@@ -100,24 +117,48 @@ struct Gatherer {
 /// # Errors
 /// Usage: everything that is missing in one sentence, everything that is wrong in one
 /// sentence each.
-pub fn gather(args: &InitArgs, survey: &Survey, mode: Mode) -> Result<Answers, Failure> {
+pub fn gather(
+    args: &InitArgs,
+    survey: &Survey,
+    mode: Mode,
+    env: &dyn Lookup,
+) -> Result<Answers, Failure> {
     if mode == Mode::Ask {
         // Nobody should answer ten questions to be told then that a flag is wrong.
-        let mut flags = Gatherer::new(Mode::Strict);
+        let mut flags = Gatherer::new(Mode::Strict, env);
         flags.settle_all(args, survey)?;
         flags.missing.clear();
         flags.finish()?;
     }
-    let mut gatherer = Gatherer::new(mode);
+    let mut gatherer = Gatherer::new(mode, env);
     let answers = gatherer.settle_all(args, survey)?;
     gatherer.finish()?;
     Ok(answers.expect("what is open is missing or wrong, and `finish` refused both"))
 }
 
-impl Gatherer {
-    fn new(mode: Mode) -> Self {
+impl Answers {
+    /// The folder that is the target, if it is one.
+    pub fn target_folder(&self) -> Option<&Path> {
+        match &self.destination {
+            Destination::Folder { path, .. } => Some(path),
+            Destination::Service(_) => None,
+        }
+    }
+
+    /// The service that is the target, if it is one.
+    pub fn service(&self) -> Option<&ServiceTarget> {
+        match &self.destination {
+            Destination::Folder { .. } => None,
+            Destination::Service(service) => Some(service),
+        }
+    }
+}
+
+impl<'a> Gatherer<'a> {
+    fn new(mode: Mode, env: &'a dyn Lookup) -> Self {
         Self {
             mode,
+            env,
             missing: Vec::new(),
             found: Vec::new(),
             wrong: Vec::new(),
@@ -135,7 +176,7 @@ impl Gatherer {
         let ca = self.ca(args, survey, tls)?;
         let client = self.client(args, survey, tls)?;
         let files = self.files(args, survey)?;
-        let target_folder = self.target_folder(args)?;
+        let destination = self.destination(args)?;
         let schedule = self.schedule(args)?;
         let time_zone = self.time_zone(args)?;
         let sealing = self.sealing(args)?;
@@ -158,8 +199,7 @@ impl Gatherer {
                 client,
                 login,
                 files,
-                target_folder: target_folder?,
-                target_is_mounted: false,
+                destination: destination?,
                 schedule: schedule?,
                 time_zone: time_zone?,
                 sealing: sealing?,
@@ -305,6 +345,18 @@ impl Gatherer {
             }),
             parse: &folders,
         })
+    }
+
+    fn destination(&mut self, args: &InitArgs) -> Result<Option<Destination>, Failure> {
+        if let Some(service) = self.service(args)? {
+            let target = self.service_target(service, args)?;
+            return Ok(target.map(|target| Destination::Service(Box::new(target))));
+        }
+        let path = self.target_folder(args)?;
+        Ok(path.map(|path| Destination::Folder {
+            path,
+            is_mounted: false,
+        }))
     }
 
     fn target_folder(&mut self, args: &InitArgs) -> Result<Option<PathBuf>, Failure> {

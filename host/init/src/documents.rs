@@ -4,17 +4,25 @@
 //! The grants are the narrowest with which the plugins of the schedule do their work, and
 //! the node's ceiling is the same again, so that a later grant alone gives no more.
 
+mod service;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::Sealing;
-use super::answers::Answers;
+use super::answers::{Answers, Destination};
 
 /// The schedule's name, which `drydock run` is given.
 pub const SCHEDULE: &str = "backup";
 
-/// The target's name.
+/// The name of a target that is a folder; one of a service has the service's.
 pub const TARGET: &str = "local";
+
+/// Whom recovery points are sealed for, a line each.
+const RECIPIENTS: &str = "recipients.txt";
+
+/// Variables for the daemon, which the operator writes.
+pub const ENVIRONMENT: &str = "environment";
 
 /// The node's configuration, beside which everything else lies.
 pub const CONFIGURATION: &str = "drydock.yaml";
@@ -47,7 +55,7 @@ pub fn documents(answers: &Answers, recipients: &[String]) -> Vec<File> {
         file(
             "schedules/target.yaml",
             "where recovery points go",
-            target(answers, recipients),
+            target(answers),
         ),
         file(
             &schedule,
@@ -65,9 +73,14 @@ pub fn documents(answers: &Answers, recipients: &[String]) -> Vec<File> {
             ETCD_VERIFY.to_owned(),
         ),
         file(
-            "grants/store-file.yaml",
+            &format!("grants/{}.yaml", store_plugin(answers)),
             "what the store step may do",
-            store_file(answers),
+            store_grant(answers),
+        ),
+        file(
+            RECIPIENTS,
+            "who can open recovery points: public keys",
+            self::recipients(recipients),
         ),
         file(
             "drydock.service.d/node.conf",
@@ -130,9 +143,7 @@ spec:
 {sealing}  # The most that any grant can give on this node, whatever it says.
   ceiling:
     etcd: [member-list, status, snapshot]
-    files:
-      - {{directory: {folder}, access: write}}
-{read}  daemon:
+{stores}{read}{http}  daemon:
     # Health and metrics: /healthz, /readyz, /metrics. Nobody is asked who they are, so
     # it is on loopback; `none` turns it off.
     listen: 127.0.0.1:9464
@@ -144,9 +155,49 @@ spec:
         name = scalar(&answers.node),
         sealing = sealing_key(answers),
         state = scalar(path(&answers.state)),
-        folder = scalar(path(&answers.target_folder)),
+        stores = ceiling(answers),
         read = to_read(answers),
+        http = answers.service().map_or_else(String::new, service::http),
     )
+}
+
+fn store_plugin(answers: &Answers) -> &'static str {
+    answers
+        .service()
+        .map_or("store-file", |target| target.service.plugin)
+}
+
+/// What the store step needs, of folders and of servers.
+fn ceiling(answers: &Answers) -> String {
+    let folder = answers.target_folder().map(|folder| {
+        let folder = scalar(path(folder));
+        format!("      - {{directory: {folder}, access: write}}\n")
+    });
+    let server = answers.service().map_or_else(String::new, service::rule);
+    match folder {
+        None if answers.files.is_empty() => server,
+        folder => format!("{server}    files:\n{}", folder.unwrap_or_default()),
+    }
+}
+
+fn store_grant(answers: &Answers) -> String {
+    match &answers.destination {
+        Destination::Folder { path, .. } => store_file(path),
+        Destination::Service(target) => service::grant(target),
+    }
+}
+
+/// A file of its own, so that who may open is said in one place for all targets.
+fn recipients(recipients: &[String]) -> String {
+    let mut text = "\
+# Who can open the recovery points: public keys, age1... or ssh-ed25519 ..., a line each. The
+# private keys are never needed on this node and must not be here.
+"
+    .to_owned();
+    for recipient in recipients {
+        line(&mut text, format_args!("{recipient}"));
+    }
+    text
 }
 
 /// The folders that are backed up, as grants to read.
@@ -204,8 +255,12 @@ spec:
     text
 }
 
-fn target(answers: &Answers, recipients: &[String]) -> String {
-    let mut text = format!(
+fn target(answers: &Answers) -> String {
+    let (folder, is_mounted) = match &answers.destination {
+        Destination::Service(target) => return service::target(target),
+        Destination::Folder { path, is_mounted } => (path, *is_mounted),
+    };
+    format!(
         "\
 # Where recovery points go.
 apiVersion: drydock.dev/v1
@@ -219,28 +274,20 @@ spec:
     # A backup on the disk of the node that it is for dies with that disk: mount another
     # machine's disk here.
     folder: {folder}
-{mount}{create}  # Who can open the recovery points: public keys, age1... or ssh-ed25519 .... An etcd
-  # snapshot holds every Secret of the cluster, so without a recipient it is not stored.
-  # The private keys are never needed on this node and must not be here.
-  recipients:
-",
-        folder = scalar(path(&answers.target_folder)),
-        create = if answers.target_is_mounted {
-            ""
-        } else {
-            CREATE
-        },
-        mount = if answers.target_is_mounted {
-            REQUIRE_MOUNT
-        } else {
-            ""
-        },
-    );
-    for recipient in recipients {
-        line(&mut text, format_args!("    - {}", scalar(recipient)));
-    }
-    text
+{mount}{create}{SEALED_FOR}",
+        folder = scalar(path(folder)),
+        create = if is_mounted { "" } else { CREATE },
+        mount = if is_mounted { REQUIRE_MOUNT } else { "" },
+    )
 }
+
+/// For whom each target seals.
+const SEALED_FOR: &str = "\
+  # Who can open the recovery points. An etcd snapshot holds every Secret of the cluster, so
+  # without a recipient it is not stored.
+  recipients:
+    - {valueFrom: {file: ../recipients.txt}}
+";
 
 /// For a folder of the node's own disk.
 const CREATE: &str = concat!(
@@ -277,9 +324,12 @@ spec:
   # store steps keep it. Nothing is committed at a target before all of it was judged good.
   steps:
     - {{name: snapshot, backup: etcd-backup}}
-{steps}    - {{name: store, target: {TARGET}}}
+{steps}    - {{name: store, target: {target}}}
 ",
         steps = front_steps(answers),
+        target = answers
+            .service()
+            .map_or(TARGET, |target| target.service.name),
         cluster = scalar(&answers.cluster),
         cron = quoted(&answers.schedule),
         zone = scalar(&answers.time_zone),
@@ -403,7 +453,7 @@ spec:
   builtin: etcd-verify
 ";
 
-fn store_file(answers: &Answers) -> String {
+fn store_file(folder: &Path) -> String {
     format!(
         "\
 # Writes sealed parts into the target's folder, and nowhere else.
@@ -417,26 +467,37 @@ spec:
     files:
       - {{directory: {folder}, access: write}}
 ",
-        folder = scalar(path(&answers.target_folder)),
+        folder = scalar(path(folder)),
     )
 }
 
 /// What fits the unit of `deploy/drydock.service` to this node.
 fn unit(answers: &Answers) -> String {
+    let target = answers.target_folder().map(unit_path);
+    let mount = target.as_ref().map_or_else(String::new, |folder| {
+        format!("[Unit]\n# A target that is a mount has to be there first.\nRequiresMountsFor={folder}\n\n")
+    });
+    let mut variables = answers
+        .service()
+        .into_iter()
+        .flat_map(|target| target.variables());
+    let environment = match variables.next() {
+        Some(_) => format!(
+            "# The variables that documents name, NAME=VALUE a line each; readable by root alone.\nEnvironmentFile={}\n",
+            unit_path(&answers.dir.join(ENVIRONMENT))
+        ),
+        None => String::new(),
+    };
     format!(
         "\
 # Fits drydock.service to this node. Put it into /etc/systemd/system/drydock.service.d.
-[Unit]
-# A target that is a mount has to be there first.
-RequiresMountsFor={folder}
-
-[Service]
-ExecStart=
+{mount}[Service]
+{environment}ExecStart=
 ExecStart=/usr/local/bin/drydock --config {config} daemon
 # The folders that the service writes; all others are read-only for it.
-ReadWritePaths={state} {folder}
+ReadWritePaths={state}{folder}
 ",
-        folder = unit_path(&answers.target_folder),
+        folder = target.map_or_else(String::new, |folder| format!(" {folder}")),
         state = unit_path(&answers.state),
         // Only in a command does `$` begin a variable.
         config = unit_path(&answers.dir.join(CONFIGURATION)).replace('$', "$$"),

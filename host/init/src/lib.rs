@@ -38,8 +38,8 @@ use drydock_node::{Need, PluginRegistry, judged_config};
 use drydock_repository::keys::{NewSealingKey, NewSigningKey};
 use drydock_terminal::print::{self, Output};
 
-use answers::{Answers, Mode, Sealing};
-use documents::{CONFIGURATION, File, SCHEDULE, SIGNING_KEY, documents};
+use answers::{Answers, Destination, Mode, Sealing, ServiceTarget};
+use documents::{CONFIGURATION, ENVIRONMENT, File, SCHEDULE, SIGNING_KEY, documents};
 use place::{Folder, KeyFile, Staging};
 use survey::{Survey, Topic};
 
@@ -69,11 +69,13 @@ pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
     let survey = Survey::of(&args.root);
     let mut doubts = doubts(args, &survey);
     warn(&doubts);
-    let mut answers = answers::gather(args, &survey, mode)?;
+    let mut answers = answers::gather(args, &survey, mode, &*global.deps.env)?;
     let more = survey::files::doubtful(&args.root, &answers.node, &answers.files);
     warn(&more);
     doubts.extend(more);
-    answers.target_is_mounted = is_mounted(&answers.target_folder, &answers.state)?;
+    if let Destination::Folder { path, is_mounted } = &mut answers.destination {
+        *is_mounted = self::is_mounted(path, &answers.state)?;
+    }
     refuse_clashes(&answers)?;
     if args.dry_run {
         return dry_run(global, &answers);
@@ -163,7 +165,7 @@ async fn write(global: &Global, answers: &Answers) -> Result<Written, Failure> {
         staging.put(&file.name, &file.text)?;
     }
     let state = Folder::ensure(&answers.state)?;
-    let target = Folder::ensure(&answers.target_folder)?;
+    let target = answers.target_folder().map(Folder::ensure).transpose()?;
     check(global, answers, staging.path()).await?;
     let key_file = match (&answers.sealing, sealing) {
         (Sealing::NewKey(path), Some(key)) => Some(KeyFile::write(path, key.identity.expose())?),
@@ -173,7 +175,7 @@ async fn write(global: &Global, answers: &Answers) -> Result<Written, Failure> {
     // From here on everything is in force, so nothing is taken back.
     key_file.into_iter().for_each(KeyFile::keep);
     state.keep();
-    target.keep();
+    target.into_iter().for_each(Folder::keep);
     Ok(Written {
         files: listed(&files),
         public_line: signing.public_line,
@@ -247,13 +249,14 @@ fn refuse_clashes(answers: &Answers) -> Result<(), Failure> {
     };
     place::refuse_existing(file)?;
     let kept = [
-        (&answers.dir, "the folder of the configuration"),
+        (answers.dir.as_path(), "the folder of the configuration"),
         (&answers.state, "the state folder"),
-        (&answers.target_folder, "the target, beside what it opens"),
     ];
+    let target = answers.target_folder().into_iter();
+    let target = target.map(|folder| (folder, "the target, beside what it opens"));
     let backed_up = answers.files.iter();
-    let backed_up = backed_up.map(|folder| (folder, "a folder that is backed up"));
-    for (folder, what) in kept.into_iter().chain(backed_up) {
+    let backed_up = backed_up.map(|folder| (folder.as_path(), "a folder that is backed up"));
+    for (folder, what) in kept.into_iter().chain(target).chain(backed_up) {
         if file.starts_with(folder) {
             return Err(Failure::usage(format!(
                 "--sealing-key-out {} lies in {what}: name a file that you can take off this node",
@@ -348,11 +351,30 @@ fn report(
             "Everything was written; mend what is warned of, in the documents or on the node, before the first run.",
         );
     }
+    if let Some(sentence) = answers
+        .service()
+        .and_then(|target| environment_note(answers, target))
+    {
+        print::note(&sentence);
+    }
     print::note("Next:");
     made.next
         .iter()
         .for_each(|line| print::note(&format!("  {line}")));
     Ok(())
+}
+
+/// What the daemon has to be given that only this process has.
+fn environment_note(answers: &Answers, target: &ServiceTarget) -> Option<String> {
+    let names: Vec<&str> = target.variables().collect();
+    if names.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "The daemon needs {} too: write NAME=VALUE, a line each, into {}, readable by root alone; the unit's drop-in names that file.",
+        names.join(" and "),
+        answers.dir.join(ENVIRONMENT).display()
+    ))
 }
 
 /// Whether the target lies on a mount of its own.

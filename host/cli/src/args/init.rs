@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Where everything goes when nobody says otherwise: where the other verbs look.
 pub const DIR: &str = "/etc/drydock";
@@ -50,6 +50,8 @@ pub struct InitArgs {
     /// is missing.
     #[arg(long, value_name = "DIR")]
     pub target_folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// When to back up: minute, hour, day of month, month, day of week.
     #[arg(long, value_name = "CRON")]
     pub schedule: Option<String>,
@@ -75,6 +77,7 @@ pub struct InitArgs {
         conflicts_with_all = [
             "cluster", "endpoints", "ca", "cert", "key", "username", "password_file", "files",
             "no_files", "schedule", "time_zone", "recipients", "sealing_key_out",
+            "target_kind", "target_identity", "target_ca",
         ]
     )]
     pub restore_only: bool,
@@ -98,4 +101,111 @@ pub struct InitArgs {
     /// Look for a Kubernetes node's files under this folder.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     pub root: PathBuf,
+}
+
+/// What keeps recovery points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetKind {
+    /// A folder of this node.
+    Folder,
+    /// A bucket of S3, or of whoever speaks it.
+    S3,
+    /// A container of Azure Blob Storage.
+    Azure,
+    /// A bucket of Google Cloud Storage.
+    Gcs,
+}
+
+/// Where recovery points go that are not kept in a folder, and who this node is there. What
+/// no flag says is offered from the variables that the vendors' own tools read. A secret is
+/// named by its place alone.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Buckets and containers")]
+pub struct TargetArgs {
+    /// Keep recovery points in a folder, in a bucket of S3 or of Google, or in a container of
+    /// Azure; a folder otherwise.
+    #[arg(
+        long = "target",
+        id = "target_kind",
+        value_name = "KIND",
+        conflicts_with = "target_folder"
+    )]
+    pub kind: Option<TargetKind>,
+    /// Name of the bucket.
+    #[arg(long, value_name = "NAME", requires = "target_kind")]
+    pub bucket: Option<String>,
+    /// Name of Azure's storage account.
+    #[arg(long, value_name = "NAME", requires = "target_kind")]
+    pub account: Option<String>,
+    /// Name of Azure's container.
+    #[arg(long, value_name = "NAME", requires = "target_kind")]
+    pub container: Option<String>,
+    /// Region of AWS; us-east-1 for servers that have none.
+    #[arg(long, value_name = "REGION", requires = "target_kind")]
+    pub region: Option<String>,
+    /// Address of the service, where it is not the vendor's own.
+    #[arg(long, value_name = "URL", requires = "target_kind")]
+    pub target_endpoint: Option<String>,
+    /// Where names begin in the bucket or container.
+    #[arg(long, value_name = "PREFIX", requires = "target_kind")]
+    pub prefix: Option<String>,
+    /// Authority of the service's certificate beside those of the system, PEM.
+    #[arg(long, value_name = "FILE", requires = "target_kind")]
+    pub target_ca: Option<PathBuf>,
+    /// Let Drydock make the bucket or container, where it is missing and nothing was ever
+    /// stored there.
+    #[arg(long, requires = "target_kind")]
+    pub create: bool,
+    /// Who this node is at the service: accountKey, sas, servicePrincipal or managedIdentity at
+    /// Azure; accessKey, webIdentity, instanceRole or containerCredentials at AWS;
+    /// serviceAccountKey or workloadIdentity at Google; none.
+    #[arg(long, value_name = "IDENTITY", requires = "target_kind")]
+    pub target_identity: Option<String>,
+    /// Environment variable with the identity's secret: account key, shared access signature,
+    /// secret of the principal, secret access key, service account key.
+    #[arg(
+        long,
+        value_name = "VARIABLE",
+        requires = "target_kind",
+        conflicts_with = "secret_file"
+    )]
+    pub secret_env: Option<String>,
+    /// File with the same.
+    #[arg(long, value_name = "FILE", requires = "target_kind")]
+    pub secret_file: Option<PathBuf>,
+    /// Directory of Entra ID, for servicePrincipal.
+    #[arg(long, value_name = "ID", requires = "target_kind")]
+    pub tenant: Option<String>,
+    /// Application's id, for servicePrincipal; or which of several identities of the machine,
+    /// for managedIdentity.
+    #[arg(long, value_name = "ID", requires = "target_kind")]
+    pub client_id: Option<String>,
+    /// Where tokens of Entra ID come from, where that is not the public cloud.
+    #[arg(long, value_name = "URL", requires = "target_kind")]
+    pub authority: Option<String>,
+    /// Certificate and private key of the principal in PEM, in the place of a secret.
+    #[arg(long, value_name = "FILE", requires = "target_kind")]
+    pub certificate_file: Option<PathBuf>,
+    /// Token of an issuer that the cloud trusts, for servicePrincipal, webIdentity and
+    /// workloadIdentity.
+    #[arg(long, value_name = "FILE", requires = "target_kind")]
+    pub token_file: Option<PathBuf>,
+    /// Id of the access key, for accessKey.
+    #[arg(long, value_name = "ID", requires = "target_kind")]
+    pub access_key_id: Option<String>,
+    /// Environment variable with the session's token, for an accessKey that has one.
+    #[arg(long, value_name = "VARIABLE", requires = "target_kind")]
+    pub session_token_env: Option<String>,
+    /// Role of AWS, for webIdentity.
+    #[arg(long, value_name = "ARN", requires = "target_kind")]
+    pub role: Option<String>,
+    /// Where the container's credentials come from, for containerCredentials.
+    #[arg(long, value_name = "URL", requires = "target_kind")]
+    pub credentials_url: Option<String>,
+    /// Provider of the workload identity pool, for workloadIdentity with a token.
+    #[arg(long, value_name = "NAME", requires = "target_kind")]
+    pub audience: Option<String>,
+    /// Service account of Google to act as, for workloadIdentity with a token.
+    #[arg(long, value_name = "ADDRESS", requires = "target_kind")]
+    pub service_account: Option<String>,
 }

@@ -27,7 +27,7 @@ const LOCKED_SECONDS: i64 = 2 * 3600;
 pub fn run(global: &Global, args: &TestPluginArgs) -> Outcome {
     let (global, args) = (global.clone(), args.clone());
     block_on(async move {
-        let around = Surroundings::new(&global, &as_call(&args)?)?;
+        let around = Surroundings::new(&global, &as_call(&global, &args)?)?;
         let manifest = around.plugin.manifest();
         if manifest.world != World::Store {
             return Err(Failure::usage(format!(
@@ -55,7 +55,7 @@ pub fn run(global: &Global, args: &TestPluginArgs) -> Outcome {
 }
 
 /// What the suite has around it is what a call by hand has.
-fn as_call(args: &TestPluginArgs) -> Result<RunPluginArgs, Failure> {
+fn as_call(global: &Global, args: &TestPluginArgs) -> Result<RunPluginArgs, Failure> {
     let mut call = RunPluginArgs {
         file: args.file.clone(),
         plugin_config: "{}".to_owned(),
@@ -73,7 +73,7 @@ fn as_call(args: &TestPluginArgs) -> Result<RunPluginArgs, Failure> {
     if let Some(config) = &args.plugin_config {
         call.plugin_config.clone_from(config);
     } else if let Some(target) = target_of(&documents(global, &call)?)? {
-        call.plugin_config = target.value.spec.config_json();
+        call.plugin_config = target.value.spec.config.json();
     }
     Ok(call)
 }

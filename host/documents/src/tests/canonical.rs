@@ -94,6 +94,8 @@ fn every_shipped_schedule_reads_back() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schedules");
     let names = [
         "quickstart.yaml",
+        "azure-six-hourly.yaml",
+        "azure-six-hourly-key.yaml",
         "examples/nightly.yaml",
         "examples/policies.yaml",
         "examples/drill.yaml",

@@ -98,6 +98,58 @@ fn the_quickstart_is_due_every_quarter_of_an_hour() {
     assert_eq!(starts(schedule), 92 * 96 - 1);
 }
 
+/// The two differ in who the node is, and in nothing else.
+#[test]
+fn the_classic_is_due_every_six_hours_and_keeps_two_records_of_each_kind() {
+    let of = |name: &str| {
+        let set = DocumentSet::from_folders(documents(name), Vec::new()).unwrap();
+        let schedule = set.schedules().next().unwrap();
+        assert_eq!(starts(schedule), 92 * 4 - 1, "{name}");
+        let spec = &schedule.value.spec;
+        assert_eq!(spec.schedule, "0 */6 * * *");
+        assert_eq!(spec.successful_runs_history_limit, Some(2));
+        assert_eq!(spec.failed_runs_history_limit, Some(2));
+        assert_eq!(spec.ttl_seconds_after_finished.unwrap().get(), 21_600);
+        assert_eq!(spec.active_deadline().unwrap().as_secs(), 600);
+        set
+    };
+    let (principal, key) = (of("azure-six-hourly.yaml"), of("azure-six-hourly-key.yaml"));
+    let canonical = |set: &DocumentSet| {
+        let target = set.targets().next().unwrap().value.clone();
+        let identity = target.spec.identity.clone().unwrap();
+        let mut target = target;
+        target.spec.identity = None;
+        let rest = Document::Target(target).canonical(Path::new("/"));
+        (identity.kind(), rest)
+    };
+    let ((one, rest), (other, same)) = (canonical(&principal), canonical(&key));
+    assert_eq!((one, other), ("servicePrincipal", "accountKey"));
+    assert_eq!(rest, same);
+    let text = |set: &DocumentSet| {
+        let schedule = set.schedules().next().unwrap().value.clone();
+        let cluster = set.clusters().next().unwrap().value.clone();
+        let both = [Document::Schedule(schedule), Document::Cluster(cluster)];
+        both.map(|document| document.canonical(Path::new("/")))
+    };
+    assert_eq!(text(&principal), text(&key));
+}
+
+#[test]
+fn every_shipped_file_is_read_by_a_test() {
+    let entries = fs::read_dir(folder()).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let known = [
+        "azure-six-hourly-key.yaml",
+        "azure-six-hourly.yaml",
+        "examples",
+        "quickstart.yaml",
+    ];
+    assert_eq!(names, known);
+}
+
 #[test]
 fn the_examples_fit_together() {
     let apart = ["examples/grants.yaml", "examples/node.yaml"];
