@@ -1,9 +1,9 @@
 //! What the container is like and what may be done there; and making it.
 
 use drydock_plugin_sdk::{Error, Finding, unique_id};
-use drydock_store_kit::Cause;
 use drydock_store_kit::call::{Answer, Body};
 use drydock_store_kit::service::Objects as _;
+use drydock_store_kit::{Cause, Right, Rights};
 
 use crate::AzureBlob;
 
@@ -26,12 +26,28 @@ impl AzureBlob {
             )),
         }
         findings.push(self.account());
-        findings.extend(self.page("", None).err().map(|error| {
+        let listing = self.page("", None).err().map(|error| {
             let why = format!("blobs cannot be listed: {}", error.message);
             Finding::failure("cannot-list", why)
-        }));
-        findings.extend(self.writing());
+        });
+        let writing = self.writing();
+        let rights = self.rights(listing.is_none(), writing.is_none());
+        findings.push(rights.finding());
+        findings.extend(listing);
+        findings.extend(writing);
         Ok(findings)
+    }
+
+    /// A blob that is not there is neither read nor removed.
+    fn rights(&self, lists: bool, creates: bool) -> Rights {
+        let object = format!("{TRIAL}{}", unique_id());
+        Rights::default()
+            .with("create", Right::of(creates))
+            .with("read", Right::by_absence(&self.properties(&object)))
+            .with("list", Right::of(lists))
+            .with("delete", Right::by_absence(&self.send_removal(&object)))
+            .with("overwrite", Right::Unknown)
+            .with("lock", Right::Unknown)
     }
 
     /// An error where the container is not there. Who may not ask does not know.

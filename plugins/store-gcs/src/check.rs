@@ -1,9 +1,9 @@
 //! What the bucket is like and what may be done there; and making it.
 
 use drydock_plugin_sdk::{Error, Finding};
-use drydock_store_kit::Cause;
 use drydock_store_kit::call::{Body, Call};
 use drydock_store_kit::service::Objects as _;
+use drydock_store_kit::{Cause, Right, Rights};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -19,6 +19,10 @@ const NEEDED: [(&str, &str); 3] = [
     ("storage.objects.get", "nothing can be read back"),
     ("storage.objects.list", "objects cannot be listed"),
 ];
+
+/// What else is told of. Whoever replaces an object needs the right to remove it.
+const REMOVE: &str = "storage.objects.delete";
+const LOCK: &str = "storage.objects.setRetention";
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -89,13 +93,12 @@ impl Gcs {
 
     /// Anybody may ask what they may.
     fn rights(&self) -> Vec<Finding> {
-        let query: Vec<_> = NEEDED
-            .iter()
-            .map(|(right, _)| ("permissions", *right))
-            .collect();
+        let needed = NEEDED.iter().map(|(right, _)| *right);
+        let asked = needed.chain([REMOVE, LOCK]);
+        let query: Vec<_> = asked.map(|right| ("permissions", right)).collect();
         let url = self.bucket_url("/iam/testPermissions", &query);
         match self.send(&Call::new("GET", url, "tell what may be done")) {
-            Ok(answer) => lacking(&serde_json::from_slice(&answer.body).unwrap_or_default()),
+            Ok(answer) => told(&serde_json::from_slice(&answer.body).unwrap_or_default()),
             Err(failure) => vec![unknown(
                 "rights-unknown",
                 "what may be done there",
@@ -176,17 +179,25 @@ fn findings_of(bucket: &Bucket, wanted: Option<Retention>) -> Vec<Finding> {
     findings
 }
 
-fn lacking(granted: &Permissions) -> Vec<Finding> {
+/// What may be done, and what is lacking.
+fn told(granted: &Permissions) -> Vec<Finding> {
     let has = |right: &str| granted.permissions.iter().any(|granted| granted == right);
+    let [create, read, list] = NEEDED.map(|(right, _)| Right::of(has(right)));
+    let rights = Rights::default()
+        .with("create", create)
+        .with("read", read)
+        .with("list", list)
+        .with("delete", Right::of(has(REMOVE)))
+        .with("overwrite", Right::of(has(REMOVE)))
+        .with("lock", Right::of(has(LOCK)));
     let lacking = NEEDED.iter().filter(|(right, _)| !has(right));
-    lacking
-        .map(|(right, what)| {
-            Finding::failure(
-                "right-lacking",
-                format!("{what}: give the identity of the Target the permission {right}"),
-            )
-        })
-        .collect()
+    let lacking = lacking.map(|(right, what)| {
+        Finding::failure(
+            "right-lacking",
+            format!("{what}: give the identity of the Target the permission {right}"),
+        )
+    });
+    std::iter::once(rights.finding()).chain(lacking).collect()
 }
 
 /// Who may not ask does not know.
@@ -245,8 +256,12 @@ mod tests {
                 "storage.objects.list".to_owned(),
             ],
         };
-        let lacking = lacking(&some);
-        assert_eq!(lacking.len(), 1);
-        assert!(lacking[0].message.contains("storage.objects.get"));
+        let told = told(&some);
+        assert_eq!(codes(&told), ["rights", "right-lacking"]);
+        assert_eq!(
+            told[0].message,
+            "of the Target's identity: it may create, list; it may not read, delete, overwrite, lock"
+        );
+        assert!(told[1].message.contains("storage.objects.get"));
     }
 }

@@ -3,7 +3,7 @@
 use drydock_plugin_sdk::{Error, Finding, unique_id};
 use drydock_store_kit::call::{Call, Failure};
 use drydock_store_kit::service::{Objects as _, Uploads as _};
-use drydock_store_kit::{Cause, xml};
+use drydock_store_kit::{Cause, Right, Rights, xml};
 
 use crate::S3;
 use crate::object::signed_bytes;
@@ -25,11 +25,48 @@ impl S3 {
             Err(failure) if failure.is(Cause::Denied) => {}
             Err(failure) => return Err(failure.into()),
         }
-        let mut findings = vec![self.versions()];
+        let (versions, listing, writing) = (self.versions(), self.listing(), self.writing());
+        let keeps_nothing = versions.code == "no-versions";
+        let rights = self.rights(listing.is_none(), writing.is_none(), keeps_nothing);
+        let mut findings = vec![rights.finding(), versions];
+        findings.extend(self.replication());
         findings.extend(self.lock_finding());
-        findings.extend(self.listing());
-        findings.extend(self.writing());
+        findings.extend(listing);
+        findings.extend(writing);
         Ok(findings)
+    }
+
+    /// In a bucket that keeps versions a removal leaves a mark, also of what is not there.
+    fn rights(&self, lists: bool, creates: bool, keeps_nothing: bool) -> Rights {
+        let object = format!("{TRIAL}{}", unique_id());
+        let removes = if keeps_nothing {
+            Right::by_absence(&self.send_removal(&object))
+        } else {
+            Right::Unknown
+        };
+        Rights::default()
+            .with("create", Right::of(creates))
+            .with("read", Right::by_absence(&self.head(&object)))
+            .with("list", Right::of(lists))
+            .with("delete", removes)
+            .with("overwrite", Right::Unknown)
+            .with("lock", Right::Unknown)
+    }
+
+    /// Whether the bucket is copied elsewhere, where the service tells.
+    fn replication(&self) -> Option<Finding> {
+        let query = [("replication", "")];
+        let call = Call::new("GET", self.place.bucket(&query), "tell of its replication");
+        let answer = self.send(&call).ok()?;
+        let root = xml::parse(answer.text()).unwrap_or_default();
+        let rules = root
+            .all("Rule")
+            .filter(|rule| rule.text_of("Status") == Some("Enabled"));
+        let count = rules.count();
+        (count > 0).then(|| {
+            let message = format!("the bucket is replicated, by {count} rules");
+            Finding::note("replicated", message)
+        })
     }
 
     pub fn head_bucket(&self) -> Call<'static> {

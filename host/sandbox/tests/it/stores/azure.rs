@@ -98,6 +98,11 @@ async fn a_container_that_is_missing_is_told_and_only_made_when_asked_for() {
     let findings = target.check().await.unwrap();
     let failed = findings.iter().find(|found| found.level != Level::Note);
     assert_eq!(failed, None, "{findings:?}");
+    let rights = findings.iter().find(|found| found.code == "rights");
+    assert_eq!(
+        rights.unwrap().message,
+        "of the Target's identity: it may create, read, list, delete; what was not tried is whether it may overwrite, lock"
+    );
     let week = Sessions::Expire { seconds: 604_800 };
     assert_eq!(target.layout().await.unwrap().sessions, week);
 }

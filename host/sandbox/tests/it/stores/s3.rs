@@ -161,12 +161,19 @@ async fn who_may_not_remove_can_store_and_read() {
         let target = target(&server, WRITER, json!({ "bucket": bucket }));
         let findings = target.check().await.unwrap();
         let codes: Vec<_> = findings.iter().map(|found| found.code.as_str()).collect();
-        let expected = if bucket == BUCKET {
-            "no-versions"
+        // In a bucket with versions nobody tries to remove anything.
+        let (expected, rights) = if bucket == BUCKET {
+            let told = "it may create, read, list; it may not delete; what was not tried is whether it may overwrite, lock";
+            ("no-versions", told)
         } else {
-            "versions-kept"
+            let told = "it may create, read, list; what was not tried is whether it may delete, overwrite, lock";
+            ("versions-kept", told)
         };
-        assert_eq!(codes, [expected], "{findings:?}");
+        assert_eq!(codes, ["rights", expected], "{findings:?}");
+        assert_eq!(
+            findings[0].message,
+            format!("of the Target's identity: {rights}")
+        );
         assert!(findings.iter().all(|found| found.level == Level::Note));
         store(&target, "c/rp/a", b"bytes", PART_BYTES)
             .await
