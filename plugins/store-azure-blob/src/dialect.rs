@@ -49,11 +49,11 @@ fn cause_of(code: &str) -> Option<Cause> {
         | "AuthorizationServiceMismatch"
         | "AuthorizationResourceTypeMismatch"
         | "InsufficientAccountPermissions"
-        | "InvalidAuthenticationInfo"
         | "NoAuthenticationInformation"
         | "KeyBasedAuthenticationNotPermitted"
         | "PublicAccessNotPermitted"
         | "AccountIsDisabled" => Cause::Denied,
+        "InvalidAuthenticationInfo" => Cause::Expired,
         "InvalidRange" => Cause::OutOfRange,
         "FeatureNotSupported" | "FeatureNotYetSupported" => Cause::Unsupported,
         // Its 409 is no conflict that passes.
@@ -84,7 +84,7 @@ mod tests {
             (400, "InvalidBlockList", Cause::Gone),
             (403, "AuthorizationPermissionMismatch", Cause::Denied),
             (401, "NoAuthenticationInformation", Cause::Denied),
-            (400, "InvalidAuthenticationInfo", Cause::Denied),
+            (400, "InvalidAuthenticationInfo", Cause::Expired),
             (416, "InvalidRange", Cause::OutOfRange),
             (409, "SnapshotsPresent", Cause::Other),
             (500, "FeatureNotSupported", Cause::Unsupported),

@@ -68,8 +68,8 @@ fn cause_of(reason: &str) -> Option<Cause> {
         "conflict" => Cause::Exists,
         "rateLimitExceeded" | "userRateLimitExceeded" => Cause::Throttled,
         "backendError" | "internalError" | "uploadBrokenConnection" => Cause::Failed,
-        "authError"
-        | "required"
+        "authError" => Cause::Expired,
+        "required"
         | "forbidden"
         | "insufficientPermissions"
         | "accountDisabled"
@@ -111,7 +111,7 @@ mod tests {
             (403, "forbidden", Cause::Denied),
             (403, "rateLimitExceeded", Cause::Throttled),
             (403, "retentionPolicyNotMet", Cause::Locked),
-            (401, "authError", Cause::Denied),
+            (401, "authError", Cause::Expired),
             (429, "rateLimitExceeded", Cause::Throttled),
             (503, "backendError", Cause::Failed),
             (400, "invalid", Cause::Other),

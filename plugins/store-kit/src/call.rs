@@ -6,7 +6,7 @@ use std::time::Duration;
 use drydock_plugin_sdk::http::{Request, Response};
 use drydock_plugin_sdk::{Error, ErrorClass, Slice, clock, instant, progress};
 
-use crate::refusal::Refusal;
+use crate::refusal::{Cause, Refusal};
 use crate::retry::Retry;
 
 /// Largest answer that is taken in: a page of 5,000 entries has some MiB.
@@ -69,15 +69,23 @@ pub struct Client {
 
 /// Counts attempts at what is not the same request each time.
 #[derive(Default)]
-pub struct Attempts(Retry);
+pub struct Attempts {
+    retry: Retry,
+    /// Whether a credential that was refused had its second chance: the host asks for another
+    /// one after a refusal, where there is one to be had.
+    renewed: bool,
+}
 
 impl Attempts {
     /// Waits a while after a failure; false where another attempt cannot help, or there were
     /// enough.
     pub fn goes_on(&mut self, failure: &Failure) -> bool {
+        if failure.is(Cause::Expired) {
+            return !std::mem::replace(&mut self.renewed, true);
+        }
         let pause = failure
             .may_pass()
-            .then(|| self.0.pause(failure.retry_after(), chance()))
+            .then(|| self.retry.pause(failure.retry_after(), chance()))
             .flatten();
         pause.is_some_and(wait)
     }
@@ -223,7 +231,7 @@ impl Failure {
 
     /// Whether the service gave this reason.
     #[must_use]
-    pub fn is(&self, cause: crate::Cause) -> bool {
+    pub fn is(&self, cause: Cause) -> bool {
         self.refusal().is_some_and(|refusal| refusal.cause == cause)
     }
 

@@ -36,6 +36,8 @@ pub struct Clocks {
 pub enum Cause {
     /// The identity may not do that, or is nobody here.
     Denied,
+    /// The credential has ended, or is none: the host may have another one the next time.
+    Expired,
     /// The clocks of node and service differ too much.
     Clock,
     /// The bucket or container is not there.
@@ -73,7 +75,8 @@ impl Cause {
     pub fn of_status(status: u16) -> Self {
         match status {
             301 | 302 | 307 | 308 => Self::Elsewhere,
-            401 | 403 => Self::Denied,
+            401 => Self::Expired,
+            403 => Self::Denied,
             404 => Self::NotFound,
             408 => Self::Failed,
             409 => Self::Conflict,
@@ -99,7 +102,7 @@ impl Cause {
 
     fn class(self) -> ErrorClass {
         match self {
-            Self::Denied | Self::Clock | Self::Locked => ErrorClass::Denied,
+            Self::Denied | Self::Expired | Self::Clock | Self::Locked => ErrorClass::Denied,
             Self::Conflict | Self::Failed | Self::Damaged => ErrorClass::Transient,
             Self::Throttled => ErrorClass::Throttled,
             _ => ErrorClass::Permanent,
@@ -109,7 +112,7 @@ impl Cause {
     /// The error's code.
     fn code(self) -> &'static str {
         match self {
-            Self::Denied => "permission-denied",
+            Self::Denied | Self::Expired => "permission-denied",
             Self::Clock => "clock-differs",
             Self::PlaceMissing => "place-missing",
             Self::NotFound => "not-found",
@@ -133,6 +136,9 @@ impl Cause {
     fn mend(self) -> &'static str {
         match self {
             Self::Denied => "give the identity of the Target that right, or correct `identity:`",
+            Self::Expired => {
+                "the service takes the credential for one that has ended, or for none: correct `identity:` of the Target"
+            }
             Self::Clock => "set this node's clock, which is too far from that of the service",
             Self::PlaceMissing => {
                 "the bucket or container is not there: correct its name, or say `create: true` in the Target where it may be made"
@@ -181,7 +187,7 @@ impl Refusal {
     /// of another time is no lack of a right, and an answer without a body cannot say which it is.
     #[must_use]
     pub fn told_at(mut self, own: u64, service: Option<u64>) -> Self {
-        let is_about_rights = matches!(self.cause, Cause::Denied | Cause::Clock);
+        let is_about_rights = matches!(self.cause, Cause::Denied | Cause::Expired | Cause::Clock);
         let service = service
             .filter(|service| is_about_rights && own.abs_diff(*service) > CLOCKS_APART_SECONDS_MAX);
         if let Some(service) = service {
@@ -292,6 +298,7 @@ mod tests {
     fn a_status_alone_says_enough() {
         for (status, cause, may_pass) in [
             (400, Cause::Other, false),
+            (401, Cause::Expired, false),
             (403, Cause::Denied, false),
             (404, Cause::NotFound, false),
             (408, Cause::Failed, true),

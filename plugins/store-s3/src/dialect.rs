@@ -50,12 +50,12 @@ fn cause_of(code: &str) -> Option<Cause> {
         | "ServiceUnavailable"
         | "BandwidthLimitExceeded" => Cause::Throttled,
         "InternalError" | "RequestTimeout" | "IncompleteBody" => Cause::Failed,
+        "ExpiredToken" | "TokenRefreshRequired" => Cause::Expired,
         "RequestTimeTooSkewed" => Cause::Clock,
         "AccessDenied"
         | "AllAccessDisabled"
         | "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
-        | "ExpiredToken"
         | "InvalidToken"
         | "AccountProblem"
         | "InvalidSecurity"
@@ -107,7 +107,7 @@ mod tests {
             (400, "RequestTimeout", Cause::Failed),
             (403, "RequestTimeTooSkewed", Cause::Clock),
             (403, "AccessDenied", Cause::Denied),
-            (400, "ExpiredToken", Cause::Denied),
+            (400, "ExpiredToken", Cause::Expired),
             (301, "PermanentRedirect", Cause::Elsewhere),
             (400, "AuthorizationHeaderMalformed", Cause::Elsewhere),
             (400, "BadDigest", Cause::Damaged),
