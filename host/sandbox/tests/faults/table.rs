@@ -104,9 +104,14 @@ pub const ROWS: &[Row] = &[
     row("truncated", || Fault::Truncated, AFTER),
     row("halted", || Fault::Halted, AFTER),
     final_row(row("flipped", || Fault::Flipped, AFTER)),
+    // Not every service has a word of its own for it, after which the same is sent again.
     Row {
         wants_body: true,
-        ..row("flipped on the way there", || Fault::FlippedRequest, AFTER)
+        ..final_row(row(
+            "flipped on the way there",
+            || Fault::FlippedRequest,
+            AFTER,
+        ))
     },
     final_row(row("too long", || Fault::TooLong, AFTER)),
     final_row(row("too short", || Fault::TooShort, AFTER)),
@@ -116,11 +121,11 @@ pub const ROWS: &[Row] = &[
         || Fault::Answer(Made::of(403, "ExpiredToken")),
         BEFORE,
     )),
-    final_row(row(
+    row(
         "401",
         || Fault::Answer(Made::of(401, "InvalidAuthenticationInfo")),
         BEFORE,
-    )),
+    ),
     final_row(row(
         "clock skew",
         || Fault::Answer(Made::of(403, "RequestTimeTooSkewed")),
