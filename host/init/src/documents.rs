@@ -282,12 +282,12 @@ spec:
 }
 
 /// For whom each target seals.
-const SEALED_FOR: &str = "\
-  # Who can open the recovery points. An etcd snapshot holds every Secret of the cluster, so
-  # without a recipient it is not stored.
-  recipients:
-    - {valueFrom: {file: ../recipients.txt}}
-";
+const SEALED_FOR: &str = concat!(
+    "  # Who can open the recovery points. An etcd snapshot holds every Secret of the cluster,\n",
+    "  # so without a recipient it is not stored.\n",
+    "  recipients:\n",
+    "    - {valueFrom: {file: ../recipients.txt}}\n",
+);
 
 /// For a folder of the node's own disk.
 const CREATE: &str = concat!(
@@ -535,7 +535,7 @@ pub(super) fn scalar(text: &str) -> String {
 }
 
 /// A string of JSON is one of YAML.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

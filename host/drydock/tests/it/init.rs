@@ -1,9 +1,10 @@
 //! `drydock init`: a node from nothing, by flags and by questions, and everything that it
 //! must not do.
 
-mod node;
-mod readme;
+pub mod node;
+pub mod readme;
 mod rescue;
+mod services;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -192,6 +193,11 @@ fn questions_are_asked_on_a_terminal_with_what_was_found() {
     terminal.expect("Private key").answer("");
     terminal.expect("Folders to back up").answer("");
     terminal
+        .expect("Where recovery points go: folder, s3, azure or gcs")
+        .answer("tape")
+        .expect("must be folder, s3, azure or gcs");
+    terminal.answer("");
+    terminal
         .expect("Folder for the recovery points")
         .expect("[/var/backups/drydock]");
     terminal.answer(&node.text("target"));
@@ -237,6 +243,7 @@ fn who_says_no_or_leaves_gets_nothing() {
         "Client certificate",
         "Private key",
         "Folders to back up",
+        "Where recovery points go",
         "Folder for",
     ] {
         terminal.expect(question).answer("");

@@ -12,6 +12,7 @@
 mod archive;
 mod backup;
 mod bad_input;
+mod classic;
 mod cluster_trouble;
 mod command_line;
 mod crash;

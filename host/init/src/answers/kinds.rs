@@ -7,7 +7,7 @@ use drydock_cli::args::{TargetArgs, TargetKind};
 use super::shown;
 
 /// A service.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Service {
     pub kind: TargetKind,
     /// The target's name, as in `--target`.
@@ -19,7 +19,7 @@ pub struct Service {
 }
 
 /// Who the node is there.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Login {
     /// The key in the document.
     pub kind: &'static str,
@@ -27,7 +27,7 @@ pub struct Login {
 }
 
 /// Something that has to be said.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Field {
     /// The key in the document.
     pub key: &'static str,
@@ -55,6 +55,24 @@ pub enum Form {
     /// A path.
     Path,
 }
+
+/// A row is the same as itself and as no other.
+impl PartialEq for Service {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+impl Eq for Service {}
+
+/// Several rows may have one kind.
+impl PartialEq for Login {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && std::ptr::eq(self.fields, other.fields)
+    }
+}
+
+impl Eq for Login {}
 
 /// How a secret's place is written as an answer: `env:NAME`, or a path.
 pub const ENV: &str = "env:";

@@ -4,7 +4,7 @@
 //! **Invariant:** a secret is never read here, asked for or shown: an answer is the name of a
 //! variable or the path of a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
@@ -111,6 +111,9 @@ impl Gatherer<'_> {
                 said.push((field.key, value));
             }
         }
+        if let Some(login) = login {
+            self.refuse_strangers(service, login, target);
+        }
         let Some(server) = self.server(service, &config) else {
             return Ok(None);
         };
@@ -130,6 +133,27 @@ impl Gatherer<'_> {
         }))
     }
 
+    /// Flags that are another service's or another identity's: whoever gave one meant something
+    /// that is not going to happen.
+    fn refuse_strangers(&mut self, service: &Service, login: &Login, args: &TargetArgs) {
+        let own = |field: &Field| {
+            let mut all = service.places.iter().chain(login.fields);
+            all.any(|own| own.flag == field.flag)
+        };
+        let all = SERVICES.iter().flat_map(|service| {
+            let identities = service.identities.iter().flat_map(|login| login.fields);
+            service.places.iter().chain(identities)
+        });
+        let strange = all.filter(|field| (field.given)(args).is_some() && !own(field));
+        let flags: BTreeSet<&str> = strange.map(|field| super::word(field.flag)).collect();
+        for flag in flags {
+            self.wrong.push(format!(
+                "{flag} says nothing of target {} with the identity {}: remove it",
+                service.name, login.kind
+            ));
+        }
+    }
+
     /// Who the node is at the service. Of rows of one kind that one is meant of which all was
     /// said, by a flag or a variable.
     fn login(
@@ -137,10 +161,11 @@ impl Gatherer<'_> {
         service: &'static Service,
         args: &TargetArgs,
     ) -> Result<Option<&'static Login>, Failure> {
-        let likeliest = service.identities.iter().find(|login| {
-            let needed = login.fields.iter().filter(|field| !field.is_optional);
-            !login.fields.is_empty() && needed.clone().count() > 0 && self.has_all(login, args)
-        });
+        // Where nothing had to be said, nothing speaks for it.
+        let is_told = |field: &Field| !field.is_optional && field.usual.is_none();
+        let mut identities = service.identities.iter();
+        let likeliest =
+            identities.find(|login| login.fields.iter().any(is_told) && self.has_all(login, args));
         let kinds: Vec<&str> = service.identities.iter().map(|login| login.kind).collect();
         let parse = |text: &str| {
             let known = kinds.contains(&text);

@@ -362,6 +362,28 @@ fn what_a_service_lacks_is_named_with_its_flags() {
             "init needs --account NAME, --container NAME, --target-identity IDENTITY: give them, or start it on a terminal to be asked"
         ]
     );
+    // A region is usual, and speaks for nobody.
+    assert_eq!(
+        said_of(&["s3", "--bucket", "b"]),
+        ["init needs --target-identity IDENTITY: give it, or start it on a terminal to be asked"]
+    );
+    assert_eq!(
+        said_of(&[
+            "s3",
+            "--bucket",
+            "b",
+            "--target-identity",
+            "none",
+            "--account",
+            "abc",
+            "--secret-file",
+            "/s",
+        ]),
+        [
+            "--account says nothing of target s3 with the identity none: remove it",
+            "error: --secret-env says nothing of target s3 with the identity none: remove it",
+        ]
+    );
     let wrong = said_of(&["s3", "--bucket", "b", "--target-identity", "acessKey"]);
     assert_eq!(
         wrong,
