@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::arguments::Arguments;
 use crate::data::{DataSet, QUOTA_BYTES};
-use drydock_quickstart::documents::{BACKUPS, CONFIGURATION, Documents};
+use drydock_quickstart::documents::{BACKUPS, CONFIGURATION, Documents, Store};
 
 /// A backup of etcd alone, since the peers have nothing for files.
 const SCHEDULE: &str = "apiVersion: drydock.dev/v1
@@ -108,6 +108,7 @@ impl Stage {
         self.new_key("signing", "signing.key")?;
         self.recipient = self.new_key("sealing", "sealing.key")?;
         let documents = Documents {
+            store: Store::Folder,
             scratch: self.place.path(),
             schedule: SCHEDULE,
             source: &self.cluster,

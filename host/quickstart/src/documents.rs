@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use drydock_testkit::etcd::Cluster;
+use drydock_testkit::versitygw::{BUCKET, REGION, User, Versitygw};
 
 /// The node's configuration in the scratch folder.
 pub const CONFIGURATION: &str = "drydock.yaml";
@@ -15,26 +16,43 @@ pub const CONFIGURATION: &str = "drydock.yaml";
 /// Where backups are stored in the scratch folder.
 pub const BACKUPS: &str = "backups";
 
+/// The target that the shipped schedule names.
+pub const TARGET: &str = "local";
+
+/// Where backups are stored.
+pub enum Store<'a> {
+    /// [`BACKUPS`] in the scratch folder.
+    Folder,
+    /// A bucket of this server, as this user.
+    Bucket(&'a Versitygw, User),
+}
+
 /// What the documents are made from.
 pub struct Documents<'a> {
     pub scratch: &'a Path,
-    /// A schedule, which names the cluster `quickstart` and the target `local`.
+    /// A schedule, which names the cluster `quickstart` and the target [`TARGET`].
     pub schedule: &'a str,
     pub source: &'a Cluster,
     /// Whom backups are sealed for.
     pub recipient: &'a str,
     /// The program that drills boot.
     pub etcd: &'a Path,
+    pub store: Store<'a>,
 }
 
 impl Documents<'_> {
-    /// Writes all of them, and makes the folder for backups.
+    /// Writes all of them, and makes the folder for backups where that is the target.
     pub fn write(&self) -> Result<()> {
         self.write_one(CONFIGURATION, &self.node())?;
         self.write_one("inventory/schedule.yaml", self.schedule)?;
         self.write_one("inventory/cluster.yaml", &self.cluster()?)?;
         self.write_one("inventory/target.yaml", &self.target())?;
         self.write_one("grants/grants.yaml", &self.grants())?;
+        if let Store::Bucket(server, user) = &self.store {
+            self.write_one("s3-secret", user.secret)?;
+            self.write_one("s3-ca.pem", server.ca_pem().unwrap_or_default())?;
+            return Ok(());
+        }
         let backups = self.scratch.join(BACKUPS);
         fs::create_dir_all(&backups).with_context(|| format!("cannot make {}", backups.display()))
     }
@@ -63,8 +81,12 @@ impl Documents<'_> {
                schedules: [inventory]\n  \
                grants: [grants]\n  \
                signingKey: {{valueFrom: {{file: signing.key}}}}\n  \
-               drill: {{etcd: {{path: {etcd}}}, reports: reports}}\n",
+               drill: {{etcd: {{path: {etcd}}}, reports: reports}}\n{http}",
             etcd = quoted(self.etcd),
+            http = match &self.store {
+                Store::Folder => "",
+                Store::Bucket(..) => "  http: {caFile: s3-ca.pem}\n",
+            },
         )
     }
 
@@ -92,16 +114,30 @@ impl Documents<'_> {
     }
 
     fn target(&self) -> String {
+        let store = match &self.store {
+            Store::Folder => format!(
+                "  plugin: store-file\n  config: {{folder: {}}}\n  create: true\n",
+                quoted(&self.scratch.join(BACKUPS))
+            ),
+            Store::Bucket(server, user) => format!(
+                "  plugin: store-s3\n  \
+                   config: {{endpoint: '{url}', bucket: {BUCKET}}}\n  \
+                   endpoints: ['{url}']\n  \
+                   identity:\n    \
+                     accessKey:\n      \
+                       id: {id}\n      \
+                       secret: {{valueFrom: {{file: ../s3-secret}}}}\n      \
+                       region: {REGION}\n",
+                url = server.url(""),
+                id = user.id,
+            ),
+        };
         format!(
             "apiVersion: drydock.dev/v1\n\
              kind: Target\n\
-             metadata: {{name: local}}\n\
-             spec:\n  \
-               plugin: store-file\n  \
-               config: {{folder: {folder}}}\n  \
-               create: true\n  \
-               recipients: [{recipient}]\n",
-            folder = quoted(&self.scratch.join(BACKUPS)),
+             metadata: {{name: {TARGET}}}\n\
+             spec:\n\
+             {store}  recipients: [{recipient}]\n",
             recipient = self.recipient,
         )
     }
@@ -117,8 +153,18 @@ impl Documents<'_> {
                    grants: {grants}\n"
             )
         };
-        let folder = quoted(&self.scratch.join(BACKUPS));
-        let store = format!("{{files: [{{directory: {folder}, access: write}}]}}");
+        let (plugin, store) = match &self.store {
+            Store::Folder => {
+                let folder = quoted(&self.scratch.join(BACKUPS));
+                let folder = format!("{{files: [{{directory: {folder}, access: write}}]}}");
+                ("store-file", folder)
+            }
+            // The server is on loopback, where no plugin goes unless that is said.
+            Store::Bucket(..) => {
+                let server = format!("{{http: [{{target: {TARGET}, addresses: [loopback]}}]}}");
+                ("store-s3", server)
+            }
+        };
         let pki = quoted(&self.pki());
         let files = format!("{{files: [{{directory: {pki}, access: read}}]}}");
         [
@@ -126,7 +172,7 @@ impl Documents<'_> {
             grant("etcd-verify", "{}"),
             grant("files-backup", &files),
             grant("files-verify", "{}"),
-            grant("store-file", &store),
+            grant(plugin, &store),
         ]
         .join("---\n")
     }

@@ -3,12 +3,13 @@
 //! What it touches, in order: a scratch folder; a three-member etcd with mutual TLS on
 //! loopback, loaded with Kubernetes objects; keys and documents written beside it; one run
 //! of the checkout's `schedules/quickstart.yaml` through the `drydock` program itself; the
-//! recovery point under `backups` in the scratch folder; the fetched snapshot; and a
+//! recovery point under `backups` in the scratch folder, or in a bucket of an S3 server that
+//! is started for it; the fetched snapshot; and a
 //! second etcd that is restored from it by etcd's own `etcdutl`. Every key of the second is
 //! compared with the first, and every certificate in the archive with the one on disk. At
 //! the end `drydock drill` does all of it again by itself, and prints its report.
 //!
-//! What it undoes: it stops both clusters and removes the scratch folder, unless the
+//! What it undoes: it stops the servers and removes the scratch folder, unless the
 //! caller named one. If it dies halfway, the testkit's guard does the same.
 //!
 //! **Invariant:** nothing that it prints is made up: figures come from `drydock`, from
@@ -27,11 +28,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
-use drydock_quickstart::documents::{self, Documents};
+use clap::{Parser, ValueEnum};
+use drydock_quickstart::documents::{self, Documents, Store};
 use drydock_testkit::Scratch;
 use drydock_testkit::etcd::{Cluster, EtcdOptions};
 use drydock_testkit::kube_objects::{self, LoadOptions};
+use drydock_testkit::versitygw::{BUCKET, ROOT, Versitygw};
 
 use drydock::Drydock;
 use steps::Steps;
@@ -52,12 +54,22 @@ struct Arguments {
     /// Work in this empty or new folder and leave it in place.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Keep recovery points in a folder, or in a bucket of an S3 server of its own.
+    #[arg(long, value_name = "KIND", default_value = "folder")]
+    target: Target,
     /// Leave everything running until Ctrl-C.
     #[arg(long)]
     keep: bool,
     /// Load that many Kubernetes objects.
     #[arg(long, value_name = "NUMBER", default_value_t = 5_000)]
     objects: usize,
+}
+
+/// What keeps the recovery points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    Folder,
+    S3,
 }
 
 #[tokio::main]
@@ -78,8 +90,10 @@ async fn scenario(arguments: Arguments) -> Result<()> {
     };
     let steps = Steps::begin();
     let source = start_source(&steps, &scratch, arguments.objects).await?;
-    let drydock = set_up(&steps, &arguments, &scratch, &source)?;
-    let snapshot = back_up(&steps, &drydock, &scratch)?;
+    let server = start_server(&steps, arguments.target).await?;
+    let drydock = set_up(&steps, &arguments, &scratch, &source, server.as_ref())?;
+    let kept = kept(&scratch, server.as_ref());
+    let snapshot = back_up(&steps, &drydock, &scratch, &kept)?;
     let restored = restore(&steps, &scratch, &snapshot).await?;
     compare_all(&steps, &source, &restored, &snapshot).await?;
     steps.done(&format!(
@@ -92,7 +106,7 @@ async fn scenario(arguments: Arguments) -> Result<()> {
         wait_for_interrupt(&scratch, &source, &restored).await?;
     }
     // The clusters stop before their folders go.
-    drop((source, restored));
+    drop((source, restored, server));
     steps.done("everything that was started is stopped");
     Ok(())
 }
@@ -121,12 +135,34 @@ async fn start_source(steps: &Steps, scratch: &Scratch, objects: usize) -> Resul
     Ok(cluster)
 }
 
+/// The server of the target, where it is none of this machine's folders.
+async fn start_server(steps: &Steps, target: Target) -> Result<Option<Versitygw>> {
+    if target == Target::Folder {
+        return Ok(None);
+    }
+    let server = Versitygw::https().await?;
+    steps.done(&format!(
+        "an S3 server (versitygw) with the bucket {BUCKET} runs at {}",
+        server.url("")
+    ));
+    Ok(Some(server))
+}
+
+/// Where backups lie, for people.
+fn kept(scratch: &Scratch, server: Option<&Versitygw>) -> String {
+    match server {
+        None => scratch.join(documents::BACKUPS).display().to_string(),
+        Some(server) => server.url(&format!("/{BUCKET}")),
+    }
+}
+
 /// Keys and documents.
 fn set_up(
     steps: &Steps,
     arguments: &Arguments,
     scratch: &Scratch,
     source: &Cluster,
+    server: Option<&Versitygw>,
 ) -> Result<Drydock> {
     let schedule = arguments.checkout.join("schedules/quickstart.yaml");
     let schedule = std::fs::canonicalize(&schedule).with_context(|| {
@@ -155,6 +191,7 @@ fn set_up(
         source,
         recipient: &recipient,
         etcd: &source.programs().join("etcd"),
+        store: server.map_or(Store::Folder, |server| Store::Bucket(server, ROOT)),
     };
     documents.write()?;
     steps.done(&format!(
@@ -171,18 +208,16 @@ struct Snapshot {
     revision: i64,
 }
 
-fn back_up(steps: &Steps, drydock: &Drydock, scratch: &Scratch) -> Result<Snapshot> {
+fn back_up(steps: &Steps, drydock: &Drydock, scratch: &Scratch, kept: &str) -> Result<Snapshot> {
     let run = drydock.run("quickstart")?;
     println!("\n{}\n", run.status.table());
     steps.done(&format!(
         "`drydock run quickstart` {}",
         run.outcome.to_lowercase()
     ));
-    let backups = scratch.join(documents::BACKUPS);
     steps.done(&format!(
-        "recovery point {} is committed under {}",
-        run.recovery_point,
-        backups.display()
+        "recovery point {} is committed under {kept}",
+        run.recovery_point
     ));
     let identity = scratch.join("sealing.key");
     let file = drydock.fetch(&run.recovery_point, &identity, &scratch.join("fetched"))?;

@@ -72,6 +72,9 @@ enum Chore {
     },
     /// Back up a scratch etcd, fetch the recovery point and restore it, in a minute.
     Quickstart {
+        /// Keep recovery points in a folder, or in a bucket of an S3 server of its own.
+        #[arg(long, value_name = "KIND", default_value = "folder")]
+        target: quickstart::Target,
         /// Leave everything running until Ctrl-C.
         #[arg(long)]
         keep: bool,
@@ -135,9 +138,18 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Build => programs::run(&workspace),
         Chore::CheckDeps => deps::run(&workspace),
         Chore::Test { filters } => test::run(&workspace, &filters),
-        Chore::Quickstart { keep, scratch } => {
-            quickstart::run(&workspace, keep, scratch.as_deref())
-        }
+        Chore::Quickstart {
+            target,
+            keep,
+            scratch,
+        } => quickstart::run(
+            &workspace,
+            &quickstart::Wanted {
+                target,
+                keep,
+                scratch: scratch.as_deref(),
+            },
+        ),
         Chore::Torture {
             names,
             sequences,
