@@ -1,6 +1,7 @@
 //! The command line: verbs on nouns.
 
 mod init;
+mod migrate;
 mod plugin;
 mod run;
 mod snapshot;
@@ -16,6 +17,7 @@ use drydock_snapshot::Prefix;
 use drydock_terminal::{print::Output, telemetry::LogFormat};
 
 pub use init::{DIR, InitArgs, TargetArgs, TargetKind};
+pub use migrate::{CronJobArgs, MigrateVerb};
 pub use plugin::{Language, NewArgs, RunPluginArgs, TestPluginArgs};
 pub use run::{DecideArgs, RetryArgs, RunArgs, RunListArgs, RunVerb, SteerArgs};
 pub use snapshot::{
@@ -110,6 +112,9 @@ pub enum Command {
     /// finds on a node of kubeadm, RKE2, k3s, OpenShift or Talos. Nothing that exists is
     /// overwritten.
     Init(Box<crate::args::InitArgs>),
+    /// Turn what backs a cluster up today into documents.
+    #[command(subcommand)]
+    Migrate(MigrateVerb),
     /// Run this node's schedules until told to stop.
     ///
     /// Starts what is due, takes up runs that were left unfinished, and takes in documents

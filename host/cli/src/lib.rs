@@ -41,18 +41,25 @@ pub use exit::Exit;
 pub use failure::{Context, Failure, Outcome};
 pub use runtime::{block_on, load};
 
-use args::{Cli, Command, Global, InitArgs};
+use args::{Cli, Command, Global, InitArgs, MigrateVerb};
 
-/// What carries `drydock init` out: it stands above this crate.
-pub type Init = fn(&Global, &InitArgs) -> Outcome;
+/// What makes documents out of what is there already.
+#[derive(Debug)]
+pub enum Preparation {
+    Init(Box<InitArgs>),
+    Migrate(MigrateVerb),
+}
+
+/// What carries these verbs out: it stands above this crate.
+pub type Prepare = fn(&Global, &Preparation) -> Outcome;
 
 /// The whole program: reads the command line, carries it out and says why it could not.
-pub fn run(deps: Deps, init: Init) -> Exit {
+pub fn run(deps: Deps, prepare: Prepare) -> Exit {
     stderr::take_panics();
     let exit = match Cli::try_parse() {
         Ok(cli) => {
             let only_tells = cli.command.only_tells();
-            carry_out(cli, deps, init).once_printed(only_tells)
+            carry_out(cli, deps, prepare).once_printed(only_tells)
         }
         Err(error) => usage(&error).once_printed(true),
     };
@@ -60,8 +67,8 @@ pub fn run(deps: Deps, init: Init) -> Exit {
     exit
 }
 
-fn carry_out(cli: Cli, deps: Deps, init: Init) -> Exit {
-    match dispatch(cli, deps, init) {
+fn carry_out(cli: Cli, deps: Deps, prepare: Prepare) -> Exit {
+    match dispatch(cli, deps, prepare) {
         Ok(exit) => exit,
         Err(failure) => {
             if failure.exit != Exit::Done {
@@ -90,11 +97,12 @@ fn usage(error: &clap::Error) -> Exit {
     Exit::Done
 }
 
-fn dispatch(cli: Cli, deps: Deps, init: Init) -> Outcome {
+fn dispatch(cli: Cli, deps: Deps, prepare: Prepare) -> Outcome {
     let Cli { global, command } = cli;
     let global = global.with(deps);
     match command {
-        Command::Init(args) => init(&global, &args),
+        Command::Init(args) => prepare(&global, &Preparation::Init(args)),
+        Command::Migrate(verb) => prepare(&global, &Preparation::Migrate(verb)),
         // These need no configuration for what is a file, so that they work on any machine.
         Command::Snapshot(verb) => snapshot::dispatch(&global, &verb),
         Command::Key(verb) => key::dispatch(&global, &verb),

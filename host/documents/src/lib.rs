@@ -66,7 +66,7 @@ pub use set::DocumentSet;
 pub use set_aside::parse_node_config_without;
 pub use target::Target;
 pub use throttle::ThrottleSpec;
-pub use tree::{FILE_BYTES_MAX, Positions};
+pub use tree::{FILE_BYTES_MAX, Positions, read_yaml};
 pub use value::{Bounded, Lookup, Seconds, SecondsOrZero, SecretFrom, Setting, Source, ValueError};
 pub use vocabulary::Vocabulary;
 pub use workflow::Workflow;

@@ -34,6 +34,15 @@ const DOCUMENTS_MAX: usize = 20_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Positions(BTreeMap<String, Position>);
 
+/// The YAML of a file whose documents are not ours, e.g. a manifest of Kubernetes: its nodes with
+/// their places.
+///
+/// # Errors
+/// The first place that is not YAML, or not the part of YAML that is allowed here.
+pub fn read_yaml(file: &str, text: &str) -> Result<Vec<Node>, FileError> {
+    parse(&Arc::from(file), text)
+}
+
 /// Parses a file of any number of documents. Empty documents are left out.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! `drydock init`: keys, configuration and a first schedule for a node.
+//! `drydock init`: keys, configuration and a first schedule for a node; and `drydock migrate`,
+//! which makes documents of what backs a cluster up today.
 //!
 //! The whole story: look at the node for certificates and addresses; settle every answer
 //! from flags, findings and questions; refuse whatever exists; make the state folder and
@@ -20,6 +21,7 @@ mod answers;
 mod ask;
 mod attempt;
 mod documents;
+mod migrate;
 mod place;
 mod restore_only;
 mod survey;
@@ -29,7 +31,7 @@ use std::path::Path;
 use drydock_api_types::init::{NodeMade, PlannedFiles, Tried};
 use drydock_capability_files::is_own_mount;
 use drydock_cli::{
-    Exit, Failure, Outcome,
+    Exit, Failure, Outcome, Preparation,
     args::{Global, InitArgs},
     block_on,
 };
@@ -51,7 +53,14 @@ const HEADER: [&str; 7] = [
     "ENDPOINT", "STATE", "VERSION", "MEMBER", "LEADER", "DB SIZE", "LEARNER",
 ];
 
-pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
+pub fn dispatch(global: &Global, preparation: &Preparation) -> Outcome {
+    match preparation {
+        Preparation::Init(args) => init(global, args),
+        Preparation::Migrate(verb) => migrate::dispatch(global, verb),
+    }
+}
+
+fn init(global: &Global, args: &InitArgs) -> Outcome {
     if args.restore_only {
         return restore_only::dispatch(global, args);
     }
@@ -60,7 +69,7 @@ pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
         (false, true) => Mode::Ask,
         (false, false) => Mode::Strict,
     };
-    place::refuse_used(&args.dir)?;
+    place::refuse_used(&args.dir, "init", "--dir")?;
     let parent_is_there = args.dir.parent().is_some_and(Path::is_dir);
     if mode == Mode::Ask && parent_is_there && !args.dry_run {
         // Whoever may not write there should know before the first question.

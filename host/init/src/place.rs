@@ -19,7 +19,7 @@ const PRIVATE_FILE: u32 = 0o600;
 const NAMED_MAX: usize = 4;
 
 /// Refuses a folder that holds something.
-pub fn refuse_used(dir: &Path) -> Result<(), Failure> {
+pub fn refuse_used(dir: &Path, verb: &str, flag: &str) -> Result<(), Failure> {
     let entries = fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     let entries = match entries {
         Ok(entries) => entries,
@@ -27,7 +27,7 @@ pub fn refuse_used(dir: &Path) -> Result<(), Failure> {
         Err(error) => {
             return Err(error).with_context(|| {
                 format!(
-                    "{} is no folder to write into; name another --dir",
+                    "{} is no folder to write into; name another {flag}",
                     dir.display()
                 )
             });
@@ -44,7 +44,7 @@ pub fn refuse_used(dir: &Path) -> Result<(), Failure> {
     let more = if names.len() > NAMED_MAX { ", ..." } else { "" };
     names.truncate(NAMED_MAX);
     Err(Failure::failed(format!(
-        "{} holds {}{more}, and init overwrites nothing: move it away, or name another --dir",
+        "{} holds {}{more}, and {verb} overwrites nothing: move it away, or name another {flag}",
         dir.display(),
         names.join(", ")
     )))

@@ -42,7 +42,7 @@ struct Answers {
 }
 
 pub fn dispatch(global: &Global, args: &InitArgs) -> Outcome {
-    place::refuse_used(&args.dir)?;
+    place::refuse_used(&args.dir, "init", "--dir")?;
     let answers = answers(args)?;
     let files = documents(&answers);
     if args.dry_run {

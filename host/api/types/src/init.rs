@@ -1,4 +1,4 @@
-//! `drydock init`, with and without `--restore-only`.
+//! `drydock init`, with and without `--restore-only`, and `drydock migrate`.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +35,35 @@ pub struct RescueMade {
     pub signers: Vec<String>,
     /// What to do now, a command each.
     pub next: Vec<String>,
+}
+
+/// What `migrate cronjob` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MigratedCronJob {
+    /// Texts by the names of their files.
+    pub files: BTreeMap<String, String>,
+    /// What nobody could tell from the manifest; each stands in a document too.
+    pub questions: Vec<String>,
+    /// Variables that the daemon has to be given.
+    pub variables: Vec<NeededVariable>,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A variable that documents name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeededVariable {
+    pub name: String,
+    /// Where its value is today; never the value.
+    pub from: String,
+}
+
+/// What a manifest says that stands in no document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub line: u64,
+    pub what: String,
+    pub why: String,
 }
 
 /// What came of trying the cluster and the target.

@@ -28,6 +28,7 @@ mod interrupted;
 mod large_values;
 mod levers;
 mod maintain;
+mod migrate;
 mod notify;
 mod open;
 mod outside;

@@ -1,0 +1,537 @@
+//! From a job's commands to what they do: how etcd is reached, and what keeps the snapshot.
+//!
+//! **Invariant:** what is not certain is a question, never a guess; and a value that is used as
+//! a secret is named by its variable, wherever it stood.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::manifest::{Container, Manifest, Mount, Variable, Volume};
+use super::shell::{Command, Piece, Word};
+use super::stores::{self, Identity, Store};
+
+/// Script variables that lead to each other and so on: more is a circle.
+const DEPTH_MAX: usize = 8;
+
+/// A value as it stands in a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Text(String),
+    /// A variable of the daemon's.
+    Env(String),
+    /// What the file does not tell.
+    Question(String),
+}
+
+/// How etcd is reached.
+#[derive(Debug, Default)]
+pub struct Etcd {
+    pub endpoints: Vec<Answer>,
+    pub ca: Option<Answer>,
+    pub certificate: Option<Answer>,
+    pub key: Option<Answer>,
+    /// Where etcdctl logs in with a name.
+    pub username: Option<Answer>,
+}
+
+/// A variable that the daemon has to be given, and where its value is today.
+pub type Needs = BTreeMap<String, String>;
+
+/// Everything that was found.
+#[derive(Debug)]
+pub struct Found {
+    pub etcd: Etcd,
+    pub store: Store,
+    pub needs: Needs,
+}
+
+/// One container while its commands are read.
+pub struct Reading<'a> {
+    pub container: &'a Container,
+    /// What the script itself sets.
+    set: BTreeMap<String, Word>,
+    pub needs: &'a mut Needs,
+}
+
+/// A name and a password in one word, which a document has apart.
+const USER: &str = "As which user is etcd asked? The manifest logs in: say username, and password beside it as {valueFrom: {file: PATH}}.";
+
+/// Flags that are understood, or that say nothing of a backup, by the program that has them.
+const FLAGS: [(&str, &[&str]); 5] = [
+    (
+        "etcdctl",
+        &[
+            "endpoints",
+            "endpoint",
+            "cacert",
+            "ca-file",
+            "trusted-ca-file",
+            "cert",
+            "cert-file",
+            "key",
+            "key-file",
+            "user",
+        ],
+    ),
+    (
+        "az",
+        &[
+            "account-name",
+            "account-key",
+            "container-name",
+            "c",
+            "name",
+            "n",
+            "file",
+            "f",
+            "auth-mode",
+            "sas-token",
+            "destination",
+            "d",
+            "destination-path",
+            "source",
+            "s",
+            "service-principal",
+            "identity",
+            "i",
+            "username",
+            "u",
+            "password",
+            "p",
+            "tenant",
+            "t",
+            "output",
+            "o",
+            "only-show-errors",
+            "no-progress",
+            "overwrite",
+        ],
+    ),
+    (
+        "aws",
+        &[
+            "endpoint-url",
+            "region",
+            "storage-class",
+            "only-show-errors",
+            "quiet",
+            "no-progress",
+            "bucket",
+            "key",
+            "body",
+        ],
+    ),
+    ("gsutil", &["m", "q"]),
+    ("gcloud", &["key-file", "quiet", "q"]),
+];
+
+/// What commands of a script are for that Drydock does by itself, or needs no more.
+const OWN_WORK: [(&[&str], &str); 7] = [
+    (
+        &["rm", "find", "xargs", "unlink"],
+        "removes files; Drydock removes its own spool, and recovery points stay until they are pruned",
+    ),
+    (
+        &[
+            "gzip", "zstd", "tar", "pigz", "zip", "bzip2", "openssl", "gpg", "age",
+        ],
+        "packs or encrypts; Drydock compresses and seals each snapshot",
+    ),
+    (
+        &["sha256sum", "md5sum", "cksum", "etcdutl"],
+        "checks a file; Drydock judges each snapshot",
+    ),
+    (
+        &[
+            "apk", "apt-get", "apt", "yum", "dnf", "pip", "pip3", "curl", "wget", "chmod", "chown",
+            "ln", "install",
+        ],
+        "prepares the container; Drydock is one file",
+    ),
+    (
+        &[
+            "if", "elif", "for", "while", "until", "case", "test", "[", "[[",
+        ],
+        "decides in the script; a Schedule has its own retries and policies",
+    ),
+    (
+        &["sleep", "trap", "kill"],
+        "waits or cleans up; a Schedule has its own deadlines",
+    ),
+    (
+        &["kubectl"],
+        "asks the API server; Drydock speaks to etcd alone",
+    ),
+];
+
+/// Commands that leave nothing to be carried over.
+const SILENT: [&str; 19] = [
+    "set", "echo", "printf", "date", "mkdir", "cd", "ls", "true", ":", "exit", "cat", "du",
+    "basename", "dirname", "tee", "hostname", "unset", "umask", "source",
+];
+
+/// Reads all containers in their order.
+pub fn read(manifest: &mut Manifest) -> Found {
+    let mut needs = Needs::new();
+    let mut etcd = None;
+    let mut stores = stores::Seen::default();
+    let containers = std::mem::take(&mut manifest.containers);
+    for container in &containers {
+        let mut reading = Reading {
+            container,
+            set: BTreeMap::new(),
+            needs: &mut needs,
+        };
+        for command in &container.commands {
+            for (name, value) in &command.sets {
+                if command.words.is_empty() {
+                    reading.set.insert(name.clone(), value.clone());
+                }
+            }
+            let name = command.name().unwrap_or_default();
+            let is_etcdctl = command.words.iter().any(|word| ends_with(word, "etcdctl"));
+            if command.says(&["snapshot", "save"]) && (is_etcdctl || container.commands.len() == 1)
+            {
+                etcd.get_or_insert(reading.etcd(command));
+                stores.saved_at(&reading, command);
+                leave_flags(manifest, container, command, "etcdctl");
+            } else if is_etcdctl || stores.see(&mut reading, command) {
+                leave_flags(manifest, container, command, &name);
+            } else if let Some(why) = left_why(command, &name) {
+                let (line, what) = place(container, command);
+                manifest.leave(line, &what, &why);
+            }
+        }
+    }
+    let store = stores.finish();
+    let (etcd, store) = asked(&containers, etcd, store);
+    Found { etcd, store, needs }
+}
+
+/// Questions where nothing was found, with what the containers run instead.
+fn asked(containers: &[Container], etcd: Option<Etcd>, store: Option<Store>) -> (Etcd, Store) {
+    let runs: Vec<String> = containers
+        .iter()
+        .map(|container| {
+            // What stands behind the first word may be a secret.
+            let first = container
+                .commands
+                .first()
+                .and_then(|command| command.words.first());
+            match first.map(Word::shown) {
+                Some(program) if container.commands.len() == 1 => {
+                    format!("container {} runs {program}", container.name)
+                }
+                Some(_) => format!("container {} runs a script", container.name),
+                None => format!("container {} runs what its image says", container.name),
+            }
+        })
+        .collect();
+    let runs = runs.join(", ");
+    let etcd = etcd.unwrap_or_else(|| Etcd {
+        endpoints: vec![Answer::Question(format!(
+            "How is etcd reached? No `etcdctl snapshot save` can be seen: {runs}."
+        ))],
+        ..Etcd::default()
+    });
+    let store = store.unwrap_or_else(|| {
+        Store::Folder(Answer::Question(format!(
+            "Where do snapshots go? No upload and no folder of the node can be seen: {runs}."
+        )))
+    });
+    (etcd, store)
+}
+
+/// Names the flags of a command that nobody here understands. What they are set to may be a
+/// secret.
+fn leave_flags(manifest: &mut Manifest, container: &Container, command: &Command, name: &str) {
+    let Some((_, known)) = FLAGS.iter().find(|(program, _)| *program == name) else {
+        return;
+    };
+    if command.says(&["snapshot", "status"]) || command.says(&["endpoint"]) {
+        return;
+    }
+    for word in &command.words {
+        let Some(Piece::Text(text)) = word.0.first() else {
+            continue;
+        };
+        let Some(flag) = text.strip_prefix('-') else {
+            continue;
+        };
+        let flag = flag
+            .trim_start_matches('-')
+            .split('=')
+            .next()
+            .unwrap_or_default();
+        if !flag.is_empty() && !known.contains(&flag) {
+            let (line, what) = place(container, command);
+            manifest.leave(
+                line,
+                &format!("{what}: --{flag}"),
+                "has no counterpart that is known here",
+            );
+        }
+    }
+}
+
+/// Why a command is not carried over; none where there is nothing to say.
+fn left_why(command: &Command, name: &str) -> Option<String> {
+    if command.words.is_empty() || SILENT.contains(&name) {
+        return None;
+    }
+    let known = OWN_WORK.iter().find(|(names, _)| names.contains(&name));
+    Some(known.map_or(
+        "is not understood: look whether it matters to the backup".to_owned(),
+        |(_, why)| (*why).to_owned(),
+    ))
+}
+
+/// The line of the file, and the command as people call it. What stands behind its name may be
+/// a secret.
+fn place(container: &Container, command: &Command) -> (u64, String) {
+    let name = command.words.first().map(Word::shown).unwrap_or_default();
+    let line = container.script.unwrap_or(container.line);
+    (
+        line,
+        format!(
+            "container {}: {name} (line {} of its script)",
+            container.name, command.line
+        ),
+    )
+}
+
+fn ends_with(word: &Word, name: &str) -> bool {
+    word.text()
+        .is_some_and(|text| text == name || text.ends_with(&format!("/{name}")))
+}
+
+impl Reading<'_> {
+    fn etcd(&mut self, command: &Command) -> Etcd {
+        let word = |flags: &[&str], variable: &str| {
+            let set = command.sets.iter().find(|(name, _)| name == variable);
+            let flag = command
+                .flag(flags)
+                .or_else(|| set.map(|(_, value)| value.clone()));
+            flag.or_else(|| self.variable(variable))
+        };
+        let endpoints = word(&["--endpoints", "--endpoint"], "ETCDCTL_ENDPOINTS");
+        let ca = word(
+            &["--cacert", "--ca-file", "--trusted-ca-file"],
+            "ETCDCTL_CACERT",
+        );
+        let certificate = word(&["--cert", "--cert-file"], "ETCDCTL_CERT");
+        let key = word(&["--key", "--key-file"], "ETCDCTL_KEY");
+        let has_tls = ca.is_some() || certificate.is_some();
+        let mut file = |word: Option<Word>, what: &str| word.map(|word| self.file(&word, what));
+        let (ca, certificate, key) = (
+            file(ca, "etcd's authority"),
+            file(certificate, "the client's certificate"),
+            file(key, "the client's key"),
+        );
+        let user = command.flag(&["--user"]);
+        let user = user.or_else(|| self.variable("ETCDCTL_USER"));
+        Etcd {
+            endpoints: self.endpoints(endpoints, has_tls),
+            ca,
+            certificate,
+            key,
+            username: user.map(|_| Answer::Question(USER.to_owned())),
+        }
+    }
+
+    fn endpoints(&mut self, word: Option<Word>, has_tls: bool) -> Vec<Answer> {
+        let scheme = if has_tls { "https" } else { "http" };
+        let Some(word) = word else {
+            // Where etcdctl looks when nobody says.
+            return vec![Answer::Text(format!("{scheme}://127.0.0.1:2379"))];
+        };
+        match self.answer(&word, "At which addresses do etcd's members listen?") {
+            Answer::Text(text) => {
+                let parts = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
+                let parts = parts.map(|part| {
+                    let part = part.trim_end_matches('/');
+                    let whole = if part.contains("://") {
+                        part.to_owned()
+                    } else {
+                        format!("{scheme}://{part}")
+                    };
+                    if drydock_documents::cluster::is_endpoint(&whole) {
+                        return Answer::Text(whole);
+                    }
+                    Answer::Question(
+                        "Which address of the form https://HOST:PORT does etcd have?".to_owned(),
+                    )
+                });
+                parts.collect()
+            }
+            other => vec![other],
+        }
+    }
+
+    /// A file that the node has to have.
+    pub fn file(&mut self, word: &Word, what: &str) -> Answer {
+        match self.answer(word, &format!("Where on the node is {what}?")) {
+            Answer::Text(path) => on_node(&self.container.mounts, &path, what),
+            Answer::Env(name) => Answer::Question(format!(
+                "Where on the node is {what}? The variable {name} says it in the container."
+            )),
+            question @ Answer::Question(_) => question,
+        }
+    }
+
+    /// A value that is no secret.
+    pub fn answer(&mut self, word: &Word, question: &str) -> Answer {
+        if let Some(text) = self.expand(word, DEPTH_MAX) {
+            return Answer::Text(text);
+        }
+        match self.from_outside(word) {
+            Some((name, from)) => {
+                self.needs.insert(name.clone(), from);
+                Answer::Env(name)
+            }
+            None => Answer::Question(format!("{question} It is made of {}.", word.shown())),
+        }
+    }
+
+    /// A secret: always a variable, whatever the manifest says in clear.
+    pub fn secret(&mut self, word: &Word, otherwise: &str) -> Answer {
+        let (name, from) = match self.from_outside(word) {
+            Some(found) => found,
+            None => match self.inner_variable(word) {
+                Some(name) => {
+                    let from = match self.container.variables.get(&name) {
+                        Some(Variable::ConfigMap { name, key, .. }) => format!(
+                            "the key {key} of the ConfigMap {name}, where no secret belongs: take it for exposed"
+                        ),
+                        _ => "the manifest, in clear: take it for exposed".to_owned(),
+                    };
+                    (name, from)
+                }
+                None => (
+                    otherwise.to_owned(),
+                    "the manifest's command, in clear: take it for exposed".to_owned(),
+                ),
+            },
+        };
+        self.needs.insert(name.clone(), from);
+        Answer::Env(name)
+    }
+
+    /// A variable of the container, as a word.
+    pub fn variable(&self, name: &str) -> Option<Word> {
+        let set = self.set.contains_key(name) || self.container.variables.contains_key(name);
+        set.then(|| Word(vec![Piece::Variable(name.to_owned())]))
+    }
+
+    /// The parts of what the script sets a variable to.
+    pub fn set_to(&self, name: &str) -> Option<Vec<Piece>> {
+        self.set.get(name).map(|word| word.0.clone())
+    }
+
+    /// The text of a word whose parts are all told by the manifest itself.
+    pub fn expand(&self, word: &Word, depth: usize) -> Option<String> {
+        let mut text = String::new();
+        for piece in &word.0 {
+            match piece {
+                Piece::Text(part) => text.push_str(part),
+                Piece::Made(_) => return None,
+                Piece::Variable(name) => text.push_str(&self.told(name, depth)?),
+            }
+        }
+        Some(text)
+    }
+
+    fn told(&self, name: &str, depth: usize) -> Option<String> {
+        if let Some(word) = self.set.get(name) {
+            return self.expand(word, depth.checked_sub(1)?);
+        }
+        match self.container.variables.get(name)? {
+            Variable::Value(value)
+            | Variable::ConfigMap {
+                value: Some(value), ..
+            } => Some(value.clone()),
+            Variable::ConfigMap { .. } | Variable::Secret { .. } | Variable::Pod(_) => None,
+        }
+    }
+
+    /// The variable behind a word that has one alone, through what the script sets.
+    fn inner_variable(&self, word: &Word) -> Option<String> {
+        let mut name = word.variable()?.to_owned();
+        for _ in 0..DEPTH_MAX {
+            match self.set.get(&name).and_then(Word::variable) {
+                Some(inner) if inner != name => inner.clone_into(&mut name),
+                _ => break,
+            }
+        }
+        let is_known = self.container.variables.contains_key(&name);
+        // Whatever the job itself does not set comes from what the file does not hold.
+        let is_beside = !self.container.beside.is_empty() && !self.set.contains_key(&name);
+        (is_known || is_beside).then_some(name)
+    }
+
+    /// A variable whose value stands in a Secret, or in a ConfigMap that the file does not hold.
+    fn from_outside(&self, word: &Word) -> Option<(String, String)> {
+        let name = self.inner_variable(word)?;
+        let Some(variable) = self.container.variables.get(&name) else {
+            let from = self.container.beside.join(" or in ");
+            return Some((name, from));
+        };
+        let from = match variable {
+            Variable::Secret { name, key } => format!("the key {key} of the Secret {name}"),
+            Variable::ConfigMap {
+                name,
+                key,
+                value: None,
+            } => format!("the key {key} of the ConfigMap {name}"),
+            Variable::Value(_) | Variable::ConfigMap { .. } | Variable::Pod(_) => return None,
+        };
+        Some((name, from))
+    }
+}
+
+/// The file of the node behind a path in a container.
+pub fn on_node(mounts: &[Mount], path: &str, what: &str) -> Answer {
+    let inside = |mount: &&Mount| {
+        let rest = path.strip_prefix(&mount.path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mount = mounts
+        .iter()
+        .filter(inside)
+        .max_by_key(|mount| mount.path.len());
+    let question = |where_it_is: String| {
+        Answer::Question(format!(
+            "Where on the node is {what}? In the container it is {path}, {where_it_is}."
+        ))
+    };
+    match mount.map(|mount| (&mount.volume, &path[mount.path.len()..])) {
+        Some((Volume::HostPath(folder), rest)) => Answer::Text(format!("{folder}{rest}")),
+        Some((Volume::Secret(name), _)) => question(format!(
+            "out of the Secret {name}: put it into a file that root alone can read"
+        )),
+        Some((Volume::Empty, _)) => question("in a folder that goes with the pod".to_owned()),
+        Some((Volume::Other(kind), _)) => question(format!("in a volume of the kind {kind}")),
+        None => question("in the image or on no volume".to_owned()),
+    }
+}
+
+impl Found {
+    /// All questions, each once.
+    pub fn questions(&self) -> BTreeSet<String> {
+        let who = match self.store.identity() {
+            Some(Identity::Question(question)) => Some(question.clone()),
+            Some(Identity::Kind(..)) | None => None,
+        };
+        let etcd = &self.etcd;
+        let files = [&etcd.ca, &etcd.certificate, &etcd.key, &etcd.username];
+        let all = etcd.endpoints.iter().chain(files.into_iter().flatten());
+        let all = all.chain(self.store.answers());
+        let questions = all.filter_map(|answer| match answer {
+            Answer::Question(question) => Some(question.clone()),
+            Answer::Text(_) | Answer::Env(_) => None,
+        });
+        questions.chain(who).collect()
+    }
+}
