@@ -73,6 +73,8 @@ error_codes! {
     BodyIncomplete = "body-incomplete",
     BodyTooLarge = "body-too-large",
     Cancelled = "cancelled",
+    /// A file system that cannot give a finished file a name only where that name is free.
+    CannotPublish = "cannot-publish",
     ChangedMeanwhile = "changed-meanwhile",
     /// A store took a part under another checksum than that of its bytes.
     ChecksumDiffers = "checksum-differs",

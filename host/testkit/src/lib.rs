@@ -50,6 +50,7 @@ pub mod random_values;
 pub mod s3_signature;
 pub mod scratch;
 pub mod ssh;
+pub mod strace;
 pub mod tools;
 pub mod versitygw;
 pub mod wait;

@@ -68,6 +68,14 @@ pub fn zstd() -> Result<PathBuf> {
     program("zstd/zstd", "zstd")
 }
 
+/// The program `strace`.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn strace() -> Result<PathBuf> {
+    program("strace/strace", "strace")
+}
+
 /// The program `azurite-blob`. It needs `node` on the search path.
 ///
 /// # Errors

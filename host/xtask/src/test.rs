@@ -33,6 +33,7 @@ const TEST_TOOLS: &[&str] = &[
     "age",
     "minisign",
     "zstd",
+    "strace",
     "azurite",
     "versitygw",
     "fake-gcs-server",

@@ -50,11 +50,11 @@ enum Recipe {
         program: &'static str,
         script: &'static str,
     },
-    /// The system's program if there is one, else the file of this name out of the
-    /// Debian package.
+    /// The system's program if there is one, else the file of this name out of the first
+    /// of these Debian packages; the others hold libraries that it needs.
     Debian {
         program: &'static str,
-        package: &'static str,
+        packages: &'static [&'static str],
     },
 }
 
@@ -162,7 +162,15 @@ const TOOLS: &[Tool] = &[
         short: Some("zstd"),
         recipe: Recipe::Debian {
             program: "zstd",
-            package: "zstd",
+            packages: &["zstd"],
+        },
+    },
+    Tool {
+        name: "strace",
+        short: Some("strace"),
+        recipe: Recipe::Debian {
+            program: "strace",
+            packages: &["strace", "libunwind8"],
         },
     },
 ];
@@ -252,7 +260,7 @@ fn make(workspace: &Workspace, tool: &Tool, place: &Path) -> Result<()> {
         Recipe::Node { program, script } => {
             node::install(workspace, tool.name, (program, script), place)
         }
-        Recipe::Debian { program, package } => debian::provide(program, package, place),
+        Recipe::Debian { program, packages } => debian::provide(program, packages, place),
     }
 }
 

@@ -89,7 +89,7 @@ class StoreStep(exports.StoreStep):
         folder.write_bytes_at(claim, 0, session)
         folder.sync(claim)
         # Fails where the id is taken, so that no two uploads ever share their bytes.
-        folder.link_if_absent(claim, path(upload, "session"))
+        folder.publish(claim, path(upload, "session"))
         folder.remove(claim)
         return session
 
@@ -159,7 +159,7 @@ def finish(folder, upload, size, sha256):
     if not holds(folder, path(upload, "data"), size, sha256):
         message = f"other bytes of {upload['object']} came to rest than were sent"
         raise permanent("corrupt", message)
-    folder.link_if_absent(path(upload, "data"), name)
+    folder.publish(path(upload, "data"), name)
     discard(folder, upload)
     return done
 

@@ -1,8 +1,8 @@
 //! A look at the folder itself.
 
-use drydock_plugin_sdk::{Error, Finding, Folder, unique_id};
+use drydock_plugin_sdk::{Error, Finding, Folder};
 
-use crate::upload::UPLOADS;
+use crate::put;
 
 const GIBIBYTE: u64 = 1024 * 1024 * 1024;
 
@@ -10,30 +10,49 @@ const GIBIBYTE: u64 = 1024 * 1024 * 1024;
 /// ordinary cluster may not fit.
 const FREE_BYTES_WARN: u64 = GIBIBYTE;
 
-/// Writes, makes durable and removes a small file, and looks at the room that is left.
+/// Tries out what an object needs, with a small hidden file that is removed at once, and looks
+/// at the room that is left.
 pub fn look_at(path: &str, folder: &Folder) -> Vec<Finding> {
-    let written = probe(folder).map_err(|error| not_writable(path, &error));
+    let tried = probe(path, folder);
     let room = match folder.free() {
         Ok(bytes) => room(path, bytes),
         Err(error) => Finding::warning(&error.code, format!("{path}: {}", error.message)),
     };
-    written.err().into_iter().chain([room]).collect()
+    tried.into_iter().chain([room]).collect()
 }
 
-fn probe(folder: &Folder) -> Result<(), Error> {
-    let path = format!("{UPLOADS}{}/probe", unique_id());
-    let written = folder
-        .write_bytes_at(&path, 0, b"probe")
-        .and_then(|()| folder.sync(&path));
-    // Removed in any case: a full disk may leave the file without its bytes.
-    let removed = folder.remove(&path);
-    written.and(removed)
+/// The file is written, made durable and published under a second name, as objects are: a
+/// folder where that fails could take no backup.
+fn probe(path: &str, folder: &Folder) -> Vec<Finding> {
+    let file = put::new_name(put::now());
+    let published = format!("{file}-published");
+    let tried = folder
+        .write_bytes_at(&file, 0, b"probe")
+        .and_then(|()| folder.sync(&file))
+        .and_then(|()| folder.publish(&file, &published));
+    // Removed in any case: a full disk may leave the file without its bytes, and on a file
+    // system without hard links it has the second name alone.
+    let left = [&file, &published].map(|name| folder.remove(name).err().map(|why| (name, why)));
+    let left = left.into_iter().flatten();
+    let left = left.map(|(name, why)| stays_behind(path, name, &why));
+    let failed = tried.err().map(|error| not_usable(path, &error));
+    failed.into_iter().chain(left).collect()
 }
 
-fn not_writable(path: &str, error: &Error) -> Finding {
+fn not_usable(path: &str, error: &Error) -> Finding {
     Finding::failure(
         &error.code,
-        format!("{path} cannot be written to: {}", error.message),
+        format!("{path} cannot keep objects: {}", error.message),
+    )
+}
+
+fn stays_behind(path: &str, name: &str, error: &Error) -> Finding {
+    Finding::warning(
+        &error.code,
+        format!(
+            "the file that was tried out may stay behind, remove {path}/{name} by hand: {}",
+            error.message
+        ),
     )
 }
 
@@ -76,14 +95,28 @@ mod tests {
 
     #[test]
     fn what_keeps_us_from_writing_keeps_its_code() {
-        let finding = not_writable("/a", &Error::permanent("read-only", "mounted read-only"));
+        let finding = not_usable("/a", &Error::permanent("read-only", "mounted read-only"));
         assert_eq!(
             (finding.level, finding.code.as_str()),
             (Level::Failure, "read-only")
         );
         assert_eq!(
             finding.message,
-            "/a cannot be written to: mounted read-only"
+            "/a cannot keep objects: mounted read-only"
+        );
+    }
+
+    #[test]
+    fn what_stays_behind_is_named() {
+        let why = Error::permanent("permission-denied", "it may not be removed");
+        let finding = stays_behind("/a", ".drydock-puts/1-x", &why);
+        assert_eq!(
+            (finding.level, finding.code.as_str()),
+            (Level::Warning, "permission-denied")
+        );
+        assert_eq!(
+            finding.message,
+            "the file that was tried out may stay behind, remove /a/.drydock-puts/1-x by hand: it may not be removed"
         );
     }
 }

@@ -5,7 +5,7 @@ use drydock_plugin_sdk::{Classed as _, Error, Folder, ObjectStat, warn};
 use crate::create::{Found, Wanted};
 use crate::upload::Upload;
 
-/// Compares, links, tidies up. Any repetition ends in the same state.
+/// Compares, publishes, tidies up. Any repetition ends in the same state.
 pub fn complete(
     folder: &Folder,
     upload: &Upload,

@@ -1,4 +1,4 @@
-//! Making an object of a file that is whole: compared, then given its second name.
+//! Making an object of a file that is whole: compared, then given the object's name.
 
 use drydock_plugin_sdk::{Checksum, Classed as _, Error, Folder, ObjectStat};
 
@@ -23,7 +23,7 @@ impl Wanted<'_> {
     /// decides: the same object may be there from an earlier call, or half a step may have
     /// been missing until its name was durable.
     pub fn publish(&self, folder: &Folder, file: &str) -> Result<(), Error> {
-        let Err(error) = folder.link_if_absent(file, self.object) else {
+        let Err(error) = folder.publish(file, self.object) else {
             return Ok(());
         };
         match self.look(folder, self.object) {

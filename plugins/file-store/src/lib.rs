@@ -4,22 +4,23 @@
 //! without Drydock. An upload in progress is a folder of its own,
 //! `.drydock-uploads/<id>/`, with two files: `meta` says which object is meant, `data`
 //! takes the parts at their offsets. Completing compares size and SHA-256 of the file as
-//! the file system gives it back, and then gives it its second name in one step, which
-//! fails if that name is taken. An object that comes in one piece is a file in
-//! `.drydock-puts/` until then. Names that begin with `.` at the top of the folder are
+//! the file system gives it back, and then gives it the object's name in one step, which
+//! fails if that name is taken. Whether that is a link or a rename is the host's business.
+//! An object that comes in one piece is a file in `.drydock-puts/` until then. Names that begin with `.` at the top of the folder are
 //! the store's own and never objects.
 //!
 //! The crate knows nothing of what the objects hold.
 //!
-//! **Invariant:** a file under an object's name is whole: it got there by a link, after
+//! **Invariant:** a file under an object's name is whole: it got there in one step, after
 //! its bytes had been made durable and compared.
 //! **Invariant:** `meta` is written before `data` and removed after it, so that every
 //! upload that takes room is listed.
 //! **Invariant:** a part is acknowledged only when its bytes are durable.
 //!
 //! A crash leaves at most the upload's folder, which `complete` goes on with, or which
-//! `abort` removes. A crash between the link and the removal leaves the object twice
-//! linked; completing once more removes the upload's name.
+//! `abort` removes. A crash between that step and the removal leaves the upload beside the
+//! object, with its data where the file system links, without where it moves; completing
+//! once more removes what is left.
 
 mod check;
 mod complete;

@@ -2,7 +2,8 @@
 //!
 //! Such an object is written to a file of its own, `.drydock-puts/<seconds>-<id>`, which gets
 //! the object's name once it is whole, and loses its own. A crash in between leaves that file;
-//! a later call removes it a day after it was begun.
+//! a later call removes it a day after it was begun. What a look at the folder tries out goes
+//! by the same names, so that its crash leaves nothing for longer either.
 
 use drydock_plugin_sdk::{
     DigestAlgorithm, Error, Folder, ObjectStat, Slice, clock, unique_id, warn,
@@ -18,7 +19,7 @@ const LEFT_SECONDS_MAX: u64 = 24 * 60 * 60;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// Writes, compares, links.
+/// Writes, compares, publishes.
 pub fn put(folder: &Folder, object: &str, bytes: &Slice) -> Result<ObjectStat, Error> {
     let sha256 = bytes.digest(DigestAlgorithm::Sha256)?;
     let wanted = Wanted {
@@ -26,15 +27,25 @@ pub fn put(folder: &Folder, object: &str, bytes: &Slice) -> Result<ObjectStat, E
         size: bytes.size(),
         sha256: &sha256,
     };
-    let now = clock::now() / NANOSECONDS;
+    let now = now();
     remove_left(folder, now);
-    let file = format!("{PUTS}{now}-{}", unique_id());
+    let file = new_name(now);
     let made = write(folder, &file, bytes, &wanted);
     // The object is there or is not, and nothing that follows changes that.
     if let Err(error) = folder.remove(&file) {
         warn!("{file} stays behind for a day: {}", error.message);
     }
     made.map(|()| wanted.stat())
+}
+
+/// A name of its own for a file that is no object yet, begun at this second.
+pub fn new_name(now: u64) -> String {
+    format!("{PUTS}{now}-{}", unique_id())
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    clock::now() / NANOSECONDS
 }
 
 fn write(folder: &Folder, file: &str, bytes: &Slice, wanted: &Wanted) -> Result<(), Error> {

@@ -58,6 +58,26 @@ pub(super) fn full(place: impl Display, wanted: u64, free: Option<u64>) -> Fault
     .with_detail("errno", Errno::NOSPC.raw_os_error())
 }
 
+/// A file system on which no file can be given a name only where that name is free.
+pub(super) fn no_step(
+    place: impl Display,
+    folder: impl Display,
+    link: Errno,
+    rename: Errno,
+) -> Fault {
+    let said = |errno: Errno| without_os_number(&std::io::Error::from(errno).to_string());
+    Fault::permanent(
+        ErrorCode::CannotPublish,
+        format!(
+            "cannot publish {place}: the file system of {folder} has neither hard links (linkat: {}) nor renames that overwrite nothing (renameat2: {}), without which two runs could overwrite each other's objects: keep them in a folder on another file system, e.g. ext4, XFS, Btrfs or NFS, or at a store that is no folder",
+            said(link),
+            said(rename)
+        ),
+    )
+    .with_detail("errno", rename.raw_os_error())
+    .with_detail("errno-of-link", link.raw_os_error())
+}
+
 /// Code and, where the kernel's own words would not help, a sentence.
 fn reading(errno: Errno) -> (ErrorCode, &'static str) {
     match errno {
@@ -158,6 +178,20 @@ mod tests {
             let fault = of(errno, "write", "a/b");
             assert_eq!((fault.code.as_str(), fault.class), (code, class));
         }
+    }
+
+    #[test]
+    fn a_file_system_without_the_step_is_told_with_what_it_said() {
+        let place = "/backups/c1/p/manifest.json";
+        let fault = no_step(place, "/backups", Errno::PERM, Errno::INVAL);
+        assert_eq!(
+            (fault.code.as_str(), fault.class),
+            ("cannot-publish", ErrorClass::Permanent)
+        );
+        assert_eq!(
+            fault.message,
+            "cannot publish /backups/c1/p/manifest.json: the file system of /backups has neither hard links (linkat: Operation not permitted) nor renames that overwrite nothing (renameat2: Invalid argument), without which two runs could overwrite each other's objects: keep them in a folder on another file system, e.g. ext4, XFS, Btrfs or NFS, or at a store that is no folder"
+        );
     }
 
     #[test]

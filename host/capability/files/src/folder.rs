@@ -20,6 +20,7 @@ use super::fault;
 use super::grant::Access;
 use super::mount;
 use super::path::Inside;
+use super::publish::{self, FolderEntry, Published, Refusal};
 use super::walk::NamesBudget;
 use drydock_capability_artifact::work::check_bytes;
 use drydock_capability_artifact::{Sink, Slice, Work, sha256_of, too_large};
@@ -100,18 +101,24 @@ impl Folder {
         self.sync_parents(path)
     }
 
-    /// Gives the plain file `source` the second name `target`, durably.
+    /// Gives the plain file `source` the name `target`, durably. Whether it keeps its own
+    /// name depends on the file system.
     ///
     /// # Errors
-    /// `exists` when there is a `target`, `not-found`, `not-granted` through a read
-    /// grant, or what the kernel says.
-    pub fn link_if_absent(&self, source: &str, target: &str) -> Result<(), Fault> {
-        self.require_write("link", target)?;
+    /// `exists` when there is a `target`, `not-found`, `cannot-publish` where the file system
+    /// has no way to do that, `not-granted` through a read grant, or what the kernel says.
+    pub fn publish(&self, source: &str, target: &str) -> Result<(), Fault> {
+        self.require_write("publish", target)?;
         let (source, target) = (Inside::parse(source)?, Inside::parse(target)?);
-        self.open_file(source, OFlags::RDONLY, "link")?;
-        let linked = self.with_parents(target, || self.link(source, target));
-        linked.map_err(Fault::not_done)?;
-        self.sync_parents(target)
+        self.open_file(source, OFlags::RDONLY, "publish")?;
+        let published = self.with_parents(target, || self.give_name(source, target));
+        let published = published.map_err(Fault::not_done)?;
+        self.sync_parents(target)?;
+        if let Published::MovedFrom(left) = published {
+            // Where two folders are written by themselves, the old name could come back.
+            rustix::fs::fsync(left).map_err(self.failed("sync", source))?;
+        }
+        Ok(())
     }
 
     /// Hands `length` bytes from `offset` on to the sink. Does not block: each read runs
@@ -194,7 +201,8 @@ impl Folder {
         self.size_of(&file, path)
     }
 
-    /// Removes a file and the parents that it leaves empty. No error when it is not there.
+    /// Removes a file and the parents that it leaves empty. No error when it is not there: it
+    /// may have been moved away, and leaves empty parents too.
     ///
     /// # Errors
     /// `not-granted` through a read grant, or what the kernel says.
@@ -206,8 +214,7 @@ impl Folder {
             parent => parent?,
         };
         match rustix::fs::unlinkat(&parent, path.name(), AtFlags::empty()) {
-            Ok(()) => {}
-            Err(Errno::NOENT) => return Ok(()),
+            Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(self.failed("remove", path)(errno)),
         }
         rustix::fs::fsync(&parent).map_err(self.failed("remove", path))?;
@@ -337,10 +344,22 @@ impl Folder {
         check_bytes("write", self.shown(path.as_str()), end)
     }
 
-    fn link(&self, source: Inside<'_>, target: Inside<'_>) -> Result<(), Fault> {
-        let (from, to) = (self.parent_of(source)?, self.parent_of(target)?);
-        rustix::fs::linkat(&from, source.name(), &to, target.name(), AtFlags::empty())
-            .map_err(self.failed("link", target))
+    fn give_name(&self, source: Inside<'_>, target: Inside<'_>) -> Result<Published, Fault> {
+        let from = FolderEntry {
+            folder: self.parent_of(source)?,
+            name: source.name(),
+        };
+        let to = FolderEntry {
+            folder: self.parent_of(target)?,
+            name: target.name(),
+        };
+        publish::publish(from, &to).map_err(|refusal| match refusal {
+            Refusal::Kernel(errno) => self.failed("publish", target)(errno),
+            Refusal::NoStep { link, rename } => {
+                let (place, folder) = (self.shown(target.as_str()), self.inner.path.display());
+                fault::no_step(place, folder, link, rename)
+            }
+        })
     }
 
     /// Does `work` with the parents of `path` in place, also when a call at the same time

@@ -61,7 +61,7 @@ pub const WRITE: Power = Power {
         "write-at",
         "write-bytes-at",
         "sync",
-        "link-if-absent",
+        "publish",
         "remove",
     ],
     also: READING,

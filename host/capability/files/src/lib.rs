@@ -31,6 +31,7 @@ mod item;
 mod listing;
 mod mount;
 mod path;
+mod publish;
 mod walk;
 
 pub use backend::{FolderGrants, FolderPower};

@@ -33,6 +33,7 @@ mod notify;
 mod open;
 mod outside;
 mod plugins;
+mod publishing;
 mod questions;
 mod rescue;
 mod restore;

@@ -112,14 +112,14 @@ impl HostFolder for Guest {
         self.blocking(move || folder.sync(&path)).await
     }
 
-    async fn link_if_absent(
+    async fn publish(
         &mut self,
         folder: Resource<Folder>,
         source: String,
         target: String,
     ) -> Answer<()> {
         let folder = self.table.get(&folder)?.clone();
-        self.changing(move || folder.link_if_absent(&source, &target))
+        self.changing(move || folder.publish(&source, &target))
             .await
     }
 

@@ -87,7 +87,7 @@ fn a_link_below_the_grant_leads_nowhere() {
             "symbolic-link"
         );
         assert_eq!(
-            code(folder.link_if_absent(path, "copy").unwrap_err()),
+            code(folder.publish(path, "copy").unwrap_err()),
             "symbolic-link"
         );
     }
@@ -126,7 +126,7 @@ fn a_read_grant_refuses_every_way_to_write() {
         folder.write_at("b", 0, &slice),
         folder.write_bytes_at("b", 0, b"x"),
         folder.sync("a"),
-        folder.link_if_absent("a", "b"),
+        folder.publish("a", "b"),
         folder.remove("a"),
     ];
     for result in refused {
@@ -189,7 +189,7 @@ fn a_call_that_only_looks_writes_nothing() {
     for refused in [
         folder.write_bytes_at("b", 0, b"x"),
         folder.sync("a"),
-        folder.link_if_absent("a", "b"),
+        folder.publish("a", "b"),
         folder.remove("a"),
     ] {
         assert_eq!(refused.unwrap_err().code.as_str(), "may-not-write");
@@ -230,10 +230,10 @@ fn bytes_land_at_their_offset_with_private_modes() {
 }
 
 #[test]
-fn a_link_is_made_only_where_nothing_is() {
+fn a_file_gets_its_name_only_where_nothing_is() {
     let (scratch, folder) = writable();
     folder.write_bytes_at("up/part", 0, b"new").unwrap();
-    folder.link_if_absent("up/part", "c/rp/object").unwrap();
+    folder.publish("up/part", "c/rp/object").unwrap();
     assert_eq!(
         std::fs::read(scratch.path().join("c/rp/object")).unwrap(),
         b"new"
@@ -241,7 +241,7 @@ fn a_link_is_made_only_where_nothing_is() {
     folder.write_bytes_at("other", 0, b"old").unwrap();
     assert_eq!(
         folder
-            .link_if_absent("up/part", "other")
+            .publish("up/part", "other")
             .unwrap_err()
             .code
             .as_str(),
@@ -250,7 +250,7 @@ fn a_link_is_made_only_where_nothing_is() {
     assert_eq!(std::fs::read(scratch.path().join("other")).unwrap(), b"old");
     assert_eq!(
         folder
-            .link_if_absent("nothing", "z")
+            .publish("nothing", "z")
             .unwrap_err()
             .code
             .as_str(),
@@ -645,7 +645,7 @@ fn a_read_only_disk_says_so() {
     for fault in [
         folder.write_bytes_at("b", 0, b"x").unwrap_err(),
         folder.write_bytes_at("c/d", 0, b"x").unwrap_err(),
-        folder.link_if_absent("a", "b").unwrap_err(),
+        folder.publish("a", "b").unwrap_err(),
         folder.remove("a").unwrap_err(),
     ] {
         assert_eq!(
