@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drydock_core::store::{Completion, Layout, PartReceipt, Session};
-use drydock_core::{ErrorCode, Fault, UnixTime};
+use drydock_core::{CALL_BYTES_MAX, ErrorCode, Fault, ReadAt, UnixTime};
 use tokio::sync::mpsc;
 
 use crate::digest::{Measure, Sha256};
@@ -278,6 +278,68 @@ async fn range(
         (forwarded, _) => forwarded,
     };
     (got, outcome)
+}
+
+/// How an object compares with bytes at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    /// The first byte that differs.
+    DiffersFrom(u64),
+    /// The bytes at hand could not be read, or the object has another size.
+    NotPossible,
+}
+
+/// Reads an object whole and compares it with bytes at hand. It costs a fraction of a digest.
+/// Whoever finds a difference does not know yet which of both is wrong.
+///
+/// # Errors
+/// When the target fails.
+pub async fn compare_with(
+    target: &dyn Target,
+    object: &str,
+    bytes: Arc<dyn ReadAt>,
+) -> Result<Comparison, RepositoryError> {
+    let size = bytes.size();
+    if size_of(target, object).await? != Some(size) {
+        return Ok(Comparison::NotPossible);
+    }
+    let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
+    let work = tokio::task::spawn_blocking(move || compare_pieces(pieces, &*bytes));
+    let streamed = stream(target, object, size, sender).await;
+    let compared = work.await.expect("the blocking thread does not panic");
+    streamed.map_err(|fault| RepositoryError::target(object, fault))?;
+    Ok(compared)
+}
+
+/// The bytes at hand are read in blocks that begin at multiples of their size, however the
+/// pieces are cut: whoever keeps sums of them goes by the same.
+fn compare_pieces(mut pieces: mpsc::Receiver<Vec<u8>>, bytes: &dyn ReadAt) -> Comparison {
+    let (mut block, mut start, mut offset) = (Vec::new(), 0, 0);
+    while let Some(piece) = pieces.blocking_recv() {
+        let mut rest = &piece[..];
+        while !rest.is_empty() {
+            let end = start + block.len() as u64;
+            if offset == end {
+                start = offset;
+                let length = (bytes.size() - start).min(CALL_BYTES_MAX as u64);
+                block.resize(usize::try_from(length).unwrap_or(CALL_BYTES_MAX), 0);
+                if block.is_empty() || bytes.read_exact_at(&mut block, start).is_err() {
+                    return Comparison::NotPossible;
+                }
+            }
+            let at = usize::try_from(offset - start).expect("it lies within the block");
+            let length = rest.len().min(block.len() - at);
+            let wanted = &block[at..at + length];
+            if rest[..length] != *wanted {
+                let place = rest.iter().zip(wanted).position(|(a, b)| a != b);
+                return Comparison::DiffersFrom(offset + place.unwrap_or_default() as u64);
+            }
+            rest = &rest[length..];
+            offset += length as u64;
+        }
+    }
+    Comparison::Equal
 }
 
 /// Passes pieces on; a target that gives more than it was asked for is refused.

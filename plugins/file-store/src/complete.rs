@@ -1,6 +1,6 @@
 //! Completing an upload: the one step that makes an object of it.
 
-use drydock_plugin_sdk::{Classed as _, Error, Folder, ObjectStat, warn};
+use drydock_plugin_sdk::{Classed as _, Error, Folder, ObjectStat, Slice, warn};
 
 use crate::create::{Found, Wanted};
 use crate::upload::Upload;
@@ -11,11 +11,13 @@ pub fn complete(
     upload: &Upload,
     size: u64,
     sha256: &[u8],
+    whole: Option<&Slice>,
 ) -> Result<ObjectStat, Error> {
     let wanted = Wanted {
         object: &upload.object,
         size,
         sha256,
+        bytes: whole,
     };
     // Only clean pages can be forgotten by the kernel and read back from the disk.
     folder.sync(&upload.data()).absent_if("not-found")?;
@@ -27,7 +29,7 @@ pub fn complete(
             _ => return Err(upload.gone().not_done()),
         },
         Found::OtherSize(found) => return Err(wanted.wrong_size(found)),
-        Found::OtherBytes => return Err(wanted.wrong_bytes()),
+        Found::OtherBytes(offset) => return Err(wanted.wrong_bytes(offset)),
     }
     // The object is there: what is left of the upload is room, and is listed as an upload.
     if let Err(error) = upload.remove(folder) {

@@ -1,12 +1,14 @@
 //! Making an object of a file that is whole: compared, then given the object's name.
 
-use drydock_plugin_sdk::{Checksum, Classed as _, Error, Folder, ObjectStat};
+use drydock_plugin_sdk::{Checksum, Classed as _, Error, Folder, ObjectStat, Slice, warn};
 
 /// What is to be there in the end.
 pub struct Wanted<'a> {
     pub object: &'a str,
     pub size: u64,
     pub sha256: &'a [u8],
+    /// The bytes that it was written from, where they are still there.
+    pub bytes: Option<&'a Slice>,
 }
 
 /// How a file compares with what is wanted.
@@ -15,7 +17,8 @@ pub enum Found {
     Nothing,
     Equal,
     OtherSize(u64),
-    OtherBytes,
+    /// From this byte on, where that is known.
+    OtherBytes(Option<u64>),
 }
 
 impl Wanted<'_> {
@@ -28,11 +31,14 @@ impl Wanted<'_> {
         };
         match self.look(folder, self.object) {
             Ok(Found::Equal) => folder.sync(self.object),
-            Ok(Found::OtherSize(_) | Found::OtherBytes) => Err(self.exists()),
+            Ok(Found::OtherSize(_) | Found::OtherBytes(_)) => Err(self.exists()),
             Ok(Found::Nothing) | Err(_) => Err(error),
         }
     }
 
+    /// Compares with the bytes that the file was written from, which is cheap, and hashes
+    /// where they are gone, cannot be read or differ: then the digest says which of both is
+    /// wrong.
     pub fn look(&self, folder: &Folder, path: &str) -> Result<Found, Error> {
         let Some(size) = folder.size(path).absent_if("not-found")? else {
             return Ok(Found::Nothing);
@@ -40,11 +46,20 @@ impl Wanted<'_> {
         if size != self.size {
             return Ok(Found::OtherSize(size));
         }
-        if folder.sha256(path)? == self.sha256 {
-            Ok(Found::Equal)
-        } else {
-            Ok(Found::OtherBytes)
+        let compared = self.bytes.map(|bytes| folder.compare(path, bytes));
+        let offset = match compared {
+            Some(Ok(None)) => return Ok(Found::Equal),
+            Some(Ok(Some(offset))) => Some(offset),
+            Some(Err(_)) | None => None,
+        };
+        if folder.sha256(path)? != self.sha256 {
+            return Ok(Found::OtherBytes(offset));
         }
+        if let Some(offset) = offset {
+            let object = self.object;
+            warn!("{object} is what it was to be, and the bytes at hand that it was written from have changed from byte {offset} on: look at the disk with the daemon's state folder, and at its memory");
+        }
+        Ok(Found::Equal)
     }
 
     /// Of an object whose bytes were compared.
@@ -68,11 +83,12 @@ impl Wanted<'_> {
         .not_done()
     }
 
-    pub fn wrong_bytes(&self) -> Error {
+    pub fn wrong_bytes(&self, offset: Option<u64>) -> Error {
+        let place = offset.map_or_else(String::new, |offset| format!(", from byte {offset} on"));
         Error::permanent(
             "digest-mismatch",
             format!(
-                "the file system gives back other bytes of {} than were written: check the disk, then upload it again",
+                "the file system gives back other bytes of {} than were written{place}: check the disk, then upload it again",
                 self.object
             ),
         )

@@ -3,8 +3,8 @@
 //! Each object is a plain file at `<folder>/<object key>`, so that a stranger finds it
 //! without Drydock. An upload in progress is a folder of its own,
 //! `.drydock-uploads/<id>/`, with two files: `meta` says which object is meant, `data`
-//! takes the parts at their offsets. Completing compares size and SHA-256 of the file as
-//! the file system gives it back, and then gives it the object's name in one step, which
+//! takes the parts at their offsets. Completing compares size and bytes of the file as
+//! the file system gives it back (with what it was written from, else by SHA-256), and then gives it the object's name in one step, which
 //! fails if that name is taken. Whether that is a link or a rename is the host's business.
 //! An object that comes in one piece is a file in `.drydock-puts/` until then. Names that begin with `.` at the top of the folder are
 //! the store's own and never objects.
@@ -161,11 +161,11 @@ impl Store for FileStore {
         receipts: &[PartReceipt],
         size: u64,
         sha256: &[u8],
-        _whole: Option<&Slice>,
+        whole: Option<&Slice>,
     ) -> Result<ObjectStat, Error> {
         let upload = Upload::parse(session)?;
         upload::check_coverage(&receipts_of(receipts)?, size)?;
-        complete::complete(&self.folder()?, &upload, size, sha256)
+        complete::complete(&self.folder()?, &upload, size, sha256, whole)
     }
 
     fn retain(&self, _object: &str, _until: u64) -> Result<(), Error> {

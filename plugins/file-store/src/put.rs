@@ -26,6 +26,7 @@ pub fn put(folder: &Folder, object: &str, bytes: &Slice) -> Result<ObjectStat, E
         object,
         size: bytes.size(),
         sha256: &sha256,
+        bytes: Some(bytes),
     };
     let now = now();
     remove_left(folder, now);
@@ -54,7 +55,8 @@ fn write(folder: &Folder, file: &str, bytes: &Slice, wanted: &Wanted) -> Result<
     folder.sync(file)?;
     match wanted.look(folder, file)? {
         Found::Equal => wanted.publish(folder, file),
-        _ => Err(wanted.wrong_bytes()),
+        Found::OtherBytes(offset) => Err(wanted.wrong_bytes(offset)),
+        Found::Nothing | Found::OtherSize(_) => Err(wanted.wrong_bytes(None)),
     }
 }
 

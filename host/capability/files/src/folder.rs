@@ -1,5 +1,7 @@
 //! An opened folder and the calls on it.
 
+mod read_back;
+
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
@@ -9,9 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use drydock_core::{CALL_BYTES_MAX, ErrorCode, Fault};
-use ring::digest::{Context, SHA256};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::backend::{FolderPower, Terms};
@@ -23,7 +24,7 @@ use super::path::Inside;
 use super::publish::{self, FolderEntry, Published, Refusal};
 use super::walk::NamesBudget;
 use drydock_capability_artifact::work::check_bytes;
-use drydock_capability_artifact::{Sink, Slice, Work, sha256_of, too_large};
+use drydock_capability_artifact::{Sink, Slice, Work, too_large};
 
 /// How far the disk may be ahead of a digest: a few chunks, so that neither waits for the
 /// other.
@@ -161,34 +162,6 @@ impl Folder {
         let bytes = read_exactly(&file, offset, call_bytes(available.min(u64::from(length))))?;
         self.inner.terms.work.moved(bytes.len());
         Ok(bytes)
-    }
-
-    /// SHA-256 of the whole file, from the disk rather than from the page cache where the
-    /// kernel is willing to forget clean pages.
-    ///
-    /// # Errors
-    /// `not-found`, `too-large` past
-    /// [`WORK_BYTES_MAX`](drydock_capability_artifact::WORK_BYTES_MAX), or what the kernel says.
-    pub fn sha256(&self, path: &str) -> Result<[u8; 32], Fault> {
-        let path = Inside::parse(path)?;
-        let file = self.open_file(path, OFlags::RDONLY, "read")?;
-        let size = self.size_of(&file, path)?;
-        check_bytes("digest", self.shown(path.as_str()), size)?;
-        // A hint only: on a file system that ignores it the digest is still of the file.
-        let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
-        let (mut digest, mut offset) = (Context::new(&SHA256), 0);
-        let mut buffer = vec![0; call_bytes(size)];
-        while offset < size {
-            self.inner.terms.work.go_on()?;
-            // The disk goes on while this thread hashes; a hint as well.
-            let _ = rustix::fs::fadvise(&file, offset, READ_AHEAD_BYTES, Advice::WillNeed);
-            let chunk = &mut buffer[..call_bytes(size - offset)];
-            fill(&file, offset, chunk)?;
-            digest.update(chunk);
-            self.inner.terms.work.moved(chunk.len());
-            offset += chunk.len() as u64;
-        }
-        Ok(sha256_of(digest))
     }
 
     /// Bytes of a file.

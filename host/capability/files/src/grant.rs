@@ -30,6 +30,7 @@ const READING: &[&str] = &[
     "read-range",
     "read-bytes",
     "sha256",
+    "compare",
     "size",
     "list",
     "free",

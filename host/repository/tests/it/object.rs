@@ -1,9 +1,13 @@
 //! Small objects written once, and large ones read over a connection that breaks.
 
-use drydock_core::{ErrorCode, Fault, UnixTime};
+use std::io;
+use std::sync::Arc;
+
+use drydock_core::{ErrorCode, Fault, ReadAt, UnixTime};
 use drydock_fakes::{Call, FakeTarget};
 use drydock_repository::object::{
-    ATTEMPTS_MAX, Creation, PIECES_AHEAD, Streamed, check_retained, create, read, stream,
+    ATTEMPTS_MAX, Comparison, Creation, PIECES_AHEAD, Streamed, check_retained, compare_with,
+    create, read, stream,
 };
 use tokio::sync::mpsc;
 
@@ -112,6 +116,45 @@ async fn an_object_that_was_spoilt_on_its_way_is_noticed() {
         message.starts_with("lab/point/object is damaged: it should be 10 bytes with sha256"),
         "{message}"
     );
+}
+
+/// Bytes that cannot be read from some place on.
+struct ReadableUntil(Vec<u8>, u64);
+
+impl ReadAt for ReadableUntil {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if offset + buffer.len() as u64 > self.1 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.0.read_exact_at(buffer, offset)
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_compared_with_bytes_at_hand() {
+    let target = FakeTarget::new();
+    let bytes = sample(3 * 1024 * 1024 + 5);
+    target.put(KEY, &bytes);
+    let compared = async |bytes: Arc<dyn ReadAt>| compare_with(&target, KEY, bytes).await.unwrap();
+    assert_eq!(compared(Arc::new(bytes.clone())).await, Comparison::Equal);
+    for place in [0, 1024 * 1024 - 1, 1024 * 1024, bytes.len() - 1] {
+        let mut other = bytes.clone();
+        other[place] ^= 1;
+        let differs = Comparison::DiffersFrom(place as u64);
+        assert_eq!(compared(Arc::new(other)).await, differs);
+    }
+    let shorter = Arc::new(bytes[1..].to_vec());
+    assert_eq!(compared(shorter).await, Comparison::NotPossible);
+    let unreadable = Arc::new(ReadableUntil(bytes.clone(), 2 * 1024 * 1024));
+    assert_eq!(compared(unreadable).await, Comparison::NotPossible);
+    let broken = Fault::permanent(ErrorCode::Refused, "no");
+    target.close(KEY, broken);
+    let failed = compare_with(&target, KEY, Arc::new(bytes)).await;
+    assert_eq!(failed.unwrap_err().code(), ErrorCode::Refused);
 }
 
 async fn streamed(target: &FakeTarget, size: u64) -> (Result<Streamed, Fault>, Vec<u8>) {

@@ -242,7 +242,7 @@ pub async fn make(
 ) -> Result<TargetId, Fault> {
     let id = TargetId::new(drydock_node::random_hex::<ID_BYTES>()?);
     let made = identity::make(target, &id, clock.now()).await;
-    let made = made.map_err(|error| not_given_back(TARGET, error.into()))?;
+    let made = made.map_err(|error| not_given_back(TARGET, None, error.into()))?;
     accept(name, None, made)?.ok_or_else(|| {
         Fault::permanent(
             ErrorCode::ObjectMissing,

@@ -6,6 +6,7 @@
 
 mod attempts;
 mod backup;
+mod block_sums;
 mod commit;
 mod digest;
 mod examine;

@@ -164,7 +164,9 @@ impl Pipeline {
         let Sealed {
             sealed_size,
             sealed_sha256,
+            sums,
         } = seal.finish()?;
+        self.context.spool.keep_sums(output, sums);
         tracing::info!(%output, sealing_ms = sealing.ms(), sealed_size, "the output is sealed");
         let sealed = SealedOutput {
             output,

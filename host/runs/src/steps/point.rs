@@ -11,7 +11,10 @@ use drydock_core::{
 use drydock_engine::state::RunState;
 use drydock_point::Point;
 use drydock_point::model::{PointAnswer, PointEffect};
+use drydock_repository::Measure;
 
+use super::digest::digest;
+use super::spool::SealedFile;
 use super::upload::{PartRange, Upload};
 use super::{Commit, PlainSpools, SealedSpool, Store, Verdicts};
 
@@ -95,7 +98,7 @@ impl PointSteps {
                     receipts,
                     size: *size,
                     sha256,
-                    sealed: self.spool.open(*output, *size).ok(),
+                    sealed: self.whole(*output, *size, sha256).await?,
                 };
                 store.complete(*output, upload).await
             }
@@ -112,13 +115,15 @@ impl PointSteps {
         match effect {
             PointEffect::ReadBack {
                 store,
+                output,
                 object,
                 size,
                 sha256,
                 ..
             } => {
                 let store = self.store(store, effect).await?;
-                store.read_back(object, *size, sha256).await
+                let sealed = self.whole(*output, *size, sha256).await?;
+                store.read_back(object, *size, sha256, sealed).await
             }
             PointEffect::RetainObject { store, object, .. } => {
                 let store = self.store(store, effect).await?;
@@ -158,6 +163,22 @@ impl PointSteps {
             }
             _ => Err(not_an_effect(effect)),
         }
+    }
+
+    /// All of a sealed output, where the spool still has it as it was written.
+    async fn whole(
+        &self,
+        output: OutputId,
+        size: u64,
+        sha256: &str,
+    ) -> Result<Option<SealedFile>, Fault> {
+        let wanted = Measure {
+            size,
+            sha256: digest(sha256)?,
+        };
+        let spool = self.spool.clone();
+        let opened = tokio::task::spawn_blocking(move || spool.open_whole(output, wanted)).await;
+        Ok(opened.unwrap_or_default())
     }
 
     async fn put_part(

@@ -11,6 +11,7 @@ use drydock_engine::{Emissions, model::Emission};
 use drydock_point::model::OutputEvent;
 use drydock_repository::{Recipient, Sealer, seal::Options};
 
+use super::block_sums::{BlockSummer, BlockSums};
 use super::spool::write_fault;
 
 /// Pieces on their way to the sealing thread. A piece is usually 32 KiB (a message of
@@ -34,6 +35,7 @@ pub struct Sealing {
 pub struct Sealed {
     pub sealed_size: u64,
     pub sealed_sha256: String,
+    pub sums: BlockSums,
 }
 
 /// A sealing thread; it ends when its queue does.
@@ -42,9 +44,10 @@ pub struct SealThread {
     thread: JoinHandle<Result<Sealed, Fault>>,
 }
 
-/// Counts what reaches the file and tells the engine.
+/// Counts and sums up what reaches the file and tells the engine.
 struct Spooled {
     file: File,
+    sums: BlockSummer,
     output: OutputId,
     emissions: Emissions,
     written: u64,
@@ -89,6 +92,7 @@ impl SealThread {
         let (pieces, queue) = sync_channel(QUEUE_PIECES_MAX);
         let spooled = Spooled {
             file,
+            sums: BlockSummer::default(),
             output,
             emissions,
             written: 0,
@@ -134,6 +138,7 @@ impl SealThread {
 impl Write for Spooled {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
+        self.sums.update(&bytes[..count]);
         self.written += count as u64;
         if self.written - self.told >= ADVANCE_BYTES {
             self.told = self.written;
@@ -170,6 +175,7 @@ fn seal(
     Ok(Sealed {
         sealed_size: sealed.size,
         sealed_sha256: sealed.sha256.to_string(),
+        sums: spooled.sums.finish(),
     })
 }
 

@@ -1,26 +1,35 @@
 //! The folder in which sealed outputs wait until their run is over.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drydock_capability_artifact::errno::class_of;
 use drydock_capability_artifact::spool::free_bytes;
 use drydock_capability_artifact::{PlainSpool, SpoolError};
 use drydock_core::{ErrorClass, ErrorCode, Fault, OutputId, ReadAt, RunId};
+use drydock_repository::{Measure, Sha256, Tally};
+
+use super::block_sums::{BLOCK_BYTES, BlockSummer, BlockSums};
 
 /// The sealed spool of one run: `<state>/spool/<run>/<output>.sealed`.
 #[derive(Debug, Clone)]
 pub struct SealedSpool {
     root: PathBuf,
     folder: PathBuf,
+    /// Of the outputs that this process sealed, or hashed since.
+    sums: Arc<Mutex<HashMap<OutputId, BlockSums>>>,
 }
 
-/// A sealed output that is being stored.
+/// A sealed output that is being stored. Once it is whole, each block that is read of it is
+/// looked at.
 pub struct SealedFile {
     file: File,
     size: u64,
+    sums: Option<BlockSums>,
 }
 
 impl SealedSpool {
@@ -29,6 +38,7 @@ impl SealedSpool {
         Self {
             root: root.to_owned(),
             folder: root.join(run.as_str()),
+            sums: Arc::default(),
         }
     }
 
@@ -42,6 +52,7 @@ impl SealedSpool {
     /// replaced: its output was discarded.
     pub fn create(&self, output: OutputId) -> Result<File, Fault> {
         create_folder(&self.folder)?;
+        self.sums().remove(&output);
         let path = self.path(output);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.fault(&error)),
@@ -83,7 +94,37 @@ impl SealedSpool {
             let why = format!("it has {size} bytes, and {bytes_min} were written");
             return Err(missing(why));
         }
-        Ok(SealedFile { file, size })
+        let sums = self.sums().get(&output).cloned();
+        Ok(SealedFile { file, size, sums })
+    }
+
+    /// By what the blocks of an output that was sealed just now are known again.
+    pub fn keep_sums(&self, output: OutputId, sums: BlockSums) {
+        self.sums().insert(output, sums);
+    }
+
+    /// Opens a whole sealed output of which it is known that it is what its digest says: by the
+    /// sums that were kept with the digest, or by hashing it anew where another process
+    /// sealed it. None where it is gone or is not that. Blocks.
+    pub fn open_whole(&self, output: OutputId, wanted: Measure) -> Option<SealedFile> {
+        let mut sealed = self.open(output, wanted.size).ok()?;
+        if sealed.size != wanted.size {
+            return None;
+        }
+        if sealed.sums.is_none() {
+            let (sums, sha256) = sealed.sum_up().ok()?;
+            if sha256 != wanted.sha256 {
+                tracing::warn!(%output, spool = %self.path(output).display(), "the sealed spool is not what was written to it: look at its disk");
+                return None;
+            }
+            self.keep_sums(output, sums.clone());
+            sealed.sums = Some(sums);
+        }
+        Some(sealed)
+    }
+
+    fn sums(&self) -> MutexGuard<'_, HashMap<OutputId, BlockSums>> {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes the sealed files of these outputs. No error for one that has none.
@@ -127,8 +168,36 @@ impl ReadAt for SealedFile {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+        self.file.read_exact_at(buffer, offset)?;
+        let sums = self.sums.as_ref();
+        match sums.and_then(|sums| sums.changed(buffer, offset, self.size)) {
+            None => Ok(()),
+            Some(block) => Err(changed(block)),
+        }
     }
+}
+
+impl SealedFile {
+    /// Reads all of it once.
+    fn sum_up(&self) -> io::Result<(BlockSums, Sha256)> {
+        let (mut summer, mut tally) = (BlockSummer::default(), Tally::new());
+        let mut block = vec![0; BLOCK_BYTES];
+        while tally.size() < self.size {
+            let left = usize::try_from(self.size - tally.size()).unwrap_or(BLOCK_BYTES);
+            let bytes = &mut block[..left.min(BLOCK_BYTES)];
+            self.file.read_exact_at(bytes, tally.size())?;
+            summer.update(bytes);
+            tally.update(bytes);
+        }
+        Ok((summer.finish(), tally.finish().sha256))
+    }
+}
+
+fn changed(block: u64) -> io::Error {
+    let message = format!(
+        "the sealed spool holds other bytes than were written to it, in the mebibyte from byte {block} on: look at the disk of the state folder, and at the node's memory"
+    );
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 /// What a failure of the plain spool means.

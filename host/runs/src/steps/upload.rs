@@ -9,7 +9,7 @@ use drydock_core::{
 use drydock_point::model::PointAnswer;
 use drydock_repository::{
     Manifest, Measure, Repository, Target, TrustedSigners,
-    object::check_retained,
+    object::{Comparison, check_retained, compare_with},
     pages::SessionPages,
     target::{Part, Whole},
 };
@@ -140,22 +140,37 @@ impl Store {
         }
     }
 
-    /// Reads the object back whole and compares size and SHA-256.
+    /// Reads the object back whole and compares it with the sealed spool; where that is gone,
+    /// cannot be read or differs, the object's SHA-256 decides.
     pub async fn read_back(
         &self,
         object: &str,
         size: u64,
         sha256: &str,
+        spool: Option<SealedFile>,
     ) -> Result<PointAnswer, Fault> {
         let sealed = Measure {
             size,
             sha256: digest(sha256)?,
         };
+        let compared = match spool {
+            Some(spool) => compare_with(&*self.target, object, Arc::new(spool)).await,
+            None => Ok(Comparison::NotPossible),
+        };
+        let offset = match compared {
+            Ok(Comparison::Equal) => return Ok(PointAnswer::ReadBack),
+            Ok(Comparison::DiffersFrom(offset)) => Some(offset),
+            // What is wrong with the target shows again, and is told then.
+            Ok(Comparison::NotPossible) | Err(_) => None,
+        };
         let signers = TrustedSigners::default();
         Repository::new(&*self.target, &signers)
             .read_back(object, sealed)
             .await
-            .map_err(|error| not_given_back(object, error.into()))?;
+            .map_err(|error| not_given_back(object, offset, error.into()))?;
+        if let Some(offset) = offset {
+            tracing::warn!(store = %self.step, object, offset, "the object is what it was to be, and the sealed spool has changed: look at the disk of the state folder, and at the node's memory");
+        }
         Ok(PointAnswer::ReadBack)
     }
 
@@ -271,12 +286,13 @@ fn endless(prefix: &str) -> Fault {
 }
 
 /// Other bytes than were sent: nothing was kept yet, so that there is nothing to restore.
-pub(super) fn not_given_back(object: &str, fault: Fault) -> Fault {
+pub(super) fn not_given_back(object: &str, offset: Option<u64>, fault: Fault) -> Fault {
     if fault.code != ErrorCode::Corrupt {
         return fault;
     }
+    let place = offset.map_or_else(String::new, |offset| format!(" from byte {offset} on"));
     let message = format!(
-        "the target does not give back what it was sent of {object}, so nothing of it is kept: look at its disks, then back up again"
+        "the target does not give back what it was sent of {object}{place}, so nothing of it is kept: look at its disks, then back up again"
     );
     Fault::new(fault.class, fault.code, message).with_detail("found", fault.message)
 }

@@ -155,6 +155,17 @@ impl HostFolder for Guest {
             .await
     }
 
+    async fn compare(
+        &mut self,
+        folder: Resource<Folder>,
+        path: String,
+        bytes: Resource<Slice>,
+    ) -> Answer<Option<u64>> {
+        let folder = self.table.get(&folder)?.clone();
+        let bytes = self.table.get(&bytes)?.clone();
+        self.blocking(move || folder.compare(&path, &bytes)).await
+    }
+
     async fn size(&mut self, folder: Resource<Folder>, path: String) -> Answer<u64> {
         let folder = self.table.get(&folder)?.clone();
         self.blocking(move || folder.size(&path)).await

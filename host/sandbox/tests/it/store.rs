@@ -42,12 +42,22 @@ fn liar(lie: &str) -> (TempDir, StoreTarget) {
 
 /// Stores `bytes` as `object` in one part.
 async fn store(target: &StoreTarget, object: &str, bytes: &[u8]) -> Result<bool, Fault> {
+    store_as(target, object, bytes, whole(bytes)).await
+}
+
+/// The same, completed as something that may be another.
+async fn store_as(
+    target: &StoreTarget,
+    object: &str,
+    bytes: &[u8],
+    whole: Whole,
+) -> Result<bool, Fault> {
     let size = bytes.len() as u64;
     let session = target.begin(object, Some(size), 65_536).await?;
     let taken = target.put_part(&session, 1, 0, part(bytes), None).await?;
     let receipt = taken.receipt;
     let receipts = [PartReceipt { number: 1, receipt }];
-    let completion = target.complete(&session, &receipts, whole(bytes)).await?;
+    let completion = target.complete(&session, &receipts, whole).await?;
     Ok(completion.verified)
 }
 
@@ -64,6 +74,40 @@ fn whole(bytes: &[u8]) -> Whole {
         size: bytes.len() as u64,
         sha256: Sha256::digest(bytes).into(),
         bytes: Some(Arc::new(bytes.to_vec())),
+    }
+}
+
+/// The bytes at hand can be wrong, gone, or the store's file: the digest decides, and a
+/// difference is told with its place.
+#[tokio::test]
+async fn store_file_compares_with_the_bytes_at_hand_and_hashes_in_doubt() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = json!({"folder": scratch.path()});
+    let (target, _) = target("store-file", scratch.path(), &config);
+    let (good, bad) = (b"0123456789", b"01234x6789");
+    for (object, at_hand) in [("a", Some(&good[..])), ("b", Some(bad)), ("c", None)] {
+        let whole = Whole {
+            bytes: at_hand.map(|bytes| Arc::new(bytes.to_vec()) as Arc<dyn drydock_core::ReadAt>),
+            ..whole(good)
+        };
+        assert!(store_as(&target, object, good, whole).await.unwrap());
+        assert_eq!(fetch(&target, object, 10).await.unwrap(), good);
+    }
+    for (object, at_hand, place) in [
+        ("d", Some(&good[..]), ", from byte 5 on"),
+        ("e", None, ""),
+    ] {
+        let whole = Whole {
+            bytes: at_hand.map(|bytes| Arc::new(bytes.to_vec()) as Arc<dyn drydock_core::ReadAt>),
+            ..whole(good)
+        };
+        let fault = store_as(&target, object, bad, whole).await.unwrap_err();
+        assert_eq!(fault.code.as_str(), "digest-mismatch");
+        let sentence = format!(
+            "the file system gives back other bytes of {object} than were written{place}: check the disk, then upload it again"
+        );
+        assert_eq!(fault.message, sentence);
+        assert!(!scratch.path().join(object).exists());
     }
 }
 

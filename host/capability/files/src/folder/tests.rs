@@ -667,6 +667,44 @@ fn with_hole(work: &Work, bytes: u64) -> (TempDir, Folder) {
     (scratch, folder)
 }
 
+/// Bytes of which some cannot be read.
+struct Unreadable;
+
+impl drydock_core::ReadAt for Unreadable {
+    fn size(&self) -> u64 {
+        8
+    }
+
+    fn read_exact_at(&self, _buffer: &mut [u8], _offset: u64) -> io::Result<()> {
+        Err(io::ErrorKind::InvalidData.into())
+    }
+}
+
+#[test]
+fn a_file_is_compared_byte_by_byte_with_what_is_at_hand() {
+    let (scratch, folder) = writable();
+    let bytes: Vec<u8> = (0..2 * CALL_BYTES_MAX + 9).map(|at| (at % 251) as u8).collect();
+    let at_hand = Slice::whole(Arc::new(bytes.clone()));
+    folder.write_at("f", 0, &at_hand).unwrap();
+    assert_eq!(folder.compare("f", &at_hand).unwrap(), None);
+    for place in [0, CALL_BYTES_MAX - 1, CALL_BYTES_MAX, bytes.len() - 1] {
+        let mut other = bytes.clone();
+        other[place] ^= 1;
+        let other = Slice::whole(Arc::new(other));
+        let found = folder.compare("f", &other).unwrap();
+        assert_eq!(found, Some(place as u64));
+    }
+    let shorter = Slice::whole(Arc::new(bytes[..9].to_vec()));
+    assert_eq!(folder.compare("f", &shorter).unwrap(), Some(9));
+    std::fs::write(scratch.path().join("empty"), b"").unwrap();
+    assert_eq!(folder.compare("empty", &shorter).unwrap(), Some(0));
+    let missing = folder.compare("nothing", &shorter).unwrap_err();
+    assert_eq!(missing.code, ErrorCode::NotFound);
+    std::fs::write(scratch.path().join("eight"), b"12345678").unwrap();
+    let unreadable = Slice::whole(Arc::new(Unreadable));
+    assert!(folder.compare("eight", &unreadable).is_err());
+}
+
 #[test]
 fn a_digest_ends_with_the_attempt_that_asked_for_it() {
     let work = Work::default();
@@ -693,6 +731,7 @@ fn nothing_that_goes_piece_by_piece_is_begun_after_the_end() {
     drop(work.until_dropped());
     let faults = [
         folder.sha256("hole").map(drop),
+        folder.compare("hole", &slice).map(drop),
         folder.write_at("after", 0, &slice),
         folder.list("", None).map(drop),
         folder.walk(false).next().map(drop),

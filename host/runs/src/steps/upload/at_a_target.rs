@@ -132,6 +132,88 @@ async fn a_store_that_locks_nothing_takes_nothing_that_is_to_be_locked() {
     assert_eq!(scene.target.called(Call::Begin), 0);
 }
 
+/// A sealed output of these bytes in the spool of a run.
+fn spooled(scene: &Scene, bytes: &[u8]) -> (crate::steps::SealedSpool, Measure) {
+    let run = drydock_core::RunId::new("s1.20260101T000000Z");
+    let spool = crate::steps::SealedSpool::new(scene._folder.path(), &run);
+    let mut file = spool.create(OutputId(1)).unwrap();
+    std::io::Write::write_all(&mut file, bytes).unwrap();
+    let sha256 = drydock_repository::Sha256::of(bytes);
+    let size = bytes.len() as u64;
+    (spool, Measure { size, sha256 })
+}
+
+/// Changes a byte where the spool lies.
+fn rot(spool: &crate::steps::SealedSpool, place: usize) {
+    let file = spool.folder().join("1.sealed");
+    let file = if file.exists() {
+        file
+    } else {
+        let mut entries = std::fs::read_dir(spool.folder()).unwrap();
+        entries.next().unwrap().unwrap().path()
+    };
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
+/// The spool is what is compared with; who is wrong where both differ, the digest says.
+#[tokio::test]
+async fn an_object_is_read_back_by_the_spool_or_by_its_digest() {
+    const OBJECT: &str = "c/p/a";
+    let scene = scene(None);
+    let bytes: Vec<u8> = (0..3_000_000).map(|at| (at % 251) as u8).collect();
+    let (spool, sealed) = spooled(&scene, &bytes);
+    let sha256 = sealed.sha256.to_string();
+    let read_back = async |spool: Option<SealedFile>| {
+        let answer = scene.store.read_back(OBJECT, sealed.size, &sha256, spool).await;
+        answer.map(|answer| assert_eq!(answer, PointAnswer::ReadBack))
+    };
+    let open = || spool.open_whole(OutputId(1), sealed);
+    scene.target.put(OBJECT, &bytes);
+    read_back(open()).await.unwrap();
+    let once = scene.target.called(Call::GetRange);
+    read_back(None).await.unwrap();
+    let mut other = bytes.clone();
+    other[2_500_000] ^= 1;
+    scene.target.put(OBJECT, &other);
+    let fault = read_back(open()).await.unwrap_err();
+    assert_eq!(fault.code, ErrorCode::Corrupt);
+    assert_eq!(
+        fault.message,
+        "the target does not give back what it was sent of c/p/a from byte 2500000 on, so nothing of it is kept: look at its disks, then back up again"
+    );
+    // A spool that changes after it was opened accuses nobody: its object is hashed.
+    scene.target.put(OBJECT, &bytes);
+    let opened = open();
+    rot(&spool, 2_500_000);
+    let before = scene.target.called(Call::GetRange);
+    read_back(opened).await.unwrap();
+    assert!(scene.target.called(Call::GetRange) - before > once);
+    // What it still holds elsewhere can be read.
+    let mut block = vec![0; 1_000];
+    let opened = open().unwrap();
+    opened.read_exact_at(&mut block, 0).unwrap();
+    let mut all = vec![0; bytes.len()];
+    let error = opened.read_exact_at(&mut all, 0).unwrap_err();
+    assert!(error.to_string().contains("from byte 2097152 on"), "{error}");
+}
+
+/// Another process has no sums of it, and hashes it before it is believed.
+#[tokio::test]
+async fn a_spool_of_another_process_is_hashed_before_it_is_lent() {
+    let scene = scene(None);
+    let (spool, sealed) = spooled(&scene, b"sealed bytes");
+    assert!(spool.open_whole(OutputId(1), sealed).is_some());
+    let (spool, sealed) = spooled(&scene, b"sealed bytes");
+    rot(&spool, 3);
+    assert!(spool.open_whole(OutputId(1), sealed).is_none());
+    let shorter = Measure { size: 3, ..sealed };
+    assert!(spool.open_whole(OutputId(1), shorter).is_none());
+    spool.remove().unwrap();
+    assert!(spool.open_whole(OutputId(1), sealed).is_none());
+}
+
 /// Whether a completion is believed is the business of the protocol, by what is told here.
 #[tokio::test]
 async fn what_the_server_compared_is_told_of_each_part_and_of_the_whole() {
