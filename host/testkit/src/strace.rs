@@ -107,6 +107,10 @@ impl Strace {
             let rest = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
             rest.starts_with(&format!("{call}(")) || rest.starts_with(&format!("<... {call} "))
         };
-        Ok(text.lines().filter(of_call).filter(|line| counts(line)).count())
+        Ok(text
+            .lines()
+            .filter(of_call)
+            .filter(|line| counts(line))
+            .count())
     }
 }

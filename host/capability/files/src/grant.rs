@@ -58,13 +58,7 @@ pub const WRITE: Power = Power {
     line: "files: [{directory: /the/folder, access: write}]",
     reach: Reach::Writes,
     discloses: true,
-    functions: &[
-        "write-at",
-        "write-bytes-at",
-        "sync",
-        "publish",
-        "remove",
-    ],
+    functions: &["write-at", "write-bytes-at", "sync", "publish", "remove"],
     also: READING,
     reading: Some(&READ),
 };

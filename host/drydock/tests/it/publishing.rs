@@ -79,10 +79,19 @@ fn a_backup_is_published_by_a_rename_where_there_are_no_hard_links() {
         assert_eq!(files.len(), 3, "{errno}: {files:?}");
         let mut hidden = std::fs::read_dir(world.folder()).unwrap();
         let is_hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
-        assert!(!hidden.any(|entry| is_hidden(&entry.unwrap().file_name())), "{errno}");
+        assert!(
+            !hidden.any(|entry| is_hidden(&entry.unwrap().file_name())),
+            "{errno}"
+        );
         world.assert_spool_empty();
         let identity = world.path("sealing.key");
-        let verify = ["recovery-point", "verify", &points[0], "--identity", &identity];
+        let verify = [
+            "recovery-point",
+            "verify",
+            &points[0],
+            "--identity",
+            &identity,
+        ];
         world.drydock(&verify).ok();
     }
 }
@@ -98,7 +107,10 @@ fn a_rename_overwrites_nothing() {
         assert!(codes(&findings).contains(&code), "{findings:?}");
     }
     assert!(strace.injected("linkat").unwrap() >= 3);
-    assert_eq!(files_under(&world.folder()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        files_under(&world.folder()),
+        Vec::<std::path::PathBuf>::new()
+    );
 }
 
 /// Killed after the artifact has its name and before its upload is tidied up, a run goes on
@@ -136,7 +148,10 @@ fn a_folder_that_can_publish_nothing_is_found_out_by_a_look() {
         "-published: the file system of {folder} has neither hard links (linkat: Operation not permitted) nor renames that overwrite nothing (renameat2: Invalid argument), without which two runs could overwrite each other's objects: keep them in a folder on another file system, e.g. ext4, XFS, Btrfs or NFS, or at a store that is no folder"
     );
     assert!(told.ends_with(&ends), "{told}");
-    assert_eq!(files_under(&world.folder()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        files_under(&world.folder()),
+        Vec::<std::path::PathBuf>::new()
+    );
 }
 
 #[test]
@@ -144,7 +159,11 @@ fn a_run_at_such_a_folder_fails_with_that_sentence_and_leaves_nothing() {
     let world = World::new();
     let strace = with_neither(strace(&world));
     let ran = answer(&mut strace.around(&world.command(&["run", "s1"]))).code(1);
-    assert!(ran.stderr.contains("has neither hard links"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("has neither hard links"),
+        "{}",
+        ran.stderr
+    );
     assert!(!world.folder().join(TARGET_OBJECT).exists());
     world.assert_nothing_left();
 }
@@ -161,7 +180,10 @@ fn init_warns_of_such_a_folder() {
         "{}",
         made.stderr
     );
-    assert_eq!(files_under(&node.path("target")), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        files_under(&node.path("target")),
+        Vec::<std::path::PathBuf>::new()
+    );
 }
 
 /// Who is not allowed to publish has a file system that could.
@@ -175,7 +197,9 @@ fn a_rename_that_is_forbidden_is_no_missing_rename() {
         assert!(codes(&findings).contains(&code), "{findings:?}");
     }
     let world = placed();
-    let strace = strace(&world).inject("linkat", "error=ENOSPC").watch("renameat2");
+    let strace = strace(&world)
+        .inject("linkat", "error=ENOSPC")
+        .watch("renameat2");
     let (answer, findings) = check(&world, &strace, &[]);
     answer.code(1);
     assert!(codes(&findings).contains(&"no-space"), "{findings:?}");

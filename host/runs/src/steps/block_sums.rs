@@ -60,7 +60,12 @@ impl BlockSums {
             .map(|start| start..size.min(start + block))
             .take_while(|range| !range.is_empty() && range.end <= end);
         whole
-            .map(|range| (range.start, &bytes[place(range.start - offset)..place(range.end - offset)]))
+            .map(|range| {
+                (
+                    range.start,
+                    &bytes[place(range.start - offset)..place(range.end - offset)],
+                )
+            })
             .find(|(start, found)| {
                 let number = place(start / block);
                 self.0.get(number) != Some(&crc32c::crc32c(found))

@@ -93,10 +93,7 @@ async fn store_file_compares_with_the_bytes_at_hand_and_hashes_in_doubt() {
         assert!(store_as(&target, object, good, whole).await.unwrap());
         assert_eq!(fetch(&target, object, 10).await.unwrap(), good);
     }
-    for (object, at_hand, place) in [
-        ("d", Some(&good[..]), ", from byte 5 on"),
-        ("e", None, ""),
-    ] {
+    for (object, at_hand, place) in [("d", Some(&good[..]), ", from byte 5 on"), ("e", None, "")] {
         let whole = Whole {
             bytes: at_hand.map(|bytes| Arc::new(bytes.to_vec()) as Arc<dyn drydock_core::ReadAt>),
             ..whole(good)

@@ -51,8 +51,12 @@ fn unpack(program: &str, packages: &[&str], place: &Path) -> Result<PathBuf> {
     remove_folder(&files)?;
     fs::create_dir_all(&files).with_context(|| format!("cannot make {}", files.display()))?;
     let mut download = Command::new("apt-get");
-    capture(download.current_dir(&files).arg("download").args(packages))
-        .with_context(|| format!("cannot download the Debian packages {}", packages.join(", ")))?;
+    capture(download.current_dir(&files).arg("download").args(packages)).with_context(|| {
+        format!(
+            "cannot download the Debian packages {}",
+            packages.join(", ")
+        )
+    })?;
     for archive in archives(&files)? {
         capture(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&files))?;
     }

@@ -249,11 +249,7 @@ fn a_file_gets_its_name_only_where_nothing_is() {
     );
     assert_eq!(std::fs::read(scratch.path().join("other")).unwrap(), b"old");
     assert_eq!(
-        folder
-            .publish("nothing", "z")
-            .unwrap_err()
-            .code
-            .as_str(),
+        folder.publish("nothing", "z").unwrap_err().code.as_str(),
         "not-found"
     );
 }
@@ -683,7 +679,9 @@ impl drydock_core::ReadAt for Unreadable {
 #[test]
 fn a_file_is_compared_byte_by_byte_with_what_is_at_hand() {
     let (scratch, folder) = writable();
-    let bytes: Vec<u8> = (0..2 * CALL_BYTES_MAX + 9).map(|at| (at % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..2 * CALL_BYTES_MAX + 9)
+        .map(|at| (at % 251) as u8)
+        .collect();
     let at_hand = Slice::whole(Arc::new(bytes.clone()));
     folder.write_at("f", 0, &at_hand).unwrap();
     assert_eq!(folder.compare("f", &at_hand).unwrap(), None);

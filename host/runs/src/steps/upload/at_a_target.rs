@@ -166,7 +166,10 @@ async fn an_object_is_read_back_by_the_spool_or_by_its_digest() {
     let (spool, sealed) = spooled(&scene, &bytes);
     let sha256 = sealed.sha256.to_string();
     let read_back = async |spool: Option<SealedFile>| {
-        let answer = scene.store.read_back(OBJECT, sealed.size, &sha256, spool).await;
+        let answer = scene
+            .store
+            .read_back(OBJECT, sealed.size, &sha256, spool)
+            .await;
         answer.map(|answer| assert_eq!(answer, PointAnswer::ReadBack))
     };
     let open = || spool.open_whole(OutputId(1), sealed);
@@ -196,7 +199,10 @@ async fn an_object_is_read_back_by_the_spool_or_by_its_digest() {
     opened.read_exact_at(&mut block, 0).unwrap();
     let mut all = vec![0; bytes.len()];
     let error = opened.read_exact_at(&mut all, 0).unwrap_err();
-    assert!(error.to_string().contains("from byte 2097152 on"), "{error}");
+    assert!(
+        error.to_string().contains("from byte 2097152 on"),
+        "{error}"
+    );
 }
 
 /// Another process has no sums of it, and hashes it before it is believed.
