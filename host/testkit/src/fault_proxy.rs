@@ -6,8 +6,8 @@
 //! speaks TLS on both sides. Beside it stands [`crate::proxy`], which knows connections and
 //! bytes alone: what etcd speaks is not to be read here.
 //!
-//! **Invariant:** at most one fault is on order, and what it was is done once it is told of as
-//! happened.
+//! **Invariant:** at most one fault is on order; it is told of as happened once the server's part
+//! in it is over, and before the client can know of it.
 
 mod answers;
 mod carry;

@@ -106,12 +106,13 @@ async fn suffered(
         line.write(&all[half(&all)..]).await?;
         return Ok(line);
     }
-    let spoiled = spoiled(line, request, &fault, answer).await;
     if fault == Fault::ForeignCertificate {
         *shared.foreign() += 1;
     }
+    // Told before the client can know: it may be done with the answer before the last byte of
+    // the fault is written.
     shared.happens();
-    spoiled
+    spoiled(line, request, &fault, answer).await
 }
 
 /// The answer as the fault leaves it.
