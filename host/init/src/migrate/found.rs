@@ -386,7 +386,7 @@ impl Reading<'_> {
         if let Some(text) = self.expand(word, DEPTH_MAX) {
             return Answer::Text(text);
         }
-        match self.from_outside(word) {
+        match self.outside(word) {
             Some((name, from)) => {
                 self.needs.insert(name.clone(), from);
                 Answer::Env(name)
@@ -397,7 +397,7 @@ impl Reading<'_> {
 
     /// A secret: always a variable, whatever the manifest says in clear.
     pub fn secret(&mut self, word: &Word, otherwise: &str) -> Answer {
-        let (name, from) = match self.from_outside(word) {
+        let (name, from) = match self.outside(word) {
             Some(found) => found,
             None => match self.inner_variable(word) {
                 Some(name) => {
@@ -472,7 +472,7 @@ impl Reading<'_> {
     }
 
     /// A variable whose value stands in a Secret, or in a ConfigMap that the file does not hold.
-    fn from_outside(&self, word: &Word) -> Option<(String, String)> {
+    fn outside(&self, word: &Word) -> Option<(String, String)> {
         let name = self.inner_variable(word)?;
         let Some(variable) = self.container.variables.get(&name) else {
             let from = self.container.beside.join(" or in ");

@@ -17,7 +17,11 @@ impl Lookup for Known {
     }
 
     fn env(&self, name: &str) -> Option<String> {
-        (name == "THERE").then(|| "value".to_owned())
+        match name {
+            "THERE" => Some("value".to_owned()),
+            "NO_REGION" => Some("Frankfurt am Main".to_owned()),
+            _ => None,
+        }
     }
 }
 
@@ -56,6 +60,9 @@ const THERE: &str = "{valueFrom: {file: there}}";
 fn each_kind_becomes_a_source_where_its_places_hold_something() {
     for identity in [
         format!("{{accountKey: {{account: abc, key: {THERE}}}}}"),
+        format!("{{accountKey: {{account: {THERE}, key: {THERE}}}}}"),
+        format!("{{managedIdentity: {{clientId: {THERE}}}}}"),
+        format!("{{instanceRole: {{region: {THERE}}}}}"),
         format!("{{sas: {{token: {THERE}}}}}"),
         format!("{{servicePrincipal: {{tenant: t, clientId: {THERE}, secret: {THERE}}}}}"),
         format!("{{servicePrincipal: {{tenant: t, clientId: c, certificate: {THERE}}}}}"),
@@ -90,6 +97,18 @@ fn a_place_that_holds_nothing_is_told_by_its_line() {
         (
             "{servicePrincipal: {tenant: {valueFrom: {env: AWAY}}, clientId: c, federatedTokenFile: there}}",
             "spec.identity.servicePrincipal.tenant names the environment variable AWAY, which is not set; set it for this process",
+        ),
+        (
+            "{managedIdentity: {objectId: {valueFrom: {env: AWAY}}}}",
+            "spec.identity.managedIdentity.objectId names the environment variable AWAY, which is not set; set it for this process",
+        ),
+        (
+            "{instanceRole: {region: {valueFrom: {env: NO_REGION}}}}",
+            "spec.identity.instanceRole.region comes from the environment variable NO_REGION, and must be a region, e.g. eu-central-1; servers that have none take us-east-1",
+        ),
+        (
+            "{workloadIdentity: {audience: a, tokenFile: there, serviceAccount: {valueFrom: {env: THERE}}}}",
+            "spec.identity.workloadIdentity.serviceAccount comes from the environment variable THERE, and must be a service account's address, e.g. backups@project.iam.gserviceaccount.com",
         ),
     ];
     for (identity, expected) in table {
