@@ -30,13 +30,20 @@ pub struct Arguments {
     /// a child's peak of memory begins with that of the process that starts it.
     #[arg(long, hide = true, num_args = 2, value_names = ["KIND", "FILE"])]
     pub make: Option<Vec<String>>,
+    /// The program that moves bytes natively, beside the store plugins.
+    #[arg(long, value_name = "FILE", default_value = "drydock-bench-native")]
+    pub native: PathBuf,
+    /// Only move bytes through a store plugin: act, configuration, target, object, and what
+    /// the act needs.
+    #[arg(long, hide = true, num_args = 4..)]
+    pub carry: Option<Vec<String>>,
     /// Only these comparisons.
     pub names: Vec<String>,
 }
 
 /// The comparisons by name, in the order in which they run.
-const NAMES: [&str; 9] = [
-    "backup", "fetch", "drill", "status", "hashkv", "restore", "ls", "diff", "memory",
+const NAMES: [&str; 10] = [
+    "backup", "fetch", "drill", "stores", "status", "hashkv", "restore", "ls", "diff", "memory",
 ];
 
 impl Arguments {

@@ -35,6 +35,7 @@ mod phases;
 mod report;
 mod restore;
 mod stage;
+mod stores;
 
 use std::process::ExitCode;
 
@@ -49,9 +50,10 @@ use stage::Stage;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match &arguments.make {
-        Some(words) => Box::pin(data::make(words, arguments.mebibytes)).await,
-        None => Box::pin(bench(&arguments)).await,
+    let result = match (&arguments.make, &arguments.carry) {
+        (Some(words), _) => Box::pin(data::make(words, arguments.mebibytes)).await,
+        (None, Some(words)) => Box::pin(stores::ours::carry(words)).await,
+        (None, None) => Box::pin(bench(&arguments)).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -98,6 +100,9 @@ async fn on_data_set(arguments: &Arguments, data: &DataSet, report: &mut Report)
         if arguments.wants("drill") {
             report.add(drill::compare(&stage, &point, arguments.runs)?);
         }
+    }
+    if arguments.wants("stores") {
+        Box::pin(stores::compare(arguments, data, report)).await?;
     }
     if arguments.wants("status") {
         report.add(look::status(arguments, data)?);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The fields of log lines that are phases, and what they are called here.
-const FIELDS: [(&str, &str); 7] = [
+const FIELDS: [(&str, &str); 8] = [
     ("stream_ms", "stream"),
     ("tree_ms", "tree"),
     ("figures_ms", "figures"),
@@ -11,6 +11,7 @@ const FIELDS: [(&str, &str); 7] = [
     ("hash_ms", "HashKV of the snapshot"),
     ("sealing_ms", "sealing, after the stream"),
     ("complete_ms", "completing with read-back"),
+    ("guest_ms", "CPU of the plugin's threads"),
 ];
 
 /// The phases that the peers have nothing like: counted, and told apart.

@@ -110,6 +110,7 @@ impl Report {
             );
         }
         println!("Aim: {}.", compared.aim);
+        print_phases(&compared);
         if !compared.apart.is_empty() {
             self.print_apart(&compared);
         }
@@ -117,17 +118,12 @@ impl Report {
         self.comparisons.push(compared);
     }
 
-    /// Phases, what they leave of our time, and the least time that the cores allow.
+    /// What the phases that nobody else has leave of our time, and the least time that the cores
+    /// allow.
     fn print_apart(&self, compared: &Compared) {
         let Some((ours, peers)) = compared.sides.split_first() else {
             return;
         };
-        let names = ours.runs.first().map_or(&[][..], |run| &run.phases);
-        let phases: Vec<String> = names
-            .iter()
-            .map(|(name, _)| format!("{name} {:.2} s", ours.median(|run| run.phase(name))))
-            .collect();
-        println!("Phases of ours (medians): {}.", phases.join(", "));
         let apart = |run: &Measured| {
             compared
                 .apart
@@ -174,6 +170,20 @@ impl Report {
 
     pub fn json(&self) -> Result<String> {
         serde_json::to_string_pretty(self).context("the figures cannot be written as JSON")
+    }
+}
+
+fn print_phases(compared: &Compared) {
+    let Some(ours) = compared.sides.first() else {
+        return;
+    };
+    let names = ours.runs.first().map_or(&[][..], |run| &run.phases);
+    let phases: Vec<String> = names
+        .iter()
+        .map(|(name, _)| format!("{name} {:.2} s", ours.median(|run| run.phase(name))))
+        .collect();
+    if !phases.is_empty() {
+        println!("Phases of ours (medians): {}.", phases.join(", "));
     }
 }
 

@@ -135,9 +135,26 @@ impl Stage {
 
     /// `drydock run`, which tells of its phases in its log.
     pub fn drydock_run(&self) -> Command {
+        self.run_of("quickstart")
+    }
+
+    /// The same of another schedule.
+    pub fn run_of(&self, schedule: &str) -> Command {
         let mut command = self.drydock();
         command.args(["--output", "json", "--log-format", "json"]);
-        command.args(["--log-level", "info", "run", "quickstart"]);
+        command.args(["--log-level", "info", "run", schedule]);
+        command
+    }
+
+    /// This program itself as a mover of bytes through a target of the stage.
+    pub fn carry(&self, act: &str, target: &str, object: &str) -> Command {
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg("--drydock")
+            .arg(&self.drydock)
+            .args(["--data", "-", "--carry", act])
+            .arg(self.place.join(CONFIGURATION))
+            .args([target, object]);
         command
     }
 

@@ -1,6 +1,6 @@
 //! Azurite, the emulator of Azure Blob Storage that its vendor's SDKs are tested with.
 //!
-//! It listens over TLS, checks SharedKey and SAS as the service does, and of an OAuth token
+//! It listens over TLS, or in the clear where a bench wants that, checks SharedKey and SAS as the service does, and of an OAuth token
 //! issuer, audience and times, but neither signature nor role. It has no versions, soft
 //! delete, immutability or holds, and refuses CRC64, or passes over it. An account is the first part of a path.
 
@@ -26,7 +26,8 @@ pub const ACCOUNT_KEY: &str =
 #[derive(Debug)]
 pub struct Azurite {
     process: ServerProcess,
-    ca_pem: String,
+    /// None in the clear.
+    ca_pem: Option<String>,
     /// Removed after the process has ended, so declared after it.
     _scratch: Scratch,
 }
@@ -38,6 +39,14 @@ impl Azurite {
     /// When it is not in the cache folder or does not come up.
     pub async fn start() -> Result<Self> {
         Self::with(&[]).await
+    }
+
+    /// The same in the clear.
+    ///
+    /// # Errors
+    /// As [`Azurite::start`].
+    pub async fn http() -> Result<Self> {
+        Self::listening(&[], None).await
     }
 
     /// The same, which passes over headers and parameters that it does not know, CRC64 among them,
@@ -59,13 +68,14 @@ impl Azurite {
     }
 
     async fn with(arguments: &[&str]) -> Result<Self> {
+        let authority = Authority::new("azurite test authority")?;
+        Self::listening(arguments, Some(authority)).await
+    }
+
+    async fn listening(arguments: &[&str], authority: Option<Authority>) -> Result<Self> {
         let program = tools::azurite()?;
         let scratch = Scratch::new()?;
         let port = free_port();
-        let authority = Authority::new("azurite test authority")?;
-        let files = authority
-            .issue("azurite", Purpose::Server, Validity::Now)?
-            .write(scratch.path(), "server")?;
         let mut command = Command::new(program);
         command
             .args(["--silent", "--disableTelemetry", "--skipApiVersionCheck"])
@@ -73,31 +83,38 @@ impl Azurite {
             .args(["--blobHost", "127.0.0.1", "--blobPort"])
             .args([&port.to_string(), "--location"])
             .arg(scratch.folder("data")?)
-            .arg("--cert")
-            .arg(&files.certificate)
-            .arg("--key")
-            .arg(&files.key)
             .env("AZURITE_ACCOUNTS", format!("{ACCOUNT}:{ACCOUNT_KEY}"));
+        if let Some(authority) = &authority {
+            let issued = authority.issue("azurite", Purpose::Server, Validity::Now)?;
+            let files = issued.write(scratch.path(), "server")?;
+            command.arg("--cert").arg(files.certificate);
+            command.arg("--key").arg(files.key);
+        }
         let process = ServerProcess::start("azurite", command, port, scratch.path()).await?;
         Ok(Self {
             process,
-            ca_pem: authority.pem(),
+            ca_pem: authority.map(|authority| authority.pem()),
             _scratch: scratch,
         })
     }
 
     /// A URL at this server, e.g. of the path `/drydocktest/container/blob`.
     pub fn url(&self, path: &str) -> String {
-        format!("https://localhost:{}{path}", self.port())
+        let scheme = if self.ca_pem.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://localhost:{}{path}", self.port())
     }
 
     pub fn port(&self) -> u16 {
         self.process.port()
     }
 
-    /// The authority of its certificate.
+    /// The authority of its certificate; none in the clear.
     pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+        self.ca_pem.as_deref().unwrap_or_default()
     }
 }
 

@@ -76,6 +76,22 @@ pub fn strace() -> Result<PathBuf> {
     program("strace/strace", "strace")
 }
 
+/// The program `aws`, the command line of S3's vendor. Only benches need it.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn aws() -> Result<PathBuf> {
+    program("awscli-1.46.3/aws", "awscli-1.46.3")
+}
+
+/// The program `restic`. Only benches need it.
+///
+/// # Errors
+/// As [`etcd`].
+pub fn restic() -> Result<PathBuf> {
+    program("restic-0.18.0/restic", "restic-0.18.0")
+}
+
 /// The program `azurite-blob`. It needs `node` on the search path.
 ///
 /// # Errors

@@ -5,17 +5,23 @@
 //! `engine` and `sandbox` the benches of those crates, which nobody beside them could write.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::program::{run as run_program, step};
-use crate::programs;
 use crate::workspace::Workspace;
+use crate::{programs, tools};
 
 /// The peers, and what the build needs.
 const BENCH_TOOLS: &[&str] = &["protoc", "etcd-3.6.16", "etcd-3.7.3", "age", "zstd"];
+
+/// What only `stores` needs beside them.
+const STORES_TOOLS: &[&str] = &["versitygw", "azurite", "restic-0.18.0", "awscli-1.46.3"];
+
+/// The comparison that needs them, and the program that moves bytes natively.
+const STORES: &str = "stores";
 
 /// What is a bench of the crate of that name. They have no data sets and no peers.
 const OF_CRATES: [&str; 2] = ["engine", "sandbox"];
@@ -33,6 +39,14 @@ pub struct Wanted<'a> {
 pub fn run(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
     let folder = programs::prepare(workspace, BENCH_TOOLS)?;
     let is_all = wanted.names.is_empty();
+    if is_all || wanted.names.iter().any(|name| name == STORES) {
+        step("prepare the tools of the stores", || {
+            tools::prepare(workspace, STORES_TOOLS)
+        })?;
+        step("build the native peer", || {
+            run_program(&mut native(workspace))
+        })?;
+    }
     for bench in OF_CRATES {
         if is_all || wanted.names.iter().any(|name| name == bench) {
             step(&format!("measure the {bench}"), || {
@@ -47,6 +61,21 @@ pub fn run(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<()> {
         return Err(error).context("cannot start drydock-bench");
     }
     Ok(())
+}
+
+/// A workspace of its own beside the bench: with another feature of a crate that Drydock uses
+/// too, everything would be built anew.
+fn native(workspace: &Workspace) -> Command {
+    let mut cargo = workspace.cargo();
+    cargo
+        .current_dir(workspace.root.join("host/bench/native"))
+        .env("CARGO_TARGET_DIR", native_target(workspace))
+        .args(["build", "--locked"]);
+    cargo
+}
+
+fn native_target(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("bench-native")
 }
 
 /// What the program `drydock-bench` measures.
@@ -86,6 +115,8 @@ fn scenario(workspace: &Workspace, programs: &Path, wanted: &Wanted<'_>) -> Resu
         .env("DRYDOCK_CACHE", workspace.cache.root())
         .arg("--drydock")
         .arg(programs.join("drydock"))
+        .arg("--native")
+        .arg(native_target(workspace).join("debug/drydock-bench-native"))
         .arg("--data")
         .arg(workspace.cache.folder("bench")?);
     let numbers = [

@@ -84,8 +84,8 @@ enum Chore {
     },
     /// Measure Drydock beside etcdctl, etcdutl, zstd and age, side by side.
     Bench {
-        /// Only these comparisons: engine, sandbox, backup, fetch, status, hashkv,
-        /// restore, memory.
+        /// Only these comparisons: engine, sandbox, backup, fetch, drill, stores, status,
+        /// hashkv, restore, ls, diff, memory.
         names: Vec<String>,
         /// The size of each data set; 500 otherwise.
         #[arg(long, value_name = "NUMBER")]

@@ -42,8 +42,8 @@ enum Recipe {
         ends: &'static [&'static str],
     },
     /// Installed by pip from the committed requirements of the tool's name, with the
-    /// program that starts this module.
-    Python(&'static str),
+    /// program that starts it.
+    Python(python::Start),
     /// Installed by npm from the committed lock file of the tool's name: the program, and
     /// the package's script that it starts.
     Node {
@@ -147,7 +147,11 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "componentize-py-0.25.1",
         short: Some("componentize-py"),
-        recipe: Recipe::Python("componentize_py"),
+        recipe: Recipe::Python(python::Start {
+            program: "componentize-py",
+            module: "componentize_py",
+            function: "script",
+        }),
     },
     Tool {
         name: "componentize-js-0.23.0",
@@ -156,6 +160,20 @@ const TOOLS: &[Tool] = &[
             program: "componentize-js",
             script: "@bytecodealliance/componentize-js/src/cli.js",
         },
+    },
+    Tool {
+        name: "restic-0.18.0",
+        short: None,
+        recipe: Recipe::Go(&[("restic", "github.com/restic/restic/cmd/restic")]),
+    },
+    Tool {
+        name: "awscli-1.46.3",
+        short: None,
+        recipe: Recipe::Python(python::Start {
+            program: "aws",
+            module: "awscli.clidriver",
+            function: "main",
+        }),
     },
     Tool {
         name: "zstd",
@@ -238,7 +256,7 @@ fn is_present(tool: &Tool, place: &Path) -> bool {
             .all(|(program, _)| place.join(program).is_file()),
         // The folder appears whole.
         Recipe::GoFiles { .. } => place.is_dir(),
-        Recipe::Python(module) => place.join(python::program(module)).is_file(),
+        Recipe::Python(start) => place.join(start.program).is_file(),
         Recipe::Node { program, .. } | Recipe::Debian { program, .. } => {
             place.join(program).is_file()
         }
@@ -256,7 +274,7 @@ fn make(workspace: &Workspace, tool: &Tool, place: &Path) -> Result<()> {
             folder,
             ends,
         } => go::copy_files(workspace, of, (module, folder, ends), place),
-        Recipe::Python(module) => python::install(workspace, tool.name, module, place),
+        Recipe::Python(start) => python::install(workspace, tool.name, *start, place),
         Recipe::Node { program, script } => {
             node::install(workspace, tool.name, (program, script), place)
         }

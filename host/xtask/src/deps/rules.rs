@@ -208,7 +208,17 @@ const RULES: &[Rule] = &[
     rule("drydock-fakes", &["drydock-core", "drydock-repository"]),
     rule("drydock-testkit", &[]),
     rule("drydock-quickstart", &["drydock-testkit"]),
-    rule("drydock-bench", &["drydock-testkit", "drydock-quickstart"]),
+    rule(
+        "drydock-bench",
+        &[
+            "drydock",
+            "drydock-core",
+            "drydock-node",
+            "drydock-repository",
+            "drydock-testkit",
+            "drydock-quickstart",
+        ],
+    ),
     rule("xtask", &[]),
 ];
 

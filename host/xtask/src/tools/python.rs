@@ -35,13 +35,16 @@ struct Python {
     pip: Vec<String>,
 }
 
-/// The name of the program that starts `module`.
-pub fn program(module: &str) -> String {
-    module.replace('_', "-")
+/// What a tool's program starts: a function of a module, under the program's name.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    pub program: &'static str,
+    pub module: &'static str,
+    pub function: &'static str,
 }
 
 /// Installs the requirements of `tool` below `place` and writes the program.
-pub fn install(workspace: &Workspace, tool: &str, module: &str, place: &Path) -> Result<()> {
+pub fn install(workspace: &Workspace, tool: &str, start: Start, place: &Path) -> Result<()> {
     let requirements = workspace
         .root
         .join("host/xtask/tools")
@@ -61,8 +64,8 @@ pub fn install(workspace: &Workspace, tool: &str, module: &str, place: &Path) ->
         .arg(&requirements);
     capture(&mut install).with_context(|| format!("pip cannot install {tool}"))?;
     // The program comes last: its being there says that the tool is whole.
-    let script = python.script(module, &packages);
-    let program = place.join(program(module));
+    let script = python.script(start, &packages);
+    let program = place.join(start.program);
     let scratch = place.join(".program");
     write_if_changed(&scratch, script.as_bytes())?;
     make_executable(&scratch)?;
@@ -161,8 +164,8 @@ impl Python {
         folders.join(":")
     }
 
-    /// A script that starts the module's `script()` with its own packages only.
-    fn script(&self, module: &str, packages: &Path) -> String {
+    /// A script that starts the tool with its own packages only.
+    fn script(&self, start: Start, packages: &Path) -> String {
         let libraries = if self.libraries.is_empty() {
             String::new()
         } else {
@@ -171,7 +174,11 @@ impl Python {
                 self.library_path()
             )
         };
-        let name = program(module);
+        let Start {
+            program,
+            module,
+            function,
+        } = start;
         // The virtual environment that is named has no packages: a component must not
         // depend on what else is installed on the machine that makes it.
         format!(
@@ -179,8 +186,8 @@ impl Python {
              {libraries}\
              PYTHONPATH='{packages}' VIRTUAL_ENV='{packages}' PYTHONNOUSERSITE=1\n\
              export PYTHONPATH VIRTUAL_ENV PYTHONNOUSERSITE\n\
-             exec '{python}' -c 'import sys; sys.argv[0] = \"{name}\"; \
-             from {module} import script; script()' \"$@\"\n",
+             exec '{python}' -c 'import sys; sys.argv[0] = \"{program}\"; \
+             from {module} import {function}; sys.exit({function}())' \"$@\"\n",
             packages = packages.display(),
             python = self.program.display(),
         )
@@ -210,19 +217,19 @@ mod tests {
             libraries: vec![PathBuf::from("/p/a"), PathBuf::from("/p/b")],
             pip: Vec::new(),
         };
-        let script = python.script("some_tool", Path::new("/t/packages"));
+        let start = Start {
+            program: "some-tool",
+            module: "some_tool.line",
+            function: "begin",
+        };
+        let script = python.script(start, Path::new("/t/packages"));
         let expected = "#!/bin/sh\n\
             LD_LIBRARY_PATH='/p/a:/p/b'\n\
             export LD_LIBRARY_PATH\n\
             PYTHONPATH='/t/packages' VIRTUAL_ENV='/t/packages' PYTHONNOUSERSITE=1\n\
             export PYTHONPATH VIRTUAL_ENV PYTHONNOUSERSITE\n\
             exec '/p/python3' -c 'import sys; sys.argv[0] = \"some-tool\"; \
-            from some_tool import script; script()' \"$@\"\n";
+            from some_tool.line import begin; sys.exit(begin())' \"$@\"\n";
         assert_eq!(script, expected);
-    }
-
-    #[test]
-    fn a_module_is_started_by_a_program_of_its_name() {
-        assert_eq!(program("componentize_py"), "componentize-py");
     }
 }
