@@ -192,10 +192,10 @@ error_codes! {
     SymbolicLink = "symbolic-link",
     TableLimit = "table-limit",
     /// A store step that found another target than it stored at before.
-    /// A recovery point is at fewer targets than it has to be, or at another one.
-    TargetsMissing = "targets-missing",
     TargetChanged = "target-changed",
     TargetUnusable = "target-unusable",
+    /// A recovery point is at fewer targets than it has to be, or at another one.
+    TargetsMissing = "targets-missing",
     Timeout = "timeout",
     TlsBadFiles = "tls-bad-files",
     TlsClientRefused = "tls-client-refused",

@@ -100,10 +100,7 @@ mod tests {
             (finding.level, finding.code.as_str()),
             (Level::Failure, "read-only")
         );
-        assert_eq!(
-            finding.message,
-            "/a cannot keep objects: mounted read-only"
-        );
+        assert_eq!(finding.message, "/a cannot keep objects: mounted read-only");
     }
 
     #[test]

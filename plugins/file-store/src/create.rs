@@ -57,7 +57,9 @@ impl Wanted<'_> {
         }
         if let Some(offset) = offset {
             let object = self.object;
-            warn!("{object} is what it was to be, and the bytes at hand that it was written from have changed from byte {offset} on: look at the disk with the daemon's state folder, and at its memory");
+            warn!(
+                "{object} is what it was to be, and the bytes at hand that it was written from have changed from byte {offset} on: look at the disk with the daemon's state folder, and at its memory"
+            );
         }
         Ok(Found::Equal)
     }

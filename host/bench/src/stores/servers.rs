@@ -44,6 +44,8 @@ impl Servers {
             std::fs::write(&path, text)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
+        // Drydock compiles what its schedules use; this program can only take that up.
+        run(stage.drydock().args(["schedule", "check"]))?;
         run(&mut stage.carry("make", AZURE, "-"))?;
         Ok(servers)
     }
@@ -91,7 +93,11 @@ impl Servers {
             ),
             &stage.recipient,
         );
-        let schedules = [schedule(S3, &[S3]), schedule(TWO, &[S3, SECOND])];
+        let schedules = [
+            schedule(S3, &[S3]),
+            schedule(TWO, &[S3, SECOND]),
+            schedule(AZURE, &[AZURE]),
+        ];
         [&[s3(S3), s3(SECOND), azure], &schedules[..]]
             .concat()
             .join("---\n")

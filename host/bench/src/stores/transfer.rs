@@ -176,11 +176,11 @@ impl Transfer<'_> {
     fn restic(&self, script: &str) -> Result<Command> {
         let program = tools::restic()?;
         let folder = program.parent().context("it lies in a folder")?;
-        let path = std::env::var("PATH").unwrap_or_default();
-        let mut command = shell(script, &[&self.data.file]);
+        let script = format!("PATH=\"$RESTIC_FOLDER:$PATH\"; {script}");
+        let mut command = shell(&script, &[&self.data.file]);
         let repository = self.servers.s3.url(&format!("/{BUCKET}/{REPOSITORY}"));
         command
-            .env("PATH", format!("{}:{path}", folder.display()))
+            .env("RESTIC_FOLDER", folder)
             .env("RESTIC_REPOSITORY", format!("s3:{repository}"))
             .env("RESTIC_PASSWORD", PASSWORD)
             .env("RESTIC_CACHE_DIR", self.cache());

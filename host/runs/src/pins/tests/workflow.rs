@@ -3,15 +3,17 @@
 use std::fs;
 
 use drydock_core::{Pin, PinKind, PluginDigest, chain, pin::workflow_digest};
-use drydock_documents::Document;
 use drydock_node::RegistryError;
 
 use super::node::{CEILING, Node, OTHER_GRANT, built, schedule, used};
 use crate::pins::{PinError, PinnedError, PinnedWorkflow};
 
-fn values(workflow: &PinnedWorkflow) -> Vec<Document> {
+/// As they are written: what stands elsewhere is read anew when a run resumes.
+fn values(workflow: &PinnedWorkflow) -> Vec<serde_json::Value> {
     let documents = workflow.documents.iter();
-    documents.map(|document| document.value.clone()).collect()
+    documents
+        .map(|document| serde_json::to_value(&document.value).unwrap())
+        .collect()
 }
 
 fn told(pins: &[Pin]) -> Vec<String> {
