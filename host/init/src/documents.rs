@@ -477,17 +477,11 @@ fn unit(answers: &Answers) -> String {
     let mount = target.as_ref().map_or_else(String::new, |folder| {
         format!("[Unit]\n# A target that is a mount has to be there first.\nRequiresMountsFor={folder}\n\n")
     });
-    let mut variables = answers
-        .service()
-        .into_iter()
-        .flat_map(|target| target.variables());
-    let environment = match variables.next() {
-        Some(_) => format!(
-            "# The variables that documents name, NAME=VALUE a line each; readable by root alone.\nEnvironmentFile={}\n",
-            unit_path(&answers.dir.join(ENVIRONMENT))
-        ),
-        None => String::new(),
-    };
+    // A document that comes later may name one, whatever is written now.
+    let environment = format!(
+        "# The variables that documents name, NAME=VALUE a line each; readable by root alone.\nEnvironmentFile=-{}\n",
+        unit_path(&answers.dir.join(ENVIRONMENT))
+    );
     format!(
         "\
 # Fits drydock.service to this node. Put it into /etc/systemd/system/drydock.service.d.

@@ -26,7 +26,8 @@ use drydock_api_types::init::{LeftOut, MigratedCronJob, NeededVariable};
 use drydock_cli::args::{CronJobArgs, Global, MigrateVerb};
 use drydock_cli::{Context as _, Exit, Failure, Outcome};
 use drydock_core::Name;
-use drydock_documents::FILE_BYTES_MAX;
+use drydock_documents::{DocumentSet, FILE_BYTES_MAX};
+use drydock_node::CAPABILITIES;
 use drydock_terminal::print::{self, Output};
 
 use super::documents::File;
@@ -61,6 +62,15 @@ fn migrate(file: &str, text: &str, cluster: &str) -> Result<(MigratedCronJob, Ve
     let mut manifest = manifest::read(file, text)?;
     let found = found::read(&mut manifest);
     let Documents { files, questions } = render::documents(&manifest, &found, cluster);
+    let mut questions: Vec<String> = found.questions().into_iter().chain(questions).collect();
+    // Whoever has no question is promised documents that a node takes.
+    if questions.is_empty()
+        && let Err(error) = check(&files)
+    {
+        questions.push(format!(
+            "`drydock schedule check` refuses what the manifest says: {error}. What is meant there?"
+        ));
+    }
     // Those of one script stay in its order.
     manifest.left.sort_by_key(|left| left.line);
     let left = manifest.left.into_iter().map(|left| LeftOut {
@@ -74,13 +84,26 @@ fn migrate(file: &str, text: &str, cluster: &str) -> Result<(MigratedCronJob, Ve
             .iter()
             .map(|file| (file.name.clone(), file.text.clone()))
             .collect(),
-        questions: found.questions().into_iter().chain(questions).collect(),
+        questions,
         variables: needs
             .map(|(name, from)| NeededVariable { name, from })
             .collect(),
         left_out: left.collect(),
     };
     Ok((migrated, files))
+}
+
+/// Judges the documents as `schedule check` does.
+fn check(files: &[File]) -> Result<(), String> {
+    let mut all = Vec::new();
+    for file in files {
+        let parsed = drydock_documents::parse(&file.name, &file.text, &CAPABILITIES);
+        all.extend(parsed.map_err(|error| error.to_string())?);
+    }
+    match DocumentSet::build(all) {
+        Ok(_) => Ok(()),
+        Err(errors) => Err(errors.first().map(ToString::to_string).unwrap_or_default()),
+    }
 }
 
 fn read(path: &Path) -> Result<(String, String), Failure> {
@@ -151,6 +174,9 @@ fn show(
     Ok(())
 }
 
+/// What is to be done with the documents beside those of `drydock init`.
+const CLOSING: &str = "Put the files into the folders of a node that `drydock init` prepared: recipients.txt, the signing key and the ceiling, which has to allow what the grants give, come from there. Remove its schedules/cluster.yaml, schedules/target.yaml and schedules/backup.yaml first, which these documents stand for; files under grants/ of the same name are overwritten.";
+
 /// What is to be known of the documents, a sentence each.
 fn sentences(file: &str, migrated: &MigratedCronJob) -> Vec<String> {
     let mut sentences = Vec::new();
@@ -172,7 +198,7 @@ fn sentences(file: &str, migrated: &MigratedCronJob) -> Vec<String> {
     if !migrated.questions.is_empty() {
         sentences.push("Answer each question in the documents, in the place where it stands; until then `drydock schedule check` refuses them.".to_owned());
     }
-    sentences.push("Put the files into the folders of a node that `drydock init` prepared: recipients.txt, the signing key and the ceiling, which has to allow what the grants give, come from there.".to_owned());
+    sentences.push(CLOSING.to_owned());
     sentences
 }
 

@@ -11,7 +11,7 @@
 //! findings name the object.
 
 use drydock_core::store::{Layout, Sessions};
-use drydock_core::{ErrorClass, Finding, Level};
+use drydock_core::{ErrorCode, Finding, Level};
 
 use crate::error::RepositoryError;
 use crate::object::{self, Creation};
@@ -198,19 +198,24 @@ impl Probe<'_> {
     /// The end of a probe in which everything held. Who may not delete is no failure: a node that
     /// only backs up is best given no such right.
     async fn may_delete(&self) -> Finding {
-        let mut denied = None;
+        let (mut denied, mut failed, mut stay) = (None, Vec::new(), Vec::new());
         for object in [&self.small, &self.parts] {
             match self.delete(object).await {
-                Ok(()) => {}
+                Ok(()) => continue,
                 Err(Undeleted::Denied(why)) => denied = Some(why),
-                Err(Undeleted::Failed(why)) => return failure("probe-delete", why),
+                Err(Undeleted::Failed(why)) => failed.push(why),
             }
+            stay.push(object.as_str());
+        }
+        let stay = stay.join(" and ");
+        if !failed.is_empty() {
+            let why = format!("{}: remove {stay} by hand", failed.join("; "));
+            return failure("probe-delete", why);
         }
         let message = match denied {
             None => "both were deleted".to_owned(),
             Some(why) => format!(
-                "neither may be deleted from here, so that {} and {} stay: a node that only backs up needs no such right, and what removes recovery points has to have it ({why})",
-                self.small, self.parts
+                "what was made may not be deleted from here, so that {stay} stay: a node that only backs up needs no such right, and what removes recovery points has to have it ({why})"
             ),
         };
         Finding::new(Level::Note, "probe-delete", message)
@@ -221,7 +226,7 @@ impl Probe<'_> {
         for _ in 0..2 {
             match self.target.delete(object).await {
                 Ok(()) => {}
-                Err(fault) if fault.class == ErrorClass::Denied => {
+                Err(fault) if fault.code == ErrorCode::PermissionDenied => {
                     return Err(Undeleted::Denied(fault.message));
                 }
                 Err(fault) => {

@@ -25,7 +25,8 @@ pub fn complete(
         Found::Equal => wanted.publish(folder, &upload.data())?,
         // An earlier call may have got further than its answer did.
         Found::Nothing => match wanted.look(folder, wanted.object)? {
-            Found::Equal => {}
+            // It was moved there, and perhaps not yet made durable.
+            Found::Equal => folder.sync(wanted.object)?,
             _ => return Err(upload.gone().not_done()),
         },
         Found::OtherSize(found) => return Err(wanted.wrong_size(found)),

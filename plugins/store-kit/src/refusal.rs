@@ -6,6 +6,10 @@ use drydock_plugin_sdk::{Certainty, Error, ErrorClass, instant};
 /// and an answer may have been some time on its way.
 const CLOCKS_APART_SECONDS_MAX: u64 = 300;
 
+/// What is part of a service's word where it did not believe a signature or token, whatever the
+/// reason.
+const SIGNING_WORDS: [&str; 4] = ["Authenti", "Signature", "Expired", "Skew"];
+
 /// What is told of a service's own words, in bytes.
 const WORDS_BYTES_MAX: usize = 300;
 
@@ -187,7 +191,14 @@ impl Refusal {
     /// of another time is no lack of a right, and an answer without a body cannot say which it is.
     #[must_use]
     pub fn told_at(mut self, own: u64, service: Option<u64>) -> Self {
-        let is_about_rights = matches!(self.cause, Cause::Denied | Cause::Expired | Cause::Clock);
+        // A service that names another reason means that.
+        let is_unsaid = SIGNING_WORDS.iter().any(|word| self.code.contains(word));
+        let is_unsaid = is_unsaid || self.code.is_empty();
+        let is_about_rights = match self.cause {
+            Cause::Clock => true,
+            Cause::Denied | Cause::Expired => is_unsaid,
+            _ => false,
+        };
         let service = service
             .filter(|service| is_about_rights && own.abs_diff(*service) > CLOCKS_APART_SECONDS_MAX);
         if let Some(service) = service {

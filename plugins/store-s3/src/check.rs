@@ -44,9 +44,14 @@ impl S3 {
         } else {
             Right::Unknown
         };
+        // Who may list nothing is told of what is not there that it is forbidden.
+        let reads = match Right::by_absence(&self.head(&object)) {
+            Right::No if !lists => Right::Unknown,
+            reads => reads,
+        };
         Rights::default()
             .with("create", Right::of(creates))
-            .with("read", Right::by_absence(&self.head(&object)))
+            .with("read", reads)
             .with("list", Right::of(lists))
             .with("delete", removes)
             .with("overwrite", Right::Unknown)

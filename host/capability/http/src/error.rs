@@ -109,6 +109,10 @@ impl HttpError {
             );
             return Self::new(HttpErrorKind::NoSuchName, fault);
         }
+        // What was to be sent could not be read, which is no fault of the other side.
+        if let Some(fault) = find::<Fault>(error) {
+            return Self::new(HttpErrorKind::Broken, fault.clone());
+        }
         if let Some(tls) = find::<rustls::Error>(error) {
             return Self::of_tls(tls, what);
         }

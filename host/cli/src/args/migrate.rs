@@ -22,8 +22,9 @@ pub struct CronJobArgs {
     /// The manifest, with the ConfigMaps and Secrets that it names if possible; - for stdin.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Name of the cluster: the folder under which its recovery points lie.
-    #[arg(long, value_name = "NAME")]
+    /// Name of the cluster: the folder under which its recovery points lie. What kubeadm calls
+    /// each cluster, where nothing is said.
+    #[arg(long, value_name = "NAME", default_value = "kubernetes")]
     pub cluster: String,
     /// Write the documents into this folder, which must not exist or be empty; to stdout
     /// otherwise.

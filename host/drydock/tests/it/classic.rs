@@ -141,7 +141,7 @@ fn the_classic_backs_up_with_the_key_of_the_account() {
         .path("root/etc/drydock/drydock.service.d/node.conf");
     let unit = std::fs::read_to_string(unit).unwrap();
     assert!(
-        unit.contains("\nEnvironmentFile=/etc/drydock/environment\n"),
+        unit.contains("\nEnvironmentFile=-/etc/drydock/environment\n"),
         "{unit}"
     );
     classic.put_into_force("azure-six-hourly-key.yaml", None);

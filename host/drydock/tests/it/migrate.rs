@@ -55,6 +55,19 @@ fn a_folder_of_sound_documents_is_written_once() {
     );
 }
 
+/// Nothing but the file need be said; the cluster is then called as kubeadm calls each.
+#[test]
+fn a_file_alone_is_enough() {
+    let file = manifest("azure-principal.yaml");
+    let mut command = Command::new(DRYDOCK);
+    command.args(["migrate", "cronjob", &file]);
+    let made = Answer::of(command.stdin(Stdio::null()).output().unwrap()).ok();
+    assert!(
+        made.stdout
+            .contains("kind: Cluster\nmetadata:\n  name: kubernetes\n")
+    );
+}
+
 #[test]
 fn questions_end_with_two_and_are_refused_until_they_are_answered() {
     let scratch = Scratch::new().unwrap();

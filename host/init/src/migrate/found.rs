@@ -9,6 +9,51 @@ use super::manifest::{Container, Manifest, Mount, Variable, Volume};
 use super::shell::{Command, Piece, Word};
 use super::stores::{self, Identity, Store};
 
+/// Bytes and parts that are looked at to tell a value: no name or address is as long.
+const EXPANDED_MAX: usize = 4096;
+
+/// Flags of which the value is a secret, by the program that has them.
+const SECRET_FLAGS: [(&str, &[&str]); 2] = [
+    (
+        "az",
+        &[
+            "--account-key",
+            "--sas-token",
+            "--password",
+            "-p",
+            "--federated-token",
+            "--connection-string",
+        ],
+    ),
+    ("etcdctl", &["--user", "--password"]),
+];
+
+/// Variables that programs read a secret from.
+const SECRET_VARIABLES: [&str; 8] = [
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZURE_STORAGE_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_CLIENT_SECRET",
+    "ETCDCTL_USER",
+    "ETCDCTL_PASSWORD",
+];
+
+/// Flags behind which no value stands.
+const SWITCHES: [&str; 10] = [
+    "service-principal",
+    "identity",
+    "i",
+    "only-show-errors",
+    "no-progress",
+    "overwrite",
+    "quiet",
+    "m",
+    "q",
+    "insecure-skip-tls-verify",
+];
+
 /// Script variables that lead to each other and so on: more is a circle.
 const DEPTH_MAX: usize = 8;
 
@@ -49,6 +94,10 @@ pub struct Reading<'a> {
     pub container: &'a Container,
     /// What the script itself sets.
     set: BTreeMap<String, Word>,
+    /// Variables that are used as a secret somewhere in the container.
+    secrets: BTreeSet<String>,
+    /// Whether it read another file's variables.
+    has_sourced: bool,
     pub needs: &'a mut Needs,
 }
 
@@ -97,6 +146,10 @@ const FLAGS: [(&str, &[&str]); 5] = [
             "u",
             "password",
             "p",
+            "federated-token",
+            "client-id",
+            "object-id",
+            "resource-id",
             "tenant",
             "t",
             "output",
@@ -125,16 +178,20 @@ const FLAGS: [(&str, &[&str]); 5] = [
 ];
 
 /// What commands of a script are for that Drydock does by itself, or needs no more.
-const OWN_WORK: [(&[&str], &str); 7] = [
+const OWN_WORK: [(&[&str], &str); 8] = [
     (
         &["rm", "find", "xargs", "unlink"],
         "removes files; Drydock removes its own spool, and recovery points stay until they are pruned",
     ),
     (
         &[
-            "gzip", "zstd", "tar", "pigz", "zip", "bzip2", "openssl", "gpg", "age",
+            "gzip", "zstd", "pigz", "zip", "bzip2", "openssl", "gpg", "age",
         ],
         "packs or encrypts; Drydock compresses and seals each snapshot",
+    ),
+    (
+        &["tar"],
+        "packs; Drydock packs each snapshot by itself, and what else is packed here is in no new backup: add a step `backup: files-backup` with its folders to the Schedule",
     ),
     (
         &["sha256sum", "md5sum", "cksum", "etcdutl"],
@@ -142,8 +199,7 @@ const OWN_WORK: [(&[&str], &str); 7] = [
     ),
     (
         &[
-            "apk", "apt-get", "apt", "yum", "dnf", "pip", "pip3", "curl", "wget", "chmod", "chown",
-            "ln", "install",
+            "apk", "apt-get", "apt", "yum", "dnf", "pip", "pip3", "chmod", "chown", "ln", "install",
         ],
         "prepares the container; Drydock is one file",
     ),
@@ -166,46 +222,106 @@ const OWN_WORK: [(&[&str], &str); 7] = [
 /// Commands that leave nothing to be carried over.
 const SILENT: [&str; 19] = [
     "set", "echo", "printf", "date", "mkdir", "cd", "ls", "true", ":", "exit", "cat", "du",
-    "basename", "dirname", "tee", "hostname", "unset", "umask", "source",
+    "basename", "dirname", "tee", "hostname", "unset", "umask", "read",
 ];
 
 /// Reads all containers in their order.
 pub fn read(manifest: &mut Manifest) -> Found {
     let mut needs = Needs::new();
-    let mut etcd = None;
+    let mut etcd: Option<Etcd> = None;
     let mut stores = stores::Seen::default();
     let containers = std::mem::take(&mut manifest.containers);
     for container in &containers {
         let mut reading = Reading {
             container,
             set: BTreeMap::new(),
+            secrets: secrets(container),
+            has_sourced: false,
             needs: &mut needs,
         };
+        let mut is_loop = false;
         for command in &container.commands {
-            for (name, value) in &command.sets {
-                if command.words.is_empty() {
-                    reading.set.insert(name.clone(), value.clone());
-                }
-            }
+            reading.note_sets(command, is_loop);
             let name = command.name().unwrap_or_default();
-            let is_etcdctl = command.words.iter().any(|word| ends_with(word, "etcdctl"));
-            if command.says(&["snapshot", "save"]) && (is_etcdctl || container.commands.len() == 1)
-            {
-                etcd.get_or_insert(reading.etcd(command));
-                stores.saved_at(&reading, command);
+            // The names and values of a loop stand where a command would.
+            let is_head = std::mem::replace(&mut is_loop, name == "for");
+            let (line, what) = place(container, command);
+            if is_head {
+                continue;
+            }
+            if is_save(container, command) {
+                let own = reading.etcd(command);
+                let is_other = etcd
+                    .as_ref()
+                    .is_some_and(|first| first.endpoints != own.endpoints);
+                if is_other {
+                    manifest.leave(line, &what, SECOND_CLUSTER);
+                    continue;
+                }
+                etcd.get_or_insert(own);
+                stores.saved_at(&reading, command, (line, what));
                 leave_flags(manifest, container, command, "etcdctl");
-            } else if is_etcdctl || stores.see(&mut reading, command) {
+            } else if is_etcdctl(command) || stores.see(&mut reading, command, (line, what.clone()))
+            {
                 leave_flags(manifest, container, command, &name);
             } else if let Some(why) = left_why(command, &name) {
-                let (line, what) = place(container, command);
                 manifest.leave(line, &what, &why);
             }
         }
     }
-    let store = stores.finish();
+    let store = stores.finish(manifest);
     let (etcd, store) = asked(&containers, etcd, store);
-    Found { etcd, store, needs }
+    let mut found = Found { etcd, store, needs };
+    found.forget_unused();
+    found
 }
+
+/// Whether it has etcdctl write a snapshot.
+fn is_save(container: &Container, command: &Command) -> bool {
+    command.says(&["snapshot", "save"]) && (is_etcdctl(command) || container.commands.len() == 1)
+}
+
+/// By its name, or by what stands before `snapshot` where another program runs it.
+fn is_etcdctl(command: &Command) -> bool {
+    let mut pairs = command.words.windows(2);
+    command.name().as_deref() == Some("etcdctl")
+        || pairs.any(|pair| {
+            ends_with(&pair[0], "etcdctl") && pair[1].text().as_deref() == Some("snapshot")
+        })
+}
+
+/// The variables that a container uses as secrets, with those through which its script hands
+/// them on.
+fn secrets(container: &Container) -> BTreeSet<String> {
+    let mut secrets: BTreeSet<String> = SECRET_VARIABLES.map(str::to_owned).into();
+    for command in &container.commands {
+        let name = command.name().unwrap_or_default();
+        let known = SECRET_FLAGS.iter().find(|(program, _)| *program == name);
+        for flag in known.map_or(&[][..], |(_, flags)| *flags) {
+            secrets.extend(command.flag(&[*flag]).iter().flat_map(variables));
+        }
+    }
+    // What a secret is set from is one too; what is made of one is found when it is expanded.
+    for _ in 0..DEPTH_MAX {
+        let sets = container.commands.iter().flat_map(|command| &command.sets);
+        let secret = sets.filter(|(name, _)| secrets.contains(name));
+        let more: Vec<String> = secret.flat_map(|(_, value)| variables(value)).collect();
+        secrets.extend(more);
+    }
+    secrets
+}
+
+/// The variables in a word.
+fn variables(word: &Word) -> Vec<String> {
+    let names = word.0.iter().filter_map(|piece| match piece {
+        Piece::Variable(name) => Some(name.clone()),
+        Piece::Text(_) | Piece::Made(_) => None,
+    });
+    names.collect()
+}
+
+/// Why a second snapshot is left.
+const SECOND_CLUSTER: &str = "is a second cluster: write a Cluster and a Schedule for it";
 
 /// Questions where nothing was found, with what the containers run instead.
 fn asked(containers: &[Container], etcd: Option<Etcd>, store: Option<Store>) -> (Etcd, Store) {
@@ -217,7 +333,7 @@ fn asked(containers: &[Container], etcd: Option<Etcd>, store: Option<Store>) -> 
                 .commands
                 .first()
                 .and_then(|command| command.words.first());
-            match first.map(Word::shown) {
+            match first.map(Word::named) {
                 Some(program) if container.commands.len() == 1 => {
                     format!("container {} runs {program}", container.name)
                 }
@@ -250,33 +366,73 @@ fn leave_flags(manifest: &mut Manifest, container: &Container, command: &Command
     if command.says(&["snapshot", "status"]) || command.says(&["endpoint"]) {
         return;
     }
+    let mut before: Option<String> = None;
     for word in &command.words {
-        let Some(Piece::Text(text)) = word.0.first() else {
-            continue;
+        let flag = flag_of(word);
+        let behind = std::mem::replace(&mut before, flag.clone().filter(|_| !has_value(word)));
+        let Some(flag) = flag else { continue };
+        let bare = flag.trim_start_matches('-');
+        let is_switch = |flag: &String| SWITCHES.contains(&flag.trim_start_matches('-'));
+        let behind = behind.filter(|behind| !is_switch(behind));
+        let shown = match &behind {
+            // It is that one's value, though it begins as a flag does.
+            Some(behind) if known.contains(&behind.trim_start_matches('-')) => {
+                before = None;
+                continue;
+            }
+            _ if known.contains(&bare) => continue,
+            // Perhaps a value, which may be a secret.
+            Some(behind) => format!("what stands behind {behind}"),
+            None => flag,
         };
-        let Some(flag) = text.strip_prefix('-') else {
-            continue;
-        };
-        let flag = flag
-            .trim_start_matches('-')
-            .split('=')
-            .next()
-            .unwrap_or_default();
-        if !flag.is_empty() && !known.contains(&flag) {
-            let (line, what) = place(container, command);
-            manifest.leave(
-                line,
-                &format!("{what}: --{flag}"),
-                "has no counterpart that is known here",
-            );
-        }
+        let (line, what) = place(container, command);
+        manifest.leave(
+            line,
+            &format!("{what}: {shown}"),
+            "has no counterpart that is known here",
+        );
     }
+}
+
+/// The name of a flag with its dashes, without a value: of a short one the letter alone.
+fn flag_of(word: &Word) -> Option<String> {
+    let Some(Piece::Text(text)) = word.0.first() else {
+        return None;
+    };
+    let bare = text.strip_prefix('-')?;
+    let Some(long) = bare.strip_prefix('-') else {
+        let letter = bare.chars().next()?;
+        return Some(format!("-{letter}"));
+    };
+    let name = long.split('=').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() {
+        return None;
+    }
+    Some(if name.chars().all(plain) {
+        format!("--{name}")
+    } else {
+        "a flag".to_owned()
+    })
+}
+
+/// Whether a flag's value stands in the same word.
+fn has_value(word: &Word) -> bool {
+    let text = word.shown();
+    let is_long = text.starts_with("--");
+    (is_long && text.contains('=')) || (!is_long && text.chars().count() > 2)
 }
 
 /// Why a command is not carried over; none where there is nothing to say.
 fn left_why(command: &Command, name: &str) -> Option<String> {
     if command.words.is_empty() || SILENT.contains(&name) {
         return None;
+    }
+    if ["aws", "gsutil", "gcloud"].contains(&name) && command.says(&["cp"]) {
+        return Some(
+            "is no upload from this node, e.g. a download: look whether it matters to the backup"
+                .to_owned(),
+        );
     }
     let known = OWN_WORK.iter().find(|(names, _)| names.contains(&name));
     Some(known.map_or(
@@ -288,7 +444,7 @@ fn left_why(command: &Command, name: &str) -> Option<String> {
 /// The line of the file, and the command as people call it. What stands behind its name may be
 /// a secret.
 fn place(container: &Container, command: &Command) -> (u64, String) {
-    let name = command.words.first().map(Word::shown).unwrap_or_default();
+    let name = command.words.first().map(Word::named).unwrap_or_default();
     let line = container.script.unwrap_or(container.line);
     (
         line,
@@ -305,6 +461,28 @@ fn ends_with(word: &Word, name: &str) -> bool {
 }
 
 impl Reading<'_> {
+    /// What a command sets: by itself, by `read`, or as a loop does.
+    fn note_sets(&mut self, command: &Command, is_loop: bool) {
+        for (name, value) in &command.sets {
+            // What a variable is set to by itself it was before.
+            if command.words.is_empty() && value.variable() != Some(name.as_str()) {
+                self.set.insert(name.clone(), value.clone());
+            }
+        }
+        let name = command.name().unwrap_or_default();
+        self.has_sourced |= name == "source" || name == ".";
+        let count = match name.as_str() {
+            _ if is_loop => 1,
+            "read" => command.words.len(),
+            _ => 0,
+        };
+        let names = command.words.iter().take(count).filter_map(Word::text);
+        for name in names {
+            self.set
+                .insert(name, Word(vec![Piece::Made(String::new())]));
+        }
+    }
+
     fn etcd(&mut self, command: &Command) -> Etcd {
         let word = |flags: &[&str], variable: &str| {
             let set = command.sets.iter().find(|(name, _)| name == variable);
@@ -329,8 +507,10 @@ impl Reading<'_> {
         );
         let user = command.flag(&["--user"]);
         let user = user.or_else(|| self.variable("ETCDCTL_USER"));
+        let is_found = command.flag(&["--discovery-srv"]).is_some()
+            || self.variable("ETCDCTL_DISCOVERY_SRV").is_some();
         Etcd {
-            endpoints: self.endpoints(endpoints, has_tls),
+            endpoints: self.endpoints(endpoints, has_tls, is_found),
             ca,
             certificate,
             key,
@@ -338,9 +518,14 @@ impl Reading<'_> {
         }
     }
 
-    fn endpoints(&mut self, word: Option<Word>, has_tls: bool) -> Vec<Answer> {
+    /// `is_found` is whether etcdctl asks the DNS for them.
+    fn endpoints(&mut self, word: Option<Word>, has_tls: bool, is_found: bool) -> Vec<Answer> {
         let scheme = if has_tls { "https" } else { "http" };
+        let is_beside = self.has_sourced || !self.container.beside.is_empty();
         let Some(word) = word else {
+            if is_found || is_beside {
+                return vec![Answer::Question("At which addresses do etcd's members listen? The manifest leaves that to the DNS, to a file or to an object that is not in it.".to_owned())];
+            }
             // Where etcdctl looks when nobody says.
             return vec![Answer::Text(format!("{scheme}://127.0.0.1:2379"))];
         };
@@ -383,20 +568,34 @@ impl Reading<'_> {
 
     /// A value that is no secret.
     pub fn answer(&mut self, word: &Word, question: &str) -> Answer {
-        if let Some(text) = self.expand(word, DEPTH_MAX) {
-            return Answer::Text(text);
+        match self.expand(word, DEPTH_MAX) {
+            Some(text) if text.is_empty() => {
+                return Answer::Question(format!("{question} The manifest leaves it empty."));
+            }
+            Some(text) => return Answer::Text(text),
+            None => {}
         }
         match self.outside(word) {
+            Some((name, _)) if self.secrets.contains(&name) => Answer::Question(format!(
+                "{question} The manifest takes it from {name}, which is a secret elsewhere."
+            )),
             Some((name, from)) => {
-                self.needs.insert(name.clone(), from);
+                self.needs.entry(name.clone()).or_insert(from);
                 Answer::Env(name)
             }
-            None => Answer::Question(format!("{question} It is made of {}.", word.shown())),
+            None => Answer::Question(format!("{question} It is made of {}.", word.parts())),
         }
     }
 
     /// A secret: always a variable, whatever the manifest says in clear.
     pub fn secret(&mut self, word: &Word, otherwise: &str) -> Answer {
+        let mut left = EXPANDED_MAX;
+        let told = self.spell(word, DEPTH_MAX, &mut left, true);
+        if told.as_deref() == Some("") {
+            return Answer::Question(format!(
+                "Which variable of the daemon holds the secret? The manifest gives none; {otherwise} is its usual name."
+            ));
+        }
         let (name, from) = match self.outside(word) {
             Some(found) => found,
             None => match self.inner_variable(word) {
@@ -409,13 +608,17 @@ impl Reading<'_> {
                     };
                     (name, from)
                 }
+                None if told.is_none() => (
+                    otherwise.to_owned(),
+                    "no object of the manifest: it is what the script makes there".to_owned(),
+                ),
                 None => (
                     otherwise.to_owned(),
                     "the manifest's command, in clear: take it for exposed".to_owned(),
                 ),
             },
         };
-        self.needs.insert(name.clone(), from);
+        self.needs.entry(name.clone()).or_insert(from);
         Answer::Env(name)
     }
 
@@ -425,27 +628,48 @@ impl Reading<'_> {
         set.then(|| Word(vec![Piece::Variable(name.to_owned())]))
     }
 
+    /// Whether a variable among these is used as a secret.
+    pub fn holds_secret(&self, pieces: &[Piece]) -> bool {
+        pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Variable(name) if self.secrets.contains(name)))
+    }
+
     /// The parts of what the script sets a variable to.
     pub fn set_to(&self, name: &str) -> Option<Vec<Piece>> {
+        // What is a secret stays a name.
+        if self.secrets.contains(name) {
+            return None;
+        }
         self.set.get(name).map(|word| word.0.clone())
     }
 
     /// The text of a word whose parts are all told by the manifest itself.
     pub fn expand(&self, word: &Word, depth: usize) -> Option<String> {
+        let mut left = EXPANDED_MAX;
+        self.spell(word, depth, &mut left, false)
+    }
+
+    /// The same within what is `left` of all bytes and parts: variables that name others many
+    /// times grow without end. Secrets are spelled only to find out whether they are told.
+    fn spell(&self, word: &Word, depth: usize, left: &mut usize, secrets: bool) -> Option<String> {
         let mut text = String::new();
         for piece in &word.0 {
-            match piece {
-                Piece::Text(part) => text.push_str(part),
+            let part = match piece {
+                Piece::Text(part) => part.clone(),
                 Piece::Made(_) => return None,
-                Piece::Variable(name) => text.push_str(&self.told(name, depth)?),
-            }
+                Piece::Variable(name) if !secrets && self.secrets.contains(name) => return None,
+                Piece::Variable(name) => self.told(name, depth, left, secrets)?,
+            };
+            *left = left.checked_sub(part.len() + 1)?;
+            text.push_str(&part);
         }
         Some(text)
     }
 
-    fn told(&self, name: &str, depth: usize) -> Option<String> {
+    fn told(&self, name: &str, depth: usize, left: &mut usize, secrets: bool) -> Option<String> {
         if let Some(word) = self.set.get(name) {
-            return self.expand(word, depth.checked_sub(1)?);
+            return self.spell(word, depth.checked_sub(1)?, left, secrets);
         }
         match self.container.variables.get(name)? {
             Variable::Value(value)
@@ -465,10 +689,12 @@ impl Reading<'_> {
                 _ => break,
             }
         }
+        // What the script sets comes from nowhere else.
+        let is_set = self.set.contains_key(&name);
         let is_known = self.container.variables.contains_key(&name);
         // Whatever the job itself does not set comes from what the file does not hold.
-        let is_beside = !self.container.beside.is_empty() && !self.set.contains_key(&name);
-        (is_known || is_beside).then_some(name)
+        let is_beside = !self.container.beside.is_empty() && !self.has_sourced;
+        (!is_set && (is_known || is_beside)).then_some(name)
     }
 
     /// A variable whose value stands in a Secret, or in a ConfigMap that the file does not hold.
@@ -518,6 +744,21 @@ pub fn on_node(mounts: &[Mount], path: &str, what: &str) -> Answer {
 }
 
 impl Found {
+    /// Variables of what was dropped need not be set.
+    fn forget_unused(&mut self) {
+        let etcd = &self.etcd;
+        let files = [&etcd.ca, &etcd.certificate, &etcd.key, &etcd.username];
+        let all = etcd.endpoints.iter().chain(files.into_iter().flatten());
+        let used: BTreeSet<String> = all
+            .chain(self.store.answers())
+            .filter_map(|answer| match answer {
+                Answer::Env(name) => Some(name.clone()),
+                Answer::Text(_) | Answer::Question(_) => None,
+            })
+            .collect();
+        self.needs.retain(|name, _| used.contains(name));
+    }
+
     /// All questions, each once.
     pub fn questions(&self) -> BTreeSet<String> {
         let who = match self.store.identity() {

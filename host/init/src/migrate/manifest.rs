@@ -399,6 +399,11 @@ fn mounts(node: &Node, pod: Option<&Node>) -> Vec<Mount> {
             }
             (volume, _) => volume,
         };
+        // Which folder that is, each pod says anew.
+        let volume = match mount.get("subPathExpr") {
+            Some(_) => Volume::Other("that has a subPathExpr".to_owned()),
+            None => volume,
+        };
         Some(Mount { path, volume })
     });
     mounts.collect()

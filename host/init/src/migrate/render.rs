@@ -45,18 +45,29 @@ pub fn documents(manifest: &Manifest, found: &Found, cluster: &str) -> Documents
         target(&found.store),
         schedule(manifest, &found.store, &name, cluster, &mut questions),
     ];
-    let grants = format!("{ETCD}---\n{}", grant(&found.store));
+    let file = |name: String, what, text| File { name, what, text };
+    // Grants are called as those of `drydock init`, so that they replace each other.
     let files = vec![
-        File {
-            name: format!("schedules/{name}.yaml"),
-            what: "cluster, target and schedule",
-            text: work.join("---\n"),
-        },
-        File {
-            name: format!("grants/{name}.yaml"),
-            what: "what the plugins may do",
-            text: grants,
-        },
+        file(
+            format!("schedules/{name}.yaml"),
+            "cluster, target and schedule",
+            work.join("---\n"),
+        ),
+        file(
+            "grants/etcd-backup.yaml".to_owned(),
+            "what the step that backs up etcd may do",
+            ETCD_BACKUP.to_owned(),
+        ),
+        file(
+            "grants/etcd-verify.yaml".to_owned(),
+            "what the step that judges snapshots may do",
+            ETCD_VERIFY.to_owned(),
+        ),
+        file(
+            format!("grants/{}.yaml", plugin(&found.store)),
+            "what the store step may do",
+            grant(&found.store),
+        ),
     ];
     Documents { files, questions }
 }
@@ -165,7 +176,7 @@ fn schedule(
     for key in ORDER {
         let usual = DEFAULTS.iter().find(|(own, _)| *own == key);
         if let Some(value) = policy(key).or(usual.map(|(_, value)| *value)) {
-            line(&mut text, format_args!("  {key}: {value}"));
+            line(&mut text, format_args!("  {key}: {}", policy_value(value)));
         }
     }
     line(
@@ -176,6 +187,14 @@ fn schedule(
         ),
     );
     text
+}
+
+/// A policy's value: numbers and flags stay what they are.
+fn policy_value(value: &str) -> String {
+    if value.parse::<i64>().is_ok() || value == "true" || value == "false" {
+        return value.to_owned();
+    }
+    scalar(value)
 }
 
 fn target_name(store: &Store) -> &'static str {
@@ -262,6 +281,10 @@ fn server(store: &Store) -> Option<String> {
         Answer::Question(_) => value(name),
     };
     match store {
+        Store::Azure(Azure {
+            server: Some(server),
+            ..
+        }) => Some(value(server)),
         Store::Azure(Azure { account, .. }) => Some(below(account, BLOB_DOMAIN)),
         Store::S3(S3 {
             endpoint: Some(endpoint),
@@ -328,8 +351,8 @@ fn grant(store: &Store) -> String {
     )
 }
 
-/// What every backup of etcd needs.
-const ETCD: &str = "\
+/// What the step that backs up etcd needs.
+const ETCD_BACKUP: &str = "\
 apiVersion: drydock.dev/v1
 kind: PluginGrant
 metadata:
@@ -338,7 +361,10 @@ spec:
   builtin: etcd-backup
   grants:
     etcd: [member-list, status, snapshot]
----
+";
+
+/// The step that judges a snapshot needs no power.
+const ETCD_VERIFY: &str = "\
 apiVersion: drydock.dev/v1
 kind: PluginGrant
 metadata:

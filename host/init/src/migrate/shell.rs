@@ -26,6 +26,9 @@ pub struct Command {
     pub words: Vec<Word>,
 }
 
+/// How people write what only a shell can tell.
+const MADE: &str = "$(...)";
+
 /// Words that steer a script.
 const STEERING: [&str; 15] = [
     "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "!",
@@ -94,9 +97,34 @@ impl Word {
         let shown = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Variable(name) => format!("${name}"),
-            Piece::Made(text) => text.clone(),
+            // What a shell runs there may hold a secret.
+            Piece::Made(_) => MADE.to_owned(),
         });
         shown.collect()
+    }
+
+    /// What it is made of beside plain text, which may be a secret.
+    pub fn parts(&self) -> String {
+        let parts = self.0.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Variable(name) => Some(format!("${name}")),
+            Piece::Made(_) => Some(MADE.to_owned()),
+        });
+        let parts: BTreeSet<String> = parts.collect();
+        if parts.is_empty() {
+            return "more text than any such value has".to_owned();
+        }
+        parts.into_iter().collect::<Vec<_>>().join(" and ")
+    }
+
+    /// The name of a program or file, where it looks like one; anything else may be a secret,
+    /// e.g. the rest of an address that the shell took apart.
+    pub fn named(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+        let text = self
+            .text()
+            .filter(|text| !text.is_empty() && !text.starts_with('-') && text.chars().all(plain));
+        text.unwrap_or_else(|| "a command".to_owned())
     }
 }
 
@@ -119,7 +147,7 @@ impl Command {
         })
     }
 
-    /// The value of a flag: `--flag VALUE` or `--flag=VALUE`.
+    /// The value of a flag: `--flag VALUE`, `--flag=VALUE` or `-fVALUE`.
     pub fn flag(&self, names: &[&str]) -> Option<Word> {
         for (index, word) in self.words.iter().enumerate() {
             for name in names {
@@ -127,6 +155,10 @@ impl Command {
                     return self.words.get(index + 1).cloned();
                 }
                 if let Some(value) = word.strip_prefix(&format!("{name}=")) {
+                    return Some(value);
+                }
+                let is_short = name.len() == 2 && !name.starts_with("--");
+                if is_short && let Some(value) = word.strip_prefix(name) {
                     return Some(value);
                 }
             }
@@ -150,6 +182,7 @@ pub fn commands(script: &str, known: &BTreeSet<String>) -> Vec<Command> {
         at: 0,
         line: 1,
         known,
+        documents: Vec::new(),
     };
     lexer.commands()
 }
@@ -182,6 +215,8 @@ struct Lexer<'a> {
     at: usize,
     line: usize,
     known: &'a BTreeSet<String>,
+    /// Words that end the here-documents of this line, and whether tabs stand before them.
+    documents: Vec<(String, bool)>,
 }
 
 impl Lexer<'_> {
@@ -199,6 +234,9 @@ impl Lexer<'_> {
                 '\n' | ';' | '&' | '|' | '(' | ')' => {
                     self.skip();
                     finish(&mut command, &mut all);
+                    if next == '\n' {
+                        self.skip_documents();
+                    }
                 }
                 '>' | '<' => self.skip_redirect(),
                 _ => {
@@ -362,18 +400,53 @@ impl Lexer<'_> {
         }
     }
 
+    /// The bodies of the here-documents that began on the line before: they are input of a
+    /// command and no commands.
+    fn skip_documents(&mut self) {
+        for (end, is_indented) in std::mem::take(&mut self.documents) {
+            while self.peek().is_some() {
+                let start = self.at;
+                self.skip_line();
+                let line: String = self.characters[start..self.at].iter().collect();
+                self.skip();
+                let line = line.trim_end_matches('\r');
+                let line = if is_indented {
+                    line.trim_start_matches('\t')
+                } else {
+                    line
+                };
+                if line == end {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Whether a here-document begins here; `<<<` is one word of input.
+    fn is_document(&self) -> bool {
+        self.peek() == Some('<') && self.ahead(1) == Some('<') && self.ahead(2) != Some('<')
+    }
+
     /// A redirection with its target: where output goes says nothing of a backup.
     fn skip_redirect(&mut self) {
+        let is_document = self.is_document();
         while self
             .peek()
             .is_some_and(|next| matches!(next, '>' | '<' | '&'))
         {
             self.skip();
         }
+        let is_indented = is_document && self.peek() == Some('-');
+        if is_indented {
+            self.skip();
+        }
         while self.peek().is_some_and(|next| matches!(next, ' ' | '\t')) {
             self.skip();
         }
-        let _ = self.word();
+        let end = self.word();
+        if is_document {
+            self.documents.push((end.shown(), is_indented));
+        }
     }
 
     fn is_redirect(&self) -> bool {
@@ -482,7 +555,7 @@ mod tests {
         assert_eq!(told[2].0, 3);
         assert_eq!(
             words(2),
-            "ETCDCTL_API=3 etcdctl --endpoints=https://$HOST_IP:1 save /b/$(date +%F).db"
+            "ETCDCTL_API=3 etcdctl --endpoints=https://$HOST_IP:1 save /b/$(...).db"
         );
         assert_eq!(words(3), "az x");
         assert_eq!(words(4), "tee y");
@@ -490,6 +563,37 @@ mod tests {
         assert_eq!(words(6), "[ -f x ]");
         assert_eq!(words(7), "rm x");
         assert_eq!(told.len(), 8);
+    }
+
+    #[test]
+    fn the_bodies_of_here_documents_are_no_commands() {
+        for script in [
+            "cat > f <<EOF\nhunter2\nEOF\naz x",
+            "cat > f <<'EOF'\nhunter2\nEOF\naz x",
+            "cat <<-EOF > f\n\thunter2 <<X\n\tEOF\naz x",
+            "cat <<A <<B\nhunter1\nA\nhunter2\nB\naz x",
+        ] {
+            let told = read(script);
+            let words: Vec<String> = told.iter().map(|(_, words)| words.join(" ")).collect();
+            assert_eq!(words, ["cat", "az x"], "{script}");
+        }
+        assert_eq!(read("cat <<EOF\nhunter2").len(), 1);
+        assert_eq!(read("cat <<< x\naz x").len(), 2);
+    }
+
+    #[test]
+    fn a_name_is_shown_where_it_is_one() {
+        for (script, shown) in [
+            ("/usr/bin/run-it.sh", "/usr/bin/run-it.sh"),
+            ("--account-key=hunter2", "a command"),
+            ("sig%3Dhunter2", "a command"),
+            ("$TOOL", "a command"),
+        ] {
+            assert_eq!(
+                commands(script, &BTreeSet::new())[0].words[0].named(),
+                shown
+            );
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ async fn who_may_not_delete_is_told_what_stays() {
     let told = findings.iter().find(|found| found.code == "probe-delete");
     assert_eq!(
         told.unwrap().message,
-        "neither may be deleted from here, so that probe/object and probe/parts stay: a node that only backs up needs no such right, and what removes recovery points has to have it (no right to delete)"
+        "what was made may not be deleted from here, so that probe/object and probe/parts stay: a node that only backs up needs no such right, and what removes recovery points has to have it (no right to delete)"
     );
     assert_eq!(target.objects(), ["probe/object", "probe/parts"]);
 }

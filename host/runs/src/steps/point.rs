@@ -14,7 +14,7 @@ use drydock_point::model::{PointAnswer, PointEffect};
 use drydock_repository::Measure;
 
 use super::digest::digest;
-use super::spool::SealedFile;
+use super::spool::WholeSpool;
 use super::upload::{PartRange, Upload};
 use super::{Commit, PlainSpools, SealedSpool, Store, Verdicts};
 
@@ -79,31 +79,49 @@ impl PointSteps {
                     checksum: layout.and_then(|layout| layout.part_checksum),
                 };
                 let store = self.store(store, effect).await?;
-                self.put_part(store, *output, session, range).await
+                let sealed = sealed_of(point, *output)?;
+                self.put_part(store, (*output, sealed), session, range)
+                    .await
             }
-            PointEffect::CompleteUpload {
-                store,
-                output,
-                object,
-                session,
-                receipts,
-                size,
-                sha256,
-                ..
-            } => {
-                let store = self.store(store, effect).await?;
-                let upload = Upload {
-                    object,
-                    session,
-                    receipts,
-                    size: *size,
-                    sha256,
-                    sealed: self.whole(*output, *size, sha256).await?,
-                };
-                store.complete(*output, upload).await
-            }
+            PointEffect::CompleteUpload { .. } => self.complete(effect).await,
             _ => self.after_the_upload(point, effect).await,
         }
+    }
+
+    /// Completes an upload. What was sent of a spool of other bytes is not known to be what was
+    /// sealed.
+    async fn complete(&self, effect: &PointEffect) -> Result<PointAnswer, Fault> {
+        let PointEffect::CompleteUpload {
+            store,
+            output,
+            object,
+            session,
+            receipts,
+            size,
+            sha256,
+            ..
+        } = effect
+        else {
+            return Err(not_an_effect(effect));
+        };
+        let store = self.store(store, effect).await?;
+        let wanted = Measure {
+            size: *size,
+            sha256: digest(sha256)?,
+        };
+        let sealed = match self.whole(*output, wanted).await {
+            WholeSpool::Rotten(fault) => return Ok(PointAnswer::SpoolMissing { fault }),
+            whole => whole.sound(),
+        };
+        let upload = Upload {
+            object,
+            session,
+            receipts,
+            size: *size,
+            sha256,
+            sealed,
+        };
+        store.complete(*output, upload).await
     }
 
     /// What follows once an object is whole, and what takes back.
@@ -122,7 +140,11 @@ impl PointSteps {
                 ..
             } => {
                 let store = self.store(store, effect).await?;
-                let sealed = self.whole(*output, *size, sha256).await?;
+                let wanted = Measure {
+                    size: *size,
+                    sha256: digest(sha256)?,
+                };
+                let sealed = self.whole(*output, wanted).await.sound();
                 store.read_back(object, *size, sha256, sealed).await
             }
             PointEffect::RetainObject { store, object, .. } => {
@@ -165,35 +187,48 @@ impl PointSteps {
         }
     }
 
-    /// All of a sealed output, where the spool still has it as it was written.
-    async fn whole(
-        &self,
-        output: OutputId,
-        size: u64,
-        sha256: &str,
-    ) -> Result<Option<SealedFile>, Fault> {
-        let wanted = Measure {
-            size,
-            sha256: digest(sha256)?,
-        };
+    /// What the spool has of a sealed output.
+    async fn whole(&self, output: OutputId, wanted: Measure) -> WholeSpool {
         let spool = self.spool.clone();
         let opened = tokio::task::spawn_blocking(move || spool.open_whole(output, wanted)).await;
-        Ok(opened.unwrap_or_default())
+        opened.unwrap_or(WholeSpool::Gone)
     }
 
+    /// Sends a part. Once the output is sealed, nothing leaves that is not known to be what was
+    /// sealed: a server would acknowledge other bytes just as well.
     async fn put_part(
         &self,
         store: &Store,
-        output: OutputId,
+        (output, wanted): (OutputId, Option<Measure>),
         session: &Session,
         range: PartRange,
     ) -> Result<PointAnswer, Fault> {
-        let end = range.offset.saturating_add(range.length);
-        match self.spool.open(output, end) {
+        let (offset, length) = (range.offset, range.length);
+        let whole = match wanted {
+            Some(wanted) => self.whole(output, wanted).await,
+            None => WholeSpool::Gone,
+        };
+        let opened = match whole {
+            WholeSpool::Rotten(fault) => return Ok(PointAnswer::SpoolMissing { fault }),
+            WholeSpool::Sound(sealed) => Ok(sealed),
+            WholeSpool::Gone => self.spool.open(output, offset.saturating_add(length)),
+        };
+        let sent = match opened {
             Ok(sealed) => store.put_part(sealed, output, session, range).await,
             // It is there, and this node cannot open it just now.
-            Err(fault) if fault.class.is_retryable() => Err(fault),
-            Err(fault) => Ok(PointAnswer::SpoolMissing { fault }),
+            Err(fault) if fault.class.is_retryable() => return Err(fault),
+            Err(fault) => return Ok(PointAnswer::SpoolMissing { fault }),
+        };
+        match (sent, wanted) {
+            (Err(fault), Some(wanted)) => {
+                let spool = self.spool.clone();
+                let range = (offset, length);
+                let changed = move || spool.changed(output, wanted, range);
+                let changed = tokio::task::spawn_blocking(changed).await;
+                let told = |fault| Ok(PointAnswer::SpoolMissing { fault });
+                changed.ok().flatten().map_or(Err(fault), told)
+            }
+            (sent, _) => sent,
         }
     }
 
@@ -210,6 +245,19 @@ impl PointSteps {
         admitted.map_err(Fault::not_done)?;
         Ok(store)
     }
+}
+
+/// What a sealed output is to be; none while it still streams in.
+fn sealed_of(point: &Point, output: OutputId) -> Result<Option<Measure>, Fault> {
+    let mut outputs = point.live_outputs();
+    let sealed = outputs.find(|live| live.id == output);
+    let measured = sealed.and_then(|output| output.sealed()).map(|sealed| {
+        Ok(Measure {
+            size: sealed.sealed_size,
+            sha256: digest(&sealed.sealed_sha256)?,
+        })
+    });
+    measured.transpose()
 }
 
 /// What the store said it is like when the upload of this effect began.

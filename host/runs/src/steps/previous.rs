@@ -103,8 +103,10 @@ impl Previous {
     /// What a target tells, and whether this node had stored there before. It writes nothing:
     /// the run may go on without it at any time.
     async fn at(&self, store: &Store) -> Result<(Ancestry, Known), Fault> {
-        let known = store.guard.look(&*store.target).await?;
-        let repository = Repository::new(&*store.target, &self.signers);
+        // By the one that waits for nobody's turn: a queue of parts is no target that hangs.
+        let target = &*store.cleanup;
+        let known = store.guard.look(target).await?;
+        let repository = Repository::new(target, &self.signers);
         match repository
             .last_point(&self.cluster)
             .await

@@ -32,6 +32,26 @@ pub struct SealedFile {
     sums: Option<BlockSums>,
 }
 
+/// What a spool has of an output whose digest is known.
+pub enum WholeSpool {
+    /// All of it, as it was written.
+    Sound(SealedFile),
+    /// Nothing that could be read.
+    Gone,
+    /// Other bytes than were written.
+    Rotten(Fault),
+}
+
+impl WholeSpool {
+    #[must_use]
+    pub fn sound(self) -> Option<SealedFile> {
+        match self {
+            Self::Sound(sealed) => Some(sealed),
+            Self::Gone | Self::Rotten(_) => None,
+        }
+    }
+}
+
 impl SealedSpool {
     /// `root` is the folder of all spools. Nothing is created yet.
     pub fn new(root: &Path, run: &RunId) -> Self {
@@ -103,24 +123,61 @@ impl SealedSpool {
         self.sums().insert(output, sums);
     }
 
-    /// Opens a whole sealed output of which it is known that it is what its digest says: by the
+    /// Opens a whole sealed output, and finds out whether it is what its digest says: by the
     /// sums that were kept with the digest, or by hashing it anew where another process
-    /// sealed it. None where it is gone or is not that. Blocks.
-    pub fn open_whole(&self, output: OutputId, wanted: Measure) -> Option<SealedFile> {
-        let mut sealed = self.open(output, wanted.size).ok()?;
-        if sealed.size != wanted.size {
-            return None;
-        }
-        if sealed.sums.is_none() {
-            let (sums, sha256) = sealed.sum_up().ok()?;
+    /// sealed it. Blocks.
+    pub fn open_whole(&self, output: OutputId, wanted: Measure) -> WholeSpool {
+        let Ok(mut sealed) = self.open(output, wanted.size) else {
+            return WholeSpool::Gone;
+        };
+        if sealed.sums.is_none() || sealed.size != wanted.size {
+            let Ok((sums, sha256)) = sealed.sum_up() else {
+                return WholeSpool::Gone;
+            };
             if sha256 != wanted.sha256 {
-                tracing::warn!(%output, spool = %self.path(output).display(), "the sealed spool is not what was written to it: look at its disk");
-                return None;
+                return WholeSpool::Rotten(self.rotten(output));
             }
             self.keep_sums(output, sums.clone());
             sealed.sums = Some(sums);
         }
-        Some(sealed)
+        WholeSpool::Sound(sealed)
+    }
+
+    /// Whether a range of a sound spool has changed since it was opened first, and how that is
+    /// told. Blocks.
+    pub fn changed(
+        &self,
+        output: OutputId,
+        wanted: Measure,
+        (offset, length): (u64, u64),
+    ) -> Option<Fault> {
+        let sealed = match self.open_whole(output, wanted) {
+            WholeSpool::Sound(sealed) => sealed,
+            WholeSpool::Rotten(fault) => return Some(fault),
+            WholeSpool::Gone => return None,
+        };
+        let block = BLOCK_BYTES as u64;
+        let end = offset.saturating_add(length).min(sealed.size);
+        let mut at = offset / block * block;
+        let mut bytes = vec![0; BLOCK_BYTES];
+        while at < end {
+            let left = usize::try_from(sealed.size - at).unwrap_or(BLOCK_BYTES);
+            let read = sealed.read_exact_at(&mut bytes[..left.min(BLOCK_BYTES)], at);
+            if read.is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+                return Some(self.rotten(output));
+            }
+            at += block;
+        }
+        None
+    }
+
+    fn rotten(&self, output: OutputId) -> Fault {
+        let message = format!(
+            "the sealed spool {} holds other bytes than were written to it: look at the disk of the state folder, and at the node's memory",
+            self.path(output).display()
+        );
+        tracing::warn!("{message}");
+        Fault::permanent(ErrorCode::SpoolMissing, message).not_done()
     }
 
     fn sums(&self) -> MutexGuard<'_, HashMap<OutputId, BlockSums>> {

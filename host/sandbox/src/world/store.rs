@@ -24,7 +24,7 @@ use crate::log::AttemptLog;
 use crate::plugin::{Plugin, lend, lend_slice};
 use crate::redact::GuestText;
 use crate::step::StepCall;
-use crate::throttle::{Throttle, Turn};
+use crate::throttle::{Throttle, Turn, Turns};
 use crate::world::steps::store_step as step;
 use crate::world::{Step as _, World};
 
@@ -135,6 +135,7 @@ impl StoreTarget {
     pub fn for_cleanup(&self) -> Self {
         let mut target = self.clone();
         target.context.step.stop = watch::channel(None).1;
+        target.context.throttle.turns = Turns::default();
         target
     }
 

@@ -7,6 +7,7 @@ use drydock_fakes::{Call, FakeTarget};
 use drydock_journal::Journal;
 
 use super::*;
+use crate::steps::spool::WholeSpool;
 
 const NOW: UnixTime = UnixTime(1_767_225_600);
 
@@ -172,7 +173,7 @@ async fn an_object_is_read_back_by_the_spool_or_by_its_digest() {
             .await;
         answer.map(|answer| assert_eq!(answer, PointAnswer::ReadBack))
     };
-    let open = || spool.open_whole(OutputId(1), sealed);
+    let open = || spool.open_whole(OutputId(1), sealed).sound();
     scene.target.put(OBJECT, &bytes);
     read_back(open()).await.unwrap();
     let once = scene.target.called(Call::GetRange);
@@ -203,6 +204,13 @@ async fn an_object_is_read_back_by_the_spool_or_by_its_digest() {
         error.to_string().contains("from byte 2097152 on"),
         "{error}"
     );
+    // Where a part could not be sent it is asked which of its bytes have changed.
+    assert!(
+        spool
+            .changed(OutputId(1), sealed, (2_400_000, 200_000))
+            .is_some()
+    );
+    assert_eq!(spool.changed(OutputId(1), sealed, (0, 2_000_000)), None);
 }
 
 /// Another process has no sums of it, and hashes it before it is believed.
@@ -210,14 +218,20 @@ async fn an_object_is_read_back_by_the_spool_or_by_its_digest() {
 async fn a_spool_of_another_process_is_hashed_before_it_is_lent() {
     let scene = scene(None);
     let (spool, sealed) = spooled(&scene, b"sealed bytes");
-    assert!(spool.open_whole(OutputId(1), sealed).is_some());
+    assert!(spool.open_whole(OutputId(1), sealed).sound().is_some());
     let (spool, sealed) = spooled(&scene, b"sealed bytes");
     rot(&spool, 3);
-    assert!(spool.open_whole(OutputId(1), sealed).is_none());
-    let shorter = Measure { size: 3, ..sealed };
-    assert!(spool.open_whole(OutputId(1), shorter).is_none());
+    let is_rotten = |wanted| {
+        let whole = spool.open_whole(OutputId(1), wanted);
+        matches!(whole, WholeSpool::Rotten(fault) if fault.code == ErrorCode::SpoolMissing)
+    };
+    assert!(is_rotten(sealed));
+    assert!(is_rotten(Measure { size: 3, ..sealed }));
+    assert!(spool.changed(OutputId(1), sealed, (0, 1)).is_some());
     spool.remove().unwrap();
-    assert!(spool.open_whole(OutputId(1), sealed).is_none());
+    let gone = spool.open_whole(OutputId(1), sealed);
+    assert!(matches!(gone, WholeSpool::Gone));
+    assert_eq!(spool.changed(OutputId(1), sealed, (0, 1)), None);
 }
 
 /// Whether a completion is believed is the business of the protocol, by what is told here.
