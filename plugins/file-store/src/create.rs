@@ -32,6 +32,8 @@ impl Wanted<'_> {
         match self.look(folder, self.object) {
             Ok(Found::Equal) => folder.sync(self.object),
             Ok(Found::OtherSize(_) | Found::OtherBytes(_)) => Err(self.exists()),
+            // Who is told that it exists goes by that.
+            Ok(Found::Nothing) if error.is("exists") => Err(self.gone_again()),
             Ok(Found::Nothing) | Err(_) => Err(error),
         }
     }
@@ -95,6 +97,14 @@ impl Wanted<'_> {
             ),
         )
         .not_done()
+    }
+
+    fn gone_again(&self) -> Error {
+        let message = format!(
+            "something had the name {} and was removed a moment ago",
+            self.object
+        );
+        Error::transient("changed-meanwhile", message).not_done()
     }
 
     fn exists(&self) -> Error {

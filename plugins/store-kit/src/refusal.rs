@@ -303,6 +303,20 @@ mod tests {
             assert_eq!(refusal.cause, Cause::of_status(status));
             assert_eq!(refusal.clocks, None);
         }
+        // Services take a signature that is minutes old: a right that they name is what lacks.
+        let named = |code: &str| Refusal {
+            code: code.to_owned(),
+            ..Refusal::of_status(403)
+        };
+        for (code, cause) in [
+            ("AccessDenied", Cause::Denied),
+            ("AuthorizationPermissionMismatch", Cause::Denied),
+            ("SignatureDoesNotMatch", Cause::Clock),
+            ("AuthenticationFailed", Cause::Clock),
+        ] {
+            let refusal = named(code).told_at(4_102_444_800, Some(4_102_444_400));
+            assert_eq!(refusal.cause, cause, "{code}");
+        }
     }
 
     #[test]

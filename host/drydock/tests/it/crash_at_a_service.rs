@@ -5,6 +5,7 @@ use drydock_testkit::fault_proxy::{Fault, Order, Requests, Stage};
 use serde_json::Value;
 
 use crate::stores::node::Node;
+use crate::world::files_under;
 
 const MANIFEST: Requests = Requests::of("PUT").with(&["/manifest.json"]);
 
@@ -43,6 +44,35 @@ fn killed_at_any_phase_of_an_upload_to_s3_a_run_ends_with_one_recovery_point() {
             ("after the manifest", MANIFEST, Stage::After),
         ],
     );
+}
+
+/// A server acknowledges whatever it gets under a checksum of just that, so nothing else than this
+/// node can know.
+#[test]
+fn a_spool_that_rots_while_nobody_runs_is_not_stored() {
+    let node = Node::s3();
+    let part = Requests::of("PUT").with(&["?partNumber"]);
+    node.kill_at(Order::first(part, Fault::Stall, Stage::Before));
+    let spools = files_under(&node.world.scratch.join("state/spool"));
+    let [spool] = &spools[..] else {
+        panic!("one sealed output: {spools:?}");
+    };
+    let mut bytes = std::fs::read(spool).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(spool, bytes).unwrap();
+    let resumed = node.world.resume();
+    let runs: Vec<Value> = serde_json::from_str(&resumed.stdout).unwrap_or_default();
+    let run = runs.first().cloned().unwrap_or_default();
+    assert_eq!(run["outcome"], "Succeeded", "{}", resumed.stderr);
+    // The backup ran anew: what lay there was of no use.
+    assert_eq!(run["steps"][0]["attempts"], 2, "{run}");
+    assert!(
+        resumed
+            .stderr
+            .contains("holds other bytes than were written to it")
+    );
+    node.assert_one_recovery_point();
 }
 
 #[test]

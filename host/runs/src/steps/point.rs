@@ -191,7 +191,10 @@ impl PointSteps {
     async fn whole(&self, output: OutputId, wanted: Measure) -> WholeSpool {
         let spool = self.spool.clone();
         let opened = tokio::task::spawn_blocking(move || spool.open_whole(output, wanted)).await;
-        opened.unwrap_or(WholeSpool::Gone)
+        opened.unwrap_or_else(|error| {
+            let fault = Fault::transient(ErrorCode::SpoolFailed, error.to_string());
+            WholeSpool::Gone(fault.not_done())
+        })
     }
 
     /// Sends a part. Once the output is sealed, nothing leaves that is not known to be what was
@@ -204,14 +207,12 @@ impl PointSteps {
         range: PartRange,
     ) -> Result<PointAnswer, Fault> {
         let (offset, length) = (range.offset, range.length);
-        let whole = match wanted {
-            Some(wanted) => self.whole(output, wanted).await,
-            None => WholeSpool::Gone,
-        };
-        let opened = match whole {
-            WholeSpool::Rotten(fault) => return Ok(PointAnswer::SpoolMissing { fault }),
-            WholeSpool::Sound(sealed) => Ok(sealed),
-            WholeSpool::Gone => self.spool.open(output, offset.saturating_add(length)),
+        let opened = match wanted {
+            None => self.spool.open(output, offset.saturating_add(length)),
+            Some(wanted) => match self.whole(output, wanted).await {
+                WholeSpool::Sound(sealed) => Ok(sealed),
+                WholeSpool::Gone(fault) | WholeSpool::Rotten(fault) => Err(fault),
+            },
         };
         let sent = match opened {
             Ok(sealed) => store.put_part(sealed, output, session, range).await,

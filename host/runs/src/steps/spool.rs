@@ -22,6 +22,8 @@ pub struct SealedSpool {
     folder: PathBuf,
     /// Of the outputs that this process sealed, or hashed since.
     sums: Arc<Mutex<HashMap<OutputId, BlockSums>>>,
+    /// Held while one is hashed: parts that leave side by side wait for the same answer.
+    hashing: Arc<Mutex<()>>,
 }
 
 /// A sealed output that is being stored. Once it is whole, each block that is read of it is
@@ -36,8 +38,8 @@ pub struct SealedFile {
 pub enum WholeSpool {
     /// All of it, as it was written.
     Sound(SealedFile),
-    /// Nothing that could be read.
-    Gone,
+    /// Nothing, or nothing that could be read.
+    Gone(Fault),
     /// Other bytes than were written.
     Rotten(Fault),
 }
@@ -47,7 +49,7 @@ impl WholeSpool {
     pub fn sound(self) -> Option<SealedFile> {
         match self {
             Self::Sound(sealed) => Some(sealed),
-            Self::Gone | Self::Rotten(_) => None,
+            Self::Gone(_) | Self::Rotten(_) => None,
         }
     }
 }
@@ -59,6 +61,7 @@ impl SealedSpool {
             root: root.to_owned(),
             folder: root.join(run.as_str()),
             sums: Arc::default(),
+            hashing: Arc::default(),
         }
     }
 
@@ -93,26 +96,12 @@ impl SealedSpool {
     /// Opens a sealed output that has at least so many bytes. Code `spool-missing` when it is
     /// gone; not where this node cannot open it just now.
     pub fn open(&self, output: OutputId, bytes_min: u64) -> Result<SealedFile, Fault> {
-        let path = self.path(output);
-        let unread = |class, code, why: String| {
-            let spool = path.display();
-            let message = format!("the sealed spool {spool} cannot be read: {why}");
-            Fault::new(class, code, message).not_done()
-        };
-        let missing = |why| unread(ErrorClass::Permanent, ErrorCode::SpoolMissing, why);
-        let failed = |error: io::Error| match class_of(&error) {
-            ErrorClass::Transient => unread(
-                ErrorClass::Transient,
-                ErrorCode::SpoolFailed,
-                error.to_string(),
-            ),
-            _ => missing(error.to_string()),
-        };
-        let file = File::open(&path).map_err(failed)?;
+        let failed = |error: io::Error| self.unread(output, &error);
+        let file = File::open(self.path(output)).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         if size < bytes_min {
             let why = format!("it has {size} bytes, and {bytes_min} were written");
-            return Err(missing(why));
+            return Err(self.missing(output, &why));
         }
         let sums = self.sums().get(&output).cloned();
         Ok(SealedFile { file, size, sums })
@@ -127,12 +116,15 @@ impl SealedSpool {
     /// sums that were kept with the digest, or by hashing it anew where another process
     /// sealed it. Blocks.
     pub fn open_whole(&self, output: OutputId, wanted: Measure) -> WholeSpool {
-        let Ok(mut sealed) = self.open(output, wanted.size) else {
-            return WholeSpool::Gone;
+        let _hashing = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sealed = match self.open(output, wanted.size) {
+            Ok(sealed) => sealed,
+            Err(fault) => return WholeSpool::Gone(fault),
         };
         if sealed.sums.is_none() || sealed.size != wanted.size {
-            let Ok((sums, sha256)) = sealed.sum_up() else {
-                return WholeSpool::Gone;
+            let (sums, sha256) = match sealed.sum_up() {
+                Ok(summed) => summed,
+                Err(error) => return WholeSpool::Gone(self.unread(output, &error)),
             };
             if sha256 != wanted.sha256 {
                 return WholeSpool::Rotten(self.rotten(output));
@@ -154,7 +146,7 @@ impl SealedSpool {
         let sealed = match self.open_whole(output, wanted) {
             WholeSpool::Sound(sealed) => sealed,
             WholeSpool::Rotten(fault) => return Some(fault),
-            WholeSpool::Gone => return None,
+            WholeSpool::Gone(_) => return None,
         };
         let block = BLOCK_BYTES as u64;
         let end = offset.saturating_add(length).min(sealed.size);
@@ -169,6 +161,25 @@ impl SealedSpool {
             at += block;
         }
         None
+    }
+
+    fn missing(&self, output: OutputId, why: &str) -> Fault {
+        let spool = self.path(output);
+        let message = format!("the sealed spool {} cannot be read: {why}", spool.display());
+        Fault::permanent(ErrorCode::SpoolMissing, message).not_done()
+    }
+
+    /// What passes is no loss of what the spool holds.
+    fn unread(&self, output: OutputId, error: &io::Error) -> Fault {
+        let fault = self.missing(output, &error.to_string());
+        match class_of(error) {
+            class @ ErrorClass::Transient => Fault {
+                class,
+                code: ErrorCode::SpoolFailed,
+                ..fault
+            },
+            _ => fault,
+        }
     }
 
     fn rotten(&self, output: OutputId) -> Fault {

@@ -8,11 +8,11 @@ use drydock_core::store::{ChecksumAlgorithm, PartReceipt};
 use drydock_core::{ClusterName, ErrorClass, ErrorCode, Fault, TargetName};
 use drydock_repository::Target;
 use drydock_repository::target::{Part, Whole};
-use drydock_sandbox::{StepCall, StoreContext, StoreTarget, Throttle};
+use drydock_sandbox::{StepCall, StoreContext, StoreTarget, Throttle, Turns};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{DUE, admit, all_grants, sandbox};
 
@@ -31,6 +31,44 @@ fn target(plugin: &str, granted: &Path, config: &Value) -> (StoreTarget, Calls) 
         throttle: Throttle::default(),
     };
     (StoreTarget::new(plugin, context), calls)
+}
+
+/// A call waits for its turn; one that reaches nothing, and one that takes back, for nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_waits_for_its_turn_at_the_target() {
+    let scratch = tempfile::tempdir().unwrap();
+    let plugin = admit(
+        &sandbox(),
+        "store-file",
+        &all_grants(scratch.path(), Access::Write),
+    );
+    let turns = Turns::new(Some(1), None);
+    let step = StepCall::idle(ClusterName::new("quickstart"), DUE);
+    let (_running, stop) = watch::channel(None);
+    let context = StoreContext {
+        target: TargetName::new("local"),
+        config: json!({"folder": scratch.path()}).to_string(),
+        step,
+        observer: Arc::new(|_, _| {}),
+        throttle: Throttle {
+            turns: turns.clone(),
+            ..Throttle::default()
+        },
+    };
+    let target = StoreTarget::new(plugin, context);
+    let held = turns.take(&stop).await.unwrap();
+    let mut listing = Box::pin(target.list("c/", None));
+    let others = async {
+        target.layout().await.unwrap();
+        target.for_cleanup().list("c/", None).await.unwrap();
+    };
+    tokio::select! {
+        biased;
+        _ = &mut listing => panic!("it did not wait"),
+        () = others => {}
+    }
+    drop(held);
+    listing.await.unwrap();
 }
 
 fn liar(lie: &str) -> (TempDir, StoreTarget) {

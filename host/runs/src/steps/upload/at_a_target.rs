@@ -230,7 +230,7 @@ async fn a_spool_of_another_process_is_hashed_before_it_is_lent() {
     assert!(spool.changed(OutputId(1), sealed, (0, 1)).is_some());
     spool.remove().unwrap();
     let gone = spool.open_whole(OutputId(1), sealed);
-    assert!(matches!(gone, WholeSpool::Gone));
+    assert!(matches!(gone, WholeSpool::Gone(fault) if fault.code == ErrorCode::SpoolMissing));
     assert_eq!(spool.changed(OutputId(1), sealed, (0, 1)), None);
 }
 
